@@ -1,0 +1,48 @@
+"""Every diagnostic code with its title. Codes are grouped by the phase that finds them and never change meaning."""
+
+from __future__ import annotations
+
+TITLES: dict[str, str] = {
+    # 01xx: the text does not follow the grammar
+    "NNM0101": "syntax error",
+    "NNM0102": "version line missing or not understood",
+    "NNM0103": "the file cannot be read as text",
+    "NNM0104": "part of the language that this version does not have yet",
+    # 02xx: names and types
+    "NNM0201": "unknown name",
+    "NNM0202": "name declared twice",
+    "NNM0203": "unknown layer, loss, predicate or function",
+    "NNM0204": "wrong arguments",
+    "NNM0205": "wrong type",
+    "NNM0206": "parameter without a value, or value outside its domain",
+    "NNM0207": "no goal, or more than one",
+    # 03xx: shapes, domains and exactness
+    "NNM0301": "shapes do not agree",
+    "NNM0302": "index out of range",
+    "NNM0303": "not a domain",
+    "NNM0312": "product of two decisions without an exact encoding",
+    "NNM0313": "expression is not linear",
+    "NNM0314": "nonzero must be provable, but the domain has no least magnitude",
+    # 04xx: bounds
+    "NNM0401": "no finite bound",
+    "NNM0402": "big-M too large",
+    "NNM0403": "large big-M",
+    "NNM0404": "strictness too small to decide",
+    # 05xx: data
+    "NNM0501": "data file cannot be read",
+    "NNM0502": "unknown column",
+    "NNM0503": "value cannot be used",
+    "NNM0504": "label without a code",
+    "NNM0505": "empty table",
+    "NNM0506": "data outside the input domain",
+    "NNM0507": "column cannot be scaled",
+    # 06xx: solvers and their answers
+    "NNM0601": "solver not available",
+    "NNM0602": "model too large for the licence",
+    "NNM0603": "solver failed",
+    "NNM0611": "solution file cannot be read",
+    "NNM0612": "solution belongs to another model",
+    "NNM0613": "saved run cannot be used",
+    # 09xx: nnmip itself
+    "NNM0901": "internal error",
+}

@@ -1,0 +1,92 @@
+"""What a diagnostic is, and how several are collected in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nnmip.diagnostics.codes import TITLES
+from nnmip.source import Span
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A second place that a message talks about."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One message to the user: what is wrong, where, and what to do about it.
+
+    `message` is a lower-case headline without a full stop, with the user's own names in backquotes;
+    `label` stands at the caret; `help` proposes an edit; `note` adds a fact.
+    """
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    secondary: tuple[Label, ...] = ()
+    help: str = ""
+    note: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __post_init__(self) -> None:
+        assert self.code in TITLES, f"diagnostic code {self.code} is not in the table"
+
+
+class DiagnosticError(Exception):
+    """Raised when the user's input cannot be processed; carries every diagnostic of the run."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("; ".join(f"{d.code}: {d.message}" for d in self.diagnostics))
+
+
+@dataclass(slots=True)
+class Diagnostics:
+    """The diagnostics of a run, in the order they were found."""
+
+    items: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, diagnostic: Diagnostic) -> None:
+        if diagnostic not in self.items:
+            self.items.append(diagnostic)
+
+    def error(
+        self,
+        code: str,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        secondary: tuple[Label, ...] = (),
+        help: str = "",
+        note: str = "",
+    ) -> None:
+        self.add(Diagnostic(code, message, span, label, secondary, help, note))
+
+    def warning(self, code: str, message: str, span: Span, *, help: str = "", note: str = "") -> None:
+        self.add(Diagnostic(code, message, span, help=help, note=note, severity=Severity.WARNING))
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.items if d.severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        return tuple(d for d in self.items if d.severity is Severity.WARNING)
+
+    def raise_errors(self) -> None:
+        """Raise DiagnosticError with everything collected if any of it is an error."""
+        if self.errors:
+            raise DiagnosticError(self.items)

@@ -1,0 +1,465 @@
+"""The syntax tree: one frozen dataclass for each construct of the grammar, with its span."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nnmip.source import SourceFile, Span
+
+# ---- expressions -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name where it is declared or used as a label, not an expression."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A literal; `value` is an int exactly when the text has no point and no exponent."""
+
+    value: int | float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class String:
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean:
+    value: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Paren:
+    inner: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class ListLiteral:
+    """`[a, b, c]`. After `in`, two elements are the ends of an interval."""
+
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SetLiteral:
+    items: tuple[Expr, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Unary:
+    """`op` is one of `-`, `+`, `not`."""
+
+    op: str
+    operand: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """`op` is one of `+ - * / and or xor -> <->`."""
+
+    op: str
+    left: Expr
+    right: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """`a <= b < c`: operands one longer than ops; ops among `= != <= >= < >`."""
+
+    operands: tuple[Expr, ...]
+    ops: tuple[str, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`x in D` or `x not in D`."""
+
+    element: Expr
+    domain: DomainExpr
+    negated: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Binder:
+    """`i in D`, with an optional type before `in` (`x : real[2] in [0, 1]`)."""
+
+    name: Name
+    type: TypeExpr | None
+    domain: DomainExpr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """`kind` is `forall` or `exists`."""
+
+    kind: str
+    binders: tuple[Binder, ...]
+    where: Expr | None
+    body: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    base: Expr
+    name: Name
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    start: Expr | None
+    stop: Expr | None
+    step: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Subscript:
+    base: Expr
+    indices: tuple[Expr | Slice, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Positional:
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """`units: 4`."""
+
+    name: Name
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class DomainArgument:
+    """`weights in {-1, 0, 1}`: a membership of a bare name standing alone as an argument."""
+
+    name: Name
+    domain: DomainExpr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """`i in A, j in B where p: e` inside a call."""
+
+    binders: tuple[Binder, ...]
+    where: Expr | None
+    body: Expr
+    span: Span
+
+
+Argument = Positional | Named | DomainArgument | Each
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    function: Expr
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+Expr = (
+    Ref
+    | Number
+    | String
+    | Boolean
+    | Paren
+    | ListLiteral
+    | SetLiteral
+    | Unary
+    | Binary
+    | Chain
+    | Member
+    | Quantified
+    | Conditional
+    | Attribute
+    | Subscript
+    | Call
+)
+
+# ---- domains and types -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """`low..high` (both included) or `low..<high` (`half_open`)."""
+
+    low: Expr
+    high: Expr
+    half_open: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Stepped:
+    """`piece step s`."""
+
+    piece: Range | Expr
+    step: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """`A | B | C`, flattened."""
+
+    pieces: tuple[Range | Stepped | Expr, ...]
+    span: Span
+
+
+DomainExpr = Union | Stepped | Range | Expr
+
+
+@dataclass(frozen=True, slots=True)
+class TypeExpr:
+    """`real[2, 3]`: `base` is `real`, `int` or `bool`."""
+
+    base: str
+    shape: tuple[Expr, ...]
+    span: Span
+
+
+# ---- declarations ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    version: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    name: Name
+    arguments: tuple[Argument, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    path: String
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    name: Name
+    type: TypeExpr
+    domain: DomainExpr | None
+    value: Expr | None
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    name: Name
+    type: TypeExpr
+    domain: DomainExpr | None
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Let:
+    name: Name
+    type: TypeExpr | None
+    value: Expr
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A CSV column: its name in the file and, after `as`, its name in the model."""
+
+    source: Name
+    alias: Name | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    columns: tuple[Column, ...]
+    scale: Expr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """`setosa: -1` in a label coding; the key is the text of the cell."""
+
+    key: Name
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class LabelField:
+    column: Column
+    coding: tuple[Code, ...] | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WeightField:
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class WhereField:
+    condition: Expr
+    span: Span
+
+
+DataField = Features | LabelField | WeightField | WhereField
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    name: Name
+    type: TypeExpr | None
+    source: Expr
+    fields: tuple[DataField, ...]
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    name: Name
+    type: TypeExpr
+    domain: DomainExpr | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    name: Name
+    value: Expr
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    name: Name
+    inputs: tuple[Input, ...]
+    layers: tuple[Layer, ...]
+    result: Expr
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFile:
+    """`network f = onnx("f.onnx")`."""
+
+    name: Name
+    value: Expr
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    name: Name
+    sentence: str | None
+    body: Expr
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a goal; `sense` is None where a later stage leaves it out."""
+
+    sense: str | None
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`minimize a then b`: `sense` is `minimize` or `maximize`, the sense of the first stage."""
+
+    sense: str
+    stages: tuple[Stage, ...]
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Satisfy:
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    name: Name
+    sentence: str | None
+    given: tuple[Binder, ...]
+    assume: tuple[Expr, ...]
+    prove: tuple[Expr, ...]
+    annotations: tuple[Annotation, ...]
+    span: Span
+
+
+Declaration = Include | Param | Var | Let | Data | Network | NetworkFile | Constraint | Goal | Satisfy | Verify
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """`# text`, or documentation where it starts with exactly two `#`."""
+
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    source: SourceFile
+    header: Header | None
+    declarations: tuple[Declaration, ...]
+    comments: tuple[Comment, ...]
