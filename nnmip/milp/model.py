@@ -16,29 +16,40 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A run of columns or rows that one statement of the source made: `shape` entries from `start`, row-major."""
+    """A run of columns or rows that one statement of the source made.
+
+    The entries are those of a tensor of `shape`, row-major, starting at column or row `start`; where only some
+    entries exist (a stable ReLU has no phase), `picked` lists their flat positions in that tensor.
+    """
 
     path: str
     shape: tuple[int, ...]
     start: int
     origin: Origin
+    picked: IntArray | None = None
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return len(self.picked) if self.picked is not None else int(np.prod(self.shape, dtype=np.int64))
 
     @property
     def stop(self) -> int:
         return self.start + self.size
 
+    def places(self) -> IntArray:
+        """The tensor index of every entry, shape (size, len(shape))."""
+        flat = self.picked if self.picked is not None else np.arange(self.size)
+        return np.stack(np.unravel_index(flat, self.shape), axis=1) if self.shape else np.zeros((1, 0), np.int64)
+
     def name(self, index: int) -> str:
         """The readable name of column or row `index` (absolute), such as `clf.h.weights[0, 1]`."""
         if not self.shape:
             return self.path
-        place = np.unravel_index(index - self.start, self.shape)
-        return f"{self.path}[{', '.join(str(int(i)) for i in place)}]"
+        position = index - self.start
+        flat = int(self.picked[position]) if self.picked is not None else position
+        return f"{self.path}[{', '.join(str(int(i)) for i in np.unravel_index(flat, self.shape))}]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +136,8 @@ class Milp:
 
     def activity(self, x: FloatArray) -> FloatArray:
         """`A x`, shape (rows,)."""
-        return np.bincount(self.row_of_entry, weights=self.data * x[self.indices], minlength=self.num_rows)
+        terms: FloatArray = self.data * x[self.indices]
+        return np.bincount(self.row_of_entry, weights=terms, minlength=self.num_rows).astype(np.float64)
 
     def violation(self, x: FloatArray) -> float:
         """The largest violation of a row, a column bound or integrality at `x`; 0 when feasible."""

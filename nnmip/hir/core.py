@@ -1,0 +1,333 @@
+"""The HIR: networks, expressions and goals over whole tensors, free of binaries and big-M.
+
+An expression is a DAG of frozen nodes, each with a shape and an origin. A tensor is *constant* or *decision*;
+Boolean tensors hold 0.0 and 1.0. Words (losses, norms, predicates) are `Apply` nodes that name an entry of `ops`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.data import Dataset
+from nnmip.hir.domain import Domain
+from nnmip.source import Origin, SourceFile
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+Shape = tuple[int, ...]
+
+# ---- decisions -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A tensor that the solver chooses: `path` such as `clf.h.weights`, `role` `weights` or `bias`."""
+
+    path: str
+    role: str
+    shape: Shape
+    domain: Domain
+    origin: Origin
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=np.int64))
+
+
+# ---- networks --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: an entry of the layer table applied to earlier layers (or the input, named as the user named it).
+
+    `prune` is `units` where single units may be removed, else None; `shape` excludes the sample axis.
+    """
+
+    name: str
+    path: str
+    op: str
+    inputs: tuple[str, ...]
+    decisions: tuple[Decision, ...]
+    options: tuple[tuple[str, Any], ...]
+    shape: Shape
+    prune: str | None
+    origin: Origin
+
+    def option(self, name: str) -> Any:
+        return dict(self.options)[name]
+
+    def decision(self, role: str) -> Decision | None:
+        return next((d for d in self.decisions if d.role == role), None)
+
+    @property
+    def units(self) -> int:
+        return self.shape[0] if self.shape else 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Layers in topological order. The result is `result_layer`, its entries picked by flat `result_index`."""
+
+    name: str
+    input_name: str
+    input_shape: Shape
+    input_domain: Domain
+    layers: tuple[Layer, ...]
+    result_layer: str
+    result_index: IntArray
+    origin: Origin
+
+    def layer(self, name: str) -> Layer:
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def readers(self, name: str) -> tuple[Layer, ...]:
+        """The layers that read layer or input `name`."""
+        return tuple(layer for layer in self.layers if name in layer.inputs)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        return tuple(d for layer in self.layers for d in layer.decisions)
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.result_index.shape
+
+    def producer(self, name: str) -> Layer:
+        """The nearest layer at or before `name` that has weights: where the units of `name` get their inputs."""
+        layer = self.layer(name)
+        while not layer.decisions:
+            layer = self.layer(layer.inputs[0])
+        return layer
+
+    def consumers(self, name: str) -> tuple[Layer, ...]:
+        """The layers with weights that the units of layer `name` feed, looking through activations."""
+        found: list[Layer] = []
+        for reader in self.readers(name):
+            found.extend((reader,) if reader.decisions else self.consumers(reader.name))
+        return tuple(found)
+
+    def feeds_result(self, name: str) -> bool:
+        """Whether the units of layer `name` reach the result without passing any weight."""
+        if name == self.result_layer:
+            return True
+        return any(not r.decisions and self.feeds_result(r.name) for r in self.readers(name))
+
+
+# ---- expressions -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    value: FloatArray
+    origin: Origin
+    boolean: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """All entries of a decision tensor."""
+
+    decision: Decision
+    origin: Origin
+    boolean: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return self.decision.shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gather:
+    """Entries of `base` picked by flat positions `index`; the shape is that of `index`."""
+
+    base: Node
+    index: IntArray
+    origin: Origin
+
+    @property
+    def shape(self) -> Shape:
+        return self.index.shape
+
+    @property
+    def boolean(self) -> bool:
+        return self.base.boolean
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """All entries of several tensors in one vector."""
+
+    parts: tuple[Node, ...]
+    origin: Origin
+    boolean: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return (sum(int(np.prod(p.shape, dtype=np.int64)) for p in self.parts),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plus:
+    """Sum of tensors, with NumPy broadcasting."""
+
+    terms: tuple[Node, ...]
+    shape: Shape
+    origin: Origin
+    boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scale:
+    """A constant tensor times a tensor, with NumPy broadcasting."""
+
+    factor: FloatArray
+    operand: Node
+    shape: Shape
+    origin: Origin
+    boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Units:
+    """The units of a layer picked by position; an operand of words such as `used`, without a value of its own."""
+
+    network: str
+    layer: str
+    index: IntArray
+    origin: Origin
+    boolean: bool = False
+
+    @property
+    def shape(self) -> Shape:
+        return self.index.shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply:
+    """A word of the language applied to tensors, or to a network and a data set."""
+
+    word: str
+    operands: tuple[Node, ...]
+    network: str | None
+    data: str | None
+    options: tuple[tuple[str, float], ...]
+    shape: Shape
+    boolean: bool
+    origin: Origin
+
+    def option(self, name: str) -> float:
+        return dict(self.options)[name]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compare:
+    """`left op right` entry by entry, `op` one of `<= >= =`."""
+
+    op: str
+    left: Node
+    right: Node
+    shape: Shape
+    origin: Origin
+    boolean: bool = True
+
+
+Node = Constant | Reference | Gather | Join | Plus | Scale | Units | Apply | Compare
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The nodes that `node` reads directly."""
+    match node:
+        case Gather(base=base):
+            return (base,)
+        case Join(parts=parts):
+            return parts
+        case Plus(terms=terms):
+            return terms
+        case Scale(operand=operand):
+            return (operand,)
+        case Apply(operands=operands):
+            return operands
+        case Compare(left=left, right=right):
+            return (left, right)
+        case Constant() | Reference() | Units():
+            return ()
+
+
+# ---- goals and constraints -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """One addend of a goal: `coefficient * value`, with the source text of the value as its label."""
+
+    label: str
+    coefficient: float
+    value: Node
+    role: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stage:
+    """One goal: a scalar in the user's sense; `minimize` or `maximize`."""
+
+    sense: str
+    terms: tuple[Term, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constraint:
+    """Every comparison in `parts` must hold in every entry."""
+
+    name: str
+    sentence: str | None
+    parts: tuple[Compare, ...]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A whole model. `stages` is empty for `satisfy`."""
+
+    source: SourceFile
+    parameters: tuple[tuple[str, FloatArray], ...]
+    datasets: tuple[Dataset, ...]
+    networks: tuple[Network, ...]
+    stages: tuple[Stage, ...]
+    constraints: tuple[Constraint, ...]
+    bindings: tuple[tuple[str, str], ...] = field(default=())
+
+    def network(self, name: str) -> Network:
+        return next(n for n in self.networks if n.name == name)
+
+    def dataset(self, name: str) -> Dataset:
+        return next(d for d in self.datasets if d.name == name)
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        return tuple(d for n in self.networks for d in n.decisions)
+
+    def data_of(self, network: str) -> Dataset | None:
+        """The first data set that a loss reads through `network`: the one whose columns name its inputs."""
+        return next((self.dataset(d) for n, d in self.bindings if n == network), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """Values for every decision (by path) and, for every layer with `prune`, which units are kept (by layer path).
+
+    The entries of removed units (incoming, bias, outgoing) are 0.
+    """
+
+    values: dict[str, FloatArray]
+    kept: dict[str, BoolArray]
