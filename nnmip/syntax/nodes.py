@@ -341,6 +341,14 @@ class LabelField:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetField:
+    """`target y`: the column that a regression predicts."""
+
+    column: Column
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class WeightField:
     value: Expr
     span: Span
@@ -352,7 +360,7 @@ class WhereField:
     span: Span
 
 
-DataField = Features | LabelField | WeightField | WhereField
+DataField = Features | LabelField | TargetField | WeightField | WhereField
 
 
 @dataclass(frozen=True, slots=True)
