@@ -1,0 +1,35 @@
+"""Tables from files: reading, filtering, coding, scaling, and the exact grid of a column."""
+
+from nnmip.data.csv import read_csv
+from nnmip.data.dataset import (
+    Dataset,
+    FeatureColumn,
+    LabelCode,
+    LabelColumn,
+    ScaleChoice,
+    build_dataset,
+    encode_labels,
+)
+from nnmip.data.grid import column_grids, decimal_grid
+from nnmip.data.scaling import Scaling, ScalingKind, fit, no_scaling
+from nnmip.data.table import RawTable, column_position, numeric_column
+
+__all__ = [
+    "Dataset",
+    "FeatureColumn",
+    "LabelCode",
+    "LabelColumn",
+    "RawTable",
+    "ScaleChoice",
+    "Scaling",
+    "ScalingKind",
+    "build_dataset",
+    "column_grids",
+    "column_position",
+    "decimal_grid",
+    "encode_labels",
+    "fit",
+    "no_scaling",
+    "numeric_column",
+    "read_csv",
+]

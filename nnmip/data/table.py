@@ -1,0 +1,195 @@
+"""A table of text cells as it stands in the user's file, and its columns as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import compress
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.source import Span
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+SHOWN_COLUMNS = 12
+SHOWN_CELL_LENGTH = 40
+OTHER_SEPARATORS = (";", "\t", "|", ",")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawTable:
+    """Text cells by column, without the blanks around them.
+
+    `cells[j][i]` is the cell of column `columns[j]` in row `i`; `line_numbers[i]` is the line of the file (from 1)
+    on which that row starts; `source_name` is the name of the file for messages.
+    """
+
+    columns: tuple[str, ...]
+    cells: tuple[tuple[str, ...], ...]
+    line_numbers: IntArray
+    source_name: str
+
+    def __post_init__(self) -> None:
+        assert len(self.columns) == len(self.cells)
+        assert all(len(column) == len(self.line_numbers) for column in self.cells)
+        self.line_numbers.setflags(write=False)
+
+    @property
+    def row_count(self) -> int:
+        return len(self.line_numbers)
+
+    def select(self, mask: BoolArray) -> RawTable:
+        """The rows where `mask` (one entry a row) is true, in the same order."""
+        assert mask.shape == (self.row_count,)
+        chosen = mask.tolist()
+        cells = tuple(tuple(compress(column, chosen)) for column in self.cells)
+        return RawTable(self.columns, cells, self.line_numbers[mask], self.source_name)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, such as "line 8 of `iris.csv`"."""
+        return f"line {self.line_numbers[row]} of `{self.source_name}`"
+
+
+def closest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` most likely stands for, if one is near; case does not count."""
+    by_folded: dict[str, str] = {}
+    for candidate in candidates:
+        by_folded.setdefault(candidate.casefold(), candidate)
+    found = get_close_matches(name.casefold(), by_folded, n=1)
+    return by_folded[found[0]] if found else None
+
+
+def written(name: str) -> str:
+    """A column name or a label as the language writes it: quoted where it is not a plain name."""
+    if name.isascii() and name.isidentifier():
+        return name
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def shortened(cell: str) -> str:
+    """A cell for a message: at most a few dozen characters."""
+    return cell if len(cell) <= SHOWN_CELL_LENGTH else f"{cell[: SHOWN_CELL_LENGTH - 3]}..."
+
+
+def separator_hint(columns: Sequence[str]) -> str:
+    """The help for a header that was not split, empty where the header shows no other separator."""
+    if len(columns) != 1:
+        return ""
+    separator = next((s for s in OTHER_SEPARATORS if s in columns[0]), None)
+    if separator is None:
+        return ""
+    shown = "\\t" if separator == "\t" else separator
+    return f'the header looks separated by `{shown}`; write `separator: "{shown}"` in the call of `csv`'
+
+
+def column_position(raw: RawTable, name: str, span: Span) -> int:
+    """The position of the column called `name`.
+
+    Raises DiagnosticError (NNM0502) at `span` if the table has no such column.
+    """
+    if name in raw.columns:
+        return raw.columns.index(name)
+    raise DiagnosticError([unknown_column(raw, name, span)])
+
+
+def unknown_column(raw: RawTable, name: str, span: Span, aliases: Iterable[str] = ()) -> Diagnostic:
+    """The diagnostic NNM0502 for a name that is no column of the table and none of its `aliases`."""
+    known = [column for column in raw.columns if column] + list(aliases)
+    near = closest(name, known)
+    hint = separator_hint(raw.columns)
+    if hint:
+        help = hint
+    elif near is not None:
+        help = f"did you mean `{written(near)}`?"
+    else:
+        help = ""
+    listed = ", ".join(f"`{shortened(column)}`" for column in raw.columns[:SHOWN_COLUMNS])
+    more = len(raw.columns) - SHOWN_COLUMNS
+    note = f"the columns are {listed}" + (f" and {more} more" if more > 0 else "")
+    if any(_is_measurement(column) for column in raw.columns):
+        note += "; the first row is read as the header, and this one looks like data"
+    message = f"`{raw.source_name}` has no column `{shortened(name)}`"
+    return Diagnostic("NNM0502", message, span, "unknown column", help=help, note=note)
+
+
+def parse_numbers(cells: Sequence[str]) -> FloatArray:
+    """The cells as float64, shape (len(cells),); NaN where a cell is not the text of a finite number.
+
+    A number is an optional sign, ASCII digits with an optional point, and an optional exponent.
+    """
+    joined = "".join(cells)
+    if joined.isascii() and "_" not in joined:
+        try:
+            values = np.fromiter(map(float, cells), np.float64, len(cells))
+        except ValueError:
+            values = np.fromiter(map(_number_or_nan, cells), np.float64, len(cells))
+    else:
+        values = np.fromiter(map(_number_or_nan, cells), np.float64, len(cells))
+    values[~np.isfinite(values)] = np.nan
+    return values
+
+
+def numeric_column(raw: RawTable, name: str, span: Span) -> FloatArray:
+    """The column called `name` as float64, shape (row_count,), every value finite.
+
+    Raises DiagnosticError at `span`: NNM0502 for an unknown column, NNM0503 for an empty cell, text, or a number
+    that is not finite (the first such row is named, the others are counted).
+    """
+    cells = raw.cells[column_position(raw, name, span)]
+    values = parse_numbers(cells)
+    bad = np.flatnonzero(np.isnan(values))
+    if len(bad):
+        raise DiagnosticError([unusable_cell(raw, name, int(bad[0]), span, len(bad) - 1)])
+    values.setflags(write=False)
+    return values
+
+
+def unusable_cell(raw: RawTable, name: str, row: int, span: Span, others: int = 0) -> Diagnostic:
+    """The diagnostic NNM0503 for the cell of column `name` in `row`, where a finite number is needed."""
+    cell = raw.cells[raw.columns.index(name)][row]
+    place = f"column `{name}` on {raw.place(row)}"
+    note = "" if not others else f"the column has {others} more such cell{'s' if others > 1 else ''}"
+    skip = f"leave such rows out with `where {written(name)} != {_quoted(cell)}`"
+    if not cell:
+        message, label, help = f"empty cell in {place}", "a missing value", f"fill in the cell, or {skip}"
+    elif _is_decimal_comma(cell):
+        message, label = f"`{cell}` in {place} is not a number", "a comma in a number"
+        help = f"write `{cell.replace(',', '.')}`, with a decimal point; cells are split at `separator`"
+    elif _is_float(cell):
+        message, label, help = f"`{shortened(cell)}` in {place} is not a finite number", "not finite", skip
+    else:
+        message, label = f"`{shortened(cell)}` in {place} is not a number", "text in a numeric column"
+        help = f"correct the cell, or {skip}"
+    return Diagnostic("NNM0503", message, span, label, help=help, note=note)
+
+
+def _quoted(cell: str) -> str:
+    escaped = cell.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _number_or_nan(cell: str) -> float:
+    return float(cell) if "_" not in cell and cell.isascii() and _is_float(cell) else np.nan
+
+
+def _is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_decimal_comma(cell: str) -> bool:
+    return cell.count(",") == 1 and _is_float(cell.replace(",", "."))
+
+
+def _is_measurement(column: str) -> bool:
+    return "." in column and _is_float(column)
