@@ -10,6 +10,7 @@ from nnmip.data.dataset import (
     build_dataset,
     encode_labels,
 )
+from nnmip.data.filter import filter_rows
 from nnmip.data.grid import column_grids, decimal_grid
 from nnmip.data.scaling import Scaling, ScalingKind, fit, no_scaling
 from nnmip.data.table import RawTable, column_position, numeric_column
@@ -28,6 +29,7 @@ __all__ = [
     "column_position",
     "decimal_grid",
     "encode_labels",
+    "filter_rows",
     "fit",
     "no_scaling",
     "numeric_column",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import compress
+from itertools import compress, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ BoolArray = NDArray[np.bool_]
 
 SHOWN_COLUMNS = 12
 SHOWN_CELL_LENGTH = 40
+SEARCHED_NAMES = 1000
 OTHER_SEPARATORS = (";", "\t", "|", ",")
 
 
@@ -57,9 +58,12 @@ class RawTable:
 
 
 def closest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `name` most likely stands for, if one is near; case does not count."""
+    """The candidate that `name` most likely stands for, if one is near; case does not count.
+
+    Only the first thousand candidates are looked at.
+    """
     by_folded: dict[str, str] = {}
-    for candidate in candidates:
+    for candidate in islice(candidates, SEARCHED_NAMES):
         by_folded.setdefault(candidate.casefold(), candidate)
     found = get_close_matches(name.casefold(), by_folded, n=1)
     return by_folded[found[0]] if found else None

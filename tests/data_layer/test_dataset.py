@@ -1,0 +1,188 @@
+"""Building a data set: filter, code, scale, in this order, and every problem at its place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from nnmip.data import (
+    Dataset,
+    FeatureColumn,
+    LabelCode,
+    LabelColumn,
+    RawTable,
+    ScaleChoice,
+    build_dataset,
+    filter_rows,
+    read_csv,
+)
+from tests.data_layer.helpers import EXAMPLES, condition, refusal, refused, span, table
+
+SCALE = ScaleChoice("minmax", span("scale minmax"))
+NONE = ScaleChoice("none", span("scale none"))
+PETALS = (
+    FeatureColumn("petal_length", "petal_length", span("petal_length")),
+    FeatureColumn("petal_width", "width", span("petal_width as width")),
+)
+
+
+def features(*names: str) -> tuple[FeatureColumn, ...]:
+    return tuple(FeatureColumn(name, name, span(name)) for name in names)
+
+
+def label(source: str = "y", **codes: float) -> LabelColumn:
+    coding = tuple(LabelCode(text.strip("_"), code, span(text)) for text, code in codes.items())
+    return LabelColumn(source, source, span(f"label {source}"), coding or None)
+
+
+def iris(where: str = "species in {setosa, versicolor}", **codes: float) -> Dataset:
+    raw = read_csv(EXAMPLES / "iris.csv", span())
+    codes = codes or {"setosa": -1.0, "versicolor": 1.0}
+    return build_dataset(
+        "train", raw, PETALS, SCALE, label("species", **codes), lambda rows: filter_rows(condition(where), rows)
+    )
+
+
+def test_iris() -> None:
+    data = iris()
+    assert (data.name, data.source_name, data.row_count) == ("train", "iris.csv", 100)
+    assert data.feature_names == ("petal_length", "width")
+    assert data.raw[0].tolist() == [1.4, 0.2]
+    assert data.raw.shape == data.features.shape == (100, 2)
+    assert data.labels.tolist() == [-1.0] * 50 + [1.0] * 50
+    assert (data.label_name, data.coding) == ("species", (("setosa", -1.0), ("versicolor", 1.0)))
+    assert data.sample_weights.tolist() == [1.0] * 100
+    assert data.line_numbers.tolist() == list(range(2, 102))
+    assert [data.label_text(code) for code in (-1.0, 1.0, 0.0)] == ["setosa", "versicolor", None]
+    for array in (data.raw, data.features, data.labels, data.sample_weights, data.line_numbers):
+        assert not array.flags.writeable
+
+
+def test_scaling_is_fitted_after_filtering() -> None:
+    assert (iris().scaling.shift + iris().scaling.width).tolist() == [5.1, 1.8]
+    assert iris().features.max(axis=0).tolist() == [1.0, 1.0]
+    assert iris().features.min(axis=0).tolist() == [0.0, 0.0]
+
+
+def test_only_the_rows_that_are_kept_must_be_numbers() -> None:
+    raw = table("x,y\n1,a\n?,b\n3,a")
+    data = build_dataset("d", raw, features("x"), NONE, label(a=1.0), np.array([True, False, True]))
+    assert data.raw.tolist() == [[1.0], [3.0]]
+    assert data.line_numbers.tolist() == [2, 4]
+
+
+def test_target_and_no_label() -> None:
+    raw = table("x,y\n1,2.5\n2,-3")
+    data = build_dataset("d", raw, features("x"), SCALE, label())
+    assert (data.labels.tolist(), data.coding, data.label_name) == ([2.5, -3.0], None, "y")
+    data = build_dataset("d", raw, features("x", "y"), NONE)
+    assert (data.labels.tolist(), data.coding, data.label_name) == ([0.0, 0.0], None, None)
+    assert data.features.tolist() == [[1.0, 2.5], [2.0, -3.0]]
+
+
+def test_keys_that_are_numbers_match_by_value() -> None:
+    raw = table("x,y\n1,0\n2,0.0\n3,1e0\n4,no")
+    coding = tuple(LabelCode(text, code, span(text)) for text, code in (("0", -1.0), ("1", 1.0), (" no ", 5.0)))
+    data = build_dataset("d", raw, features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
+    assert data.labels.tolist() == [-1.0, -1.0, 1.0, 5.0]
+
+
+def test_label_without_a_code() -> None:
+    found = refusal(lambda: iris("true"))
+    assert (found.code, found.span.text) == ("NNM0504", "label species")
+    assert found.message == "label `virginica` has no code, first on line 102 of `iris.csv`"
+    assert found.label == "in column `species`"
+    assert found.help == "add it to the coding, or keep the coded rows: `where species in {setosa, versicolor}`"
+    assert found.note == "50 of 150 rows have no code"
+
+
+def test_the_proposed_filter_works() -> None:
+    proposal = refusal(lambda: iris("true")).help.split("`where ")[1].rstrip("`")
+    assert iris(proposal).row_count == 100
+
+
+def test_misspelled_key_of_the_coding() -> None:
+    found = refusal(lambda: iris(setosa=-1.0, versicolour=1.0))
+    assert found.message == "label `versicolor` has no code, first on line 52 of `iris.csv`"
+    assert found.help == "did you mean `versicolor` where the coding has `versicolour`?"
+
+
+def test_many_labels_without_a_code() -> None:
+    rows = "\n".join(f"{i},k{i}" for i in range(8))
+    found = refusal(lambda: build_dataset("d", table("x,y\n" + rows), features("x"), NONE, label(k0=1.0)))
+    assert found.message == ("labels `k1`, `k2`, `k3`, `k4`, `k5` and 2 more have no code, first on line 3 of `t.csv`")
+    assert found.help == "add each to the coding, or keep the coded rows: `where y in {k0}`"
+    assert found.note == "7 of 8 rows have no code"
+
+
+def test_empty_label() -> None:
+    found = refusal(lambda: build_dataset("d", table("x,y\n1,a\n2,\n3,"), features("x"), NONE, label(a=1.0)))
+    assert (found.code, found.message) == ("NNM0503", "empty cell in column `y` on line 3 of `t.csv`")
+    assert found.note == "the column has 1 more such cell"
+
+
+@pytest.mark.parametrize(
+    ("cells", "help"),
+    [
+        (("cat", "dog"), "give each a number: `as {cat: -1, dog: +1}`"),
+        (("cat", "dog", "a b"), 'give each a number: `as {cat: 0, dog: 1, "a b": 2}`'),
+        (tuple("abcdefg"), "give each a number: `as {a: 0, b: 1, c: 2, d: 3, e: 4, ...}`"),
+    ],
+)
+def test_text_label_without_a_coding(cells: tuple[str, ...], help: str) -> None:
+    numbers = tuple(map(str, range(len(cells))))
+    raw = RawTable(("x", "y"), (numbers, cells), np.arange(2, 2 + len(cells)), "t.csv")
+    found = refusal(lambda: build_dataset("d", raw, features("x"), NONE, label()))
+    assert (found.code, found.message) == ("NNM0504", "label `y` of `t.csv` is text and has no coding")
+    assert found.help == help
+
+
+def test_text_among_the_targets() -> None:
+    found = refusal(lambda: build_dataset("d", table("x,y\n1,2\n2,a"), features("x"), NONE, label()))
+    assert (found.code, found.message) == ("NNM0503", "`a` in column `y` on line 3 of `t.csv` is not a number")
+
+
+def test_two_codes_for_a_label() -> None:
+    coding = tuple(LabelCode(text, 1.0, span(text)) for text in ("0", "0.0"))
+    found = refusal(
+        lambda: build_dataset("d", table("x,y\n1,0"), features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
+    )
+    assert (found.code, found.message, found.span.text) == ("NNM0202", "label `0.0` has two codes", "0.0")
+    assert [(second.span.text, second.text) for second in found.secondary] == [("0", "the first")]
+
+
+def test_every_problem_is_told_at_its_place() -> None:
+    raw = table("x,y,z\n1,a,7\nno,b,7")
+    found = refused(lambda: build_dataset("d", raw, features("x", "w", "z", "z"), SCALE, label("v", a=1.0)))
+    assert [(d.code, d.span.text) for d in found] == [
+        ("NNM0202", "z"),
+        ("NNM0503", "x"),
+        ("NNM0502", "w"),
+        ("NNM0502", "label v"),
+    ]
+    assert found[0].message == "two features are called `z`"
+
+
+def test_constant_feature_is_named_by_its_name_in_the_model() -> None:
+    columns = (FeatureColumn("x", "height", span("x")),)
+    found = refusal(lambda: build_dataset("d", table("x\n7\n7"), columns, SCALE))
+    assert (found.code, found.span.text) == ("NNM0507", "scale minmax")
+    assert found.message == "column `height` cannot be scaled by `minmax`: it is 7.0 in every row"
+
+
+def test_ends_of_minmax() -> None:
+    choice = ScaleChoice("minmax", span("scale minmax [-1, 1]"), -1.0, 1.0)
+    assert build_dataset("d", table("x\n1\n3\n2"), features("x"), choice).features.tolist() == [[-1.0], [1.0], [0.0]]
+
+
+def test_example_tables() -> None:
+    iris = read_csv(EXAMPLES / "iris.csv", span())
+    assert iris.columns == ("sepal_length", "sepal_width", "petal_length", "petal_width", "species")
+    assert [iris.cells[4].count(name) for name in ("setosa", "versicolor", "virginica")] == [50, 50, 50]
+    cancer = read_csv(EXAMPLES / "breast_cancer.csv", span())
+    assert (len(cancer.columns), cancer.row_count) == (31, 569)
+    assert all(name.isidentifier() for name in cancer.columns)
+    assert [cancer.cells[30].count(name) for name in ("malignant", "benign")] == [212, 357]
+    xor = read_csv(EXAMPLES / "xor.csv", span())
+    assert xor.columns == ("x0", "x1", "parity")
+    assert xor.cells == (("-1", "-1", "1", "1"), ("-1", "1", "-1", "1"), ("even", "odd", "odd", "even"))
