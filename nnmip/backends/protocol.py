@@ -33,7 +33,9 @@ class SolveOptions:
 
     time_limit: seconds of wall time, None for no limit. gap: relative gap at which to stop early.
     start: a value for *every* column, shape (columns,), or None. cutoff: only solutions with an objective
-    at or below it matter (the offset is included); None for no cutoff.
+    at or below it matter (the offset is included); None for no cutoff. save_every: seconds after which a backend
+    that cannot hand out solutions while it runs (CBC) stops for the first time to save its best one and goes on
+    from there; later pauses are four times as long.
     """
 
     time_limit: float | None = None
@@ -42,6 +44,7 @@ class SolveOptions:
     seed: int = 0
     start: FloatArray | None = None
     cutoff: float | None = None
+    save_every: float = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,10 @@ EventHandler = Callable[[Event], None]
 class RawResult:
     """A solver's answer, not yet lifted, replayed or believed. Objectives include the offset.
 
-    dual_bound is -inf when the solver gave none that can be trusted. `message` is one line for the user when
-    the termination is an error; `log` holds the last lines that the solver printed.
+    dual_bound is -inf when the solver gave none that can be trusted, and inf for an infeasible model. With a
+    cutoff, INFEASIBLE means that no solution lies at or below it, and dual_bound never exceeds the cutoff, so that it
+    also holds for the model without the cutoff. `objective` always belongs to `x`. `message` is one line for the user
+    when the termination is an error, or a remark; `log` holds the last lines that the solver printed.
     """
 
     termination: Termination
