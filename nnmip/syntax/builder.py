@@ -66,6 +66,9 @@ class Builder:
         header, *declarations = children
         return header, tuple(declarations)
 
+    def items(self, children: Children) -> tuple[nodes.Declaration, ...]:
+        return tuple(children)
+
     def header(self, children: Children) -> nodes.Header:
         return nodes.Header(children[1].value, self._span(children))
 

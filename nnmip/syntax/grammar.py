@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -14,10 +14,30 @@ from lark import Lark, Token
 
 from nnmip.syntax.builder import Builder
 
-STARTS = ("file", "item", "mistakes")
+STARTS = ("file", "items", "mistakes")
 
 
-@dataclass(frozen=True, slots=True)
+class Stuck(Exception):
+    """The parser cannot take token number `index`, which is one past the last where the text ends too early."""
+
+    def __init__(self, index: int, parser: Any) -> None:
+        super().__init__()
+        self.index = index
+        self._parser = parser
+
+    @property
+    def state(self) -> int:
+        """The parser's state in front of the wrong token."""
+        state: int = self._parser.parser_state.position
+        return state
+
+    @cached_property
+    def accepts(self) -> frozenset[str]:
+        """The kinds of token that could stand here; `$END` is the end of the text."""
+        return frozenset(self._parser.accepts())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Grammar:
     """The parser, and the builder that its reductions call.
 
@@ -32,19 +52,22 @@ class Grammar:
         """The tokens of `text`; comments go to the builder. Every text has tokens: slips are tokens of their own."""
         return list(self.lark.lex(text))
 
-    def feed(self, tokens: list[Token], start: str) -> Any:
-        """What the builder makes of `tokens`, read as the rule `start`.
+    def spelling(self, kind: str) -> str:
+        """The text of a keyword or sign, by its kind of token."""
+        spelling: str = self.lark.get_terminal(kind).pattern.value
+        return spelling
 
-        Raises `lark.UnexpectedToken`, whose `interactive_parser` stands before the wrong token.
-        """
+    def feed(self, tokens: list[Token], start: str) -> Any:
+        """What the builder makes of `tokens`, read as the rule `start`. Raises Stuck at the first wrong token."""
         parser = self.lark.parse_interactive(start=start)
+        index = 0
         try:
-            for token in tokens:
+            for index, token in enumerate(tokens):  # noqa: B007
                 parser.feed_token(token)
+            index = len(tokens)
             return parser.feed_eof(tokens[-1] if tokens else None)
-        except lark.UnexpectedToken as error:
-            error.interactive_parser = parser
-            raise
+        except lark.UnexpectedToken:
+            raise Stuck(index, parser) from None
 
 
 def grammar_path() -> Path:

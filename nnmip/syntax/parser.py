@@ -7,20 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lark import UnexpectedToken
+from lark import Token
 
 from nnmip.diagnostics import Diagnostic
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
-from nnmip.syntax.grammar import Grammar, load_grammar
+from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
+from nnmip.syntax.header import check_header
+from nnmip.syntax.limits import check_depth
+from nnmip.syntax.recovery import Recovered, recover
 
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
-    """The declarations that could be read, and what is wrong with the others, in the order of the text."""
+    """The declarations that could be read, and what is wrong with the text, in its order.
+
+    `broken` has the names of the declarations that could not be read: they are declared, but nothing is known of them.
+    """
 
     file: nodes.File
     diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[str] = frozenset()
 
 
 def parse(source: SourceFile) -> ParseResult:
@@ -34,15 +41,36 @@ def _parse(grammar: Grammar, source: SourceFile) -> ParseResult:
     builder = grammar.builder
     builder.start(source)
     tokens = grammar.lex(source.text)
+    read = _read(grammar, tokens)
+    found = [*builder.diagnostics, *read.diagnostics]
+    if not any(diagnostic.code == "NNM0102" for diagnostic in found):
+        start = builder.span_of(tokens[0]) if tokens else Span(source, 0, 0)
+        found.extend(check_header(read.header, start))
+    kept: list[nodes.Declaration] = []
+    broken = set(read.broken)
+    for declaration in read.declarations:
+        if (excess := check_depth(declaration)) is None:
+            kept.append(declaration)
+        else:
+            found.append(excess)
+            broken.update(_declared_name(declaration))
+    found.sort(key=lambda diagnostic: diagnostic.span.start)
+    file = nodes.File(source, read.header, tuple(kept), tuple(builder.comments))
+    return ParseResult(file, tuple(found), frozenset(broken))
+
+
+def _declared_name(declaration: nodes.Declaration) -> tuple[str, ...]:
+    name = getattr(declaration, "name", None)
+    return (name.text,) if name else ()
+
+
+def _read(grammar: Grammar, tokens: list[Token]) -> Recovered:
     try:
         header, declarations = grammar.feed(tokens, "file")
-    except UnexpectedToken as error:
-        token = error.token
-        span = Span(source, min(token.start_pos, len(source.text)), min(token.end_pos, len(source.text)))
-        wrong = Diagnostic("NNM0101", f"unexpected `{token.value}`", span)
-        return ParseResult(nodes.File(source, None, (), tuple(builder.comments)), (wrong,))
-    file = nodes.File(source, header, declarations, tuple(builder.comments))
-    return ParseResult(file, tuple(builder.diagnostics))
+    except Stuck:
+        grammar.builder.diagnostics.clear()
+        return recover(grammar, tokens)
+    return Recovered(header, declarations, (), frozenset())
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""Several errors in one run: the text is cut into declarations, and each is read on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lark import Token
+
+from nnmip.diagnostics import Diagnostic
+from nnmip.syntax import nodes
+from nnmip.syntax.explain import explain
+from nnmip.syntax.grammar import Grammar, Stuck
+from nnmip.syntax.header import unreadable_header
+from nnmip.syntax.tokens import STARTERS, Brackets, match_brackets, opens_line
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """`broken` has the names that unreadable declarations would have declared."""
+
+    header: nodes.Header | None
+    declarations: tuple[nodes.Declaration, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    broken: frozenset[str]
+
+
+def recover(grammar: Grammar, tokens: list[Token]) -> Recovered:
+    """The declarations of `tokens` that can be read, and one diagnostic for each piece of text that cannot."""
+    header, rest, diagnostics = _split_header(grammar, tokens)
+    declarations: list[nodes.Declaration] = []
+    broken: set[str] = set()
+    for piece in _pieces(rest):
+        found = len(grammar.builder.diagnostics)
+        try:
+            declarations.extend(grammar.feed(piece, "items"))
+        except Stuck as stuck:
+            # What the builder saw before the parser stopped may only be a consequence of the mistake.
+            del grammar.builder.diagnostics[found:]
+            diagnostics.append(explain(grammar, piece, stuck))
+            broken.update(_declared_names(piece))
+    return Recovered(header, tuple(declarations), tuple(diagnostics), frozenset(broken))
+
+
+def _split_header(grammar: Grammar, tokens: list[Token]) -> tuple[nodes.Header | None, list[Token], list[Diagnostic]]:
+    """The version line, the tokens after it, and a diagnostic where it is there but cannot be read."""
+    kinds = [token.type for token in tokens[:2]]
+    if kinds == ["NNM", "FLOAT"]:
+        return grammar.builder.header(tokens[:2]), tokens[2:], []
+    if kinds[:1] == ["NNM"] or kinds == ["NAME", "FLOAT"]:
+        end = _line_end(tokens)
+        span = grammar.builder.span_of(tokens[0]).to(grammar.builder.span_of(tokens[end - 1]))
+        return None, tokens[end:], [unreadable_header(span)]
+    return None, tokens, []
+
+
+def _line_end(tokens: list[Token]) -> int:
+    """How many tokens stand on the first line, up to its first declaration."""
+    for index in range(1, len(tokens)):
+        if opens_line(tokens, index) or tokens[index].type in STARTERS:
+            return index
+    return len(tokens)
+
+
+def _pieces(tokens: list[Token]) -> Iterator[list[Token]]:
+    """`tokens`, cut before each declaration that opens a line outside closed braces; its annotations go with it."""
+    brackets = match_brackets(tokens)
+    start = index = 0
+    while index < len(tokens):
+        keyword = _after_annotations(tokens, index, brackets)
+        if _is_start(tokens, index, keyword):
+            if start < index:
+                yield tokens[start:index]
+            start = index
+            index = keyword + 1
+        elif tokens[index].type == "LBRACE" and index in brackets.closed:
+            index = brackets.closed[index]
+        else:
+            index = max(keyword, index + 1)
+    if start < len(tokens):
+        yield tokens[start:]
+
+
+def _is_start(tokens: list[Token], index: int, keyword: int) -> bool:
+    if keyword >= len(tokens) or tokens[keyword].type not in STARTERS:
+        return False
+    return opens_line(tokens, index) or opens_line(tokens, keyword)
+
+
+def _after_annotations(tokens: list[Token], index: int, brackets: Brackets) -> int:
+    """The index of the first token from `index` on that belongs to no annotation `@name(...)`."""
+    while index + 1 < len(tokens) and tokens[index].type == "AT" and tokens[index + 1].type == "NAME":
+        index += 2
+        if index < len(tokens) and tokens[index].type == "LPAR" and index in brackets.closed:
+            index = brackets.closed[index] + 1
+    return index
+
+
+def _declared_names(piece: list[Token]) -> Iterator[str]:
+    for keyword, name in pairwise(piece):
+        if keyword.type in STARTERS and name.type == "NAME":
+            yield name.value

@@ -1,0 +1,68 @@
+"""Kinds of token, named as in the grammar, and the bracket structure of a token list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from lark import Token
+
+END = "$END"
+"""The kind of the end of the text."""
+
+STARTERS = frozenset(
+    ["INCLUDE", "PARAM", "DATA", "NETWORK", "VAR", "LET", "CONSTRAINT", "MINIMIZE", "MAXIMIZE", "SATISFY", "VERIFY"]
+)
+"""The first word of a declaration."""
+
+INNER_STARTERS = frozenset(["LAYER", "RETURN", "ASSUME", "PROVE"])
+"""The first word of a line inside a declaration; a reserved word that means nothing elsewhere."""
+
+SOFT_WORDS = frozenset(["FEATURES", "LABEL", "TARGET", "WEIGHT", "SCALE", "AS", "STEP"])
+"""Words with a meaning in one place only; a name everywhere else."""
+
+RESERVED = (
+    STARTERS
+    | INNER_STARTERS
+    | frozenset(["NNM", "WHERE", "FORALL", "EXISTS", "IF", "THEN", "ELSE", "IN", "AND", "OR", "NOT", "XOR"])
+    | frozenset(["REAL", "INTEGER", "BOOLEAN", "TRUE", "FALSE"])
+)
+
+SLIPS = frozenset(["MISTAKE", "OPEN_STRING", "STRAY"])
+"""Kinds of token that no sentence has."""
+
+CLOSING = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
+_OPENING = {closing: opening for opening, closing in CLOSING.items()}
+PARTNER = {"(": ")", "[": "]", "{": "}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Brackets:
+    """Opening brackets by index: `closed` maps each to its partner's, `unclosed` lists those without, in order."""
+
+    closed: dict[int, int]
+    unclosed: tuple[int, ...]
+
+
+def match_brackets(tokens: list[Token]) -> Brackets:
+    """Pair the brackets. One that is closed over, as `(` in `{ ( }`, stays unclosed."""
+    closed: dict[int, int] = {}
+    waiting: list[int] = []
+    skipped: list[int] = []
+    kinds: Counter[str] = Counter()
+    for index, token in enumerate(tokens):
+        if token.type in CLOSING:
+            waiting.append(index)
+            kinds[token.type] += 1
+        elif token.type in _OPENING and kinds[_OPENING[token.type]]:
+            while tokens[opened := waiting.pop()].type != _OPENING[token.type]:
+                kinds[tokens[opened].type] -= 1
+                skipped.append(opened)
+            kinds[tokens[opened].type] -= 1
+            closed[opened] = index
+    return Brackets(closed, tuple(sorted(skipped + waiting)))
+
+
+def opens_line(tokens: list[Token], index: int) -> bool:
+    """Whether token number `index` is the first on its line."""
+    return index == 0 or bool(tokens[index - 1].end_line < tokens[index].line)
