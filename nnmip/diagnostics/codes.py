@@ -43,6 +43,7 @@ TITLES: dict[str, str] = {
     "NNM0611": "solution file cannot be read",
     "NNM0612": "solution belongs to another model",
     "NNM0613": "saved run cannot be used",
+    "NNM0614": "model file cannot be read",
     # 09xx: nnmip itself
     "NNM0901": "internal error",
 }
