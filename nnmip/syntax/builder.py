@@ -209,9 +209,7 @@ class Builder:
         return nodes.TypeExpr(base.value, _nodes(shape), self._span(children))
 
     def union(self, children: Children) -> nodes.Union:
-        left, _, right = children
-        pieces = left.pieces if isinstance(left, nodes.Union) else (left,)
-        return nodes.Union((*pieces, right), self._span(children))
+        return nodes.Union(_nodes(children), self._span(children))
 
     def stepped(self, children: Children) -> nodes.Stepped:
         piece, _, step = children

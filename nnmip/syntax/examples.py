@@ -20,7 +20,16 @@ class Explanation:
     in_brackets: bool = False
 
 
-_INFIX = ("=", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "and", "or", "xor", "->", "<->")
+_ARITHMETIC = ("=", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/")
+_INFIX = (*_ARITHMETIC, "and", "or", "xor", "->", "<->")
+
+
+def _after_arithmetic(*words: str) -> tuple[str, ...]:
+    """Examples that end in a word which cannot be an operand of a comparison or of arithmetic."""
+    return tuple(
+        f"constraint c: {front} {word}" for word in words for front in ("-", *(f"y {op}" for op in _ARITHMETIC))
+    )
+
 
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
@@ -120,6 +129,11 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         ),
     ),
     Explanation(
+        "a range has two ends",
+        "a width follows as `step`: `0..10 step 2`",
+        ("var x : int in a..b..", "var x : int in a..b..<", "var x : int in a..<b.."),
+    ),
+    Explanation(
         "a constraint needs a name",
         "write `constraint some_name: ...`",
         (
@@ -155,17 +169,17 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         "a conditional inside an expression needs parentheses",
         "write `(if ... then ... else ...)`",
-        ("constraint c: y = if", "constraint c: y + if", "constraint c: 2 * if", "constraint c: -if"),
+        _after_arithmetic("if"),
     ),
     Explanation(
         "a quantifier inside an expression needs parentheses",
         "write `(forall ...)`",
-        ("constraint c: y = forall", "constraint c: y + exists", "constraint c: 2 * forall"),
+        _after_arithmetic("forall", "exists"),
     ),
     Explanation(
         "`not` inside an expression needs parentheses",
         "write `(not ...)`",
-        ("constraint c: y = not", "constraint c: y + not", "constraint c: 2 * not", "constraint c: -not"),
+        _after_arithmetic("not"),
     ),
     Explanation(
         "parentheses hold one expression",

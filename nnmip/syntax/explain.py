@@ -73,7 +73,7 @@ class _Place:
 def explain(grammar: Grammar, piece: list[Token], stuck: Stuck) -> Diagnostic:
     """The diagnostic for `piece`, in which the parser got stuck."""
     place = _place(grammar, piece, stuck)
-    for look in (_slip, _bracket, _by_example, _missing_comma, _reserved, _misplaced, _unknown_keyword):
+    for look in (_slip, _bracket, _by_example, _missing_between, _reserved, _misplaced, _unknown_keyword):
         if (diagnostic := look(place)) is not None:
             return diagnostic
     return _unexpected(place)
@@ -219,13 +219,18 @@ def _fill(text: str, words: dict[str, str]) -> str:
     return text
 
 
-def _missing_comma(place: _Place) -> Diagnostic | None:
-    """Two values side by side in brackets; too many pairs of kinds of token to give an example for each."""
-    if place.token is None or place.opened is None or place.kind not in _VALUE_STARTS:
+def _missing_between(place: _Place) -> Diagnostic | None:
+    """Two values side by side; too many pairs of kinds of token to give an example for each."""
+    if place.token is None or place.kind not in _VALUE_STARTS or place.index == 0:
         return None
-    if "COMMA" not in place.stuck.accepts:
-        return None
-    return _error("a comma is missing", place.span(place.token), label="before this")
+    before, span = place.previous(), place.span(place.token)
+    if before.type in ("INT", "FLOAT") and before.end_pos == place.token.start_pos:
+        return _error(
+            "an operator is missing after a number", span, help=f"write `{before.value} * {place.token.value}`"
+        )
+    if place.opened is not None and "COMMA" in place.stuck.accepts:
+        return _error("a comma is missing", span, label="before this")
+    return None
 
 
 # ---- words in the wrong place --------------------------------------------------------------------------------------
@@ -244,10 +249,14 @@ def _reserved(place: _Place) -> Diagnostic | None:
 
 
 def _misplaced(place: _Place) -> Diagnostic | None:
-    """A line of a network or a property outside of it."""
-    if place.token is None or place.kind not in INNER_STARTERS:
+    """A keyword that opens a line, in or outside a block where it cannot stand."""
+    if place.token is None:
         return None
     word, span = place.token.value, place.span(place.token)
+    if place.kind == "NNM":
+        return _error("the version line stands at the top of the file, once", span)
+    if place.kind in STARTERS and place.is_first_on_line and place.stuck.accepts & {"LAYER", "RETURN"}:
+        return _error(f"`{word}` cannot stand inside a network", span, help="move it out, after the `}` of the network")
     if place.kind in ("LAYER", "RETURN") and place.opened is None:
         return _error(f"`{word}` stands inside `network ... {{ }}`", span, help="is there a `}` too many before it?")
     if place.kind in ("ASSUME", "PROVE") and place.index == 0:
@@ -268,7 +277,12 @@ def _unknown_keyword(place: _Place) -> Diagnostic | None:
     word = place.token.value
     guess = closest(word, words) or DECLARATION_SYNONYMS.get(word.lower())
     what = "a declaration" if "param" in words else "a line here"
-    help = f"did you mean `{guess}`?" if guess in words else f"it starts with {_either(words)}"
+    if guess in words:
+        help = f"did you mean `{guess}`?"
+    else:
+        help = (
+            f"it starts with {_either(words if len(words) <= 5 else ['param', 'var', 'constraint', 'another keyword'])}"
+        )
     return _error(f"{quote(word)} does not start {what}", place.span(place.token), help=help)
 
 
@@ -280,7 +294,10 @@ def _unexpected(place: _Place) -> Diagnostic:
         label = f"expected {_either(expected)} after this" if expected else ""
         return _error(f"incomplete after {quote(previous.value)}", place.span(previous), label=label)
     label = f"expected {_either(expected)}" if expected else ""
-    return _error(f"unexpected {quote(place.token.value)}", place.span(place.token), label=label)
+    still_open = None
+    if place.opened is not None and CLOSING[place.opened.type] in place.stuck.accepts:
+        still_open = Label(place.span(place.opened), "this is still open")
+    return _error(f"unexpected {quote(place.token.value)}", place.span(place.token), label=label, other=still_open)
 
 
 def _expected(grammar: Grammar, accepts: frozenset[str]) -> list[str]:

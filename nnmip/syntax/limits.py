@@ -14,7 +14,7 @@ MAX_DEPTH = 200
 """Most constructs inside one another, where `a + b + c` counts once."""
 
 MAX_TERMS = 10_000
-"""Most operands of one chain such as `a + b + c`. The tree leans left; `nodes.terms` walks it without recursion."""
+"""Most operands of one chain such as `a + b + c`. The tree leans left; `nodes.left_spine` goes over it."""
 
 _LEFT = frozenset({"+", "-", "*", "/", "and", "or"})
 
@@ -24,19 +24,20 @@ def check_depth(declaration: nodes.Declaration) -> Diagnostic | None:
     span = declaration.span
     if span.end - span.start <= MAX_DEPTH:
         return None
-    waiting: list[tuple[Any, int, int]] = [(declaration, 0, 1)]
+    # (node, how deep it stands, how many operations of one chain end in it)
+    waiting: list[tuple[Any, int, int]] = [(declaration, 0, 0)]
     while waiting:
-        node, depth, terms = waiting.pop()
+        node, depth, chained = waiting.pop()
         if depth > MAX_DEPTH:
             return _too_deep(node.span)
-        if terms > MAX_TERMS:
-            return _too_long(declaration)
         if isinstance(node, nodes.Binary) and node.op in _LEFT:
-            is_chain = isinstance(node.left, nodes.Binary) and node.left.op in _LEFT
-            waiting.append((node.left, depth, terms + 1) if is_chain else (node.left, depth + 1, 1))
-            waiting.append((node.right, depth + 1, 1))
+            if chained + 2 > MAX_TERMS:
+                return _too_long(declaration.span)
+            goes_on = isinstance(node.left, nodes.Binary) and node.left.op in _LEFT
+            waiting.append((node.left, depth, chained + 1) if goes_on else (node.left, depth + 1, 0))
+            waiting.append((node.right, depth + 1, 0))
         else:
-            waiting.extend((child, depth + 1, 1) for child in _children(node))
+            waiting.extend((child, depth + 1, 0) for child in _children(node))
     return None
 
 
@@ -50,19 +51,13 @@ def _children(node: Any) -> Iterator[Any]:
 
 
 def _too_deep(span: Span) -> Diagnostic:
-    return Diagnostic(
-        "NNM0101",
-        f"nested deeper than {MAX_DEPTH} levels",
-        Span(span.file, span.start, min(span.end, span.start + 1)),
-        help="name an inner part with `let`",
-    )
+    return _limit(f"nested deeper than {MAX_DEPTH} levels", span, "name an inner part with `let`")
 
 
-def _too_long(declaration: nodes.Declaration) -> Diagnostic:
-    span = declaration.span
-    return Diagnostic(
-        "NNM0101",
-        f"more than {MAX_TERMS} operands in one chain",
-        Span(span.file, span.start, min(span.end, span.start + 1)),
-        help="write a sum over an index: `sum(i in 0..<n: x[i])`",
-    )
+def _too_long(span: Span) -> Diagnostic:
+    message = f"more than {MAX_TERMS} operands in one chain"
+    return _limit(message, span, "write a sum over an index: `sum(i in 0..<n: x[i])`")
+
+
+def _limit(message: str, span: Span, help: str) -> Diagnostic:
+    return Diagnostic("NNM0101", message, Span(span.file, span.start, span.start + 1), help=help)

@@ -215,6 +215,19 @@ Expr = (
     | Call
 )
 
+
+def left_spine(expr: Expr) -> tuple[Expr, tuple[Binary, ...]]:
+    """The first operand of a chain such as `a + b * c - d`, and the operations applied to it, innermost first.
+
+    Chains may have thousands of operands, and their tree leans left: go over them with this, not by recursion.
+    """
+    spine: list[Binary] = []
+    while isinstance(expr, Binary):
+        spine.append(expr)
+        expr = expr.left
+    return expr, tuple(reversed(spine))
+
+
 # ---- domains and types -----------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from nnmip.syntax import nodes
 from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
-from nnmip.syntax.recovery import Recovered, recover
+from nnmip.syntax.recovery import Recovered, declared_name, recover
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,10 @@ def _parse(grammar: Grammar, source: SourceFile) -> ParseResult:
             kept.append(declaration)
         else:
             found.append(excess)
-            broken.update(_declared_name(declaration))
+            broken.update(declared_name(declaration))
     found.sort(key=lambda diagnostic: diagnostic.span.start)
     file = nodes.File(source, read.header, tuple(kept), tuple(builder.comments))
     return ParseResult(file, tuple(found), frozenset(broken))
-
-
-def _declared_name(declaration: nodes.Declaration) -> tuple[str, ...]:
-    name = getattr(declaration, "name", None)
-    return (name.text,) if name else ()
 
 
 def _read(grammar: Grammar, tokens: list[Token]) -> Recovered:

@@ -39,8 +39,29 @@ def recover(grammar: Grammar, tokens: list[Token]) -> Recovered:
             # What the builder saw before the parser stopped may only be a consequence of the mistake.
             del grammar.builder.diagnostics[found:]
             diagnostics.append(explain(grammar, piece, stuck))
-            broken.update(_declared_names(piece))
+            good = _before_wrong_line(grammar, piece, stuck.index)
+            declarations.extend(good)
+            broken.update(set(_declared_names(piece)) - {name for each in good for name in declared_name(each)})
     return Recovered(header, tuple(declarations), tuple(diagnostics), frozenset(broken))
+
+
+def _before_wrong_line(grammar: Grammar, piece: list[Token], wrong: int) -> tuple[nodes.Declaration, ...]:
+    """The declarations in front of token `wrong` where it opens a line that has nothing to do with them."""
+    if not 0 < wrong < len(piece) or not opens_line(piece, wrong):
+        return ()
+    found = len(grammar.builder.diagnostics)
+    try:
+        declarations: tuple[nodes.Declaration, ...] = grammar.feed(piece[:wrong], "items")
+    except Stuck:
+        del grammar.builder.diagnostics[found:]
+        return ()
+    return declarations
+
+
+def declared_name(declaration: nodes.Declaration) -> tuple[str, ...]:
+    """The name that `declaration` declares, if it declares one."""
+    name: nodes.Name | None = getattr(declaration, "name", None)
+    return (name.text,) if name is not None else ()
 
 
 def _split_header(grammar: Grammar, tokens: list[Token]) -> tuple[nodes.Header | None, list[Token], list[Diagnostic]]:

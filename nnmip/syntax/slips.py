@@ -126,7 +126,7 @@ def advise_word(word: str) -> Advice | None:
     if word == "for":
         return Advice("there is no `for` after an expression", "write the range first: `sum(i in 0..3: x[i])`")
     if word.lower() in _WORDS:
-        return Advice(f"`{word}` is not an operator", f"write {_WORDS[word.lower()]}")
+        return Advice(f"`{word}` is not a word of the language", f"write {_WORDS[word.lower()]}")
     if word.lower() in ("and", "or", "not", "xor", "then", "else", "in"):
         return Advice(f"`{word}` is written in lower case", f"write `{word.lower()}`")
     return None
