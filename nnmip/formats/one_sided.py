@@ -1,0 +1,69 @@
+"""Rows with two different finite sides become two rows, because readers disagree about ranges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nnmip.milp.model import Block, BoolArray, IntArray, Milp
+
+
+def one_sided(milp: Milp) -> Milp:
+    """An equivalent model whose rows are equalities or have exactly one finite side.
+
+    A row with two sides keeps its name for the lower side; the upper side becomes a row of the block `PATH.upper`.
+    Rows without a finite side say nothing and are left out. Columns stay as they are.
+    """
+    has_lower, has_upper = np.isfinite(milp.row_lb), np.isfinite(milp.row_ub)
+    split = has_lower & has_upper & (milp.row_lb != milp.row_ub)
+    kept = has_lower | has_upper
+    if kept.all() and not split.any():
+        return milp
+    blocks, source, upper = _split_blocks(milp.rows, kept, split)
+    entries, indptr = _gather_rows(milp.indptr, source)
+    return replace(
+        milp,
+        indptr=indptr,
+        indices=milp.indices[entries],
+        data=milp.data[entries],
+        row_lb=np.where(upper, -np.inf, milp.row_lb[source]),
+        row_ub=np.where(split[source] & ~upper, np.inf, milp.row_ub[source]),
+        rows=blocks,
+    )
+
+
+def _split_blocks(
+    rows: tuple[Block, ...], kept: BoolArray, split: BoolArray
+) -> tuple[tuple[Block, ...], IntArray, BoolArray]:
+    """The new row blocks, and for each new row the old row it comes from and whether it is an upper side."""
+    blocks: list[Block] = []
+    sources: list[IntArray] = []
+    sides: list[BoolArray] = []
+    start = 0
+    for block in rows:
+        here = slice(block.start, block.stop)
+        for path, chosen, is_upper in ((block.path, kept[here], False), (f"{block.path}.upper", split[here], True)):
+            local = np.flatnonzero(chosen)
+            blocks += _sub_blocks(block, path, local, start)
+            sources.append(local + block.start)
+            sides.append(np.full(len(local), is_upper))
+            start += len(local)
+    no_rows: IntArray = np.empty(0, dtype=np.int64)
+    return tuple(blocks), np.concatenate([no_rows, *sources]), np.concatenate([np.empty(0, dtype=np.bool_), *sides])
+
+
+def _sub_blocks(block: Block, path: str, local: IntArray, start: int) -> list[Block]:
+    """Blocks for the entries `local` of `block`: the whole block if all are there, else one for each entry."""
+    if len(local) == block.size:
+        return [Block(path, block.shape, start, block.origin)] if len(local) else []
+    whole = Block(path, block.shape, 0, block.origin)
+    return [Block(whole.name(index), (), start + k, block.origin) for k, index in enumerate(local.tolist())]
+
+
+def _gather_rows(indptr: IntArray, source: IntArray) -> tuple[IntArray, IntArray]:
+    """Positions of the entries of the rows `source` in order, and their new row pointers."""
+    lengths = np.diff(indptr)[source]
+    pointers = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    shift = np.repeat(indptr[source] - pointers[:-1], lengths)
+    return shift + np.arange(pointers[-1]), pointers
