@@ -74,20 +74,22 @@ class Domain:
         gaps = [np.maximum(np.maximum(lo - array, array - hi), 0.0) for lo, hi in self.intervals]
         if self.values:
             gaps.append(np.abs(array - self.nearest_value(array)))
-        return np.min(np.stack(gaps), axis=0)
+        return np.asarray(np.min(np.stack(gaps), axis=0))
 
     def nearest_value(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """The single value nearest to each entry (intervals are not considered)."""
         values = np.array(self.values)
-        right = np.clip(np.searchsorted(values, array), 1, len(values) - 1) if len(values) > 1 else np.zeros_like(array, int)
+        right = np.clip(np.searchsorted(values, array), min(1, len(values) - 1), len(values) - 1)
         left = np.maximum(right - 1, 0)
         return np.where(np.abs(array - values[left]) <= np.abs(values[right] - array), values[left], values[right])
 
     def project(self, array: NDArray[np.float64]) -> NDArray[np.float64]:
         """The nearest member to each entry."""
-        best = self.nearest_value(array) if self.values else np.clip(array, *self.intervals[0])
-        for lo, hi in self.intervals:
-            candidate = np.clip(array, lo, hi)
+        candidates = [np.clip(array, lo, hi) for lo, hi in self.intervals]
+        if self.values:
+            candidates.append(self.nearest_value(array))
+        best = candidates[0]
+        for candidate in candidates[1:]:
             best = np.where(np.abs(candidate - array) < np.abs(best - array), candidate, best)
         return best
 

@@ -1,0 +1,81 @@
+"""Interval arithmetic on arrays with outward rounding.
+
+Every result is widened so that it contains the exact result of the operation on the exact members, whatever the
+rounding of the floating-point operations was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+UNIT_ROUNDOFF = 2.0**-53
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Interval:
+    """Entry-wise bounds `lo <= value <= hi`, two arrays of one shape."""
+
+    lo: FloatArray
+    hi: FloatArray
+
+    @staticmethod
+    def point(array: FloatArray) -> Interval:
+        return Interval(array, array)
+
+    @staticmethod
+    def box(shape: tuple[int, ...], lo: float, hi: float) -> Interval:
+        return Interval(np.full(shape, lo), np.full(shape, hi))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.lo.shape
+
+    @property
+    def magnitude(self) -> FloatArray:
+        """The largest absolute value of a member."""
+        return np.maximum(np.abs(self.lo), np.abs(self.hi))
+
+    def widened(self, slack: FloatArray) -> Interval:
+        return Interval(np.nextafter(self.lo - slack, -np.inf), np.nextafter(self.hi + slack, np.inf))
+
+    def __add__(self, other: Interval) -> Interval:
+        return Interval(self.lo + other.lo, self.hi + other.hi).widened(np.zeros(()))
+
+    def join(self, other: Interval) -> Interval:
+        """The smallest interval that contains both."""
+        return Interval(np.minimum(self.lo, other.lo), np.maximum(self.hi, other.hi))
+
+    def reshape(self, shape: tuple[int, ...]) -> Interval:
+        return Interval(self.lo.reshape(shape), self.hi.reshape(shape))
+
+    def take(self, index: IntArray) -> Interval:
+        """Entries of each sample by flat position; axis 0 is the sample axis."""
+        return Interval(self.lo.reshape(len(self.lo), -1)[:, index], self.hi.reshape(len(self.hi), -1)[:, index])
+
+    def increasing(self, function: np.ufunc | object) -> Interval:
+        """The image under a nondecreasing function that is exact in floating point (such as a maximum)."""
+        assert callable(function)
+        return Interval(function(self.lo), function(self.hi))
+
+
+def matmul(inputs: Interval, weights: Interval) -> Interval:
+    """Bounds of `inputs @ weights.T` where both factors vary, shapes [n, i] and [k, i] to [n, k].
+
+    The extremes of each product are at the corners. Slack: gamma_{i+2} * sum |terms| bounds the rounding of the sum.
+    """
+    n, width = inputs.shape
+    k = weights.shape[0]
+    lo, hi = np.zeros((n, k)), np.zeros((n, k))
+    for start in range(0, n, max(1, 4_000_000 // max(1, k * width))):
+        part = slice(start, start + max(1, 4_000_000 // max(1, k * width)))
+        corners = [a[part, None, :] * w[None, :, :] for a in (inputs.lo, inputs.hi) for w in (weights.lo, weights.hi)]
+        lo[part] = np.minimum.reduce(corners).sum(axis=2)
+        hi[part] = np.maximum.reduce(corners).sum(axis=2)
+    slack = 1.01 * (width + 2) * UNIT_ROUNDOFF * (inputs.magnitude @ weights.magnitude.T)
+    return Interval(lo, hi).widened(slack)

@@ -1,0 +1,197 @@
+"""The meaning of the language in NumPy: the value of every term, loss, predicate and constraint for given weights.
+
+This module and `ops` share no code with the encodings; every answer of a solver is checked against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnmip.data import Dataset
+from nnmip.hir.core import (
+    Apply,
+    Assignment,
+    BoolArray,
+    Compare,
+    Constant,
+    Constraint,
+    FloatArray,
+    Gather,
+    Join,
+    Network,
+    Node,
+    Plus,
+    Program,
+    Reference,
+    Scale,
+    Stage,
+    Units,
+    children,
+)
+from nnmip.ops.registry import LAYERS, WORDS
+
+
+def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dict[str, FloatArray]:
+    """The output of every layer for `inputs` of shape [n, *input], by layer name, each [n, *shape]."""
+    outputs = {network.input_name: inputs}
+    for layer in network.layers:
+        decisions = {d.role: assignment.values[d.path] for d in layer.decisions}
+        value = LAYERS[layer.op].forward(tuple(outputs[name] for name in layer.inputs), decisions, dict(layer.options))
+        kept = assignment.kept.get(layer.path)
+        outputs[layer.name] = value if kept is None else np.where(kept, value, 0.0)
+    return outputs
+
+
+def result(network: Network, assignment: Assignment, inputs: FloatArray) -> FloatArray:
+    """What the network returns for `inputs` [n, *input], shape [n, *output]."""
+    last = forward(network, assignment, inputs)[network.result_layer]
+    return last.reshape(len(inputs), -1)[:, network.result_index]
+
+
+def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:
+    """For each decision of a network, which entries belong to removed units (incoming, bias or outgoing)."""
+    masks = {d.path: np.zeros(d.shape, dtype=bool) for d in network.decisions}
+    for layer in network.layers:
+        kept = assignment.kept.get(layer.path)
+        if kept is None:
+            continue
+        for decision in network.producer(layer.name).decisions:
+            masks[decision.path][~kept] = True
+        for consumer in network.consumers(layer.name):
+            weights = consumer.decision("weights")
+            assert weights is not None
+            masks[weights.path][:, ~kept] = True
+    return masks
+
+
+def without_removed(program: Program, assignment: Assignment) -> Assignment:
+    """The assignment with every weight and bias of a removed unit set to 0."""
+    values = dict(assignment.values)
+    for network in program.networks:
+        for path, mask in removed(network, assignment).items():
+            values[path] = np.where(mask, 0.0, values[path])
+    return Assignment(values, assignment.kept)
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Values of expressions under one assignment; forward passes are made once for each network and data set."""
+
+    program: Program
+    assignment: Assignment
+    tolerance: float = 0.0
+    _scores: dict[tuple[str, str], FloatArray] = field(default_factory=dict)
+
+    def network(self, name: str) -> Network:
+        return self.program.network(name)
+
+    def dataset(self, name: str) -> Dataset:
+        return self.program.dataset(name)
+
+    def values(self, path: str) -> FloatArray:
+        return self.assignment.values[path]
+
+    def scores(self, network: str, data: str) -> FloatArray:
+        key = (network, data)
+        if key not in self._scores:
+            self._scores[key] = result(self.network(network), self.assignment, self.dataset(data).features)
+        return self._scores[key]
+
+    def value(self, node: Node) -> FloatArray:
+        """The value of an expression, of the node's shape; Booleans are 0.0 and 1.0."""
+        match node:
+            case Constant(value=value):
+                return value
+            case Reference(decision=decision):
+                return self.values(decision.path)
+            case Gather(base=base, index=index):
+                return self.value(base).reshape(-1)[index]
+            case Join(parts=parts):
+                return np.concatenate([self.value(p).reshape(-1) for p in parts])
+            case Plus(terms=terms, shape=shape):
+                total = np.zeros(shape)
+                for term in terms:
+                    total = total + self.value(term)
+                return total
+            case Scale(factor=factor, operand=operand):
+                return factor * self.value(operand)
+            case Compare():
+                return (self.excess(node) <= self.tolerance).astype(np.float64)
+            case Apply(word=word, operands=operands):
+                arrays = tuple(np.zeros(o.shape) if isinstance(o, Units) else self.value(o) for o in operands)
+                return WORDS[word].evaluate(node, arrays, self)
+            case Units():
+                raise AssertionError("units have no value of their own")
+
+    def excess(self, node: Compare) -> FloatArray:
+        """By how much each entry of a comparison is violated; at most 0 where it holds."""
+        difference = self.value(node.left) - self.value(node.right)
+        match node.op:
+            case "<=":
+                return np.broadcast_to(difference, node.shape)
+            case ">=":
+                return np.broadcast_to(-difference, node.shape)
+            case "=":
+                return np.broadcast_to(np.abs(difference), node.shape)
+        raise AssertionError(node.op)
+
+    def stage(self, stage: Stage) -> float:
+        """The value of a goal in the user's sense."""
+        return float(sum(t.coefficient * float(self.value(t.value)) for t in stage.terms))
+
+    def violation(self, constraint: Constraint) -> float:
+        """The largest violation of a constraint, 0 where it holds."""
+        return max([0.0, *(float(self.excess(p).max()) for p in constraint.parts if p.shape == () or 0 not in p.shape)])
+
+
+def domain_violation(program: Program, assignment: Assignment) -> float:
+    """How far the farthest kept weight or bias is from its domain."""
+    worst = 0.0
+    for network in program.networks:
+        masks = removed(network, assignment)
+        for decision in network.decisions:
+            distance = decision.domain.distance(assignment.values[decision.path])
+            worst = max(worst, float(distance[~masks[decision.path]].max(initial=0.0)))
+    return worst
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything that a model says about one assignment.
+
+    objectives: one value for each stage. terms: for each stage, label -> unweighted value. constraints: name ->
+    largest violation. domain_violation: distance of the farthest weight from its domain.
+    """
+
+    objectives: tuple[float, ...]
+    terms: tuple[dict[str, float], ...]
+    constraints: dict[str, float]
+    domain_violation: float
+
+    @property
+    def max_violation(self) -> float:
+        return max([self.domain_violation, *self.constraints.values()])
+
+
+def evaluate(program: Program, assignment: Assignment, tolerance: float = 0.0) -> Evaluation:
+    """Compute every goal, term and constraint of `program` for `assignment`.
+
+    `tolerance` is how far a score may be on the wrong side of a threshold and still count as on it.
+    """
+    evaluator = Evaluator(program, without_removed(program, assignment), tolerance)
+    return Evaluation(
+        objectives=tuple(evaluator.stage(s) for s in program.stages),
+        terms=tuple({t.label: float(evaluator.value(t.value)) for t in s.terms} for s in program.stages),
+        constraints={c.name: evaluator.violation(c) for c in program.constraints},
+        domain_violation=domain_violation(program, assignment),
+    )
+
+
+def walk(node: Node) -> list[Node]:
+    """The node and everything below it."""
+    found = [node]
+    for child in children(node):
+        found.extend(walk(child))
+    return found

@@ -1,0 +1,102 @@
+"""What every lowering shares: polarity, the signal that flows between layers, and the context."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Flag
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.data import Dataset
+from nnmip.hir.core import Apply, Layer, Network, Program
+from nnmip.milp.affine import Affine
+from nnmip.milp.builder import MilpBuilder
+from nnmip.milp.model import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from nnmip.lowering.decisions import Encoding
+
+
+class Polarity(Flag):
+    """Which side of a value the model may rely on.
+
+    UPPER: what is lowered is at least the true value (enough where the value is minimised or bounded above).
+    LOWER: at most the true value. EXACT: both.
+    """
+
+    UPPER = 1
+    LOWER = 2
+    EXACT = 3
+
+    @property
+    def flipped(self) -> Polarity:
+        if self is Polarity.EXACT:
+            return self
+        return Polarity.LOWER if self is Polarity.UPPER else Polarity.UPPER
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signal:
+    """The output of a layer for every distinct row: affine in the columns, [rows, *shape], with proved bounds."""
+
+    value: Affine
+    bounds: Interval
+
+    @property
+    def is_data(self) -> bool:
+        return self.value.is_constant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Passed:
+    """A network applied to a data set: its scores for each distinct row, and which distinct row each row is."""
+
+    scores: Signal
+    distinct: IntArray
+    inverse: IntArray
+
+
+@dataclass(slots=True, eq=False)
+class Lowering:
+    """The state of one lowering: the builder and what has been encoded so far.
+
+    kept: for each layer with `prune`, the affine 0/1 tensor of its units. encodings: decisions by path.
+    passed: (network, data set) -> the scores.
+    """
+
+    program: Program
+    builder: MilpBuilder
+    encodings: dict[str, Encoding] = field(default_factory=dict)
+    kept: dict[str, Affine] = field(default_factory=dict)
+    passed: dict[tuple[str, str], Passed] = field(default_factory=dict)
+    _words: Counter[str] = field(default_factory=Counter)
+
+    def path(self, node: Apply) -> str:
+        """A new readable path for the columns and rows of a word: `hinge`, `hinge.2`, ..."""
+        self._words[node.word] += 1
+        number = self._words[node.word]
+        return node.word if number == 1 else f"{node.word}.{number}"
+
+
+LayerLowering = Callable[[Lowering, Network, Layer, tuple[Signal, ...], Interval, str], Signal]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Rows of a data set that agree in features and label: distinct row, label and share of the total weight."""
+
+    distinct: IntArray
+    labels: FloatArray
+    share: FloatArray
+
+
+def label_groups(data: Dataset, passed: Passed) -> Groups:
+    """Merge the rows with equal features and equal label; their shares add up to 1 over the whole data set."""
+    keys = np.stack([passed.inverse.astype(np.float64), data.labels], axis=1)
+    groups, inverse = np.unique(keys, axis=0, return_inverse=True)
+    share = np.bincount(inverse.reshape(-1), weights=data.sample_weights) / data.sample_weights.sum()
+    return Groups(groups[:, 0].astype(np.int64), groups[:, 1], share)

@@ -1,0 +1,353 @@
+"""How weights and biases become columns: the encoding of each kind of domain, its removal gate and its way back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
+from nnmip.hir.core import Decision, Network
+from nnmip.hir.domain import Domain
+from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.piecewise import positive_part
+from nnmip.milp.affine import Affine
+from nnmip.milp.builder import Choice
+from nnmip.milp.model import FloatArray
+from nnmip.source import Origin
+
+INTEGER_FROM = 5
+"""Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
+
+
+@dataclass(slots=True, eq=False)
+class Encoding(ABC):
+    """A decision tensor in the MILP. `value` is 0 at entries whose unit is removed (where `gate` is 0)."""
+
+    decision: Decision
+    value: Affine
+    gate: Affine | None
+    _nonzero: Affine | None = field(default=None, init=False)
+    _absolute: dict[bool, Affine] = field(default_factory=dict, init=False)
+
+    @abstractmethod
+    def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
+        """A 0/1 tensor for `entry != 0`, valid for the sides that `polarity` asks for.
+
+        `reason` is what asks, for the message where the domain cannot give it.
+        """
+
+    @abstractmethod
+    def lift(self, x: FloatArray) -> FloatArray:
+        """The exact value of every entry in a solution: in the domain, or 0 where the unit is removed."""
+
+    def absolute(self, low: Lowering, polarity: Polarity) -> Affine:
+        """The absolute values, valid for the sides that `polarity` asks for.
+
+        |w| = 2 max(0, w) - w; no binary where only an upper value is needed, no column where the sign is known.
+        """
+        d = self.decision
+        if d.domain.lo >= 0:
+            return self.value
+        if d.domain.hi <= 0:
+            return -self.value
+        exact = Polarity.LOWER in polarity
+        if exact not in self._absolute:
+            tag = "positive_part.exact" if exact else "positive_part"
+            bounds = Interval.box(d.shape, min(d.domain.lo, 0.0), max(d.domain.hi, 0.0))
+            positive = positive_part(low, f"{d.path}.{tag}", self.value, bounds, polarity, d.origin)
+            self._absolute[exact] = positive * 2.0 - self.value
+        return self._absolute[exact]
+
+    def kept_or_one(self) -> Affine:
+        """The gate, or ones where nothing can be removed."""
+        return self.gate if self.gate is not None else Affine.constant(np.ones(self.decision.shape))
+
+
+@dataclass(slots=True, eq=False)
+class IntervalEncoding(Encoding):
+    """One continuous column an entry, w in [l, u].
+
+    With a gate g: l g <= w <= u g, so that g = 0 means w = 0 whether or not 0 is in [l, u]. `w != 0` is
+    l t <= w <= u t with a binary t <= g; it bounds the number of nonzeros from above only (formulation: indicator
+    rows with the domain's ends as big-M).
+    """
+
+    def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
+        d = self.decision
+        if not d.domain.has_zero:
+            return self.kept_or_one()
+        if Polarity.LOWER in polarity:
+            raise _no_least_magnitude(d, reason)
+        if self._nonzero is None:
+            value, lo, hi = self.value, d.domain.lo, d.domain.hi
+            t = low.builder.binaries(f"{d.path}.nonzero", d.shape, d.origin, lambda x, choice: choice[d.path] != 0)
+            low.builder.note_big_m(np.array([lo, hi]), d.origin)
+            low.builder.rows(f"{d.path}.nonzero.upper", value - t * hi, d.origin, ub=0.0)
+            low.builder.rows(f"{d.path}.nonzero.lower", value - t * lo, d.origin, lb=0.0)
+            if self.gate is not None:
+                low.builder.rows(f"{d.path}.nonzero.kept", t - self.gate, d.origin, ub=0.0)
+            self._nonzero = t
+        return self._nonzero
+
+    def lift(self, x: FloatArray) -> FloatArray:
+        value = self.decision.domain.project(self.value.value(x))
+        if self._nonzero is not None:
+            value = np.where(self._nonzero.value(x) < 0.5, 0.0, value)
+        if self.gate is not None:
+            value = np.where(self.gate.value(x) < 0.5, 0.0, value)
+        return value + 0.0
+
+
+@dataclass(slots=True, eq=False)
+class PiecesEncoding(Encoding):
+    """One binary for each piece of the domain: `picks` [..., pieces], exactly one of them where the unit is kept.
+
+    A piece is a single value, or an interval with a continuous column of its own (`parts`): w = sum of value * pick
+    over values + sum of parts, with lo pick <= part <= hi pick. Strength: ideal for one entry. Removal makes every
+    pick 0. `nonzero` and, for finite domains, `absolute` need nothing more and hold in both directions.
+    """
+
+    picks: Affine
+    pieces: tuple[tuple[float, float], ...]
+
+    def levels(self) -> FloatArray:
+        """The values of a finite domain in the order of `picks`."""
+        assert self.decision.domain.is_finite
+        return np.array([lo for lo, _ in self.pieces])
+
+    def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
+        crossing = [lo <= 0.0 <= hi and lo < hi for lo, hi in self.pieces]
+        if any(crossing) and Polarity.LOWER in polarity:
+            raise _no_least_magnitude(self.decision, reason)
+        zero = np.array([lo == hi == 0.0 for lo, hi in self.pieces])
+        return (self.picks * np.where(zero, 0.0, 1.0)).sum(axis=-1)
+
+    def absolute(self, low: Lowering, polarity: Polarity) -> Affine:
+        if self.decision.domain.is_finite:
+            return (self.picks * np.abs(self.levels())).sum(axis=-1)
+        return Encoding.absolute(self, low, polarity)
+
+    def lift(self, x: FloatArray) -> FloatArray:
+        picks = self.picks.value(x)
+        chosen = picks.argmax(axis=-1)
+        lo, hi = (np.array(ends)[chosen] for ends in zip(*self.pieces, strict=True))
+        value = np.clip(self.value.value(x), lo, hi)
+        return np.where(picks.sum(axis=-1) < 0.5, 0.0, value) + 0.0
+
+
+@dataclass(slots=True, eq=False)
+class IntegerEncoding(Encoding):
+    """Evenly spaced values v, v + d, ...: w = v g + d k with an integer k in [0, (m - 1) g], g = 1 or the gate.
+
+    k is one integer column or, where the weight multiplies activations, the sum of 2^b `bits`[..., b].
+    """
+
+    count: Affine
+    bits: Affine | None
+
+    def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
+        """t = p + n where p = 1 iff w is positive and n = 1 iff w is negative:
+
+            N n + P p ... w <= H p + N n        w >= L n + P p        p + n <= 1
+
+        H, L: ends of the domain; P, N: its least positive and greatest negative value. Exact in both directions.
+        """
+        d = self.decision
+        if not d.domain.has_zero:
+            return self.kept_or_one()
+        if self._nonzero is None:
+            values = np.array(d.domain.values)
+            above, below = values[values > 0], values[values < 0]
+            hi, least = (above[-1], above[0]) if len(above) else (0.0, 0.0)
+            lo, greatest = (below[0], below[-1]) if len(below) else (0.0, 0.0)
+            builder, w = low.builder, self.value
+            p = builder.binaries(f"{d.path}.positive", d.shape, d.origin, lambda x, choice: choice[d.path] > 0)
+            n = builder.binaries(f"{d.path}.negative", d.shape, d.origin, lambda x, choice: choice[d.path] < 0)
+            builder.note_big_m(np.array([lo, hi]), d.origin)
+            builder.rows(f"{d.path}.nonzero.upper", w - p * hi - n * greatest, d.origin, ub=0.0)
+            builder.rows(f"{d.path}.nonzero.lower", w - n * lo - p * least, d.origin, lb=0.0)
+            builder.rows(f"{d.path}.nonzero.sign", p + n, d.origin, ub=1.0)
+            self._nonzero = p + n
+        return self._nonzero
+
+    def lift(self, x: FloatArray) -> FloatArray:
+        values = np.array(self.decision.domain.values)
+        picked = np.clip(np.round(self.count.value(x)).astype(np.int64), 0, len(values) - 1)
+        kept = self.gate.value(x) > 0.5 if self.gate is not None else True
+        return np.where(kept, values[picked], 0.0) + 0.0
+
+
+def encode_decision(low: Lowering, decision: Decision, gate: Affine | None, multiplies: bool) -> Encoding:
+    """Make the columns of a decision tensor; `gate` is a 0/1 tensor of its shape whose 0 removes an entry.
+
+    `multiplies` says that the tensor multiplies activations, so that its values must be spelled out in binaries.
+    """
+    domain = decision.domain
+    if domain.is_interval:
+        return _encode_interval(low, decision, gate)
+    step = even_step(domain)
+    if step is not None and len(domain.values) >= INTEGER_FROM:
+        return _encode_integer(low, decision, gate, step, multiplies)
+    return _encode_pieces(low, decision, gate)
+
+
+def even_step(domain: Domain) -> float | None:
+    """The spacing of a finite domain whose values are evenly spaced, else None."""
+    if not domain.is_finite or len(domain.values) < 2:
+        return None
+    values = np.array(domain.values)
+    step = (values[-1] - values[0]) / (len(values) - 1)
+    even = values[0] + step * np.arange(len(values))
+    return float(step) if np.abs(even - values).max() <= 1e-12 * max(1.0, np.abs(values).max()) else None
+
+
+def _encode_interval(low: Lowering, d: Decision, gate: Affine | None) -> IntervalEncoding:
+    lo, hi = d.domain.lo, d.domain.hi
+    ends = (min(lo, 0.0), max(hi, 0.0)) if gate is not None else (lo, hi)
+    w = low.builder.columns(d.path, d.shape, *ends, d.origin, lambda x, choice: choice[d.path])
+    if gate is not None:
+        low.builder.rows(f"{d.path}.kept.upper", w - gate * hi, d.origin, ub=0.0)
+        low.builder.rows(f"{d.path}.kept.lower", w - gate * lo, d.origin, lb=0.0)
+    return IntervalEncoding(d, w, gate)
+
+
+def _encode_integer(low: Lowering, d: Decision, gate: Affine | None, step: float, multiplies: bool) -> IntegerEncoding:
+    first, top = d.domain.values[0], len(d.domain.values) - 1
+
+    def index(x: FloatArray, choice: Choice) -> FloatArray:
+        k = np.round((choice[d.path] - first) / step)
+        return k if gate is None else np.where(gate.value(x) > 0.5, k, 0.0)
+
+    bits = None
+    if multiplies:
+        powers = 2.0 ** np.arange(top.bit_length())
+        bits = low.builder.binaries(
+            f"{d.path}.bit",
+            (*d.shape, len(powers)),
+            d.origin,
+            lambda x, choice: np.floor(index(x, choice)[..., None] / powers) % 2,
+        )
+        k = (bits * powers).sum(axis=-1)
+        if gate is None and top + 1 < 2 ** len(powers):
+            low.builder.rows(f"{d.path}.last", k, d.origin, ub=float(top))
+    else:
+        k = low.builder.columns(f"{d.path}.index", d.shape, 0.0, float(top), d.origin, index, integer=True)
+    if gate is None:
+        return IntegerEncoding(d, k * step + np.full(d.shape, first), None, k, bits)
+    low.builder.rows(f"{d.path}.kept", k - gate * float(top), d.origin, ub=0.0)
+    return IntegerEncoding(d, k * step + gate * first, gate, k, bits)
+
+
+def _encode_pieces(low: Lowering, d: Decision, gate: Affine | None) -> PiecesEncoding:
+    """Every piece but one reference gets a binary; the reference's pick is what is left of the gate."""
+    pieces = tuple(sorted([*d.domain.intervals, *((v, v) for v in d.domain.values)]))
+    reference = pieces.index((0.0, 0.0)) if (0.0, 0.0) in pieces else 0
+    others = [i for i in range(len(pieces)) if i != reference]
+    whole = gate if gate is not None else Affine.constant(np.ones(d.shape))
+    lo, hi = (np.array(ends) for ends in zip(*pieces, strict=True))
+
+    def chosen(x: FloatArray, choice: Choice) -> FloatArray:
+        value = choice[d.path][..., None]
+        distance = np.maximum(np.maximum(lo - value, value - hi), 0.0)
+        picks = distance.argmin(axis=-1)[..., None] == np.arange(len(pieces))
+        return np.where(whole.value(x)[..., None] > 0.5, picks, False)
+
+    shape = (*d.shape, len(others))
+    bits = low.builder.binaries(f"{d.path}.pick", shape, d.origin, lambda x, choice: chosen(x, choice)[..., others])
+    if len(others) > 1 or gate is not None:
+        low.builder.rows(f"{d.path}.one_pick", bits.sum(axis=-1) - whole, d.origin, ub=0.0)
+    picks = _with_reference(bits, whole - bits.sum(axis=-1), reference, len(pieces))
+    value = (picks * np.where(lo == hi, lo, 0.0)).sum(axis=-1)
+    for i in np.flatnonzero(lo < hi):
+        pick = _piece(picks, int(i))
+
+        def part(x: FloatArray, choice: Choice, i: int = int(i)) -> FloatArray:
+            return np.where(chosen(x, choice)[..., i], choice[d.path], 0.0)
+
+        w = low.builder.columns(f"{d.path}.part{i}", d.shape, min(lo[i], 0.0), max(hi[i], 0.0), d.origin, part)
+        low.builder.rows(f"{d.path}.part{i}.upper", w - pick * hi[i], d.origin, ub=0.0)
+        low.builder.rows(f"{d.path}.part{i}.lower", w - pick * lo[i], d.origin, lb=0.0)
+        value = value + w
+    return PiecesEncoding(d, value, gate, picks, pieces)
+
+
+def _with_reference(bits: Affine, rest: Affine, reference: int, count: int) -> Affine:
+    """Insert `rest` [...] as entry `reference` of the last axis of `bits` [..., count - 1]."""
+    shape = (*rest.shape, count)
+    places = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    others = [i for i in range(count) if i != reference]
+    moved = Affine(np.zeros(shape), places[..., others].reshape(-1)[bits.entry], bits.column, bits.coef)
+    filled = Affine(np.zeros(shape), places[..., reference].reshape(-1)[rest.entry], rest.column, rest.coef)
+    const = np.zeros(shape)
+    const[..., others] = bits.const
+    const[..., reference] = rest.const
+    return moved + filled + const
+
+
+def _piece(picks: Affine, index: int) -> Affine:
+    """Entry `index` of the last axis."""
+    places = np.arange(picks.size).reshape(picks.shape)
+    return picks.gather(np.ascontiguousarray(places[..., index]))
+
+
+def _no_least_magnitude(d: Decision, reason: Origin) -> DiagnosticError:
+    lo, hi = d.domain.lo, d.domain.hi
+    least = min(0.05, *(abs(e) / 2 for e in (lo, hi) if e))
+    parts = [f"[{lo:g}, {-least:g}]"] * (lo < 0) + ["{0}"] + [f"[{least:g}, {hi:g}]"] * (hi > 0)
+    return DiagnosticError(
+        [
+            Diagnostic(
+                "NNM0314",
+                f"`{reason.span.text}` must be provable here, but `{d.path}` can be arbitrarily close to 0",
+                reason.span,
+                label="needs to know that a weight is not 0",
+                secondary=(Label(d.origin.span, f"domain {d.domain}"),),
+                help=f"give the domain a least magnitude:  {' | '.join(parts)}",
+            )
+        ]
+    )
+
+
+def gate_of(low: Lowering, network: Network, decision: Decision) -> Affine | None:
+    """The gate of every entry of a decision: 0 where the unit it enters or the unit it leaves is removed.
+
+    Where both ends can be removed the gate is their conjunction, y <= p, y <= q, y >= p + q - 1 (exact, and y may be
+    continuous because p and q are binary).
+    """
+    layer = next(layer for layer in network.layers if decision in layer.decisions)
+    entered = [low.kept[a.path] for a in network.layers if a.prune and network.producer(a.name) is layer]
+    if decision.role == "bias":
+        return entered[0] if entered else None
+    source = _pruned_source(network, layer.inputs[0])
+    target_unit, source_unit = np.indices(decision.shape)
+    rows_gate = entered[0].gather(target_unit) if entered else None
+    columns_gate = low.kept[source].gather(source_unit) if source is not None else None
+    if rows_gate is None or columns_gate is None:
+        return rows_gate if rows_gate is not None else columns_gate
+    both = low.builder.columns(
+        f"{decision.path}.kept",
+        decision.shape,
+        0.0,
+        1.0,
+        decision.origin,
+        lambda x, choice: rows_gate.value(x) * columns_gate.value(x),
+    )
+    low.builder.rows(f"{decision.path}.kept.target", both - rows_gate, decision.origin, ub=0.0)
+    low.builder.rows(f"{decision.path}.kept.source", both - columns_gate, decision.origin, ub=0.0)
+    low.builder.rows(f"{decision.path}.kept.both", both - rows_gate - columns_gate, decision.origin, lb=-1.0)
+    return both
+
+
+def _pruned_source(network: Network, name: str) -> str | None:
+    """The path of the nearest layer with `prune` whose units are the entries of layer `name`, if any."""
+    while name != network.input_name:
+        layer = network.layer(name)
+        if layer.prune is not None:
+            return layer.path
+        if layer.decisions:
+            return None
+        name = layer.inputs[0]
+    return None

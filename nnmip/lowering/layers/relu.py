@@ -1,0 +1,29 @@
+"""`relu` as big-M rows with proved bounds for every row and unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Layer, Network
+from nnmip.lowering.base import Lowering, Polarity, Signal
+from nnmip.lowering.piecewise import defined, positive_part
+from nnmip.milp.affine import Affine
+
+
+def lower(
+    low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
+) -> Signal:
+    """h = max(0, z) for every distinct row and unit; stable cases need no binary, a removed unit has z = 0.
+
+    The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`).
+    """
+    (a,) = inputs
+    if a.is_data:
+        return Signal(Affine.constant(np.maximum(a.value.const, 0.0)), bounds)
+    kept = low.kept.get(layer.path)
+    gate = None
+    if kept is not None:
+        gate = kept.gather(np.ascontiguousarray(np.broadcast_to(np.arange(layer.units), a.value.shape)))
+    z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+    return Signal(positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate), bounds)

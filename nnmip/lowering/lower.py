@@ -1,0 +1,98 @@
+"""HIR to MILP: the whole model, with its way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.hir.core import Assignment, IntArray, Program, Stage
+from nnmip.hir.evaluate import without_removed
+from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.expressions import lower_comparison, lower_expression, scaled
+from nnmip.lowering.networks import encode_network
+from nnmip.lowering.symmetry import order_units, ordered
+from nnmip.milp.affine import Affine
+from nnmip.milp.builder import MilpBuilder
+from nnmip.milp.model import FloatArray, Milp
+from nnmip.passes.symmetry import interchangeable_units
+from nnmip.source import Origin, Span
+
+LARGE_M, TOO_LARGE_M = 1e4, 1e6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lowered:
+    """A MILP that is equivalent to a program, and the way between their solutions.
+
+    The MILP minimises `sign` times the goal. `warnings` are diagnostics that do not stop anything.
+    """
+
+    program: Program
+    milp: Milp
+    sign: float
+    warnings: tuple[Diagnostic, ...]
+    _low: Lowering
+    _classes: dict[str, IntArray]
+
+    def lift(self, x: FloatArray) -> Assignment:
+        """The network that a solution describes: values exactly in their domains, removed units exactly 0."""
+        kept = {path: gate.value(x) > 0.5 for path, gate in self._low.kept.items()}
+        values = {path: encoding.lift(x) for path, encoding in self._low.encodings.items()}
+        return without_removed(self.program, Assignment(values, kept))
+
+    def complete(self, assignment: Assignment) -> FloatArray:
+        """A value for every column that describes the given network (with equal units put in order)."""
+        network = ordered(self.program, without_removed(self.program, assignment), self._classes)
+        choice = dict(network.values)
+        choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
+        return self._low.builder.complete(choice)
+
+
+def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
+    """Encode the first goal and every constraint of a program.
+
+    Raises DiagnosticError where something has no exact encoding or a big-M exceeds 1e6.
+    """
+    origin = Origin(Span(program.source, 0, 0), "model")
+    low = Lowering(program, MilpBuilder(origin))
+    for network in program.networks:
+        encode_network(low, network)
+    classes = interchangeable_units(program) if symmetry else {}
+    order_units(low, classes)
+    sign = 1.0
+    if program.stages:
+        sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
+        low.builder.minimise(_goal(low, program.stages[0]) * sign)
+    for constraint in program.constraints:
+        for number, part in enumerate(constraint.parts):
+            path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
+            lower_comparison(low, path, part)
+    milp = low.builder.build()
+    milp.verify()
+    return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
+
+
+def _goal(low: Lowering, stage: Stage) -> Affine:
+    """The goal in the user's sense; each term is encoded only on the side that the optimum presses against."""
+    wanted = Polarity.UPPER if stage.sense == "minimize" else Polarity.LOWER
+    total = Affine.constant(np.zeros(()))
+    for term in stage.terms:
+        polarity = scaled(wanted, np.asarray(term.coefficient))
+        total = total + lower_expression(low, term.value, polarity) * term.coefficient
+    return total
+
+
+def _big_m_warnings(low: Lowering) -> tuple[Diagnostic, ...]:
+    found = Diagnostics()
+    big_m, origin = low.builder.big_m, low.builder.big_m_origin
+    if origin is None or big_m <= LARGE_M:
+        return ()
+    help = "tighten the domains of the weights, or scale the data: `scale minmax`"
+    if big_m > TOO_LARGE_M:
+        message = f"`{origin.path}` needs a big-M of {big_m:.3g}; above {TOO_LARGE_M:g} solvers give wrong answers"
+        raise DiagnosticError([Diagnostic("NNM0402", message, origin.span, help=help)])
+    message = f"`{origin.path}` needs a big-M of {big_m:.3g}; above {LARGE_M:g} answers lose accuracy"
+    found.warning("NNM0403", message, origin.span, help=help)
+    return found.warnings

@@ -1,0 +1,172 @@
+"""Exact products of a decision with finitely many values and a bounded activation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.lowering.base import Lowering, Signal
+from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding, even_step
+from nnmip.milp.affine import Affine, matmul
+from nnmip.milp.model import BoolArray, IntArray
+from nnmip.source import Origin
+
+
+def activation_product(
+    low: Lowering, path: str, weights: PiecesEncoding | IntegerEncoding, a: Affine, bounds: Interval, origin: Origin
+) -> Affine:
+    """Sum over inputs i of w[k, i] a[n, i] for finite-domain weights [k, i] and activations [n, i], shape [n, k].
+
+    Activations that are known numbers multiply the weights directly. For the others the form follows the encoding
+    of the weights: `disaggregated` where every value has its binary (for two values it is the binary product, for
+    {-1, 0, 1} the ternary one), `expanded` where many evenly spaced values are spelled in bits.
+    """
+    known = bounds.lo == bounds.hi
+    n, width = a.shape
+    total = matmul(np.where(known, bounds.lo, 0.0), weights.value)
+    k = weights.decision.shape[0]
+    cases = Cases(np.broadcast_to(~known[:, None, :], (n, k, width)))
+    if not len(cases.flat):
+        return total
+    lo, hi = bounds.lo.reshape(-1)[cases.activation], bounds.hi.reshape(-1)[cases.activation]
+    factor = Signal(a.gather(cases.activation), Interval(lo, hi))
+    low.builder.note_big_m(np.concatenate([lo, hi]), origin)
+    if isinstance(weights, PiecesEncoding):
+        products = disaggregated(low, path, weights, factor, cases, origin)
+    else:
+        products = expanded(low, path, weights, factor, cases, origin)
+    const = np.bincount(cases.result, weights=products.const, minlength=n * k).reshape(n, k)
+    return total + Affine(const.astype(np.float64), cases.result[products.entry], products.column, products.coef)
+
+
+class Cases:
+    """The triples (sample n, target unit k, source unit i) that need a product, as index arrays."""
+
+    def __init__(self, needed: BoolArray) -> None:
+        sample, target, source = np.nonzero(needed)
+        _, k, width = needed.shape
+        self.shape = needed.shape
+        self.flat = np.flatnonzero(needed)
+        self.activation = sample * width + source
+        self.weight = target * width + source
+        self.result = sample * k + target
+
+    def split(self, count: int) -> tuple[tuple[int, ...], IntArray]:
+        """The shape with a further axis of `count`, and the flat positions of all cases in it."""
+        return (*self.shape, count), (self.flat[:, None] * count + np.arange(count)).reshape(-1)
+
+
+def _per_case(tensor: Affine, cases: Cases, index: IntArray) -> Affine:
+    """From a tensor [k, i, m], entries `index` of the last axis for every case, shape [cases, len(index)]."""
+    places = np.arange(tensor.size).reshape(-1, tensor.shape[-1])[:, index]
+    return tensor.gather(places[cases.weight])
+
+
+def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
+    """w a = v_ref a + sum over the other levels of (v_m - v_ref) a_m, with a in [L, U] split over the levels:
+
+        L pick_m <= a_m <= U pick_m        L rest <= a - sum a_m <= U rest        rest = 1 - sum pick_m
+
+    The reference is 0 where the weight can be 0 or be removed, else the first level. Exact; the projection on
+    (w, a, w a) is the convex hull of the product set (disaggregated one-hot form, after Balas 1979).
+    """
+    levels = weights.levels()
+    reference = 0.0 if weights.gate is not None or 0.0 in levels else float(levels[0])
+    others = np.flatnonzero(levels != reference)
+    pick = _per_case(weights.picks, cases, others)
+    lo, hi = a.bounds.lo[:, None], a.bounds.hi[:, None]
+    shape, picked = cases.split(len(others))
+    part = low.builder.columns(
+        path,
+        shape,
+        np.broadcast_to(np.minimum(lo, 0.0), pick.shape).reshape(-1),
+        np.broadcast_to(np.maximum(hi, 0.0), pick.shape).reshape(-1),
+        origin,
+        lambda x, choice: (pick.value(x) * a.value.value(x)[:, None]).reshape(-1),
+        picked=picked,
+    ).reshape(pick.shape)
+    rest = pick.sum(axis=1) * -1.0 + np.ones(len(cases.flat))
+    left = a.value - part.sum(axis=1)
+    rows = low.builder.rows
+    rows(f"{path}.upper", part - pick * hi, origin, ub=0.0, shape=shape, picked=picked)
+    rows(f"{path}.lower", part - pick * lo, origin, lb=0.0, shape=shape, picked=picked)
+    rows(f"{path}.rest_upper", left - rest * a.bounds.hi, origin, ub=0.0, shape=cases.shape, picked=cases.flat)
+    rows(f"{path}.rest_lower", left - rest * a.bounds.lo, origin, lb=0.0, shape=cases.shape, picked=cases.flat)
+    return (part * (levels[others] - reference)).sum(axis=1) + a.value * reference
+
+
+def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
+    """w a = v (g a) + d sum_b 2^b q_b with q_b = bit_b a, each product of a binary u and a in [L, U] by
+
+        L u <= q <= U u        a - U (1 - u) <= q <= a - L (1 - u)
+
+    and the four McCormick rows on (w, a, w a), which close the root gap that the bits alone leave. g is the gate of
+    a removable weight, itself a binary, else 1. Exact (binary expansion; McCormick 1976).
+    """
+    assert weights.bits is not None
+    d = weights.decision
+    first, step = d.domain.values[0], even_step(d.domain)
+    assert step is not None
+    bits, scale = weights.bits, step * 2.0 ** np.arange(weights.bits.shape[-1])
+    if weights.gate is not None:
+        bits, scale = _with_last(bits, weights.gate), np.append(scale, first)
+    u = _per_case(bits, cases, np.arange(len(scale)))
+    lo, hi = a.bounds.lo[:, None], a.bounds.hi[:, None]
+    shape, picked = cases.split(len(scale))
+    q = low.builder.columns(
+        path,
+        shape,
+        np.broadcast_to(np.minimum(lo, 0.0), u.shape).reshape(-1),
+        np.broadcast_to(np.maximum(hi, 0.0), u.shape).reshape(-1),
+        origin,
+        lambda x, choice: (u.value(x) * a.value.value(x)[:, None]).reshape(-1),
+        picked=picked,
+    ).reshape(u.shape)
+    rows = low.builder.rows
+    left = (q * -1.0) + a.value.reshape((-1, 1))
+    rows(f"{path}.upper", q - u * hi, origin, ub=0.0, shape=shape, picked=picked)
+    rows(f"{path}.lower", q - u * lo, origin, lb=0.0, shape=shape, picked=picked)
+    rows(f"{path}.off_upper", left + u * hi, origin, ub=hi, shape=shape, picked=picked)
+    rows(f"{path}.off_lower", left + u * lo, origin, lb=lo, shape=shape, picked=picked)
+    product = (q * scale).sum(axis=1)
+    if weights.gate is None:
+        product = product + a.value * first
+    w = weights.value.reshape((-1,)).gather(cases.weight)
+    ends = d.domain.with_zero() if weights.gate is not None else d.domain
+    _mccormick(low, path, w, (ends.lo, ends.hi), a, product, cases, origin)
+    return product
+
+
+def _mccormick(
+    low: Lowering,
+    path: str,
+    w: Affine,
+    ends: tuple[float, float],
+    a: Signal,
+    product: Affine,
+    cases: Cases,
+    origin: Origin,
+) -> None:
+    """The four rows that bound w a by the corners of [wL, wU] x [L, U] (McCormick 1976)."""
+    lower, upper = ends
+    L, U = a.bounds.lo, a.bounds.hi
+    for name, wc, ac, above in (
+        ("corner_ll", lower, L, True),
+        ("corner_uu", upper, U, True),
+        ("corner_ul", upper, L, False),
+        ("corner_lu", lower, U, False),
+    ):
+        difference = product - a.value * wc - w * ac
+        bound = -wc * ac
+        lb, ub = (bound, np.full_like(bound, np.inf)) if above else (np.full_like(bound, -np.inf), bound)
+        low.builder.rows(f"{path}.{name}", difference, origin, lb=lb, ub=ub, shape=cases.shape, picked=cases.flat)
+
+
+def _with_last(bits: Affine, gate: Affine) -> Affine:
+    """Append `gate` [k, i] as a last entry to the last axis of `bits` [k, i, b]."""
+    *lead, count = bits.shape
+    shape = (*lead, count + 1)
+    places = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    wide = Affine(np.zeros(shape), places[..., :count].reshape(-1)[bits.entry], bits.column, bits.coef)
+    last = Affine(np.zeros(shape), places[..., count].reshape(-1)[gate.entry], gate.column, gate.coef)
+    return wide + last

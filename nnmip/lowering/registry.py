@@ -1,0 +1,27 @@
+"""The lowering of every word, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from nnmip.hir.core import Apply
+from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.losses import hinge, zero_one
+from nnmip.lowering.words import count, l0, norm_1, used
+from nnmip.lowering.words import sum as sum_
+from nnmip.milp.affine import Affine
+
+WordLowering = Callable[[Lowering, Apply, Polarity, str], Affine]
+
+WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
+    {
+        "count": count.lower,
+        "hinge": hinge.lower,
+        "l0": l0.lower,
+        "norm_1": norm_1.lower,
+        "sum": sum_.lower,
+        "used": used.lower,
+        "zero_one": zero_one.lower,
+    }
+)

@@ -1,0 +1,158 @@
+"""Tensors whose entries are affine functions of MILP columns, as coordinate lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Affine:
+    """`const + sum of coef[t] * x[column[t]]` over the terms t whose `entry[t]` is the flat position in the tensor.
+
+    The same column may occur more than once in an entry until `merged`. const has the tensor's shape.
+    """
+
+    const: FloatArray
+    entry: IntArray
+    column: IntArray
+    coef: FloatArray
+
+    @staticmethod
+    def constant(array: FloatArray) -> Affine:
+        empty = np.zeros(0, dtype=np.int64)
+        return Affine(np.asarray(array, dtype=np.float64), empty, empty, np.zeros(0))
+
+    @staticmethod
+    def columns(start: int, shape: Shape) -> Affine:
+        """One new column for each entry, numbered from `start`."""
+        size = int(np.prod(shape, dtype=np.int64))
+        return Affine(np.zeros(shape), np.arange(size), start + np.arange(size), np.ones(size))
+
+    @property
+    def shape(self) -> Shape:
+        return self.const.shape
+
+    @property
+    def size(self) -> int:
+        return self.const.size
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.coef.size
+
+    def __add__(self, other: Affine | NDArray[Any] | float) -> Affine:
+        if not isinstance(other, Affine):
+            return Affine(*_broadcast(self, np.broadcast_shapes(self.shape, np.shape(other))))._shifted(other)
+        shape = np.broadcast_shapes(self.shape, other.shape)
+        left, right = _broadcast(self, shape), _broadcast(other, shape)
+        return Affine(
+            left[0] + right[0],
+            np.concatenate([left[1], right[1]]),
+            np.concatenate([left[2], right[2]]),
+            np.concatenate([left[3], right[3]]),
+        )
+
+    def _shifted(self, amount: NDArray[Any] | float) -> Affine:
+        return Affine(self.const + amount, self.entry, self.column, self.coef)
+
+    def __sub__(self, other: Affine | NDArray[Any] | float) -> Affine:
+        return self + (other * -1.0 if isinstance(other, Affine) else -np.asarray(other))
+
+    def __neg__(self) -> Affine:
+        return self * -1.0
+
+    def __mul__(self, factor: NDArray[Any] | float) -> Affine:
+        """Entry-wise product with a constant, with broadcasting."""
+        array = np.asarray(factor, dtype=np.float64)
+        const, entry, column, coef = _broadcast(self, np.broadcast_shapes(self.shape, array.shape))
+        scale = np.broadcast_to(array, const.shape).reshape(-1)[entry]
+        keep = scale != 0
+        return Affine(const * array, entry[keep], column[keep], (coef * scale)[keep])
+
+    def reshape(self, shape: Shape) -> Affine:
+        return Affine(self.const.reshape(shape), self.entry, self.column, self.coef)
+
+    def gather(self, index: IntArray) -> Affine:
+        """Entries at flat positions `index` (repeats allowed); the result has the shape of `index`."""
+        wanted = index.reshape(-1)
+        order = np.argsort(self.entry, kind="stable")
+        starts = np.searchsorted(self.entry[order], np.arange(self.size + 1))
+        lengths = (starts[1:] - starts[:-1])[wanted]
+        first = np.repeat(starts[wanted] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+        terms = order[first + np.arange(int(lengths.sum()))]
+        entry = np.repeat(np.arange(len(wanted)), lengths)
+        const = self.const.reshape(-1)[wanted].reshape(index.shape)
+        return Affine(const, entry, self.column[terms], self.coef[terms])
+
+    def where(self, mask: BoolArray) -> Affine:
+        """The entries where `mask` (of the tensor's shape) holds, as a vector."""
+        return self.gather(np.flatnonzero(mask))
+
+    def sum(self, axis: int | None = None) -> Affine:
+        """The sum of all entries, or along one axis."""
+        if axis is None:
+            return Affine(np.asarray(self.const.sum()), np.zeros_like(self.entry), self.column, self.coef)
+        places = list(np.unravel_index(self.entry, self.shape))
+        del places[axis % len(self.shape)]
+        const = self.const.sum(axis=axis)
+        entry = np.ravel_multi_index(tuple(places), const.shape) if places else np.zeros_like(self.entry)
+        return Affine(const, np.asarray(entry, dtype=np.int64), self.column, self.coef)
+
+    def merged(self) -> Affine:
+        """The same tensor with terms sorted by entry and column, repeats added, zeros dropped."""
+        order = np.lexsort((self.column, self.entry))
+        entry, column, coef = self.entry[order], self.column[order], self.coef[order]
+        first = np.ones(len(entry), dtype=bool)
+        first[1:] = (entry[1:] != entry[:-1]) | (column[1:] != column[:-1])
+        total = np.add.reduceat(coef, np.flatnonzero(first)) if len(coef) else coef
+        keep = total != 0
+        return Affine(self.const, entry[first][keep], column[first][keep], total[keep])
+
+    def value(self, x: FloatArray) -> FloatArray:
+        """The tensor's value when the columns have values `x`."""
+        terms: FloatArray = self.coef * x[self.column]
+        total = np.bincount(self.entry, weights=terms, minlength=self.size)
+        return self.const + total.reshape(self.shape)
+
+
+def concatenate(parts: list[Affine]) -> Affine:
+    """All entries of several tensors in one vector."""
+    offsets = np.cumsum([0] + [p.size for p in parts])
+    return Affine(
+        np.concatenate([p.const.reshape(-1) for p in parts]),
+        np.concatenate([p.entry + o for p, o in zip(parts, offsets, strict=False)]),
+        np.concatenate([p.column for p in parts]),
+        np.concatenate([p.coef for p in parts]),
+    )
+
+
+def matmul(data: FloatArray, weights: Affine) -> Affine:
+    """`data @ weights.T` for constant data [n, i] and decisions [k, i], shape [n, k]."""
+    n, width = data.shape
+    k = weights.shape[0]
+    row, feature = np.divmod(weights.entry, width)
+    scale = data[:, feature]
+    entry = (np.arange(n) * k)[:, None] + row[None, :]
+    keep = (scale != 0).reshape(-1)
+    return Affine(
+        data @ weights.const.T,
+        entry.reshape(-1)[keep],
+        np.broadcast_to(weights.column, scale.shape).reshape(-1)[keep],
+        (scale * weights.coef).reshape(-1)[keep],
+    )
+
+
+def _broadcast(affine: Affine, shape: Shape) -> tuple[FloatArray, IntArray, IntArray, FloatArray]:
+    if affine.shape == shape:
+        return affine.const, affine.entry, affine.column, affine.coef
+    source = np.broadcast_to(np.arange(affine.size).reshape(affine.shape), shape)
+    wide = affine.gather(np.ascontiguousarray(source))
+    return wide.const, wide.entry, wide.column, wide.coef

@@ -1,0 +1,198 @@
+"""Builds a MILP from whole tensors of columns and rows, and remembers how to complete a solution from its decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.milp.affine import Affine, Shape
+from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
+from nnmip.source import Origin
+
+Choice = Mapping[str, FloatArray]
+Fill = Callable[[FloatArray, Choice], NDArray[Any]]
+
+
+@dataclass(slots=True)
+class MilpBuilder:
+    """Collects blocks of columns and rows.
+
+    Every block of columns comes with a `fill`: given the vector of all columns with the earlier blocks already
+    filled, and the chosen decisions by path, it returns the values of its own. So a choice of the decisions extends
+    to a full solution, which serves as a start for solvers and as a test of the rows.
+    """
+
+    origin: Origin
+    _columns: list[Block] = field(default_factory=list)
+    _rows: list[Block] = field(default_factory=list)
+    _fills: list[Fill] = field(default_factory=list)
+    _col_lb: list[FloatArray] = field(default_factory=list)
+    _col_ub: list[FloatArray] = field(default_factory=list)
+    _integer: list[BoolArray] = field(default_factory=list)
+    _row_lb: list[FloatArray] = field(default_factory=list)
+    _row_ub: list[FloatArray] = field(default_factory=list)
+    _entries: list[tuple[IntArray, IntArray, FloatArray]] = field(default_factory=list)
+    _cost: Affine | None = None
+    _one: Affine | None = None
+    big_m: float = 0.0
+    big_m_origin: Origin | None = None
+
+    @property
+    def num_columns(self) -> int:
+        return self._columns[-1].stop if self._columns else 0
+
+    @property
+    def num_rows(self) -> int:
+        return self._rows[-1].stop if self._rows else 0
+
+    def columns(
+        self,
+        path: str,
+        shape: Shape,
+        lb: FloatArray | float,
+        ub: FloatArray | float,
+        origin: Origin,
+        fill: Fill,
+        *,
+        integer: bool = False,
+        picked: IntArray | None = None,
+    ) -> Affine:
+        """New columns for the entries of a tensor of `shape`, or for those at flat positions `picked` (then a vector).
+
+        Bounds broadcast to the entries that exist; they must be finite.
+        """
+        assert all(block.path != path for block in self._columns), f"columns {path} are made twice"
+        block = Block(path, shape, self.num_columns, origin, picked)
+        size = (block.size,) if picked is not None else shape
+        lower, upper = (np.broadcast_to(b, size).reshape(-1).astype(np.float64) for b in (lb, ub))
+        assert np.isfinite(lower).all() and np.isfinite(upper).all(), f"{path} is not bounded"
+        self._columns.append(block)
+        self._col_lb.append(lower)
+        self._col_ub.append(upper)
+        self._integer.append(np.full(block.size, integer))
+        self._fills.append(fill)
+        return Affine.columns(block.start, size)
+
+    def binaries(
+        self, path: str, shape: Shape, origin: Origin, fill: Fill, *, picked: IntArray | None = None
+    ) -> Affine:
+        """New columns with values 0 and 1."""
+        return self.columns(path, shape, 0.0, 1.0, origin, fill, integer=True, picked=picked)
+
+    def rows(
+        self,
+        path: str,
+        expression: Affine,
+        origin: Origin,
+        *,
+        lb: FloatArray | float = -np.inf,
+        ub: FloatArray | float = np.inf,
+        shape: Shape | None = None,
+        picked: IntArray | None = None,
+    ) -> None:
+        """A row `lb <= expression <= ub` for each entry of `expression`.
+
+        Where the expression is a selection, `shape` and `picked` say which entries of which tensor these are.
+        Entries without columns are dropped where they hold; where not, the row says so on a column fixed at 1.
+        """
+        e = expression.merged()
+        const = e.const.reshape(-1)
+        low = np.broadcast_to(lb, e.shape).reshape(-1) - const
+        high = np.broadcast_to(ub, e.shape).reshape(-1) - const
+        empty = np.bincount(e.entry, minlength=e.size) == 0
+        if empty.any():
+            e, low, high = self._without_empty(e, low, high, empty)
+        bounded = (low > -np.inf) | (high < np.inf)
+        present = np.unique(e.entry)
+        present = present[bounded[present]]
+        if not len(present):
+            return
+        position = np.full(e.size, -1)
+        position[present] = np.arange(len(present))
+        keep = position[e.entry] >= 0
+        if len(present) < e.size:
+            picked = present if picked is None else picked[present]
+        block = Block(path, shape if shape is not None else expression.shape, self.num_rows, origin, picked)
+        self._rows.append(block)
+        self._row_lb.append(low[present])
+        self._row_ub.append(high[present])
+        self._entries.append((block.start + position[e.entry[keep]], e.column[keep], e.coef[keep]))
+
+    def _without_empty(
+        self, e: Affine, low: FloatArray, high: FloatArray, empty: BoolArray
+    ) -> tuple[Affine, FloatArray, FloatArray]:
+        slack = 1e-9
+        false = np.flatnonzero(empty & ((low > slack) | (high < -slack)))
+        if not len(false):
+            return e, low, high
+        if self._one is None:
+            self._one = self.columns("one", (), 1.0, 1.0, self.origin, lambda x, choice: np.ones(1))
+        column = np.full(len(false), self._one.column[0])
+        wrong = Affine(
+            e.const,
+            np.concatenate([e.entry, false]),
+            np.concatenate([e.column, column]),
+            np.concatenate([e.coef, np.ones(len(false))]),
+        )
+        # The column is 1, so `1 in [low + 1, high + 1]` fails exactly where `0 in [low, high]` fails.
+        low, high = low.copy(), high.copy()
+        low[false] += 1.0
+        high[false] += 1.0
+        return wrong, low, high
+
+    def note_big_m(self, constants: FloatArray, origin: Origin) -> None:
+        """Record constants used as big-M, for the statistics and the limits; the origin of the largest is kept."""
+        largest = float(np.abs(constants).max(initial=0.0))
+        if largest > self.big_m:
+            self.big_m, self.big_m_origin = largest, origin
+
+    def minimise(self, cost: Affine) -> None:
+        """Set the objective, a scalar."""
+        assert cost.shape == ()
+        self._cost = cost.merged()
+
+    def complete(self, choice: Choice) -> FloatArray:
+        """A value for every column, from a choice of the decisions."""
+        x = np.zeros(self.num_columns)
+        for block, fill in zip(self._columns, self._fills, strict=True):
+            x[block.start : block.stop] = np.broadcast_to(
+                fill(x, choice), (block.size,) if block.picked is not None else block.shape
+            ).reshape(-1)
+        return x
+
+    def build(self) -> Milp:
+        """The finished model; rows are sorted by index, columns within a row too."""
+        n, m = self.num_columns, self.num_rows
+        row, column, coef = (
+            (np.concatenate(parts) if parts else np.zeros(0) for parts in zip(*self._entries, strict=True))
+            if self._entries
+            else (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+        )
+        cost = np.zeros(n)
+        offset = 0.0
+        if self._cost is not None:
+            cost[self._cost.column] = self._cost.coef
+            offset = float(self._cost.const)
+        return Milp(
+            indptr=np.concatenate([[0], np.cumsum(np.bincount(row.astype(np.int64), minlength=m))]).astype(np.int64),
+            indices=column.astype(np.int64),
+            data=coef.astype(np.float64),
+            row_lb=_joined(self._row_lb),
+            row_ub=_joined(self._row_ub),
+            col_lb=_joined(self._col_lb),
+            col_ub=_joined(self._col_ub),
+            integer=np.concatenate([np.zeros(0, bool), *self._integer]),
+            cost=cost,
+            offset=offset,
+            columns=tuple(self._columns),
+            rows=tuple(self._rows),
+            big_m=self.big_m,
+        )
+
+
+def _joined(parts: list[FloatArray]) -> FloatArray:
+    return np.concatenate([np.zeros(0), *parts])

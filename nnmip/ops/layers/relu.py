@@ -1,0 +1,41 @@
+"""`relu`: the positive part, entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Options
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """Any shape to itself."""
+    return InferredShapes(inputs[0], {})
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    return np.maximum(inputs[0], 0.0)
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    """The maximum with 0 is nondecreasing and exact in floating point."""
+    return Interval(np.maximum(inputs[0].lo, 0.0), np.maximum(inputs[0].hi, 0.0))
+
+
+OP = LayerOp(
+    name="relu",
+    signature="relu(z, prune: units)",
+    summary="the positive part max(0, z), entry by entry; `prune: units` lets the solver remove single units",
+    domains=(),
+    options=(),
+    prune=("units",),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+)

@@ -1,0 +1,34 @@
+"""The tables of the language: every layer and every word by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nnmip.ops.base import LayerOp, Word
+from nnmip.ops.layers import dense, relu
+from nnmip.ops.losses import hinge, zero_one
+from nnmip.ops.words import count, l0, norm_1, used
+from nnmip.ops.words import sum as sum_
+
+LAYERS: Mapping[str, LayerOp] = MappingProxyType({module.OP.name: module.OP for module in (dense, relu)})
+
+WORDS: Mapping[str, Word] = MappingProxyType(
+    {module.WORD.name: module.WORD for module in (count, hinge, l0, norm_1, sum_, used, zero_one)}
+)
+
+# Words that the language will have; using one is answered with "not yet" instead of "unknown".
+FUTURE_LAYERS = frozenset(
+    (
+        *("conv2d", "leaky_relu", "clip", "relu6", "abs", "sign", "step", "hard_sigmoid", "hard_tanh", "gate"),
+        *("maxpool2d", "avgpool2d", "globalavgpool", "flatten", "reshape", "concat", "add", "batchnorm", "pad"),
+    )
+)
+FUTURE_WORDS = frozenset(
+    (
+        *("margin", "sat_margin", "absolute", "max_error", "quantile", "eps_insensitive", "squared", "logistic"),
+        *("norm_2sq", "norm_inf", "nonzero", "active", "units", "filters", "features", "classes", "fan_in"),
+        *("parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "indices", "domain"),
+        *("monotone", "lipschitz", "fair", "exclusive", "tied", "atmost", "atleast", "exactly"),
+    )
+)

@@ -1,0 +1,28 @@
+"""`norm_1`: the sum of the absolute values of the entries of a tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.hir.core import Apply
+from nnmip.ops.base import Kind, Meaning, Role, Word, scalar
+
+FloatArray = NDArray[np.float64]
+
+
+def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
+    return np.asarray(np.abs(operands[0]).sum(), dtype=np.float64)
+
+
+WORD = Word(
+    name="norm_1",
+    signature="norm_1(t)",
+    summary="the sum of the absolute values of the entries of a tensor",
+    parameters=(Kind.TENSOR,),
+    options=(),
+    boolean=False,
+    role=Role.SPARSITY,
+    shape=scalar,
+    evaluate=evaluate,
+)

@@ -1,0 +1,28 @@
+"""`sum`: the sum of the entries of a tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.hir.core import Apply
+from nnmip.ops.base import Kind, Meaning, Role, Word, scalar
+
+FloatArray = NDArray[np.float64]
+
+
+def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
+    return np.asarray(operands[0].sum(), dtype=np.float64)
+
+
+WORD = Word(
+    name="sum",
+    signature="sum(t)",
+    summary="the sum of the entries of a tensor",
+    parameters=(Kind.TENSOR,),
+    options=(),
+    boolean=False,
+    role=Role.OTHER,
+    shape=scalar,
+    evaluate=evaluate,
+)

@@ -1,0 +1,108 @@
+"""Finds the units that a model cannot tell apart, so that one order of them can be imposed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.hir.core import (
+    Apply,
+    BoolArray,
+    Compare,
+    Constant,
+    Decision,
+    Gather,
+    IntArray,
+    Join,
+    Layer,
+    Network,
+    Node,
+    Plus,
+    Program,
+    Reference,
+    Scale,
+    Units,
+)
+
+SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "sum", "count"})
+
+
+def interchangeable_units(program: Program) -> dict[str, IntArray]:
+    """For each hidden activation layer (by path) the units that no goal or constraint names: any permutation of them,
+    with their incoming and outgoing weights, is another solution of equal value.
+
+    A unit counts as named as soon as an entry of its weights, its bias or itself is read other than through a whole
+    tensor under `l0`, `norm_1`, `sum` or `count`; so the answer errs on the side of too few.
+    """
+    named: dict[str, BoolArray] = {
+        layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)
+    }
+    for stage in program.stages:
+        for term in stage.terms:
+            _visit(program, term.value, named, symmetric=False)
+    for constraint in program.constraints:
+        for part in constraint.parts:
+            _visit(program, part, named, symmetric=False)
+    classes = {path: np.flatnonzero(~mask) for path, mask in named.items()}
+    return {path: units for path, units in classes.items() if len(units) > 1}
+
+
+def hidden_layers(network: Network) -> list[Layer]:
+    """The layers whose units can be permuted: the last before the next weights, not part of the result."""
+    return [
+        layer
+        for layer in network.layers
+        if not network.feeds_result(layer.name)
+        and network.readers(layer.name)
+        and all(r.decisions for r in network.readers(layer.name))
+    ]
+
+
+def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool) -> None:
+    match node:
+        case Constant():
+            return
+        case Apply(word=word, operands=operands):
+            for operand in operands:
+                _visit(program, operand, named, symmetric=word in SYMMETRIC_WORDS or (symmetric and word == "used"))
+        case Plus(terms=terms):
+            for term in terms:
+                _visit(program, term, named, symmetric=False)
+        case Scale(operand=operand, factor=factor):
+            _visit(program, operand, named, symmetric and factor.size == 1)
+        case Join(parts=parts):
+            for part in parts:
+                _visit(program, part, named, symmetric)
+        case Compare(left=left, right=right):
+            _visit(program, left, named, symmetric=False)
+            _visit(program, right, named, symmetric=False)
+        case Reference(decision=decision):
+            if not symmetric:
+                _name(program, decision, np.ones(decision.shape, dtype=bool), named)
+        case Gather(base=Reference(decision=decision), index=index):
+            mask = np.zeros(decision.shape, dtype=bool)
+            mask.reshape(-1)[index] = True
+            _name(program, decision, mask, named)
+        case Gather(base=base):
+            _visit(program, base, named, symmetric=False)
+        case Units(network=network, layer=layer, index=index):
+            whole = symmetric and np.array_equal(np.sort(index, axis=None), np.arange(index.size))
+            _name_units(program.network(network), layer, index, named, whole)
+
+
+def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str, BoolArray]) -> None:
+    """Mark the units whose incoming weights, bias or outgoing weights are picked."""
+    for network in program.networks:
+        for layer in hidden_layers(network):
+            if decision in network.producer(layer.name).decisions:
+                named[layer.path] |= mask.reshape(layer.units, -1).any(axis=1)
+            if any(decision in c.decisions for c in network.consumers(layer.name)) and decision.role == "weights":
+                named[layer.path] |= mask.any(axis=0)
+
+
+def _name_units(network: Network, layer: str, index: IntArray, named: dict[str, BoolArray], whole: bool) -> None:
+    """Mark units named as such; a whole layer under a symmetric word names none."""
+    if whole:
+        return
+    for hidden in hidden_layers(network):
+        if network.producer(hidden.name) is network.producer(layer):
+            named[hidden.path][index.reshape(-1)] = True

@@ -1,0 +1,105 @@
+"""How far below 0 a score must be to count as negative: the exact grid step of the scores where there is one."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import gcd
+from typing import Any
+
+import numpy as np
+
+from nnmip.data import Dataset, column_grids, decimal_grid
+from nnmip.hir.core import Decision, Network
+from nnmip.sema.values import fail
+from nnmip.source import Span
+
+STATED = 1e-4
+LEAST = 1e-5
+
+
+def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset, span: Span) -> dict[str, Any]:
+    """Fill in `strictness` and `strictness_exact` of a `zero_one` with margin 0.
+
+    If every weight, bias and input lies on a grid, so does every score, and a negative score is at most minus the
+    grid step: nothing is lost. Otherwise the strictness is the stated one (1e-4 unless the model says otherwise), and
+    scores between it and 0 are not counted as negative. Raises DiagnosticError NNM0404 for a grid step under 1e-5.
+    """
+    stated = options.get("strictness")
+    if options["margin"] > 0 or stated is not None:
+        return {**options, "strictness": stated if stated is not None else 0.0, "strictness_exact": False}
+    step = score_grid(network, data)
+    if step is None:
+        return {**options, "strictness": STATED, "strictness_exact": False}
+    if step < LEAST:
+        scaled = data.scaling.kind != "none"
+        raise fail(
+            "NNM0404",
+            f"scores lie on a grid of step {float(step):.3g}, too fine to tell a negative score from 0",
+            span,
+            help="use `scale none`, so that the grid is that of the file"
+            if scaled
+            else "round the data, or state a margin",
+        )
+    return {**options, "strictness": float(step), "strictness_exact": True}
+
+
+def score_grid(network: Network, data: Dataset) -> Fraction | None:
+    """The largest step of which every possible score is a multiple, or None.
+
+    The grid of a column is that of the file's numbers, carried through the scaling in exact arithmetic.
+    """
+    columns = _input_grid(data)
+    if columns is None:
+        return None
+    grids: dict[str, Fraction] = {}
+    for layer in network.layers:
+        inputs = columns if layer.inputs[0] == network.input_name else grids[layer.inputs[0]]
+        if not layer.decisions:
+            grids[layer.name] = inputs
+            continue
+        weights, bias = layer.decision("weights"), layer.decision("bias")
+        assert weights is not None
+        step = _domain_grid(weights)
+        if step is None:
+            return None
+        grid = step * inputs
+        if bias is not None:
+            bias_step = _domain_grid(bias)
+            if bias_step is None:
+                return None
+            grid = _common(grid, bias_step)
+        grids[layer.name] = grid
+    return grids[network.result_layer]
+
+
+def _input_grid(data: Dataset) -> Fraction | None:
+    scaling = data.scaling
+    if scaling.kind == "standard":
+        return None
+    total: Fraction | None = None
+    for j, raw in enumerate(column_grids(data.raw)):
+        if raw is None:
+            return None
+        grid = raw
+        if scaling.kind == "minmax":
+            low, high = Fraction(repr(scaling.low)), Fraction(repr(scaling.high))
+            width = _exact(data.raw[:, j].max()) - _exact(data.raw[:, j].min())
+            grid = raw * (high - low) / width
+            grid = _common(grid, low) if low else grid
+        total = grid if total is None else _common(total, grid)
+    return total
+
+
+def _domain_grid(decision: Decision) -> Fraction | None:
+    if not decision.domain.is_finite:
+        return None
+    return decimal_grid(np.array(decision.domain.values))
+
+
+def _exact(value: float) -> Fraction:
+    return Fraction(repr(float(value)))
+
+
+def _common(a: Fraction, b: Fraction) -> Fraction:
+    numerator = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
+    return Fraction(numerator, a.denominator * b.denominator)
