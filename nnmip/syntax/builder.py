@@ -15,6 +15,8 @@ from nnmip.syntax.literals import LiteralError, number_value, string_value
 Children = list[Any]
 """What a rule matched, in order: tokens, nodes, and None for each absent optional part."""
 
+_LONGEST_REPEAT = 40
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -234,11 +236,9 @@ class Builder:
             if isinstance(ends, nodes.ListLiteral) and len(ends.items) != 2:
                 values = ", ".join(item.span.text for item in ends.items)
                 self._error(
-                    f"an interval has two ends, this one has {_count(len(ends.items))}",
+                    f"an interval has two ends, this one has {'one' if len(ends.items) == 1 else len(ends.items)}",
                     ends.span,
-                    help=f"a list of values uses braces: `{{{values}}}`"
-                    if len(values) < 60
-                    else "a list of values uses braces: `{a, b, c}`",
+                    help=f"a list of values uses braces: `{{{values if _is_short(values) else 'a, b, c'}}}`",
                 )
 
     # ---- logic and arithmetic ----------------------------------------------------------------------------------
@@ -326,18 +326,16 @@ class Builder:
         """Refuse what reads like a named argument or a domain but would be a truth value."""
         if isinstance(value, nodes.Chain) and value.ops == ("=",) and isinstance(value.operands[0], nodes.Ref):
             name, right = (operand.span.text for operand in value.operands)
-            equals = value.span.text.index("=", len(name)) + value.span.start
+            right = right if _is_short(right) else "..."
+            equals = value.span.start + value.span.text.index("=", len(name))
             help = f"write `{name}: {right}`; a comparison as an argument needs parentheses: `({name} = {right})`"
-            short = help if len(right) < 40 else "write `:`; a comparison as an argument needs its own parentheses"
-            self._error("named arguments use `:`", Span(self.source, equals, equals + 1), help=short)
+            self._error("named arguments use `:`", Span(self.source, equals, equals + 1), help=help)
             return
-        first = _leftmost(value)
+        first, _ = nodes.left_spine(value)
         if first is not value and isinstance(first, nodes.Member) and isinstance(first.element, nodes.Ref):
-            self._error(
-                f"a test `{first.element.name} in ...` inside an argument needs its own parentheses",
-                first.span,
-                help=f"write `({first.span.text})`" if len(first.span.text) < 60 else "",
-            )
+            test = first.span.text if _is_short(first.span.text) else f"{first.element.name} in ..."
+            message = f"a test `{first.element.name} in ...` inside an argument needs its own parentheses"
+            self._error(message, first.span, help=f"write `({test})`")
 
     # ---- atoms -------------------------------------------------------------------------------------------------
 
@@ -394,12 +392,6 @@ def _with_earlier_binders(arguments: list[nodes.Argument], each: nodes.Each) -> 
     return replace(each, binders=binders, span=binders[0].span.to(each.span))
 
 
-def _leftmost(value: nodes.Expr) -> nodes.Expr:
-    """The first operand of `value`, through all operators that are not inside brackets."""
-    while isinstance(value, nodes.Binary):
-        value = value.left
-    return value
-
-
-def _count(number: int) -> str:
-    return "one" if number == 1 else str(number)
+def _is_short(text: str) -> bool:
+    """Whether `text` can be repeated in a message."""
+    return len(text) <= _LONGEST_REPEAT and "\n" not in text

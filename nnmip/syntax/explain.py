@@ -111,7 +111,7 @@ def _slip(place: _Place) -> Diagnostic | None:
         advice = advise_mistake(place.token.value)
     elif place.kind == "STRAY":
         advice = advise_stray(place.token.value)
-    elif place.kind == "NAME" and not place.is_first_on_line:
+    elif place.kind == "NAME" and (place.opened is not None or not place.is_first_on_line):
         advice = advise_word(place.token.value)
     return _error(advice.message, span, help=advice.help) if advice else None
 

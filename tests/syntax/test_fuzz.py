@@ -26,7 +26,10 @@ def check(text: str) -> None:
         for span in (diagnostic.span, *(label.span for label in diagnostic.secondary)):
             assert 0 <= span.start <= span.end <= len(text)
         assert diagnostic.code in ("NNM0101", "NNM0102")
-        assert "{" not in diagnostic.message or "`" in diagnostic.message
+        texts = (diagnostic.message, diagnostic.label, diagnostic.help, *(label.text for label in diagnostic.secondary))
+        assert not any("\n" in text for text in texts)
+        for hole in ("{keyword}", "{name}", "{found}", "{previous}"):
+            assert not any(hole in text for text in texts)
     for declaration in result.file.declarations:
         assert 0 <= declaration.span.start < declaration.span.end <= len(text)
     assert render_text(result.diagnostics).count("-->") >= len(result.diagnostics)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from nnmip.source import SourceFile
 from nnmip.syntax.parser import ParseResult, parse
 
@@ -127,3 +129,28 @@ def test_unreadable_version_line_is_told_once() -> None:
             ("NNM0102", "the version line cannot be read", line)
         ]
         assert names(result) == ["x"]
+
+
+def test_windows_line_ends() -> None:
+    result = read("nnm 0.1\r\nlet a = \r\nvar x : bool # end\r\nlet b =\r\n")
+    assert places(result) == ["2:7 the right side of `=` is missing", "4:7 the right side of `=` is missing"]
+    assert result.file.comments[0].text == "# end"
+
+
+def test_a_carriage_return_ends_a_comment() -> None:
+    result = read("nnm 0.1 # one\rvar x : bool # two\rvar y : bool\r")
+    assert names(result) == ["x", "y"]
+
+
+def test_comprehension_over_two_lines() -> None:
+    assert places(read("nnm 0.1\nlet a = sum(x[i]\n  for i in 0..3)\n")) == [
+        "3:3 there is no `for` after an expression"
+    ]
+
+
+def test_parsing_in_threads() -> None:
+    texts = [f"nnm 0.1\nlet a{number} = x{number}\nlet = \n" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(read, texts))
+    assert [names(result) for result in results] == [[f"a{number}"] for number in range(40)]
+    assert all(result.file.declarations[0].span.file is result.file.source for result in results)
