@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
+from array import array
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,13 +13,15 @@ from typing import TextIO
 
 import numpy as np
 
-from nnmip.data.table import RawTable, closest, separator_hint, shortened
+from nnmip.data.table import RawTable, separator_hint, shortened
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.source import Span
+from nnmip.syntax.suggest import closest
 
 MAX_BYTES = 256 * 2**20
 MAX_CELLS = 10_000_000
 MAX_LINE_LENGTH = 16 * 2**20
+CHUNK_CELLS = 2**16
 SEARCHED_FILES = 1000
 
 
@@ -43,26 +46,40 @@ def read_csv(path: Path, span: Span, separator: str = ",") -> RawTable:
 def _read_table(handle: TextIO, path: Path, span: Span, separator: str) -> RawTable:
     lines = _text_lines(handle, path, span)
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
-    rows: list[list[str]] = []
-    line_numbers: list[int] = []
-    columns: tuple[str, ...] = ()
     start = 1
+    columns: tuple[str, ...] = ()
+    cells: list[list[str]] = []
+    chunk: list[list[str]] = []
+    line_numbers = array("q")
     try:
         for row in reader:
             line, start = start, reader.line_num + 1
             if not columns:
                 columns = () if _is_blank(row, 0) else _header(row, path, span)
+                cells = [[] for _ in columns]
             elif not _is_blank(row, len(columns)):
                 _check_width(row, line, columns, path, span)
-                rows.append(row)
+                chunk.append(row)
                 line_numbers.append(line)
-                _check_size(len(rows) * len(columns), path, span)
+                if len(chunk) * len(columns) >= CHUNK_CELLS:
+                    _move_rows(chunk, cells)
+                    _check_size(len(line_numbers) * len(columns), path, span)
     except csv.Error as error:
         raise _malformed(str(error), start, path, span) from None
-    if not rows:
+    _move_rows(chunk, cells)
+    _check_size(len(line_numbers) * len(columns), path, span)
+    if not line_numbers:
         raise _without_rows(path, span, bool(columns))
-    cells = tuple(tuple(map(str.strip, column)) for column in zip(*rows, strict=True))
-    return RawTable(columns, cells, np.array(line_numbers, np.int64), path.name)
+    return RawTable(columns, tuple(map(tuple, cells)), np.array(line_numbers, np.int64), path.name)
+
+
+def _move_rows(chunk: list[list[str]], cells: list[list[str]]) -> None:
+    """Empty `chunk` into the columns: a list for each row of a long table would take more memory than its cells."""
+    if not chunk:
+        return
+    for column, added in zip(cells, zip(*chunk, strict=True), strict=True):
+        column.extend(map(str.strip, added))
+    chunk.clear()
 
 
 def _text_lines(handle: TextIO, path: Path, span: Span) -> Iterator[str]:

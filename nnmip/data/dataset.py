@@ -14,7 +14,6 @@ from nnmip.data.table import (
     FloatArray,
     IntArray,
     RawTable,
-    closest,
     column_position,
     numeric_column,
     parse_numbers,
@@ -24,6 +23,7 @@ from nnmip.data.table import (
 )
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.source import Span
+from nnmip.syntax.suggest import closest
 
 SHOWN_LABELS = 5
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -19,11 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.data.table import (
+    SEARCHED_NAMES,
     BoolArray,
     FloatArray,
     IntArray,
     RawTable,
-    closest,
     parse_numbers,
     shortened,
     unknown_column,
@@ -33,6 +33,7 @@ from nnmip.data.table import (
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.source import Span
 from nnmip.syntax import nodes
+from nnmip.syntax.suggest import closest
 
 CellArray = NDArray[np.object_]
 
@@ -271,7 +272,8 @@ class _RowFilter:
         if text in cells:
             return
         column = self.table.columns[other.position]
-        near = closest(text, dict.fromkeys([*cells, *self.table.columns, *self.aliases]))
+        known = dict.fromkeys([*cells, *self.table.columns, *self.aliases])
+        near = closest(text, islice(known, SEARCHED_NAMES))
         help = f"did you mean `{written(near)}`?" if near else f'if it is the text of a cell, quote it: `"{text}"`'
         message = f"`{text}` is neither a column of `{self.table.source_name}` nor a value of its column `{column}`"
         raise _error("NNM0502", message, operand.span, "unknown name", help=help)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from itertools import compress, islice
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.source import Span
+from nnmip.syntax.suggest import closest
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -57,18 +57,6 @@ class RawTable:
         return f"line {self.line_numbers[row]} of `{self.source_name}`"
 
 
-def closest(name: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that `name` most likely stands for, if one is near; case does not count.
-
-    Only the first thousand candidates are looked at.
-    """
-    by_folded: dict[str, str] = {}
-    for candidate in islice(candidates, SEARCHED_NAMES):
-        by_folded.setdefault(candidate.casefold(), candidate)
-    found = get_close_matches(name.casefold(), by_folded, n=1)
-    return by_folded[found[0]] if found else None
-
-
 def written(name: str) -> str:
     """A column name or a label as the language writes it: quoted where it is not a plain name."""
     if name.isascii() and name.isidentifier():
@@ -106,7 +94,7 @@ def column_position(raw: RawTable, name: str, span: Span) -> int:
 def unknown_column(raw: RawTable, name: str, span: Span, aliases: Iterable[str] = ()) -> Diagnostic:
     """The diagnostic NNM0502 for a name that is no column of the table and none of its `aliases`."""
     known = [column for column in raw.columns if column] + list(aliases)
-    near = closest(name, known)
+    near = closest(name, known[:SEARCHED_NAMES])
     hint = separator_hint(raw.columns)
     if hint:
         help = hint

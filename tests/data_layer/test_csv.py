@@ -42,6 +42,13 @@ def test_separator(tmp_path: Path, separator: str) -> None:
     assert raw.cells == (("1,5",), ("2",))
 
 
+def test_rows_of_a_long_table_keep_their_order(tmp_path: Path) -> None:
+    rows = range(100_000)
+    raw = read_csv(write(tmp_path, "a,b\n" + "".join(f"{i},{-i}\n" for i in rows)), SPAN)
+    assert raw.cells == (tuple(map(str, rows)), tuple(str(-i) for i in rows))
+    assert raw.line_numbers.tolist() == [i + 2 for i in rows]
+
+
 def test_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     assert read_csv(write(tmp_path, b"\xef\xbb\xbfa,b\n1,2\n"), SPAN).columns == ("a", "b")
 

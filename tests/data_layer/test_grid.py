@@ -23,6 +23,7 @@ from tests.data_layer.helpers import EXAMPLES, span
         ([0.0009765625, 0.5], Fraction(1, 1024)),
         ([0.0009765625, 0.1], Fraction(1, 5120)),
         ([1e-6, 5.0], Fraction(1, 10**6)),
+        ([3e13, 6e13], Fraction(3 * 10**13)),
         ([1.5e300, 1e300], Fraction(5 * 10**299)),
         ([0.0, -0.0], Fraction(1)),
         ([1e-7, 5.0], None),

@@ -40,6 +40,13 @@ def test_minmax_with_ends() -> None:
     assert scaling.undo_column(1, [-1.0, 1.0]).tolist() == [10.0, 30.0]
 
 
+def test_rounding_stays_between_the_ends() -> None:
+    scaling = fit("minmax", column([0.0, 1.0]), ("a",), SPAN, (1.3, 1.7))
+    fractions = np.arange(1, 200) * 2.0**-60
+    assert (1.3 * (1 - fractions) + 1.7 * fractions < 1.3).any()
+    assert (scaling.apply(column(list(fractions))) >= 1.3).all()
+
+
 def test_standard_uses_the_population_deviation() -> None:
     scaling = fit("standard", column([1.0, 3.0, 1.0, 3.0]), ("a",), SPAN, (5.0, 9.0))
     assert (scaling.shift.tolist(), scaling.width.tolist()) == ([2.0], [1.0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nnmip.data import numeric_column
-from nnmip.data.table import closest, parse_numbers, written
+from nnmip.data import RawTable, numeric_column
+from nnmip.data.table import parse_numbers, written
 from tests.data_layer.helpers import refusal, span, table
 
 SPAN = span("x")
@@ -64,8 +64,7 @@ def test_unusable_cell(cell: str) -> None:
 
 
 def test_decimal_comma() -> None:
-    raw = table("x;y\n1,5;a".replace(",", "#").replace(";", ","))
-    raw = type(raw)(raw.columns, (("1,5",), ("a",)), raw.line_numbers, raw.source_name)
+    raw = RawTable(("x",), (("1,5",),), np.array([2]), "t.csv")
     found = refusal(lambda: numeric_column(raw, "x", SPAN))
     assert found.message == "`1,5` in column `x` on line 2 of `t.csv` is not a number"
     assert found.help == "write `1.5`, with a decimal point; cells are split at `separator`"
@@ -101,13 +100,11 @@ def test_unknown_column_of_a_file_without_header() -> None:
     )
 
 
-def test_proposals() -> None:
-    assert closest("Species", ["genus", "species"]) == "species"
-    assert closest("petal_length", ["petal length (cm)"]) == "petal length (cm)"
-    assert closest("x", ["alpha"]) is None
-    assert [written(name) for name in ("a_1", "petal length (cm)", 'a"b', "0")] == [
-        "a_1",
-        '"petal length (cm)"',
-        '"a\\"b"',
-        '"0"',
-    ]
+def test_names_as_the_language_writes_them() -> None:
+    names = ("a_1", "petal length (cm)", 'a"b', "0")
+    assert [written(name) for name in names] == ["a_1", '"petal length (cm)"', '"a\\"b"', '"0"']
+
+
+def test_a_proposed_column_is_quoted_where_it_must_be() -> None:
+    raw = RawTable(("petal length (cm)",), (("1",),), np.array([2]), "t.csv")
+    assert refusal(lambda: numeric_column(raw, "petal_length_cm", SPAN)).help == 'did you mean `"petal length (cm)"`?'
