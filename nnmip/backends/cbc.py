@@ -21,8 +21,12 @@ from nnmip.milp.model import FloatArray, Milp
 if TYPE_CHECKING:
     import mip
 
-SAFE_PARAMETERS = {"probing": "off", "increment": "1e-9"}
-"""CBC parameters by name. A misspelt name ends the solve without an answer, so no other names are ever passed."""
+SAFE_PARAMETERS = {"probing": "off", "increment": "1e-9", "primalTolerance": "1e-9", "dualTolerance": "1e-9"}
+"""CBC parameters by name. A misspelt name ends the solve without an answer, so no other names are ever passed.
+
+The two tolerances have functions too, which python-mip calls, but branch and bound does not honour those: solutions
+then break rows by up to 1e-6.
+"""
 
 _SLICE_GROWTH = 4.0
 _UNBOUNDED_VALUE = 1e19
@@ -37,7 +41,7 @@ def solve(milp: Milp, options: SolveOptions, channel: Channel) -> RawResult:
     extra = np.ones(whole.num_columns - milp.num_columns)
     start = None if options.start is None else np.concatenate((options.start, extra))
     if whole.integer.any():
-        result = _solve_mixed(model, start, options.save_every, channel)
+        result = _solve_mixed(model, milp.num_columns, start, options.save_every, channel)
     else:
         result = _solve_linear(model, channel)
     return result if result.x is None else replace(result, x=result.x[: milp.num_columns].copy())
@@ -139,8 +143,13 @@ def _set_start(model: mip.Model, start: FloatArray) -> None:
     cbclib.Cbc_setMIPStart(model.solver._model, len(start), ffi.new("char *[]", names), values)
 
 
-def _solve_mixed(model: mip.Model, start: FloatArray | None, save_every: float, channel: Channel) -> RawResult:
-    """Solve in slices that grow; each slice starts from the best solution, which has been handed out by then."""
+def _solve_mixed(
+    model: mip.Model, columns: int, start: FloatArray | None, save_every: float, channel: Channel
+) -> RawResult:
+    """Solve in slices that grow; each slice starts from the best solution, which has been handed out by then.
+
+    columns: how many of CBC's columns are the user's; only their values are handed out.
+    """
     bound, length = -np.inf, save_every
     while True:
         if start is not None:
@@ -154,7 +163,7 @@ def _solve_mixed(model: mip.Model, start: FloatArray | None, save_every: float, 
         channel.progress("restart", dual_bound=bound)
         if result.x is not None:
             start = result.x
-            channel.incumbent(result.x)
+            channel.incumbent(result.x[:columns])
         length *= _SLICE_GROWTH
 
 

@@ -13,7 +13,7 @@ from nnmip.backends.protocol import Progress
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _NODE_ROW = re.compile(
-    rf"^\s*(?P<nodes>[\d.]+[KMG]?)\s+[\d.]+[KMG]?\s+\d+\s+(?P<best>{_NUMBER}|—)\s+(?:[A-Za-z].*?\s+)?"
+    rf"^\s*(?:★\s+)?(?P<nodes>[\d.]+[KMG]?)\s+[\d.]+[KMG]?\s+\d+\s+(?P<best>{_NUMBER}|—)\s+(?:[A-Za-z].*?\s+)?"
     rf"(?P<bound>{_NUMBER})\s+(?:[\d.]+%|—|inf)\s+(?P<seconds>{_NUMBER})\s*$"
 )
 _SOLUTION_ROW = re.compile(rf"^\s*★.*?solution\s+(?P<best>{_NUMBER})\s+(?P<seconds>{_NUMBER})\s*$")

@@ -144,11 +144,13 @@ def _usable_start(milp: Milp, options: SolveOptions) -> tuple[FloatArray | None,
         return None, ""
     start = np.array(options.start, dtype=np.float64)
     start[milp.integer] = np.round(start[milp.integer])
-    violation = milp.violation(start) if np.isfinite(start).all() else np.inf
-    if violation > ACCEPTED_VIOLATION:
-        return None, f"the start was not used: it violates the model by {violation:.3g}"
+    if not np.isfinite(start).all():
+        return None, "the start was not used: it has a value that is not a number"
     if milp.objective(start) > ceiling(options):
         return None, "the start was not used: it lies above the cutoff"
+    violation = milp.violation(start)
+    if violation > ACCEPTED_VIOLATION:
+        return None, f"the start was not used: it violates the model by {violation:.3g}"
     return start, ""
 
 

@@ -108,8 +108,8 @@ class Tracker:
         return True
 
     def _is_solution(self, x: FloatArray) -> bool:
-        right_shape = x.shape == (self._milp.num_columns,) and bool(np.isfinite(x).all())
-        return right_shape and self._milp.violation(x) <= ACCEPTED_VIOLATION
+        assert x.shape == (self._milp.num_columns,), "a backend returned a vector of the wrong length"
+        return bool(np.isfinite(x).all()) and self._milp.violation(x) <= ACCEPTED_VIOLATION
 
     def _progress(self, progress: Progress) -> None:
         if progress.incumbent is not None:

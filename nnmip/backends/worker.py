@@ -35,6 +35,17 @@ class _Worker:
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
 
     def listen(self) -> None:
+        """Take commands until the input ends. The process ends with it, and when a command cannot be read."""
+        code = 1
+        try:
+            self._take_commands()
+            code = 0
+        except MemoryError:
+            os.write(2, b"MemoryError while a model was being read\n")
+        finally:
+            os._exit(code)
+
+    def _take_commands(self) -> None:
         current: Channel | None = None
         while (frame := read_frame(self._source)) is not None:
             header, payload = frame
@@ -43,9 +54,9 @@ class _Worker:
                 self._jobs.put((header, payload, current))
             elif header["kind"] == "stop" and current is not None:
                 current.request_stop()
-        os._exit(0)
 
     def run(self) -> None:
+        """Solve the jobs in turn, for ever."""
         while True:
             header, payload, channel = self._jobs.get()
             result = _guarded_solve(header, payload, channel)
