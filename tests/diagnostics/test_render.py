@@ -126,6 +126,15 @@ error[NNM0312]: layer `o` multiplies two decisions
     )
 
 
+def test_a_secondary_mark_inside_the_primary_one_is_not_drawn() -> None:
+    diagnostic = error(span(NETWORK, "dense(x, units: 2"), "", Label(span(NETWORK, "units"), "this"))
+    assert render_text([diagnostic]).splitlines()[4:] == [
+        "   |             ^^^^^^^^^^^^^^^^^",
+        "   |                      |",
+        "   |                      this",
+    ]
+
+
 def test_marks_in_two_files() -> None:
     other = SourceFile("lib/base.nnm", "nnm 0.1\nparam n : int\n")
     diagnostic = error(span(NETWORK, "clf"), "declared again", Label(span(other, "n", 2), "first declared here"))

@@ -148,6 +148,12 @@ def test_comprehension_over_two_lines() -> None:
     ]
 
 
+def test_a_foreign_word_that_opens_a_line_is_no_operator() -> None:
+    result = read("nnm 0.1\nvar x : bool\nfor i in 0..3: x\n")
+    assert places(result) == ["3:1 `for` does not start a declaration"]
+    assert names(result) == ["x"]
+
+
 def test_parsing_in_threads() -> None:
     texts = [f"nnm 0.1\nlet a{number} = x{number}\nlet = \n" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
