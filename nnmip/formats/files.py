@@ -56,6 +56,16 @@ def write_model(
     return written
 
 
+def format_model(milp: Milp, format: str, stream: BinaryIO) -> None:
+    """Write `milp` to a stream as `lp` or `mps`, with the names that `write_model` gives. ValueError for others."""
+    if format not in ("lp", "mps"):
+        raise ValueError(f"`{format}` is not a model format: write `lp` or `mps`")
+    _check(milp)
+    rows_split = one_sided(milp)
+    writer: _Writer = write_lp if format == "lp" else write_mps
+    writer(rows_split, model_names(rows_split), stream)
+
+
 def read_model(path: str | os.PathLike[str]) -> Milp:
     """Read an LP or MPS file as its suffix says. Raises ValueError for an unknown suffix, else as the readers do."""
     _, suffix = split_suffix(Path(path))

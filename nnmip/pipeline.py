@@ -1,0 +1,324 @@
+"""The phases in their order: source, syntax tree, HIR, MILP, answer. The one module that knows it."""
+
+from __future__ import annotations
+
+import io
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.hir.core import Program
+from nnmip.sema.model import build_program
+from nnmip.source import SourceFile
+from nnmip.syntax.parser import ParseResult, parse
+from nnmip.syntax.read import read_source
+
+if TYPE_CHECKING:
+    from nnmip.backends.process import Session
+    from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions
+    from nnmip.formats import WrittenModel
+    from nnmip.hir.core import Assignment
+    from nnmip.lowering.lower import Lowered
+    from nnmip.solution.answer import RunFacts
+    from nnmip.solution.replay import Replay
+    from nnmip.solution.result import Proof, Result
+    from nnmip.solution.store import RunFolder
+
+T = TypeVar("T")
+ProgressHandler = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
+
+    confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
+    """
+
+    solver: str = "auto"
+    time_limit: float | None = None
+    gap: float = 0.0
+    threads: int = 1
+    seed: int = 0
+    confirm: bool = False
+    save: Path | None = None
+    resume: Path | None = None
+
+
+class Model:
+    """A `.nnm` model and everything made from it; each phase runs once, when first asked for.
+
+    `parameters` gives parameters other values, as texts. Paths in the source start from `directory`.
+    """
+
+    def __init__(self, source: SourceFile, directory: Path, parameters: Mapping[str, str] | None = None) -> None:
+        self.source = source
+        self.directory = directory
+        self.parameters = dict(parameters or {})
+        self.times: dict[str, float] = {}
+        self._found = Diagnostics()
+
+    def __repr__(self) -> str:
+        return f"Model({self.source.path!r})"
+
+    @cached_property
+    def parsed(self) -> ParseResult:
+        """The syntax tree and what is wrong with the text."""
+        return self._timed("parse", lambda: parse(self.source))
+
+    @cached_property
+    def _built(self) -> Program | None:
+        parsed = self.parsed
+        return self._timed("check", lambda: build_program(parsed, self.directory, self.parameters, self._found))
+
+    @property
+    def program(self) -> Program:
+        """The HIR; DiagnosticError with every error of the file where it has some."""
+        program = self._built
+        self._found.raise_errors()
+        assert program is not None
+        return program
+
+    @cached_property
+    def lowered(self) -> Lowered:
+        """The MILP with its way back; DiagnosticError where something has no exact encoding."""
+        from nnmip.lowering.lower import lower_program
+
+        program = self.program
+        lowered = self._timed("lower", lambda: lower_program(program))
+        for warning in lowered.warnings:
+            self._found.add(warning)
+        return lowered
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A text that tells this model, with its data and parameters, from any other."""
+        from nnmip.solution.fingerprint import fingerprint
+
+        return fingerprint(self.program, self.lowered.milp)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """What has been found so far, errors and warnings."""
+        return tuple(self._found.items)
+
+    def check(self) -> tuple[Diagnostic, ...]:
+        """Parse, resolve, bind data and encode; every error and warning, in the order of the text."""
+        try:
+            _ = self.lowered
+        except DiagnosticError as error:
+            for diagnostic in error.diagnostics:
+                self._found.add(diagnostic)
+        return tuple(sorted(self._found.items, key=lambda d: (d.span.file.path, d.span.start)))
+
+    def compile(self, format: str) -> str:
+        """The model as the text of a `lp` or `mps` file; ValueError for another format."""
+        from nnmip.formats.files import format_model
+
+        stream = io.BytesIO()
+        format_model(self.lowered.milp, format, stream)
+        return stream.getvalue().decode("ascii")
+
+    def write(self, path: str | Path) -> WrittenModel:
+        """Write the model to a `.lp`, `.mps` or compressed `.gz` file, and its names next to it.
+
+        Raises ValueError for an unknown suffix and OSError where the file cannot be written.
+        """
+        from nnmip.formats import write_model
+
+        stages = self.program.stages
+        return write_model(
+            self.lowered.milp,
+            path,
+            fingerprint=self.fingerprint,
+            sense="maximize" if stages and stages[0].sense == "maximize" else "minimize",
+            extra={"model": Path(self.source.path).name, "parameters": self.parameters},
+        )
+
+    def solve(
+        self,
+        *,
+        solver: str = "auto",
+        time_limit: float | None = None,
+        gap: float = 0.0,
+        threads: int = 1,
+        seed: int = 0,
+        confirm: bool = False,
+        save: str | Path | None = None,
+        resume: str | Path | None = None,
+        progress: ProgressHandler | None = None,
+        stop: threading.Event | None = None,
+    ) -> Result:
+        """Find a globally optimal network, prove it, and check the answer against the meaning of the source.
+
+        `progress` is called with `Progress` objects in the user's sense while the solver runs. Setting `stop`, or
+        Ctrl-C, ends the run with the best network so far. Raises DiagnosticError for errors in the model or in a
+        folder to resume from, KeyError for an unknown solver, OSError where `save` cannot be written.
+        """
+        options = RunOptions(
+            solver,
+            time_limit,
+            gap,
+            threads,
+            seed,
+            confirm,
+            Path(save) if save is not None else None,
+            Path(resume) if resume is not None else None,
+        )
+        return _Run(self, options, progress, stop).run()
+
+    def _timed(self, phase: str, work: Callable[[], T]) -> T:
+        began = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.times[phase] = time.perf_counter() - began
+
+
+def load(path: str | Path, parameters: Mapping[str, str] | None = None) -> Model:
+    """The model in a file. Raises OSError where it cannot be read, DiagnosticError NNM0103 where it is not text."""
+    return Model(read_source(path), Path(path).parent, parameters)
+
+
+def loads(text: str, parameters: Mapping[str, str] | None = None, directory: str | Path = ".") -> Model:
+    """The model in a text; data paths start from `directory`."""
+    return Model(SourceFile("<text>", text), Path(directory), parameters)
+
+
+class _Run:
+    """One solve, from the start to the saved result."""
+
+    def __init__(
+        self, model: Model, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
+    ) -> None:
+        self.model, self.options, self.progress, self.stop = model, options, progress, stop
+        self.lowered = model.lowered
+        self.folder = self._folder(options.save)
+
+    def _folder(self, path: Path | None) -> RunFolder | None:
+        from nnmip.solution.store import RunFolder
+
+        if path is None:
+            return None
+        folder = RunFolder(path)
+        folder.create()
+        return folder
+
+    def run(self) -> Result:
+        from nnmip.backends.process import Session
+        from nnmip.backends.protocol import SolveOptions
+        from nnmip.report.text import describe_networks
+        from nnmip.solution.answer import make_result
+
+        began = time.perf_counter()
+        given = self.options
+        start = self._start()
+        options = SolveOptions(
+            time_limit=given.time_limit,
+            gap=given.gap,
+            threads=given.threads,
+            seed=given.seed,
+            start=self.lowered.complete(start) if start is not None else None,
+        )
+        with Session() as session:
+            raw = session.solve(self.lowered.milp, given.solver, options, self._on_event, self.stop)
+            raw, checked = self._replayed(session, raw, options)
+            proof, raw, checked = self._proof(session, raw, checked, options, began)
+        self.model.times["solve"] = time.perf_counter() - began
+        result = make_result(self.lowered, raw, checked, proof, self._facts())
+        if self.folder is not None:
+            if result.has_answer and checked is not None:
+                self.folder.save_networks(self.model.program, checked.assignment, result.objective)
+            self.folder.save_result(result.to_json(), describe_networks(result))
+        return result
+
+    def _start(self) -> Assignment | None:
+        """The network of the run to resume, else a constant one; None where no network satisfies the constraints."""
+        from nnmip.solution.start import trivial_assignment
+        from nnmip.solution.store import RunFolder
+
+        if self.options.resume is not None:
+            return RunFolder(self.options.resume).load_assignment(self.model.program)
+        return trivial_assignment(self.model.program)
+
+    def _on_event(self, event: Event) -> None:
+        from nnmip.backends.protocol import Incumbent
+
+        sign = self.lowered.sign
+        if isinstance(event, Incumbent):
+            self._save_incumbent(event)
+            return
+        if self.progress is not None:
+            incumbent = sign * event.incumbent if event.incumbent is not None else None
+            bound = sign * event.dual_bound if event.dual_bound is not None else None
+            self.progress(replace(event, incumbent=incumbent, dual_bound=bound))
+
+    def _save_incumbent(self, event: Incumbent) -> None:
+        """Write a network to disk as soon as the solver lets it out, if its replay passes."""
+        from nnmip.solution.replay import ReplayStatus, replay
+
+        if self.folder is None:
+            return
+        program = self.model.program
+        claimed = self.lowered.sign * event.objective if program.stages else None
+        checked = replay(program, self.lowered.lift(event.x), claimed, None)
+        if checked.status is ReplayStatus.PASSED:
+            self.folder.save_networks(program, checked.assignment, checked.objective)
+
+    def _replayed(self, session: Session, raw: RawResult, options: SolveOptions) -> tuple[RawResult, Replay | None]:
+        """Replay the answer; if it fails, fix the integers, solve the LP that is left, and replay that once."""
+        from nnmip.solution.answer import fixed_integers, limits_after, replay_raw
+        from nnmip.solution.replay import ReplayStatus
+
+        checked = replay_raw(self.lowered, raw)
+        if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
+            return raw, checked
+        polish = replace(limits_after(options, raw.seconds), start=None, gap=0.0)
+        polished = session.solve(fixed_integers(self.lowered.milp, raw.x), "highs", polish, None, self.stop)
+        if polished.x is None:
+            return raw, checked
+        mended = replace(raw, x=polished.x, objective=polished.objective)
+        again = replay_raw(self.lowered, mended)
+        if again is not None and again.status is ReplayStatus.PASSED:
+            return mended, again
+        return raw, checked
+
+    def _proof(
+        self, session: Session, raw: RawResult, checked: Replay | None, options: SolveOptions, began: float
+    ) -> tuple[Proof, RawResult, Replay | None]:
+        """The proof that the solver gives, or that a second solver confirms or refutes."""
+        from nnmip.backends.confirm import Opinion, confirm
+        from nnmip.backends.protocol import Termination
+        from nnmip.solution.answer import limits_after, replay_raw
+        from nnmip.solution.result import Proof
+
+        if not self.options.confirm or raw.termination not in (Termination.OPTIMAL, Termination.INFEASIBLE):
+            return Proof.SOLVER, raw, checked
+        left = limits_after(options, time.perf_counter() - began)
+        second = confirm(self.lowered.milp, raw, None, left, self._on_event, self.stop, session)
+        if second.status is Opinion.CONFIRMED:
+            return Proof.CONFIRMED, replace(raw, message=second.message), checked
+        if second.status is Opinion.UNKNOWN:
+            return Proof.SOLVER, replace(raw, message=second.message), checked
+        milp = self.lowered.milp
+        refuted = replace(
+            raw,
+            termination=Termination.SOLVER_ERROR,
+            x=second.x,
+            objective=milp.objective(second.x) if second.x is not None else None,
+            dual_bound=second.bound,
+            message=second.message,
+        )
+        return Proof.NONE, refuted, replay_raw(self.lowered, refuted)
+
+    def _facts(self) -> RunFacts:
+        from nnmip.milp.statistics import statistics
+        from nnmip.solution.answer import RunFacts
+        from nnmip.versions import versions
+
+        return RunFacts(statistics(self.lowered.milp), dict(self.model.times), self.options.seed, versions())

@@ -1,0 +1,117 @@
+"""A trained network in words: each unit as a formula over the user's own columns and units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.hir.core import Layer
+from nnmip.solution.network import FloatArray, TrainedNetwork
+
+
+def number(value: float) -> str:
+    """A number as reports print it, six significant digits."""
+    return f"{value + 0.0:.6g}"
+
+
+def linear(weights: FloatArray, names: list[str], bias: float) -> str:
+    """`0.5 * length - 2 * width + 1`, without zero terms; a constant alone where all weights are 0."""
+    text = ""
+    for weight, name in zip(weights.tolist(), names, strict=True):
+        if weight == 0:
+            continue
+        size = "" if abs(weight) == 1 else f"{number(abs(weight))} * "
+        sign = (" - " if weight < 0 else " + ") if text else ("-" if weight < 0 else "")
+        text += f"{sign}{size}{name}"
+    if not text:
+        return number(bias)
+    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(bias))}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Writer:
+    """Formulas of the units of a network. A layer that only one activation reads is written inside it."""
+
+    trained: TrainedNetwork
+
+    def formula(self, name: str, unit: int) -> str:
+        """What unit `unit` of layer `name` computes."""
+        layer = self.trained.network.layer(name)
+        return FORMULAS[layer.op](self, layer, unit)
+
+    def inputs(self, layer: Layer) -> list[str]:
+        """Names of the entries that a layer reads."""
+        network = self.trained.network
+        (source,) = layer.inputs
+        if source != network.input_name:
+            return [f"{source}[{i}]" for i in range(network.layer(source).units)]
+        if self.trained.features:
+            return list(self.trained.features)
+        return [f"{source}[{i}]" for i in range(int(np.prod(network.input_shape)))]
+
+    def inlined(self, name: str) -> bool:
+        """Whether layer `name` has no line of its own."""
+        network = self.trained.network
+        readers = network.readers(name)
+        return name != network.result_layer and len(readers) == 1 and not readers[0].decisions
+
+
+def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
+    trained = writer.trained
+    weights = trained.weights[layer.name][unit]
+    bias = trained.biases[layer.name][unit] if layer.name in trained.biases else np.float64(0.0)
+    if layer.inputs[0] == trained.network.input_name and trained.scaling is not None:
+        weights, unscaled = trained.scaling.unscale_linear(weights, bias)
+        bias = np.float64(unscaled)
+    return linear(weights, writer.inputs(layer), float(bias))
+
+
+def _relu(writer: _Writer, layer: Layer, unit: int) -> str:
+    kept = writer.trained.assignment.kept.get(layer.path)
+    if kept is not None and not kept[unit]:
+        return "0 (removed)"
+    (source,) = layer.inputs
+    inner = writer.formula(source, unit) if writer.inlined(source) else writer.inputs(layer)[unit]
+    return f"max(0, {inner})"
+
+
+FORMULAS: Mapping[str, Callable[[_Writer, Layer, int], str]] = {"dense": _dense, "relu": _relu}
+
+
+def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> list[str]:
+    """The lines that describe a network: result, units that are used, prediction rule, counts."""
+    network, writer = trained.network, _Writer(trained)
+    chain = " -> ".join(f"{la.name} ({la.op}, {la.units})" for la in network.layers)
+    source = ", ".join(trained.features[:6]) + (", ..." if len(trained.features) > 6 else "")
+    lines = [f"{network.name}: {source or network.input_name} -> {chain}"]
+    lines.extend(f"  {line}" for line in _result_lines(writer))
+    for layer in reversed(network.layers):
+        if layer.name == network.result_layer or writer.inlined(layer.name):
+            continue
+        for unit in used.get(layer.name, tuple(range(layer.units))):
+            constant = not trained.weights[network.producer(layer.name).name][unit].any()
+            remark = "  (constant: no incoming weight)" if constant else ""
+            lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
+    if trained.coding and network.output_shape == ():
+        texts = {code: text for text, code in reversed(trained.coding)}
+        if 1.0 in texts and -1.0 in texts:
+            lines.append(f"  predicts {texts[1.0]} where the score is at least 0, else {texts[-1.0]}")
+    total = sum(w.size for w in trained.weights.values())
+    nonzero = sum(int(np.count_nonzero(w)) for w in trained.weights.values())
+    counts = [f"{nonzero} of {total} weights nonzero"]
+    counts += [f"{len(units)} of {network.layer(name).units} units of {name} used" for name, units in used.items()]
+    lines.append(f"  {', '.join(counts)}")
+    return lines
+
+
+def _result_lines(writer: _Writer) -> list[str]:
+    network = writer.trained.network
+    index = network.result_index
+    if index.shape == ():
+        return [f"score = {writer.formula(network.result_layer, int(index))}"]
+    return [
+        f"score[{', '.join(map(str, place))}] = {writer.formula(network.result_layer, int(index[place]))}"
+        for place in np.ndindex(index.shape)
+    ]

@@ -1,0 +1,113 @@
+"""Results as text for people."""
+
+from __future__ import annotations
+
+from nnmip.backends.protocol import Termination
+from nnmip.report.rules import describe, number
+from nnmip.solution.replay import ReplayStatus
+from nnmip.solution.result import Proof, Result, SolutionStatus
+
+_ENDINGS = {
+    Termination.OPTIMAL: "the search is complete",
+    Termination.INFEASIBLE: "no network satisfies the model",
+    Termination.UNBOUNDED: "the goal is unbounded",
+    Termination.TIME_LIMIT: "stopped at the time limit",
+    Termination.NODE_LIMIT: "stopped at the node limit",
+    Termination.GAP_LIMIT: "stopped at the gap that was asked for",
+    Termination.MEMORY_LIMIT: "stopped for lack of memory",
+    Termination.INTERRUPTED: "interrupted",
+    Termination.SOLVER_ERROR: "the solver failed",
+    Termination.BACKEND_MISSING: "the solver is not installed",
+    Termination.LICENCE_ERROR: "the solver's licence does not allow this model",
+}
+
+_PROOFS = {
+    Proof.NONE: "none",
+    Proof.SOLVER: "the solver's bound, at tolerances of 1e-9",
+    Proof.CONFIRMED: "confirmed by a second solver",
+    Proof.CERTIFIED: "the network itself, checked without the solver",
+}
+
+
+def headline(result: Result) -> str:
+    """The answer in one line."""
+    solver = f"{result.solver} {result.solver_version}".strip()
+    ending = _ENDINGS[result.termination]
+    if result.solution is SolutionStatus.OPTIMAL:
+        return f"globally optimal, proved with {solver}"
+    if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
+        return f"a network that satisfies the model, found with {solver}"
+    if result.solution is SolutionStatus.FEASIBLE:
+        return f"a feasible network, not proved optimal: {ending} ({solver})"
+    if result.replay is not None and result.replay.status is ReplayStatus.FAILED:
+        return f"no answer: what {solver} found fails the replay"
+    if result.termination is Termination.INFEASIBLE:
+        return f"infeasible: {ending}, proved with {solver}"
+    return f"no answer: {ending} ({solver})"
+
+
+def render_result(result: Result) -> str:
+    """The whole report, ending in a line break."""
+    lines = [f"{result.model}: {headline(result)}", ""]
+    for name, trained in result.networks.items():
+        lines.extend(f"  {line}" for line in describe(trained, result.used_units.get(name, {})))
+        lines.append("")
+    if result.objective is not None:
+        lines.append(f"  goal      {result.sense} {number(result.objective)}")
+        lines.extend(_term_lines(result))
+    for metric in result.metrics:
+        share = f"{100 * metric.accuracy:.1f} %"
+        lines.append(
+            f"  accuracy  {metric.network} on {metric.data}: {metric.right} of {metric.rows} rows right ({share})"
+        )
+    lines.extend(_proof_lines(result))
+    sizes = result.sizes
+    lines.append(
+        f"  model     {sizes['rows']} rows, {sizes['columns']} columns, {sizes['binaries']} binaries, "
+        f"{sizes['nonzeros']} nonzeros, largest big-M {number(float(sizes['largest_big_m']))}"
+    )
+    lines.append(f"  time      {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in result.times.items())}")
+    lines.extend(f"  note      {note}" for note in result.notes)
+    if result.message:
+        lines.append(f"  note      {result.message}")
+    return "\n".join(lines) + "\n"
+
+
+def describe_networks(result: Result) -> str:
+    """The networks of a result in words, as `network.txt` holds them."""
+    lines = [f"{result.model}: {headline(result)}"]
+    for name, trained in result.networks.items():
+        lines.extend(["", *describe(trained, result.used_units.get(name, {}))])
+    return "\n".join(lines) + "\n"
+
+
+def _term_lines(result: Result) -> list[str]:
+    if len(result.terms) < 1:
+        return []
+    width = max(len(t.label) for t in result.terms)
+    roles = max(len(t.role) for t in result.terms)
+    return [
+        f"            {t.role:<{roles}}  {t.label:<{width}}  {number(t.coefficient)} x {number(t.value)} = "
+        f"{number(t.contribution)}"
+        for t in result.terms
+    ]
+
+
+def _proof_lines(result: Result) -> list[str]:
+    lines = []
+    if result.dual_bound is not None:
+        gap = result.gap
+        relative = result.objective is not None and abs(result.objective) >= 1e-6
+        shown = "" if gap is None else f", gap {100 * gap:.4g} %" if relative else f", gap {gap:.4g} (absolute)"
+        lines.append(f"  bound     {number(result.dual_bound)}{shown}")
+    lines.append(f"  proof     {_PROOFS[result.proof]}")
+    replay = result.replay
+    if replay is None:
+        lines.append("  replay    not run: there is no network to check")
+    elif replay.status is ReplayStatus.PASSED:
+        lines.append(
+            f"  replay    passed: recomputed from the weights alone, largest violation {replay.max_violation:.1g}"
+        )
+    else:
+        lines.append(f"  replay    failed: {replay.message}")
+    return lines

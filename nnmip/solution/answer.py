@@ -1,0 +1,152 @@
+"""From a solver's raw answer to a result that can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nnmip.backends.protocol import RawResult, SolveOptions, Termination
+from nnmip.backends.review import proof_tolerance
+from nnmip.hir.core import Apply, Assignment, Program, Units
+from nnmip.hir.evaluate import Evaluator
+from nnmip.lowering.lower import Lowered
+from nnmip.milp.model import FloatArray, Milp
+from nnmip.passes.symmetry import hidden_layers
+from nnmip.solution.network import trained_network
+from nnmip.solution.replay import Replay, ReplayStatus, replay
+from nnmip.solution.result import Metric, Proof, Result, SolutionStatus, TermValue, finite
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunFacts:
+    """What a result reports besides the answer itself."""
+
+    sizes: Mapping[str, int | float]
+    times: Mapping[str, float]
+    seed: int
+    versions: Mapping[str, str]
+
+
+def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
+    """Lift and replay the solution of a raw result, None where it has none."""
+    if raw.x is None:
+        return None
+    has_goal = bool(lowered.program.stages)
+    claimed = lowered.sign * raw.objective if has_goal and raw.objective is not None else None
+    bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
+    return replay(lowered.program, lowered.lift(raw.x), claimed, bound)
+
+
+def fixed_integers(milp: Milp, x: FloatArray) -> Milp:
+    """The LP that is left when every integer column is fixed at its rounded value in `x`."""
+    rounded = np.clip(np.round(x), milp.col_lb, milp.col_ub)
+    return replace(
+        milp,
+        col_lb=np.where(milp.integer, rounded, milp.col_lb),
+        col_ub=np.where(milp.integer, rounded, milp.col_ub),
+        integer=np.zeros_like(milp.integer),
+    )
+
+
+def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof: Proof, facts: RunFacts) -> Result:
+    """Put together termination, solution, replay and proof.
+
+    The objective is the recomputed one. An optimum is claimed only where the solver ended with one, the replay passed
+    and the gap between the recomputed objective and the bound is closed.
+    """
+    program = lowered.program
+    has_goal = bool(program.stages)
+    passed = checked is not None and checked.status is ReplayStatus.PASSED
+    termination = raw.termination
+    solution = SolutionStatus.FEASIBLE if passed else SolutionStatus.NONE
+    objective = checked.objective if passed and checked is not None else None
+    bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
+    if checked is not None and not passed:
+        bound = None
+    if termination is Termination.OPTIMAL and passed and has_goal:
+        assert objective is not None
+        closed = bound is not None and abs(objective - bound) <= proof_tolerance(objective)
+        solution = SolutionStatus.OPTIMAL if closed else SolutionStatus.FEASIBLE
+        termination = termination if closed else Termination.GAP_LIMIT
+    settled = solution is SolutionStatus.OPTIMAL or (termination is Termination.INFEASIBLE and checked is None)
+    if not has_goal and passed:
+        proof, settled = Proof.CERTIFIED, True
+    assignment = checked.assignment if passed and checked is not None else None
+    message = checked.message if checked is not None and not passed else raw.message
+    return Result(
+        model=program.source.path,
+        sense=program.stages[0].sense if has_goal else None,
+        termination=termination,
+        solution=solution,
+        replay=checked,
+        proof=proof if settled else Proof.NONE,
+        objective=objective,
+        dual_bound=bound,
+        terms=_terms(program, checked) if passed and checked is not None else (),
+        metrics=_metrics(program, assignment) if assignment else (),
+        networks={n.name: trained_network(program, n, assignment) for n in program.networks} if assignment else {},
+        used_units=used_units(program, assignment) if assignment else {},
+        sizes=facts.sizes,
+        times=facts.times,
+        solver=raw.solver,
+        solver_version=raw.version,
+        seed=facts.seed,
+        versions=facts.versions,
+        message=message,
+        notes=_notes(program),
+        log=raw.log,
+    )
+
+
+def limits_after(options: SolveOptions, spent: float) -> SolveOptions:
+    """The options with what is left of the time limit."""
+    if options.time_limit is None:
+        return options
+    return replace(options, time_limit=max(0.0, options.time_limit - spent))
+
+
+def used_units(program: Program, assignment: Assignment) -> dict[str, dict[str, tuple[int, ...]]]:
+    """For each network and hidden layer the units that are used, in the sense of the word `used`."""
+    evaluator = Evaluator(program, assignment)
+    found: dict[str, dict[str, tuple[int, ...]]] = {}
+    for network in program.networks:
+        layers = found.setdefault(network.name, {})
+        for layer in hidden_layers(network):
+            units = Units(network.name, layer.name, np.arange(layer.units), layer.origin)
+            word = Apply("used", (units,), None, None, (), units.shape, True, layer.origin)
+            layers[layer.name] = tuple(int(j) for j in np.flatnonzero(evaluator.value(word)))
+    return found
+
+
+def _terms(program: Program, checked: Replay) -> tuple[TermValue, ...]:
+    if not program.stages:
+        return ()
+    values = checked.evaluation.terms[0]
+    return tuple(TermValue(t.label, t.role, t.coefficient, values[t.label]) for t in program.stages[0].terms)
+
+
+def _metrics(program: Program, assignment: Assignment) -> tuple[Metric, ...]:
+    """Predictions by the rule that `predict` uses: +1 where the score is at least 0."""
+    evaluator = Evaluator(program, assignment)
+    metrics = []
+    for network, name in program.bindings:
+        data = program.dataset(name)
+        predicted = np.where(evaluator.scores(network, name) >= 0.0, 1.0, -1.0)
+        metrics.append(Metric(network, name, int((predicted == data.labels).sum()), data.row_count))
+    return tuple(metrics)
+
+
+def _notes(program: Program) -> tuple[str, ...]:
+    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0."""
+    notes = []
+    for stage in program.stages:
+        for term in stage.terms:
+            if isinstance(term.value, Apply) and term.value.word == "zero_one" and term.value.option("margin") == 0:
+                strictness = term.value.option("strictness")
+                if term.value.option("strictness_exact"):
+                    notes.append(f"{term.label}: scores lie on a grid of step {strictness:g}, so nothing is lost")
+                else:
+                    notes.append(f"{term.label}: a score counts as negative from -{strictness:g} on")
+    return tuple(notes)

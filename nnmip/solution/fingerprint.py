@@ -1,0 +1,26 @@
+"""A short text that tells one model from another: source, data and the exact MILP."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from nnmip.hir.core import Program
+from nnmip.milp.model import Milp
+
+
+def fingerprint(program: Program, milp: Milp) -> str:
+    """SHA-256 over the source text, the parameters, the tables and every array of the MILP, in hexadecimal."""
+    digest = hashlib.sha256(program.source.text.encode())
+    for name, value in program.parameters:
+        digest.update(f"{name}={value.tolist()!r}".encode())
+    for data in program.datasets:
+        for array in (data.features, data.labels, data.sample_weights):
+            digest.update(array.tobytes())
+    for numbers in (milp.data, milp.row_lb, milp.row_ub, milp.col_lb, milp.col_ub, milp.cost):
+        digest.update(numbers.tobytes())
+    for structure in (milp.indptr, milp.indices, milp.integer):
+        digest.update(np.ascontiguousarray(structure).tobytes())
+    digest.update(repr(milp.offset).encode())
+    return digest.hexdigest()

@@ -1,0 +1,57 @@
+"""The independent re-check of an answer: lift it to a network, evaluate the source's meaning, compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from nnmip.hir.core import Assignment, Program
+from nnmip.hir.evaluate import Evaluation, evaluate
+
+TOLERANCE = 1e-6
+
+
+class ReplayStatus(StrEnum):
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_RUN = "not_run"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replay:
+    """The outcome of a replay.
+
+    objective: the goal recomputed from the network, in the user's sense (None for `satisfy`). max_violation: the
+    largest violation of a constraint or a domain. message: why it failed, one line.
+    """
+
+    status: ReplayStatus
+    assignment: Assignment
+    evaluation: Evaluation
+    objective: float | None
+    max_violation: float
+    message: str = ""
+
+
+def replay(program: Program, assignment: Assignment, claimed: float | None, bound: float | None) -> Replay:
+    """Check an answer against the meaning of the model in NumPy.
+
+    `claimed` is the objective that the solver reports and `bound` its dual bound, both in the user's sense (None where
+    there is none). Passed: every constraint and domain holds within 1e-6 (relative to its numbers above 1), the
+    recomputed objective is not worse than claimed, and it is not better than the bound allows: an answer better than
+    its own bound shows that the bound is false.
+    """
+    evaluation = evaluate(program, assignment, TOLERANCE)
+    objective = evaluation.objectives[0] if program.stages else None
+    reasons = [f"`{name}` is violated by {v:.3g}" for name, v in evaluation.constraints.items() if v > TOLERANCE]
+    if evaluation.domain_violation > 1e-9:
+        reasons.append(f"a weight is {evaluation.domain_violation:.3g} outside its domain")
+    if objective is not None and claimed is not None:
+        sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
+        slack = TOLERANCE * (1.0 + abs(claimed))
+        if sign * (objective - claimed) > slack:
+            reasons.append(f"the goal is {objective:.9g}, and the solver claims {claimed:.9g}")
+        if bound is not None and sign * (bound - objective) > slack:
+            reasons.append(f"the goal is {objective:.9g}, better than the solver's bound {bound:.9g}")
+    status = ReplayStatus.FAILED if reasons else ReplayStatus.PASSED
+    return Replay(status, assignment, evaluation, objective, evaluation.max_violation, "; ".join(reasons))

@@ -1,0 +1,157 @@
+"""What a solve says: why it ended, what was found, whether it was re-checked, and what is proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from nnmip.backends.protocol import Termination
+from nnmip.solution.network import TrainedNetwork
+from nnmip.solution.replay import Replay, ReplayStatus
+
+
+class SolutionStatus(StrEnum):
+    NONE = "none"
+    FEASIBLE = "feasible"
+    OPTIMAL = "optimal"
+
+
+class Proof(StrEnum):
+    """How a claim (an optimum, or that there is no solution) is backed."""
+
+    NONE = "none"
+    SOLVER = "solver"
+    CONFIRMED = "confirmed"
+    CERTIFIED = "certified"
+
+
+@dataclass(frozen=True, slots=True)
+class TermValue:
+    """One addend of the goal: its source text, role, coefficient, value and `coefficient * value`."""
+
+    label: str
+    role: str
+    coefficient: float
+    value: float
+
+    @property
+    def contribution(self) -> float:
+        return self.coefficient * self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """How well a network predicts a table: rows predicted right out of all rows."""
+
+    network: str
+    data: str
+    right: int
+    rows: int
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """The answer to a model. Objective and bound are in the user's sense; None where there is none.
+
+    `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
+    fails it is not an answer.
+    """
+
+    model: str
+    sense: str | None
+    termination: Termination
+    solution: SolutionStatus
+    replay: Replay | None
+    proof: Proof
+    objective: float | None
+    dual_bound: float | None
+    terms: tuple[TermValue, ...]
+    metrics: tuple[Metric, ...]
+    networks: Mapping[str, TrainedNetwork]
+    used_units: Mapping[str, Mapping[str, tuple[int, ...]]]
+    sizes: Mapping[str, int | float]
+    times: Mapping[str, float]
+    solver: str
+    solver_version: str
+    seed: int
+    versions: Mapping[str, str]
+    message: str = ""
+    notes: tuple[str, ...] = ()
+    log: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def gap(self) -> float | None:
+        """`abs(dual bound - objective)`, relative to `abs(objective)` where that is at least 1e-6."""
+        if self.objective is None or self.dual_bound is None:
+            return None
+        distance = abs(self.dual_bound - self.objective)
+        return distance / abs(self.objective) if abs(self.objective) >= 1e-6 else distance
+
+    @property
+    def has_answer(self) -> bool:
+        return self.solution is not SolutionStatus.NONE
+
+    def to_json(self) -> dict[str, Any]:
+        """One object of plain values, as `solve --json` prints it."""
+        replay = self.replay
+        return {
+            "model": self.model,
+            "sense": self.sense,
+            "termination": self.termination.value,
+            "solution": self.solution.value,
+            "replay": {
+                "status": (replay.status if replay else ReplayStatus.NOT_RUN).value,
+                "max_violation": replay.max_violation if replay else None,
+                "message": replay.message if replay else "",
+            },
+            "proof": self.proof.value,
+            "objective": self.objective,
+            "dual_bound": self.dual_bound,
+            "gap": self.gap,
+            "terms": {
+                t.label: {
+                    "role": t.role,
+                    "coefficient": t.coefficient,
+                    "value": t.value,
+                    "contribution": t.contribution,
+                }
+                for t in self.terms
+            },
+            "metrics": self._metrics_json(),
+            "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
+            "sizes": dict(self.sizes),
+            "times": dict(self.times),
+            "solver": {"name": self.solver, "version": self.solver_version},
+            "seed": self.seed,
+            "versions": dict(self.versions),
+            "message": self.message,
+            "notes": list(self.notes),
+        }
+
+    def _metrics_json(self) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {}
+        for m in self.metrics:
+            entry = {"accuracy": m.accuracy, "right": m.right, "rows": m.rows}
+            found.setdefault(m.network, {})[m.data] = entry
+        return found
+
+    def _network_json(self, name: str, trained: TrainedNetwork) -> dict[str, Any]:
+        return {
+            "layers": [{"name": la.name, "op": la.op, "shape": list(la.shape)} for la in trained.network.layers],
+            "weights": {layer: array.tolist() for layer, array in trained.weights.items()},
+            "biases": {layer: array.tolist() for layer, array in trained.biases.items()},
+            "used_units": {layer: list(units) for layer, units in self.used_units.get(name, {}).items()},
+        }
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where it is infinite or not a number."""
+    return float(value) if value is not None and np.isfinite(value) else None

@@ -1,0 +1,122 @@
+"""Runs on disk: result, weights, structure, and incumbents as they come."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.formats.atomic import atomic_file
+from nnmip.hir.core import Assignment, Program
+from nnmip.sema.values import fail
+from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, to_json, trained_network
+from nnmip.source import SourceFile, Span
+
+FORMAT = "nnmip-network"
+VERSION = 1
+WEIGHTS, STRUCTURE, RESULT, TEXT = "weights.npz", "network.json", "result.json", "network.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A folder of one run: `weights.npz` and `network.json` (the best network so far, rewritten whole each time it
+    improves), and at the end `result.json` and `network.txt`."""
+
+    path: Path
+
+    def create(self) -> None:
+        """Make the folder; OSError where that fails."""
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def save_networks(self, program: Program, assignment: Assignment, objective: float | None) -> None:
+        """Write the networks of an assignment, atomically and weights last."""
+        trained = [trained_network(program, network, assignment) for network in program.networks]
+        structure = {
+            "format": FORMAT,
+            "version": VERSION,
+            "objective": objective,
+            "networks": [to_json(t) for t in trained],
+        }
+        arrays: dict[str, NDArray[Any]] = {}
+        for t in trained:
+            arrays.update(arrays_of(t))
+        self._write(STRUCTURE, json.dumps(structure, indent=1).encode())
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]
+        self._write(WEIGHTS, buffer.getvalue())
+
+    def save_result(self, result: Mapping[str, Any], text: str) -> None:
+        """Write the result as JSON and the network as text."""
+        self._write(RESULT, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
+        self._write(TEXT, text.encode())
+
+    def load_networks(self) -> list[TrainedNetwork]:
+        """The saved networks; DiagnosticError NNM0613 where the folder does not hold a whole run."""
+        structure = self._read_json(STRUCTURE)
+        arrays = self._read_arrays()
+        try:
+            if structure["format"] != FORMAT or structure["version"] != VERSION:
+                raise ValueError(f"format {structure['format']} {structure['version']}")
+            return [from_json(entry, arrays) for entry in structure["networks"]]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise self._unusable(STRUCTURE, f"it does not describe a network ({error})") from None
+
+    def load_assignment(self, program: Program) -> Assignment:
+        """The saved weights as an assignment of `program`; DiagnosticError NNM0613 where they do not fit it."""
+        arrays = self._read_arrays()
+        values: dict[str, NDArray[np.float64]] = {}
+        for decision in program.decisions:
+            array = arrays.get(decision.path)
+            if array is None or array.shape != decision.shape or array.dtype.kind not in "fiu":
+                raise self._unusable(WEIGHTS, f"`{decision.path}` is missing or has another shape")
+            values[decision.path] = array.astype(np.float64)
+        kept: dict[str, NDArray[np.bool_]] = {}
+        for network in program.networks:
+            for layer in network.layers:
+                if layer.prune is None:
+                    continue
+                mask = arrays.get(f"{layer.path}.kept", np.ones(layer.units, dtype=bool))
+                if mask.shape != (layer.units,):
+                    raise self._unusable(WEIGHTS, f"`{layer.path}.kept` has another shape")
+                kept[layer.path] = mask.astype(bool)
+        return Assignment(values, kept)
+
+    def _write(self, name: str, content: bytes) -> None:
+        with atomic_file(self.path / name) as stream:
+            stream.write(content)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise self._unusable(name, (error.strerror or "it cannot be read").lower()) from None
+        except ValueError:
+            raise self._unusable(name, "it is not JSON") from None
+        if not isinstance(content, dict):
+            raise self._unusable(name, "it is not a JSON object")
+        return content
+
+    def _read_arrays(self) -> dict[str, NDArray[Any]]:
+        try:
+            with np.load(self.path / WEIGHTS, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except OSError as error:
+            raise self._unusable(WEIGHTS, (error.strerror or "it cannot be read").lower()) from None
+        except (ValueError, BadZipFile, EOFError, KeyError):
+            raise self._unusable(WEIGHTS, "it is not an NPZ archive of plain arrays") from None
+
+    def _unusable(self, name: str, reason: str) -> Exception:
+        file = SourceFile(str(self.path / name), "")
+        return fail(
+            "NNM0613",
+            f"the saved run in `{self.path}` cannot be used: {name}: {reason}",
+            Span(file, 0, 0),
+            help="name a folder that `nnmip solve --save` wrote",
+        )
