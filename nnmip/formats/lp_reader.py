@@ -59,7 +59,7 @@ def _read_sections(text: Text, parts: ModelParts) -> None:
     first = headings[0].start() if headings else len(text.file.text)
     before = _Tokens.scan(text, 0, first)
     if not headings or headings[0].lastgroup != "objective" or before.kind:
-        before.refuse("the file must start with Minimize or Maximize")
+        before.refuse("expected Minimize or Maximize")
     if headings[-1].lastgroup != "end":
         text.refuse("the file has no End", max(len(text.file.text) - 1, 0), help="the file may be cut off")
     seen: set[str] = set()
@@ -118,9 +118,9 @@ class _Tokens:
         return word
 
     def refuse(self, message: str) -> NoReturn:
-        if not self.kind:
-            self.text.refuse(f"{message}, but the section ends", max(self.start - 1, 0))
-        self.text.refuse(f"{message}, not `{shorten(self.word)}`", self.start, len(self.word))
+        """Refuse the current token; `message` says what should stand there instead."""
+        found = f"`{shorten(self.word)}`" if self.kind else "the end of the section"
+        self.text.refuse(f"{message}, not {found}", self.start, max(len(self.word), 1))
 
 
 def _scan(content: str, start: int, stop: int) -> Iterator[_Token]:
@@ -155,7 +155,7 @@ class _LpReader:
             "bounds": self._bound,
             "general": self._general,
             "binary": self._binary,
-            "end": lambda: self.tokens.refuse("nothing may follow End"),
+            "end": lambda: self.tokens.refuse("expected nothing after End"),
         }
         while self.tokens.kind:
             readers[kind]()
@@ -165,7 +165,7 @@ class _LpReader:
         self._label()
         total = self._sum()
         if self.tokens.kind:
-            self.tokens.refuse("a sum of terms must stand in the objective")
+            self.tokens.refuse("expected terms or numbers")
         stated: set[str] = set()
         for name, coefficient, at in total.terms:
             if name in stated:
@@ -182,14 +182,18 @@ class _LpReader:
         name = label or f"R{len(self.parts.rows) + 1}"
         if name in self.parts.rows:
             self.parts.text.refuse(f"row `{shorten(name)}` stands twice", at, len(name))
-        total = self._sum()
         row = Row(name, at, -np.inf, np.inf)
-        if not total.terms:
+        total = self._sum()
+        has_left_side = not total.terms
+        if has_left_side:
             self._restrict(row, self._relation(), total.constant, is_left=True)
             total = self._sum()
         if not total.terms or total.has_constant:
-            self.tokens.refuse("a row must have terms on one side and a number on the other: expected a relation")
-        self._restrict(row, self._relation(), self._value(), is_left=False)
+            self.tokens.refuse("expected terms on one side of a relation and a number on the other")
+        if has_left_side and self.tokens.word == "=":
+            self.tokens.refuse("expected <= or >= in a row with two sides")
+        if not has_left_side or self.tokens.kind == "relation":
+            self._restrict(row, self._relation(), self._value(), is_left=False)
         if self.tokens.kind == "relation":
             self.tokens.refuse("expected the next row")
         index = len(self.parts.rows)
@@ -200,8 +204,6 @@ class _LpReader:
 
     def _restrict(self, row: Row, relation: str, value: float, *, is_left: bool) -> None:
         """Apply `value relation row` or `row relation value`."""
-        if relation == "=" and np.isfinite([row.lower, row.upper]).any():
-            self.tokens.refuse("a row with two sides needs <= or >=")
         if relation == "=" or (relation == ">=") != is_left:
             row.lower = max(row.lower, value)
         if relation == "=" or (relation == "<=") != is_left:

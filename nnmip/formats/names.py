@@ -67,7 +67,7 @@ def safe_names(blocks: Sequence[Block]) -> list[str]:
     scope = _Scope(shared={root for root, blocks_of_root in roots.items() if blocks_of_root > 1}, roots=set(roots))
     names: list[str] = []
     for base, block in zip(bases, blocks, strict=True):
-        names += scope.claim(base, block.shape)
+        names += scope.claim(base, block)
     return names
 
 
@@ -75,7 +75,7 @@ def readable_names(block: Block) -> list[str]:
     """The user's names of a block's entries, equal to `block.name(i)` for each."""
     if not block.shape:
         return [block.path]
-    return [f"{block.path}[{label}]" for label in _index_labels(block.shape, ", ")]
+    return [f"{block.path}[{label}]" for label in _index_labels(block, ", ")]
 
 
 @dataclass(slots=True)
@@ -87,15 +87,15 @@ class _Scope:
     taken: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
-    def claim(self, base: str, shape: tuple[int, ...]) -> list[str]:
-        if not shape:
+    def claim(self, base: str, block: Block) -> list[str]:
+        """The names of a block's entries; `base` is its path without anything unsafe."""
+        if not block.shape:
             return [self._claim_scalar(base)]
-        labels = _index_labels(shape, ".")
-        room = MAX_LENGTH - 1 - max(map(len, labels), default=0)
+        labels = _index_labels(block, ".")
+        room = _room(labels)
         if room < MAX_LENGTH // 2:
-            labels = _index_labels((len(labels),), ".")
-            return self._numbered(base, labels)
-        if len(base) > room or not is_safe(f"{base}.0"[:MAX_LENGTH]):
+            return self._numbered(base, [str(k) for k in range(block.size)])
+        if len(base) > room:
             return self._numbered(base, labels)
         names = [f"{base}.{label}" for label in labels]
         if _root(base) not in self.shared:
@@ -115,8 +115,7 @@ class _Scope:
         return base
 
     def _numbered(self, base: str, labels: list[str]) -> list[str]:
-        room = MAX_LENGTH - 1 - max(map(len, labels), default=0)
-        base = self._new_base(base, room)
+        base = self._new_base(base, _room(labels))
         return [f"{base}.{label}" for label in labels]
 
     def _new_base(self, base: str, room: int) -> str:
@@ -142,10 +141,15 @@ def _root(base: str) -> str:
     return _INDEX_TAIL.sub("", base).lower()
 
 
-def _index_labels(shape: tuple[int, ...], separator: str) -> list[str]:
-    """Every index of `shape` in row-major order as text."""
-    labels = [str(i) for i in range(shape[0])]
-    for extent in shape[1:]:
-        tails = [f"{separator}{i}" for i in range(extent)]
-        labels = [label + tail for label in labels for tail in tails]
+def _room(labels: list[str]) -> int:
+    """How long a base may be that the labels are put behind, after a dot."""
+    return MAX_LENGTH - 1 - max(map(len, labels), default=0)
+
+
+def _index_labels(block: Block, separator: str) -> list[str]:
+    """The tensor index of every entry as text."""
+    first, *others = block.places().T.tolist()
+    labels = [str(i) for i in first]
+    for indices in others:
+        labels = [f"{label}{separator}{i}" for label, i in zip(labels, indices, strict=True)]
     return labels

@@ -45,7 +45,8 @@ def _split_blocks(
         here = slice(block.start, block.stop)
         for path, chosen, is_upper in ((block.path, kept[here], False), (f"{block.path}.upper", split[here], True)):
             local = np.flatnonzero(chosen)
-            blocks += _sub_blocks(block, path, local, start)
+            if len(local):
+                blocks.append(_sub_block(block, path, local, start))
             sources.append(local + block.start)
             sides.append(np.full(len(local), is_upper))
             start += len(local)
@@ -53,12 +54,12 @@ def _split_blocks(
     return tuple(blocks), np.concatenate([no_rows, *sources]), np.concatenate([np.empty(0, dtype=np.bool_), *sides])
 
 
-def _sub_blocks(block: Block, path: str, local: IntArray, start: int) -> list[Block]:
-    """Blocks for the entries `local` of `block`: the whole block if all are there, else one for each entry."""
+def _sub_block(block: Block, path: str, local: IntArray, start: int) -> Block:
+    """The block of the entries `local` of `block`."""
     if len(local) == block.size:
-        return [Block(path, block.shape, start, block.origin)] if len(local) else []
-    whole = Block(path, block.shape, 0, block.origin)
-    return [Block(whole.name(index), (), start + k, block.origin) for k, index in enumerate(local.tolist())]
+        return replace(block, path=path, start=start)
+    positions = np.arange(block.size) if block.picked is None else block.picked
+    return replace(block, path=path, start=start, picked=positions[local])
 
 
 def _gather_rows(indptr: IntArray, source: IntArray) -> tuple[IntArray, IntArray]:

@@ -54,7 +54,8 @@ def _block_lines(blocks: Sequence[Block]) -> str:
 def _describe(block: Block) -> dict[str, object]:
     span = block.origin.span
     source = {"file": PurePath(span.file.path).name, "line": span.line, "column": span.column}
-    return {"path": block.path, "shape": list(block.shape), "start": block.start, "source": source}
+    picked = None if block.picked is None else block.picked.tolist()
+    return {"path": block.path, "shape": list(block.shape), "start": block.start, "picked": picked, "source": source}
 
 
 def _write_map(stream: BinaryIO, key: str, blocks: Sequence[Block], safe: list[str]) -> None:

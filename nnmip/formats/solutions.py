@@ -234,7 +234,9 @@ class _CplexHandler:
         return self.line_starts[self.parser.CurrentLineNumber - 1] + self.parser.CurrentColumnNumber
 
     def refuse_declaration(self, *_: object) -> None:
-        self.text.refuse("a document type or entity declaration is not accepted", self.place())
+        """Entities can only be declared inside a document type, so refusing that refuses both."""
+        at = max(self.text.file.text.find("<!DOCTYPE"), 0)
+        self.text.refuse("a document type declaration is not accepted", at, len("<!DOCTYPE"))
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.depth += 1
@@ -269,7 +271,6 @@ def _read_cplex(text: Text) -> SolutionFile:
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.StartDoctypeDeclHandler = handler.refuse_declaration
-    parser.EntityDeclHandler = handler.refuse_declaration
     try:
         parser.Parse(content.encode(), True)
     except expat.ExpatError as error:

@@ -107,11 +107,12 @@ def main() -> None:
     runs = [(measure("plain", options.nonzeros), measure("mps", options.nonzeros)) for _ in range(options.repetitions)]
     ratio = statistics.median(mps["seconds"] / plain["seconds"] for plain, mps in runs)
     memory = max(mps["added"] / mps["arrays"] for _, mps in runs)
+    megabytes = runs[0][1]["arrays"] / 1e6
     print(f"plain writer   {statistics.median(plain['seconds'] for plain, _ in runs):.2f} s (median of {len(runs)})")
     print(f"MPS and names  {statistics.median(mps['seconds'] for _, mps in runs):.2f} s")
     print(f"ratio          {ratio:.2f} (median of the pairs)")
     print(
-        f"peak memory    {memory:.2f} times the {runs[0][1]['arrays'] / 1e6:.1f} MB of the arrays (largest of the runs)"
+        f"peak memory    {memory:.2f} times the {megabytes:.1f} MB of the arrays (largest of the runs)"
     )
 
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +22,24 @@ ARRAYS = ("indptr", "indices", "data", "row_lb", "row_ub", "col_lb", "col_ub", "
 
 PATHS = st.sampled_from(
     [
-        "clf.h.weights",
-        "clf.a",
-        "a",
-        "A",
-        "a.0",
-        "a[0]",
-        "e",
-        "e1",
-        "E.2",
-        "st",
-        "free",
-        "End",
-        "information",
-        "NaN",
-        "obj",
-    ]
-    + [
-        "objconst",
-        "größe",
-        "2fast",
-        "x y",
-        "",
-        ".",
-        "clf.a.upper",
-        "a_1",
-        "rhs",
-        "bnd",
-        "x" * 80,
-        "X" * 80,
-        "deep." * 30,
+        *(
+            "clf.h.weights",
+            "clf.a",
+            "a",
+            "A",
+            "a.0",
+            "a[0]",
+            "e",
+            "e1",
+            "E.2",
+            "st",
+            "free",
+            "End",
+            "information",
+            "NaN",
+        ),
+        *("obj", "objconst", "größe", "2fast", "x y", "", ".", "clf.a.upper", "a_1", "rhs", "bnd"),
+        *("x" * 80, "X" * 80, "deep." * 30),
     ]
 )
 
@@ -110,7 +99,11 @@ def _blocks(draw: st.DrawFn, total: int) -> tuple[Block, ...]:
     while start < total:
         left = total - start
         shapes = [(), (1,), *((k,) for k in range(2, left + 1)), *((2, k) for k in range(1, left // 2 + 1))]
-        blocks.append(block(draw(PATHS), draw(st.sampled_from(shapes)), start))
+        drawn = block(draw(PATHS), draw(st.sampled_from(shapes)), start)
+        if drawn.shape and draw(st.booleans()):
+            picked = draw(st.lists(st.sampled_from(range(drawn.size)), unique=True))
+            drawn = replace(drawn, picked=np.array(picked, dtype=np.int64))
+        blocks.append(drawn)
         start = blocks[-1].stop
     return tuple(blocks)
 
@@ -200,16 +193,16 @@ def read_with_cbc(tmp_path_factory: pytest.TempPathFactory) -> Callable[[list[Pa
 
 
 @pytest.fixture(scope="session")
-def read_with_highs() -> Callable[[list[Path]], list[dict[str, Any]]]:
-    """Reads and solves files with HiGHS."""
+def read_with_highs() -> Callable[..., list[dict[str, Any]]]:
+    """Reads files with HiGHS, and solves them unless told not to."""
 
-    def run(paths: list[Path]) -> list[dict[str, Any]]:
-        return [_highs_answer(path) for path in paths]
+    def run(paths: list[Path], *, solve: bool = True) -> list[dict[str, Any]]:
+        return [_highs_answer(path, solve) for path in paths]
 
     return run
 
 
-def _highs_answer(path: Path) -> dict[str, Any]:
+def _highs_answer(path: Path, solve: bool) -> dict[str, Any]:
     import highspy
 
     highs = highspy.Highs()
@@ -217,9 +210,10 @@ def _highs_answer(path: Path) -> dict[str, Any]:
     highs.setOptionValue("mip_rel_gap", 0.0)
     status = highs.readModel(str(path))
     assert status == highspy.HighsStatus.kOk
-    highs.run()
-    highs.writeSolution(f"{path}.sol", 0)
-    highs.writeSolution(f"{path}.table.sol", 1)
+    if solve:
+        highs.run()
+        highs.writeSolution(f"{path}.sol", 0)
+        highs.writeSolution(f"{path}.table.sol", 1)
     lp = highs.getLp()
     return {
         "status": highs.getModelStatus().name.removeprefix("k").upper(),
