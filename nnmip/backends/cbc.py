@@ -67,12 +67,12 @@ def load(milp: Milp) -> mip.Model:
 
 def configure(model: mip.Model, options: SolveOptions) -> None:
     """Set everything that makes CBC's proofs hold, and the options."""
-    from mip.cbc import DBL_PARAM_INT_TOL, cbc_set_parameter, cbclib
+    from mip.cbc import DBL_PARAM_INT_TOL, cbclib
 
     model.verbose = 1
     model.preprocess = 0
     for name, value in SAFE_PARAMETERS.items():
-        cbc_set_parameter(model.solver, name, value)
+        set_parameter(model, name, value)
     model.infeas_tol = model.integer_tol = model.opt_tol = TOLERANCE
     model.max_mip_gap = options.gap
     model.max_mip_gap_abs = GAP_ABSOLUTE
@@ -84,6 +84,14 @@ def configure(model: mip.Model, options: SolveOptions) -> None:
     cbclib.Cbc_setPrimalTolerance(handle, TOLERANCE)
     cbclib.Cbc_setDualTolerance(handle, TOLERANCE)
     cbclib.Cbc_setIntParam(handle, _WALL_CLOCK, 1)
+
+
+def set_parameter(model: mip.Model, name: str, value: str) -> None:
+    """Set a CBC parameter by name, one of those known to be spelt right."""
+    from mip.cbc import cbc_set_parameter
+
+    assert name in SAFE_PARAMETERS, f"CBC parameter {name} is not on the list"
+    cbc_set_parameter(model.solver, name, value)
 
 
 def _new_model() -> mip.Model:

@@ -71,7 +71,7 @@ def _solve_with_gurobipy(gurobipy: Any, milp: Milp, options: SolveOptions, chann
         environment.start()
         with gurobipy.Model(env=environment) as model:
             variables = _load(gurobipy, model, milp)
-            _configure(model, options, channel.seconds_left)
+            configure(model, options, channel.seconds_left)
             if options.start is not None:
                 for variable, value in zip(variables, options.start.tolist(), strict=True):
                     variable.Start = value
@@ -95,7 +95,8 @@ def _load(gurobipy: Any, model: Any, milp: Milp) -> list[Any]:
     return list(variables)
 
 
-def _configure(model: Any, options: SolveOptions, seconds: float) -> None:
+def configure(model: Any, options: SolveOptions, seconds: float) -> None:
+    """Set tolerances, gaps, threads, seed and the time limit on a gurobipy model."""
     for name in ("FeasibilityTol", "IntFeasTol", "OptimalityTol"):
         model.setParam(name, TOLERANCE)
     model.setParam("MIPGap", options.gap)

@@ -46,7 +46,7 @@ def solve(milp: Milp, options: SolveOptions, channel: Channel) -> RawResult:
 
     _forget_threads()
     model = load(milp)
-    _configure(model, options)
+    configure(model, options)
     if options.start is not None:
         _set_start(model, options.start)
     live = install(model, milp.num_columns, channel)
@@ -118,7 +118,8 @@ def _pass_arrays(model: mip.Model, milp: Milp) -> None:
     model.constrs.update_constrs(milp.num_rows)
 
 
-def _configure(model: mip.Model, options: SolveOptions) -> None:
+def configure(model: mip.Model, options: SolveOptions) -> None:
+    """Set tolerances, gaps, seed and threads, and let HiGHS print into the log."""
     model.max_mip_gap = options.gap
     model.max_mip_gap_abs = GAP_ABSOLUTE
     model.threads = options.threads

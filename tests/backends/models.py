@@ -47,7 +47,7 @@ def milp(
 
 
 def knapsack(offset: float = 0.0) -> Milp:
-    """max 5a + 4b + 3c  s.t.  2a + 3b + c <= 5, 4a + b + 2c <= 11, 3a + 4b + 2c <= 8, integers in 0..3: 13 at (2, 0, 1)."""
+    """max 5a + 4b + 3c, 2a + 3b + c <= 5, 4a + b + 2c <= 11, 3a + 4b + 2c <= 8, integers in 0..3: 13 at (2, 0, 1)."""
     matrix = [[2, 3, 1], [4, 1, 2], [3, 4, 2]]
     return milp(matrix, [-INF] * 3, [5, 11, 8], [0] * 3, [3] * 3, [True] * 3, [-5, -4, -3], offset)
 

@@ -1,4 +1,4 @@
-"""A program that solves a hard model, for tests that interrupt or kill it: prints the id of its solver process first."""
+"""A program that solves a hard model, to be interrupted or killed: prints the id of its solver process first."""
 
 from __future__ import annotations
 

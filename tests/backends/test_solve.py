@@ -75,6 +75,20 @@ def test_unbounded_relaxation_without_integer_points_is_infeasible(session: Sess
     assert session.solve(model, solver).termination is Termination.INFEASIBLE
 
 
+def test_an_undecided_second_look_gives_no_bound(session: Session, solver: str) -> None:
+    """An unbounded relaxation whose integer points are hopeless to find: the bounds of the second look, which has no
+    objective, say nothing about the model."""
+    exact, _ = planted_split(4, 5, 60)
+    matrix = np.zeros((5, 61))
+    matrix[exact.row_of_entry, exact.indices] = exact.data
+    open_below = milp(matrix, exact.row_lb, exact.row_ub, [0] * 60 + [-INF], [1] * 61, [True] * 61, [0] * 60 + [1])
+    events: list[Event] = []
+    answer = session.solve(open_below, solver, SolveOptions(time_limit=1.5), on_event=events.append)
+    assert answer.termination is Termination.TIME_LIMIT
+    assert answer.dual_bound == -INF and answer.x is None
+    assert all(event.dual_bound is None for event in events if isinstance(event, Progress))
+
+
 def test_ranges_and_equalities_mean_the_same_everywhere(session: Session, solver: str) -> None:
     ranged = milp([[1, 1], [1, -1]], [1.2, -0.5], [2.6, 0.25], [0, 0], [3, 3], [True, False], [-1, 1])
     answer = session.solve(ranged, solver)
