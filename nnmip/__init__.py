@@ -1,3 +1,39 @@
-"""nnmip: a solver-agnostic modelling language for neural networks as exact mathematical programs."""
+"""nnmip: a solver-agnostic modelling language for neural networks as exact mathematical programs.
+
+import nnmip
+result = nnmip.load("iris.nnm").solve(time_limit=60)
+result.networks["clf"].predict([[1.4, 0.2]])
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnmip.diagnostics import Diagnostic, DiagnosticError
+    from nnmip.pipeline import Model, load, loads
+    from nnmip.solution.network import TrainedNetwork
+    from nnmip.solution.result import Result
 
 __version__ = "0.1.0"
+
+__all__ = ["Diagnostic", "DiagnosticError", "Model", "Result", "TrainedNetwork", "__version__", "load", "loads"]
+
+_HOMES = {
+    "Diagnostic": "nnmip.diagnostics",
+    "DiagnosticError": "nnmip.diagnostics",
+    "Model": "nnmip.pipeline",
+    "Result": "nnmip.solution.result",
+    "TrainedNetwork": "nnmip.solution.network",
+    "load": "nnmip.pipeline",
+    "loads": "nnmip.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import public names when first used, so that `import nnmip` is quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module `nnmip` has no attribute `{name}`")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)

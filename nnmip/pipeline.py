@@ -172,6 +172,37 @@ class Model:
         )
         return _Run(self, options, progress, stop).run()
 
+    def import_solution(
+        self, solution: str | Path, names: str | Path | None = None, bound: float | None = None
+    ) -> Result:
+        """The network in a solver's solution file for the compiled model, lifted and replayed.
+
+        `names` is the names file that was written with the model (found next to the solution or the model if not
+        given); `bound` is a dual bound in the user's sense, for the gap. Raises DiagnosticError NNM0611 for a file that
+        cannot be read as a solution, NNM0612 where it belongs to another model.
+        """
+        from nnmip.backends.process import Session
+        from nnmip.backends.protocol import SolveOptions
+        from nnmip.solution.answer import make_result
+        from nnmip.solution.importer import read_answer
+        from nnmip.solution.result import Proof
+
+        answer = read_answer(self.lowered, self.fingerprint, Path(self.source.path), Path(solution), names)
+        with Session() as session:
+            raw, checked = replayed(self.lowered, session, answer.raw, SolveOptions())
+        if bound is not None:
+            raw = replace(raw, dual_bound=self.lowered.sign * bound)
+        result = make_result(self.lowered, raw, checked, Proof.NONE, self.facts(0))
+        return replace(result, termination=None, notes=(*result.notes, *answer.notes))
+
+    def facts(self, seed: int) -> RunFacts:
+        """What a result reports besides the answer."""
+        from nnmip.milp.statistics import statistics
+        from nnmip.solution.answer import RunFacts
+        from nnmip.versions import versions
+
+        return RunFacts(statistics(self.lowered.milp), dict(self.times), seed, versions())
+
     def _timed(self, phase: str, work: Callable[[], T]) -> T:
         began = time.perf_counter()
         try:
@@ -188,6 +219,27 @@ def load(path: str | Path, parameters: Mapping[str, str] | None = None) -> Model
 def loads(text: str, parameters: Mapping[str, str] | None = None, directory: str | Path = ".") -> Model:
     """The model in a text; data paths start from `directory`."""
     return Model(SourceFile("<text>", text), Path(directory), parameters)
+
+
+def replayed(
+    lowered: Lowered, session: Session, raw: RawResult, options: SolveOptions, stop: threading.Event | None = None
+) -> tuple[RawResult, Replay | None]:
+    """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once."""
+    from nnmip.solution.answer import fixed_integers, limits_after, replay_raw
+    from nnmip.solution.replay import ReplayStatus
+
+    checked = replay_raw(lowered, raw)
+    if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
+        return raw, checked
+    polish = replace(limits_after(options, raw.seconds), start=None, gap=0.0)
+    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", polish, None, stop)
+    if polished.x is None:
+        return raw, checked
+    mended = replace(raw, x=polished.x, objective=polished.objective)
+    again = replay_raw(lowered, mended)
+    if again is not None and again.status is ReplayStatus.PASSED:
+        return mended, again
+    return raw, checked
 
 
 class _Run:
@@ -212,7 +264,6 @@ class _Run:
     def run(self) -> Result:
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
-        from nnmip.report.text import describe_networks
         from nnmip.solution.answer import make_result
 
         began = time.perf_counter()
@@ -227,14 +278,12 @@ class _Run:
         )
         with Session() as session:
             raw = session.solve(self.lowered.milp, given.solver, options, self._on_event, self.stop)
-            raw, checked = self._replayed(session, raw, options)
+            raw, checked = replayed(self.lowered, session, raw, options, self.stop)
             proof, raw, checked = self._proof(session, raw, checked, options, began)
         self.model.times["solve"] = time.perf_counter() - began
-        result = make_result(self.lowered, raw, checked, proof, self._facts())
+        result = make_result(self.lowered, raw, checked, proof, self.model.facts(given.seed))
         if self.folder is not None:
-            if result.has_answer and checked is not None:
-                self.folder.save_networks(self.model.program, checked.assignment, result.objective)
-            self.folder.save_result(result.to_json(), describe_networks(result))
+            self.folder.save_answer(self.model.program, result)
         return result
 
     def _start(self) -> Assignment | None:
@@ -270,24 +319,6 @@ class _Run:
         if checked.status is ReplayStatus.PASSED:
             self.folder.save_networks(program, checked.assignment, checked.objective)
 
-    def _replayed(self, session: Session, raw: RawResult, options: SolveOptions) -> tuple[RawResult, Replay | None]:
-        """Replay the answer; if it fails, fix the integers, solve the LP that is left, and replay that once."""
-        from nnmip.solution.answer import fixed_integers, limits_after, replay_raw
-        from nnmip.solution.replay import ReplayStatus
-
-        checked = replay_raw(self.lowered, raw)
-        if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
-            return raw, checked
-        polish = replace(limits_after(options, raw.seconds), start=None, gap=0.0)
-        polished = session.solve(fixed_integers(self.lowered.milp, raw.x), "highs", polish, None, self.stop)
-        if polished.x is None:
-            return raw, checked
-        mended = replace(raw, x=polished.x, objective=polished.objective)
-        again = replay_raw(self.lowered, mended)
-        if again is not None and again.status is ReplayStatus.PASSED:
-            return mended, again
-        return raw, checked
-
     def _proof(
         self, session: Session, raw: RawResult, checked: Replay | None, options: SolveOptions, began: float
     ) -> tuple[Proof, RawResult, Replay | None]:
@@ -315,10 +346,3 @@ class _Run:
             message=second.message,
         )
         return Proof.NONE, refuted, replay_raw(self.lowered, refuted)
-
-    def _facts(self) -> RunFacts:
-        from nnmip.milp.statistics import statistics
-        from nnmip.solution.answer import RunFacts
-        from nnmip.versions import versions
-
-        return RunFacts(statistics(self.lowered.milp), dict(self.model.times), self.options.seed, versions())

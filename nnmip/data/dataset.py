@@ -72,11 +72,13 @@ class Dataset:
 
     `raw` has the features in the file's units, `features` in scaled units, both of shape (n, k). `labels` has a code
     or a target for each row and is all zeros if there is no label (`label_name` is None). `coding` lists the text and
-    the code of each label in the order of the model, None for a target. `line_numbers` are lines of the file.
+    the code of each label in the order of the model, None for a target. `line_numbers` are lines of the file;
+    `feature_columns` are its columns that the features were read from.
     """
 
     name: str
     feature_names: tuple[str, ...]
+    feature_columns: tuple[str, ...]
     raw: FloatArray
     features: FloatArray
     labels: FloatArray
@@ -139,6 +141,7 @@ def build_dataset(
     return Dataset(
         name=name,
         feature_names=names,
+        feature_columns=tuple(feature.source for feature in features),
         raw=raw,
         features=scaling.apply(raw),
         labels=labels,

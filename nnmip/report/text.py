@@ -32,6 +32,11 @@ _PROOFS = {
 def headline(result: Result) -> str:
     """The answer in one line."""
     solver = f"{result.solver} {result.solver_version}".strip()
+    if result.termination is None:
+        passed = result.solution is SolutionStatus.FEASIBLE
+        return f"a network from {solver or 'a solution file'}, " + (
+            "re-checked" if passed else "which fails the replay"
+        )
     ending = _ENDINGS[result.termination]
     if result.solution is SolutionStatus.OPTIMAL:
         return f"globally optimal, proved with {solver}"

@@ -17,6 +17,7 @@ from nnmip.passes.symmetry import hidden_layers
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Metric, Proof, Result, SolutionStatus, TermValue, finite
+from nnmip.solution.tidy import tidied
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +37,7 @@ def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
     has_goal = bool(lowered.program.stages)
     claimed = lowered.sign * raw.objective if has_goal and raw.objective is not None else None
     bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
-    return replay(lowered.program, lowered.lift(raw.x), claimed, bound)
+    return replay(lowered.program, tidied(lowered.program, lowered.lift(raw.x)), claimed, bound)
 
 
 def fixed_integers(milp: Milp, x: FloatArray) -> Milp:

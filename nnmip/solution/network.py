@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from nnmip.data import Dataset, Scaling, no_scaling
-from nnmip.hir.core import Assignment, Layer, Network, Program
+from nnmip.hir.core import Assignment, Decision, Layer, Network, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import result
 from nnmip.ops.registry import LAYERS
@@ -23,14 +23,15 @@ FloatArray = NDArray[np.float64]
 class TrainedNetwork:
     """A network with numbers for weights.
 
-    features: names of the input columns (empty where no table names them). coding: (label text, code) pairs of a
-    classifier, empty otherwise.
+    features: names of the inputs in the model, and `columns` those in the file (both empty where no table names them).
+    coding: (label text, code) pairs of a classifier, empty otherwise.
     """
 
     network: Network
     assignment: Assignment
     scaling: Scaling | None
     features: tuple[str, ...]
+    columns: tuple[str, ...]
     label: str | None
     coding: tuple[tuple[str, float], ...]
 
@@ -85,6 +86,7 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
         assignment=assignment,
         scaling=data.scaling if data is not None else None,
         features=data.feature_names if data is not None else (),
+        columns=data.feature_columns if data is not None else (),
         label=data.label_name if data is not None else None,
         coding=data.coding or () if data is not None else (),
     )
@@ -113,6 +115,7 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
             "shape": list(network.result_index.shape),
         },
         "features": list(trained.features),
+        "columns": list(trained.columns),
         "label": trained.label,
         "coding": [[text, code] for text, code in trained.coding],
         "scaling": trained.scaling.to_json() if trained.scaling is not None else None,
@@ -153,14 +156,13 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
         Assignment(values, kept),
         scaling,
         tuple(str(f) for f in data["features"]),
+        tuple(str(c) for c in data["columns"]),
         data["label"],
         tuple((str(text), float(code)) for text, code in data["coding"]),
     )
 
 
 def _layer(network: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], origin: Origin) -> Layer:
-    from nnmip.hir.core import Decision
-
     path = f"{network}.{entry['name']}"
     if entry["op"] not in LAYERS:
         raise ValueError(f"unknown layer `{entry['op']}`")

@@ -61,13 +61,15 @@ class Metric:
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
 
+    `termination` is None for an answer that was brought back from a solution file.
+
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
     """
 
     model: str
     sense: str | None
-    termination: Termination
+    termination: Termination | None
     solution: SolutionStatus
     replay: Replay | None
     proof: Proof
@@ -105,7 +107,7 @@ class Result:
         return {
             "model": self.model,
             "sense": self.sense,
-            "termination": self.termination.value,
+            "termination": self.termination.value if self.termination else None,
             "solution": self.solution.value,
             "replay": {
                 "status": (replay.status if replay else ReplayStatus.NOT_RUN).value,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
+from nnmip.report.text import describe_networks
 from nnmip.sema.values import fail
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, to_json, trained_network
+from nnmip.solution.result import Result
 from nnmip.source import SourceFile, Span
 
 FORMAT = "nnmip-network"
@@ -32,8 +35,11 @@ class RunFolder:
     path: Path
 
     def create(self) -> None:
-        """Make the folder; OSError where that fails."""
+        """Make the folder and try to write in it; OSError where that fails."""
         self.path.mkdir(parents=True, exist_ok=True)
+        probe = self.path / f".probe.{uuid.uuid4().hex}"
+        probe.touch()
+        probe.unlink()
 
     def save_networks(self, program: Program, assignment: Assignment, objective: float | None) -> None:
         """Write the networks of an assignment, atomically and weights last."""
@@ -56,6 +62,12 @@ class RunFolder:
         """Write the result as JSON and the network as text."""
         self._write(RESULT, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
         self._write(TEXT, text.encode())
+
+    def save_answer(self, program: Program, result: Result) -> None:
+        """Write the network of a result, if it has one, and the result itself."""
+        if result.has_answer and result.replay is not None:
+            self.save_networks(program, result.replay.assignment, result.objective)
+        self.save_result(result.to_json(), describe_networks(result))
 
     def load_networks(self) -> list[TrainedNetwork]:
         """The saved networks; DiagnosticError NNM0613 where the folder does not hold a whole run."""

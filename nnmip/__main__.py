@@ -1,0 +1,5 @@
+"""`python -m nnmip`."""
+
+from nnmip.cli.main import main
+
+main()

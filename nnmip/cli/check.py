@@ -1,0 +1,36 @@
+"""`nnmip check`: what is wrong with models."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.option("--format", "style", type=click.Choice(["full", "json"]), default="full", help="How to print messages.")
+@define_option
+def command(files: tuple[str, ...], style: str, define: dict[str, str]) -> int:
+    """Read models, their data and their exactness, and print every error and warning.
+
+    Exit code 0 without errors, 1 with errors.
+    """
+    found: list[Diagnostic] = []
+    for path in files:
+        try:
+            found.extend(open_model(path, define).check())
+        except DiagnosticError as error:
+            found.extend(error.diagnostics)
+    errors = sum(d.severity is Severity.ERROR for d in found)
+    if style == "json":
+        print_json(diagnostics_json(found))
+    else:
+        print_diagnostics(found, sys.stdout)
+        warnings = len(found) - errors
+        counts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
+        click.echo(f"{', '.join(files)}: {' and '.join(counts) or 'no errors'}")
+    return ExitCode.NO if errors else ExitCode.YES

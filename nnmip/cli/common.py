@@ -1,0 +1,103 @@
+"""What the commands share: exit codes, options, loading a model, printing diagnostics."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from nnmip.diagnostics import Diagnostic
+    from nnmip.pipeline import Model
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class ExitCode(IntEnum):
+    """How a command ends."""
+
+    YES = 0
+    NO = 1
+    USAGE = 2
+    NO_ANSWER = 3
+    BACKEND = 4
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+def define_option(command: F) -> F:
+    """`-D name=value`, any number of times, as the dictionary `define`."""
+    return click.option(
+        "-D",
+        "--define",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_read_definitions,
+        help="Give a parameter another value.",
+    )(command)
+
+
+def _read_definitions(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise click.BadParameter(f"`{text}` is not NAME=VALUE", context, option)
+        found[name.strip()] = value.strip()
+    return found
+
+
+def open_model(path: str, define: dict[str, str]) -> Model:
+    """The model in a file; a usage error where the file cannot be read, with the nearest file there is."""
+    from nnmip.pipeline import load
+
+    try:
+        return load(path, define)
+    except OSError as error:
+        raise click.UsageError(f"cannot read `{path}`: {_reason(error)}{_nearest(Path(path))}") from None
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _nearest(path: Path) -> str:
+    try:
+        names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    except OSError:
+        return ""
+    near = get_close_matches(path.name, names, n=1, cutoff=0.7)
+    return f"; did you mean `{path.parent / near[0]}`?" if near else ""
+
+
+def print_diagnostics(diagnostics: Sequence[Diagnostic], stream: TextIO) -> None:
+    """Render diagnostics for people, in colour on a terminal."""
+    from nnmip.diagnostics.render import render_text
+
+    if diagnostics:
+        stream.write(render_text(diagnostics, color=wants_colour(stream)).rstrip("\n") + "\n")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Colour only on a terminal, and never with NO_COLOR."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def print_json(value: object, *, indent: int | None = 1) -> None:
+    """One JSON value on stdout, strictly standard (no NaN)."""
+    sys.stdout.write(json.dumps(value, indent=indent, allow_nan=False) + "\n")
+    sys.stdout.flush()
+
+
+def diagnostics_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
+    """Diagnostics as plain objects."""
+    from nnmip.diagnostics.render import to_json
+
+    return to_json(diagnostics)

@@ -1,0 +1,107 @@
+"""The command `nnmip`: a group of commands that are imported only when run."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from nnmip import __version__
+from nnmip.cli.common import ExitCode, print_diagnostics
+from nnmip.diagnostics import DiagnosticError
+
+COMMANDS = {
+    "check": "Read models and say what is wrong with them.",
+    "compile": "Write a model as an exact LP or MPS file for any solver.",
+    "import-solution": "Bring back the answer of another solver to a compiled model.",
+    "predict": "Apply a saved network to new rows.",
+    "show": "Show what a model becomes: layers, decisions, bounds, sizes.",
+    "solve": "Find a globally optimal network, prove it and check it.",
+    "solvers": "List the solvers and whether they work here.",
+}
+
+
+class LazyGroup(click.Group):
+    """Lists the commands from a table and imports one only to run it, so that `--help` is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"nnmip.cli.{cmd_name.replace('-', '_')}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            help = f" did you mean `{near[0]}`?" if near else f" the commands are {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command `{args[0]}`;{help}", ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nnmip")
+def cli() -> None:
+    """nnmip: neural networks as exact mathematical programs.
+
+    Write a model in a .nnm file; nnmip trains it to a proved global optimum, or compiles it for any MILP solver.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `nnmip` and exit with its code: 0 yes, 1 no, 2 wrong command line, 3 no answer, 4 backend, 70 internal
+    error, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run `nnmip` and return its exit code."""
+    try:
+        code = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.Exit as done:
+        return int(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return int(ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted\n")
+        return int(ExitCode.INTERRUPTED)
+    except DiagnosticError as error:
+        print_diagnostics(error.diagnostics, sys.stderr)
+        return int(ExitCode.NO)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(ExitCode.YES)
+    except Exception:
+        return _internal_error(arguments)
+
+
+def _internal_error(arguments: Sequence[str] | None) -> int:
+    command = shlex.join(["nnmip", *(sys.argv[1:] if arguments is None else arguments)])
+    sys.stderr.write(traceback.format_exc())
+    sys.stderr.write(
+        "\ninternal error[NNM0901]: this is a defect of nnmip, not of your model; please report it with these lines\n"
+        f"  nnmip {__version__}, Python {platform.python_version()}, {platform.platform()}\n  {command}\n"
+    )
+    return int(ExitCode.INTERNAL)

@@ -1,0 +1,45 @@
+"""`nnmip predict`: a saved network on new rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nnmip.cli.common import ExitCode
+
+
+@click.command("predict")
+@click.argument("run", metavar="DIR")
+@click.argument("table", metavar="FILE.csv")
+@click.option("--network", metavar="NAME", help="Which network, if the run has several.")
+@click.option("-o", "--output", metavar="PATH", help="Write the rows to a file instead of standard output.")
+def command(run: str, table: str, network: str | None, output: str | None) -> int:
+    """Apply the network that `solve --save DIR` wrote to the rows of a CSV file.
+
+    Every row comes back with its score and its predicted label; scaling and label codes are those of the training.
+    """
+    from nnmip.formats.atomic import atomic_file
+    from nnmip.solution.prediction import as_csv, predict_table
+    from nnmip.solution.store import RunFolder
+
+    networks = {trained.name: trained for trained in RunFolder(Path(run)).load_networks()}
+    if network is None and len(networks) > 1:
+        raise click.UsageError(f"the run has several networks; choose one of {', '.join(networks)} with --network")
+    name = network if network is not None else next(iter(networks))
+    if name not in networks:
+        raise click.UsageError(f"the run has no network `{name}`; it has {', '.join(networks)}")
+    prediction = predict_table(networks[name], Path(table))
+    text = as_csv(prediction)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        try:
+            with atomic_file(Path(output)) as stream:
+                stream.write(text.encode())
+        except OSError as error:
+            raise click.UsageError(f"cannot write `{output}`: {(error.strerror or str(error)).lower()}") from None
+    if prediction.labelled:
+        click.echo(f"{prediction.right} of {prediction.labelled} rows with a known label are right", err=True)
+    return ExitCode.YES

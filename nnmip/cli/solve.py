@@ -1,0 +1,128 @@
+"""`nnmip solve`: train to a proved optimum."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
+from nnmip.cli.progress import LiveProgress, stream_progress
+from nnmip.diagnostics import DiagnosticError
+
+if TYPE_CHECKING:
+    from nnmip.pipeline import Model
+    from nnmip.solution.result import Result
+
+SOLVERS = ("auto", "highs", "cbc", "gurobi")
+
+
+@click.command("solve")
+@click.argument("file")
+@click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="auto is highs.")
+@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this time.")
+@click.option(
+    "--gap", type=click.FloatRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof)."
+)
+@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the solver.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the solver.")
+@click.option("--confirm", is_flag=True, help="Prove the answer again with a second solver.")
+@click.option("--save", metavar="DIR", help="Save the network, and each better one as soon as it is found.")
+@click.option("--resume", metavar="DIR", help="Start from the network that an earlier --save wrote.")
+@click.option("--accept-feasible", is_flag=True, help="Exit with 0 for a network that is not proved optimal.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--json-stream", is_flag=True, help="Print typed JSON lines while solving.")
+@define_option
+def command(
+    file: str,
+    solver: str,
+    time_limit: float | None,
+    gap: float,
+    threads: int,
+    seed: int,
+    confirm: bool,
+    save: str | None,
+    resume: str | None,
+    accept_feasible: bool,
+    as_json: bool,
+    json_stream: bool,
+    define: dict[str, str],
+) -> int:
+    """Find a globally optimal network, prove it, check it, and print it in words.
+
+    Exit codes: 0 proved, 1 errors in the model or no network satisfies it, 3 no proof within the limits, 4 solver
+    missing or failed, 130 interrupted.
+    """
+    model = open_model(file, define)
+    if save is not None:
+        _check_writable(save)
+    try:
+        _ = model.lowered
+        print_diagnostics(model.diagnostics, sys.stderr)
+        with LiveProgress() as live:
+            result = model.solve(
+                solver=solver,
+                time_limit=time_limit,
+                gap=gap,
+                threads=threads,
+                seed=seed,
+                confirm=confirm,
+                save=save,
+                resume=resume,
+                progress=stream_progress if json_stream else live.update,
+            )
+    except DiagnosticError as error:
+        return _report_errors(error, model, as_json, json_stream)
+    if as_json:
+        print_json(result.to_json())
+    elif json_stream:
+        print_json({"type": "result", **result.to_json()}, indent=None)
+    else:
+        from nnmip.report.text import render_result
+
+        click.echo(render_result(result), nl=False)
+        if save is not None:
+            click.echo(f"  saved     {save}")
+    return exit_code(result, accept_feasible)
+
+
+def exit_code(result: Result, accept_feasible: bool) -> ExitCode:
+    """The code that says how a solve ended."""
+    from nnmip.backends.protocol import Termination
+    from nnmip.solution.result import Proof, SolutionStatus
+
+    termination = result.termination
+    if termination is Termination.INTERRUPTED:
+        return ExitCode.INTERRUPTED
+    if termination in (Termination.SOLVER_ERROR, Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
+        return ExitCode.BACKEND
+    if result.solution is SolutionStatus.OPTIMAL or result.proof is Proof.CERTIFIED:
+        return ExitCode.YES
+    if termination is Termination.INFEASIBLE and not result.has_answer:
+        return ExitCode.NO
+    if accept_feasible and result.has_answer:
+        return ExitCode.YES
+    return ExitCode.NO_ANSWER
+
+
+def _check_writable(folder: str) -> None:
+    """Fail before a long solve rather than after it."""
+    from nnmip.solution.store import RunFolder
+
+    try:
+        RunFolder(Path(folder)).create()
+    except OSError as error:
+        raise click.UsageError(f"cannot write to `{folder}`: {(error.strerror or str(error)).lower()}") from None
+
+
+def _report_errors(error: DiagnosticError, model: Model, as_json: bool, json_stream: bool) -> ExitCode:
+    if as_json:
+        print_json({"model": model.source.path, "errors": diagnostics_json(error.diagnostics)})
+    elif json_stream:
+        for entry in diagnostics_json(error.diagnostics):
+            print_json({"type": "diagnostic", **entry}, indent=None)
+    else:
+        print_diagnostics(error.diagnostics, sys.stderr)
+    return ExitCode.NO

@@ -1,0 +1,142 @@
+"""What a model becomes: declarations, layers with their bounds, and the MILP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from nnmip.bounds.table import propagate_intervals
+from nnmip.hir.core import Layer, Network, Program
+from nnmip.lowering.lower import Lowered
+from nnmip.milp.model import Block
+from nnmip.milp.statistics import statistics
+from nnmip.report.rules import number
+
+
+def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
+    """Parameters, tables, networks layer by layer, goal, constraints and sizes, as plain values."""
+    program = lowered.program
+    return {
+        "model": program.source.path,
+        "fingerprint": fingerprint,
+        "parameters": {name: value.tolist() for name, value in program.parameters},
+        "data": {d.name: _data_facts(program, d.name) for d in program.datasets},
+        "networks": {n.name: [_layer_facts(lowered, n, layer) for layer in n.layers] for n in program.networks},
+        "goal": [
+            {
+                "sense": s.sense,
+                "terms": [{"label": t.label, "role": t.role, "coefficient": t.coefficient} for t in s.terms],
+            }
+            for s in program.stages
+        ],
+        "constraints": {c.name: c.sentence for c in program.constraints},
+        "sizes": statistics(lowered.milp),
+    }
+
+
+def _data_facts(program: Program, name: str) -> dict[str, Any]:
+    data = program.dataset(name)
+    return {
+        "source": data.source_name,
+        "rows": data.row_count,
+        "distinct_rows": len(np.unique(data.features, axis=0)),
+        "features": list(data.feature_names),
+        "scaling": data.scaling.kind,
+        "label": data.label_name,
+        "coding": dict(data.coding or ()),
+    }
+
+
+def _layer_facts(lowered: Lowered, network: Network, layer: Layer) -> dict[str, Any]:
+    milp = lowered.milp
+    rows = [b for b in milp.rows if _belongs(b, layer)]
+    columns = [b for b in milp.columns if _belongs(b, layer)]
+    starts = [(milp.indptr[b.start], milp.indptr[b.stop]) for b in rows]
+    return {
+        "name": layer.name,
+        "op": layer.op,
+        "reads": list(layer.inputs),
+        "shape": list(layer.shape),
+        "prune": layer.prune,
+        "decisions": {d.role: {"shape": list(d.shape), "domain": str(d.domain)} for d in layer.decisions},
+        **_phases(lowered.program, network, layer),
+        "rows": sum(b.size for b in rows),
+        "columns": sum(b.size for b in columns),
+        "binaries": int(sum(milp.integer[b.start : b.stop].sum() for b in columns)),
+        "nonzeros": int(sum(stop - start for start, stop in starts)),
+    }
+
+
+def _belongs(block: Block, layer: Layer) -> bool:
+    """Whether a block was made for a layer; its path starts with that of the layer."""
+    return block.path == layer.path or block.path.startswith(f"{layer.path}.")
+
+
+def _phases(program: Program, network: Network, layer: Layer) -> dict[str, Any]:
+    """Widest bounds, and for an activation how many cases (distinct row, unit) are stable or unstable."""
+    tables = [program.dataset(d) for n, d in program.bindings if n == network.name]
+    if not tables:
+        return {}
+    rows = np.unique(np.concatenate([t.features for t in tables]), axis=0)
+    bounds = propagate_intervals(network, rows).outputs
+    facts: dict[str, Any] = {"lower": float(bounds[layer.name].lo.min()), "upper": float(bounds[layer.name].hi.max())}
+    if not layer.decisions:
+        source = bounds[layer.inputs[0]]
+        active, inactive = int((source.lo >= 0).sum()), int((source.hi <= 0).sum())
+        facts.update(stable_active=active, stable_inactive=inactive, unstable=source.lo.size - active - inactive)
+    return facts
+
+
+def render_model(facts: Mapping[str, Any]) -> str:
+    """The facts as text for people."""
+    lines = [str(facts["model"]), ""]
+    lines.extend(f"  param {name} = {value}" for name, value in facts["parameters"].items())
+    for name, data in facts["data"].items():
+        lines.append(
+            f"  data {name}: {data['rows']} rows ({data['distinct_rows']} distinct) of {data['source']}, "
+            f"features {', '.join(data['features'])} (scale {data['scaling']}), label {data['label']}"
+        )
+    for name, layers in facts["networks"].items():
+        lines.extend(["", f"  network {name}"])
+        lines.extend(_table(layers))
+    lines.append("")
+    for stage in facts["goal"]:
+        terms = " + ".join(f"{number(t['coefficient'])} * {t['label']}" for t in stage["terms"])
+        lines.append(f"  {stage['sense']} {terms}")
+    for name, sentence in facts["constraints"].items():
+        lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else ""))
+    sizes = facts["sizes"]
+    counts = ", ".join(f"{sizes[key]} {key}" for key in ("rows", "columns", "binaries", "integers", "nonzeros"))
+    lines.append(f"  MILP: {counts}, largest big-M {number(sizes['largest_big_m'])}")
+    return "\n".join(lines) + "\n"
+
+
+def _table(layers: list[dict[str, Any]]) -> list[str]:
+    head = (
+        "layer",
+        "op",
+        "shape",
+        "decisions",
+        "bounds",
+        "on",
+        "off",
+        "open",
+        "rows",
+        "columns",
+        "binaries",
+        "nonzeros",
+    )
+    body = [_cells(layer) for layer in layers]
+    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
+    return ["    " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *body]]
+
+
+def _cells(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    decisions = ", ".join(f"{role} in {d['domain']}" for role, d in layer["decisions"].items())
+    prune = f"prune {layer['prune']}" if layer["prune"] else ""
+    bounds = f"[{number(layer['lower'])}, {number(layer['upper'])}]" if "lower" in layer else "-"
+    phases = [str(layer.get(key, "-")) for key in ("stable_active", "stable_inactive", "unstable")]
+    counts = [str(layer[key]) for key in ("rows", "columns", "binaries", "nonzeros")]
+    return (layer["name"], layer["op"], str(layer["shape"]), decisions or prune or "-", bounds, *phases, *counts)

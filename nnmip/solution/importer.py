@@ -1,0 +1,116 @@
+"""Brings the answer of another solver to a compiled model back to the model."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nnmip.backends.protocol import RawResult, Termination
+from nnmip.formats import SolutionFile, one_sided, read_solution
+from nnmip.formats.names import OBJECTIVE_CONSTANT, model_names
+from nnmip.formats.sidecar import FORMAT
+from nnmip.lowering.lower import Lowered
+from nnmip.milp.model import FloatArray
+from nnmip.sema.values import fail
+from nnmip.source import SourceFile, Span
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImportedAnswer:
+    """A solution file as a raw result (termination GAP_LIMIT: nothing is claimed), and remarks on it."""
+
+    raw: RawResult
+    notes: tuple[str, ...]
+
+
+def read_answer(
+    lowered: Lowered, fingerprint: str, model: Path, solution: Path, names: str | Path | None
+) -> ImportedAnswer:
+    """Read a solution file, check that it belongs to the model, and put its values in the order of the columns.
+
+    Raises DiagnosticError NNM0611 and NNM0612, and OSError where the solution file cannot be opened.
+    """
+    found = read_solution(solution)
+    names_path = _names_file(model, solution, names)
+    written = _fingerprint(names_path, solution)
+    if written != fingerprint:
+        raise fail(
+            "NNM0612",
+            f"`{solution.name}` belongs to another model: `{names_path.name}` has another fingerprint",
+            _whole(solution),
+            help="compile the model again and solve the new file, or give the parameters of the compilation (-D)",
+            note="the source text, the data or a parameter has changed since",
+        )
+    x = _values(lowered, found, solution)
+    milp = lowered.milp
+    objective = milp.objective(x)
+    notes = []
+    if found.objective is not None and abs(found.objective - objective) > 1e-6 * (1.0 + abs(objective)):
+        notes.append(f"the file states the objective {found.objective:.9g}; its values give {objective:.9g}")
+    if found.status:
+        notes.append(f"the file says: {found.status}")
+    raw = RawResult(Termination.GAP_LIMIT, found.solver, "", x, objective)
+    return ImportedAnswer(raw, tuple(notes))
+
+
+def _names_file(model: Path, solution: Path, given: str | Path | None) -> Path:
+    """The names file: as given, or next to the solution or the model under either's name."""
+    if given is not None:
+        return Path(given)
+    stems = [solution.name.split(".")[0], model.name.split(".")[0]]
+    candidates = [folder / f"{stem}.names.json" for folder in (solution.parent, model.parent) for stem in stems]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise fail(
+        "NNM0612",
+        f"the names file that `nnmip compile` wrote with the model of `{solution.name}` is not there",
+        _whole(solution),
+        help="name it:  --names model.names.json",
+        note=f"looked for {', '.join(dict.fromkeys(c.name for c in candidates))}",
+    )
+
+
+def _fingerprint(path: Path, solution: Path) -> str:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError
+        return str(content["fingerprint"])
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise fail("NNM0612", f"the names file `{path}` cannot be read: {reason}", _whole(solution)) from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise fail("NNM0612", f"`{path.name}` is not a names file of nnmip", _whole(solution)) from None
+
+
+def _values(lowered: Lowered, found: SolutionFile, solution: Path) -> FloatArray:
+    milp = lowered.milp
+    names = model_names(one_sided(milp)).columns
+    if not found.values:
+        said = f" (it says: {found.status})" if found.status else ""
+        raise fail("NNM0611", f"`{solution.name}` holds no values{said}", _whole(solution))
+    position = {name: i for i, name in enumerate(names)}
+    position[OBJECTIVE_CONSTANT] = -1
+    strange = [name for name in found.values if name not in position]
+    if strange:
+        raise fail(
+            "NNM0612", f"`{solution.name}` has a column `{strange[0]}` that the model does not have", _whole(solution)
+        )
+    if not found.omits_zeros and len(found.values.keys() - {OBJECTIVE_CONSTANT}) < milp.num_columns:
+        missing = next(name for name in names if name not in found.values)
+        raise fail("NNM0611", f"`{solution.name}` has no value for column `{missing}`", _whole(solution))
+    x = np.zeros(milp.num_columns)
+    for name, value in found.values.items():
+        if name != OBJECTIVE_CONSTANT:
+            x[position[name]] = value
+    if not np.isfinite(x).all():
+        raise fail("NNM0611", f"`{solution.name}` has a value that is not finite", _whole(solution))
+    return x
+
+
+def _whole(path: Path) -> Span:
+    return Span(SourceFile(str(path), ""), 0, 0)

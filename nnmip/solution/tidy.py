@@ -1,0 +1,47 @@
+"""Removes the noise of floating-point solvers from continuous weights, where the answer provably stays as good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from nnmip.hir.core import Assignment, Program
+from nnmip.hir.evaluate import Evaluation, evaluate
+
+DIGITS = (6, 8, 10)
+SLACK = 1e-9
+
+
+def tidied(program: Program, assignment: Assignment) -> Assignment:
+    """The assignment with continuous weights rounded to few decimals, if the evaluated goal and constraints allow.
+
+    A candidate is taken when, evaluated without any tolerance at thresholds, it violates nothing by more than 1e-9 and
+    its goal is not worse than that of the given assignment (with the replay's tolerance) by more than 1e-9. Scores
+    that a solver left a rounding error on the wrong side of a threshold come out right this way.
+    """
+    wanted = evaluate(program, assignment, 1e-6)
+    for candidate in _candidates(program, assignment):
+        found = evaluate(program, candidate)
+        if found.max_violation <= SLACK and not _is_worse(program, found, wanted):
+            return candidate
+    return assignment
+
+
+def _is_worse(program: Program, found: Evaluation, wanted: Evaluation) -> bool:
+    if not program.stages:
+        return False
+    sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
+    return sign * (found.objectives[0] - wanted.objectives[0]) > SLACK * (1.0 + abs(wanted.objectives[0]))
+
+
+def _candidates(program: Program, assignment: Assignment) -> Iterator[Assignment]:
+    continuous = [d for d in program.decisions if not d.domain.is_finite]
+    if not continuous:
+        return
+    for digits in DIGITS:
+        values = dict(assignment.values)
+        for decision in continuous:
+            rounded = np.round(values[decision.path], digits) + 0.0
+            values[decision.path] = np.where(values[decision.path] == 0.0, 0.0, decision.domain.project(rounded))
+        yield Assignment(values, assignment.kept)
