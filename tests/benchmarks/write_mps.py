@@ -111,9 +111,7 @@ def main() -> None:
     print(f"plain writer   {statistics.median(plain['seconds'] for plain, _ in runs):.2f} s (median of {len(runs)})")
     print(f"MPS and names  {statistics.median(mps['seconds'] for _, mps in runs):.2f} s")
     print(f"ratio          {ratio:.2f} (median of the pairs)")
-    print(
-        f"peak memory    {memory:.2f} times the {megabytes:.1f} MB of the arrays (largest of the runs)"
-    )
+    print(f"peak memory    {memory:.2f} times the {megabytes:.1f} MB of the arrays (largest of the runs)")
 
 
 if __name__ == "__main__":
