@@ -264,6 +264,7 @@ class _Run:
     def run(self) -> Result:
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
+        from nnmip.report.text import describe_networks
         from nnmip.solution.answer import make_result
 
         began = time.perf_counter()
@@ -283,7 +284,7 @@ class _Run:
         self.model.times["solve"] = time.perf_counter() - began
         result = make_result(self.lowered, raw, checked, proof, self.model.facts(given.seed))
         if self.folder is not None:
-            self.folder.save_answer(self.model.program, result)
+            self.folder.save_answer(self.model.program, result, describe_networks(result))
         return result
 
     def _start(self) -> Assignment | None:

@@ -31,6 +31,7 @@ def command(
     The answer is checked against the meaning of the source and reported; it is never called optimal, because nnmip
     did not see the proof. Exit code 0 if the check passes, 1 if the file cannot be used, 3 if the check fails.
     """
+    from nnmip.report.text import describe_networks, render_result
     from nnmip.solution.store import RunFolder
 
     opened = open_model(model, define)
@@ -39,14 +40,12 @@ def command(
         if save is not None and result.has_answer:
             folder = RunFolder(Path(save))
             folder.create()
-            folder.save_answer(opened.program, result)
+            folder.save_answer(opened.program, result, describe_networks(result))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise click.UsageError(f"cannot use `{error.filename or solution}`: {reason}") from None
     if as_json:
         print_json(result.to_json())
     else:
-        from nnmip.report.text import render_result
-
         click.echo(render_result(result), nl=False)
     return ExitCode.YES if result.has_answer else ExitCode.NO_ANSWER

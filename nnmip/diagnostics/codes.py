@@ -37,10 +37,7 @@ TITLES: dict[str, str] = {
     "NNM0505": "empty table",
     "NNM0506": "data outside the input domain",
     "NNM0507": "column cannot be scaled",
-    # 06xx: solvers and their answers
-    "NNM0601": "solver not available",
-    "NNM0602": "model too large for the licence",
-    "NNM0603": "solver failed",
+    # 06xx: answers from files (how a solver ended is the termination of a result)
     "NNM0611": "solution file cannot be read",
     "NNM0612": "solution belongs to another model",
     "NNM0613": "saved run cannot be used",

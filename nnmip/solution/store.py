@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
-from nnmip.report.text import describe_networks
 from nnmip.sema.values import fail
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, to_json, trained_network
 from nnmip.solution.result import Result
@@ -63,11 +62,11 @@ class RunFolder:
         self._write(RESULT, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
         self._write(TEXT, text.encode())
 
-    def save_answer(self, program: Program, result: Result) -> None:
-        """Write the network of a result, if it has one, and the result itself."""
+    def save_answer(self, program: Program, result: Result, text: str) -> None:
+        """Write the network of a result, if it has one, and the result itself; `text` is the network in words."""
         if result.has_answer and result.replay is not None:
             self.save_networks(program, result.replay.assignment, result.objective)
-        self.save_result(result.to_json(), describe_networks(result))
+        self.save_result(result.to_json(), text)
 
     def load_networks(self) -> list[TrainedNetwork]:
         """The saved networks; DiagnosticError NNM0613 where the folder does not hold a whole run."""
