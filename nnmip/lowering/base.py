@@ -41,10 +41,15 @@ class Polarity(Flag):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signal:
-    """The output of a layer for every distinct row: affine in the columns, [rows, *shape], with proved bounds."""
+    """The output of a layer for every distinct row: affine in the columns, [rows, *shape], with proved bounds.
+
+    affine_in: the data rows [rows, features] where, for every choice of the weights, each unit is an affine function
+    of them (a first layer); None elsewhere.
+    """
 
     value: Affine
     bounds: Interval
+    affine_in: FloatArray | None = None
 
     @property
     def is_data(self) -> bool:

@@ -58,7 +58,7 @@ class Encoding(ABC):
             tag = "positive_part.exact" if exact else "positive_part"
             bounds = Interval.box(d.shape, min(d.domain.lo, 0.0), max(d.domain.hi, 0.0))
             positive = positive_part(low, f"{d.path}.{tag}", self.value, bounds, polarity, d.origin)
-            self._absolute[exact] = positive * 2.0 - self.value
+            self._absolute[exact] = positive.value * 2.0 - self.value
         return self._absolute[exact]
 
     def kept_or_one(self) -> Affine:

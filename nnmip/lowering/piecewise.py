@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import FloatArray, IntArray
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.source import Origin
 
 DEFINE_FROM = 4
@@ -38,6 +40,21 @@ def defined(low: Lowering, path: str, value: Affine, bounds: Interval, origin: O
     return column
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PositivePart:
+    """h = max(0, z) with z in `bounds`; `phase` has the binary of every entry that has one (0 elsewhere), None if no
+    entry was given any."""
+
+    value: Affine
+    phase: Affine | None
+    bounds: Interval
+
+    @property
+    def is_open(self) -> BoolArray:
+        """Which entries are neither stable active nor stable inactive."""
+        return (self.bounds.lo < 0) & (self.bounds.hi > 0)
+
+
 def positive_part(
     low: Lowering,
     path: str,
@@ -46,7 +63,7 @@ def positive_part(
     polarity: Polarity,
     origin: Origin,
     gate: Affine | None = None,
-) -> Affine:
+) -> PositivePart:
     """h = max(0, z) for z in [L, U], entry by entry.
 
     U <= 0: h = 0. L >= 0: h = z. Otherwise, with a phase s in {0, 1} where the value must not exceed the true one:
@@ -67,6 +84,7 @@ def positive_part(
 
     h = low.builder.columns(path, shape, 0.0, U[open_], origin, fill, picked=open_)
     rows = low.builder.rows
+    phase = None
     rows(f"{path}.at_least", h - inner, origin, lb=0.0, shape=shape, picked=open_)
     if Polarity.LOWER in polarity:
         s = low.builder.binaries(f"{path}.phase", shape, origin, lambda x, choice: inner.value(x) > 0, picked=open_)
@@ -75,4 +93,5 @@ def positive_part(
         rows(f"{path}.on", h - inner - s * L[open_], origin, ub=-L[open_], shape=shape, picked=open_)
         if gate is not None:
             rows(f"{path}.kept", s - gate.gather(open_), origin, ub=0.0, shape=shape, picked=open_)
-    return scattered([(on, z.gather(on)), (open_, h)], shape)
+        phase = scattered([(open_, s)], shape)
+    return PositivePart(scattered([(on, z.gather(on)), (open_, h)], shape), phase, bounds)

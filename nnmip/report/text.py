@@ -98,12 +98,17 @@ def _term_lines(result: Result) -> list[str]:
     ]
 
 
+def _gap(gap: float, objective: float | None) -> str:
+    """A relative gap in per cent, an absolute one where the objective is near 0 (see `Result.gap`)."""
+    if objective is not None and abs(objective) < 1e-6:
+        return f"{gap:.2g} (absolute)"
+    return f"{100 * gap:.4g} %" if gap >= 1e-8 else "below 1e-6 %" if gap > 0 else "0 %"
+
+
 def _proof_lines(result: Result) -> list[str]:
     lines = []
     if result.dual_bound is not None:
-        gap = result.gap
-        relative = result.objective is not None and abs(result.objective) >= 1e-6
-        shown = "" if gap is None else f", gap {100 * gap:.4g} %" if relative else f", gap {gap:.4g} (absolute)"
+        shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
         lines.append(f"  bound     {number(result.dual_bound)}{shown}")
     lines.append(f"  proof     {_PROOFS[result.proof]}")
     replay = result.replay

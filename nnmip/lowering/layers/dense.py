@@ -32,4 +32,4 @@ def lower(
     if bias is not None:
         rows = np.broadcast_to(np.arange(layer.units), z.shape)
         z = z + low.encodings[bias.path].value.gather(np.ascontiguousarray(rows))
-    return Signal(z, bounds)
+    return Signal(z, bounds, a.value.const if a.is_data else None)

@@ -7,6 +7,7 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
 from nnmip.lowering.base import Lowering, Polarity, Signal
+from nnmip.lowering.convexity import cut_between_rows
 from nnmip.lowering.piecewise import defined, positive_part
 from nnmip.milp.affine import Affine
 
@@ -16,7 +17,8 @@ def lower(
 ) -> Signal:
     """h = max(0, z) for every distinct row and unit; stable cases need no binary, a removed unit has z = 0.
 
-    The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`).
+    The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`);
+    where z is affine in the data, rows that lie between others add valid inequalities (`convexity`).
     """
     (a,) = inputs
     if a.is_data:
@@ -26,4 +28,7 @@ def lower(
     if kept is not None:
         gate = kept.gather(np.ascontiguousarray(np.broadcast_to(np.arange(layer.units), a.value.shape)))
     z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
-    return Signal(positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate), bounds)
+    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate)
+    if a.affine_in is not None:
+        cut_between_rows(low, path, part, a.affine_in, layer.origin)
+    return Signal(part.value, bounds)

@@ -26,4 +26,4 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     ends = np.stack([margin - groups.labels * end[groups.distinct] for end in (bounds.lo, bounds.hi)])
     short = Interval(ends.min(axis=0), ends.max(axis=0)).widened(np.zeros(()))
     errors = positive_part(low, path, scores * -groups.labels + margin, short, polarity, node.origin)
-    return (errors * groups.share).sum()
+    return (errors.value * groups.share).sum()
