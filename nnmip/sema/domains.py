@@ -9,13 +9,18 @@ import numpy as np
 
 from nnmip.hir.core import Constant
 from nnmip.hir.domain import Domain
-from nnmip.sema.values import fail
+from nnmip.sema.values import describe, fail, quoted, text_of
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
 MOST_VALUES = 100_000
 
+_WHOLE = 2**53
+_SNAP = Fraction(1, 10**9)
+
 Constants = Callable[[nodes.Expr], Constant]
+Parts = tuple[list[tuple[float, float]], list[float]]
+"""Intervals and single values."""
 
 
 def read_domain(expr: nodes.DomainExpr, constants: Constants) -> Domain:
@@ -26,61 +31,69 @@ def read_domain(expr: nodes.DomainExpr, constants: Constants) -> Domain:
     intervals: list[tuple[float, float]] = []
     values: list[float] = []
     for piece in expr.pieces if isinstance(expr, nodes.Union) else (expr,):
-        part = _piece(piece, constants)
-        intervals.extend(part[0])
-        values.extend(part[1])
-    if len(values) > MOST_VALUES:
-        raise fail("NNM0303", f"a domain of {len(values)} values is too large", expr.span)
+        more_intervals, more_values = _piece(piece, constants)
+        intervals.extend(more_intervals)
+        values.extend(more_values)
+        if len(values) > MOST_VALUES:
+            raise _too_many(expr.span)
     return Domain.of(intervals, values)
 
 
-def _piece(piece: nodes.DomainExpr, constants: Constants) -> tuple[list[tuple[float, float]], list[float]]:
+def _piece(piece: nodes.DomainExpr, constants: Constants) -> Parts:
     match piece:
         case nodes.Paren(inner=inner):
             return _piece(inner, constants)
-        case nodes.ListLiteral(items=(low, high)):
-            lo, hi = _end(low, constants), _end(high, constants)
-            _check_order(lo, hi, piece.span)
-            return [(lo, hi)], []
-        case nodes.SetLiteral(items=items) if items:
+        case nodes.ListLiteral(items=(_, _)):
+            return [_interval(piece, constants)], []
+        case nodes.SetLiteral(items=items):
             return [], [_end(item, constants) for item in items]
         case nodes.Range():
-            return [], _stepped(*_range_ends(piece, constants), 1.0, piece.span)
+            return [], _stepped(*_range(piece, constants), 1.0, piece.span)
         case nodes.Stepped(piece=inner, step=step):
             lo, hi = _stepped_ends(inner, constants)
             width = _end(step, constants)
             if width <= 0:
                 raise fail("NNM0303", f"a step must be positive, this one is {width:g}", step.span)
             return [], _stepped(lo, hi, width, piece.span)
-    raise fail(
-        "NNM0303",
-        f"`{piece.span.text}` is not a domain",
-        piece.span,
-        help="write an interval [-1, 1], a set {-1, 0, 1}, a range -3..3, a grid [-1, 1] step 1/8, or a union with `|`",
-    )
+        case nodes.Number() | nodes.Unary():
+            help = f"a single value is a set: `{{{text_of(piece.span)}}}`"
+        case _:
+            help = "write `[-1, 1]`, `{-1, 0, 1}`, `-3..3`, `[-1, 1] step 1/8`, or several of them joined by `|`"
+    raise fail("NNM0303", f"{quoted(piece.span)} is not a domain", piece.span, help=help)
 
 
 def _end(expr: nodes.Expr, constants: Constants) -> float:
     node = constants(expr)
     if node.shape != () or node.boolean:
-        raise fail("NNM0303", f"`{expr.span.text}` is not a number", expr.span)
+        raise fail("NNM0303", f"{quoted(expr.span)} is {describe(node)}, but a domain has numbers", expr.span)
     return float(node.value)
 
 
-def _range_ends(piece: nodes.Range, constants: Constants) -> tuple[float, float]:
+def _interval(piece: nodes.ListLiteral, constants: Constants) -> tuple[float, float]:
+    lo, hi = (_end(item, constants) for item in piece.items)
+    if lo > hi:
+        low, high = (text_of(item.span) for item in piece.items)
+        message = f"the interval is empty: its first end, {lo:g}, is above its second, {hi:g}"
+        raise fail("NNM0303", message, piece.span, help=f"write `[{high}, {low}]`")
+    return lo, hi
+
+
+def _range(piece: nodes.Range, constants: Constants) -> tuple[float, float]:
     lo, hi = _end(piece.low, constants), _end(piece.high, constants)
     for value, end in ((lo, piece.low), (hi, piece.high)):
-        if value != np.floor(value):
-            raise fail(
-                "NNM0303",
-                f"the ends of a range are integers, `{end.span.text}` is not",
-                end.span,
-                help=f"for all numbers between write  [{lo:g}, {hi:g}]",
-            )
-    if piece.half_open:
-        hi -= 1.0
-    _check_order(lo, hi, piece.span)
-    return lo, hi
+        if value != np.floor(value) or abs(value) > _WHOLE:
+            message = f"the ends of a range are whole numbers, and {quoted(end.span)} is not"
+            help = f"for all numbers between write `[{text_of(piece.low.span)}, {text_of(piece.high.span)}]`"
+            raise fail("NNM0303", message, end.span, help=help)
+    if lo > hi:
+        help = f"write `{text_of(piece.high.span)}..{text_of(piece.low.span)}`"
+        raise fail("NNM0303", f"the range is empty: {lo:g} is above {hi:g}", piece.span, help=help)
+    if not piece.half_open:
+        return lo, hi
+    if lo == hi:
+        help = f"`{text_of(piece.low.span)}..{text_of(piece.high.span)}` includes its end"
+        raise fail("NNM0303", "the range is empty: it leaves out its end", piece.span, help=help)
+    return lo, hi - 1.0
 
 
 def _stepped_ends(inner: nodes.DomainExpr, constants: Constants) -> tuple[float, float]:
@@ -88,25 +101,32 @@ def _stepped_ends(inner: nodes.DomainExpr, constants: Constants) -> tuple[float,
         case nodes.Paren(inner=deeper):
             return _stepped_ends(deeper, constants)
         case nodes.Range():
-            return _range_ends(inner, constants)
-        case nodes.ListLiteral(items=(low, high)):
-            lo, hi = _end(low, constants), _end(high, constants)
-            _check_order(lo, hi, inner.span)
-            return lo, hi
-    raise fail("NNM0303", "`step` follows an interval or a range", inner.span, help="write  [-1, 1] step 1/8")
-
-
-def _check_order(lo: float, hi: float, span: Span) -> None:
-    if not (np.isfinite(lo) and np.isfinite(hi)):
-        raise fail("NNM0303", "the ends of a domain must be finite", span)
-    if lo > hi:
-        raise fail("NNM0303", f"the domain is empty: {lo:g} is above {hi:g}", span, help=f"write  [{hi:g}, {lo:g}]")
+            return _range(inner, constants)
+        case nodes.ListLiteral(items=(_, _)):
+            return _interval(inner, constants)
+    help = "for example `[-1, 1] step 1/8`"
+    raise fail("NNM0303", "`step` follows an interval or a range", inner.span, help=help)
 
 
 def _stepped(lo: float, hi: float, step: float, span: Span) -> list[float]:
-    """lo, lo + step, ... up to hi, in exact arithmetic on the decimal texts so that 0.1 steps stay decimal."""
-    first, width = Fraction(repr(lo)), Fraction(repr(step))
-    count = int((Fraction(repr(hi)) - first) / width) + 1
-    if count > MOST_VALUES:
-        raise fail("NNM0303", f"a domain of {count} values is too large", span, help="take a larger step")
-    return [float(first + k * width) for k in range(count)]
+    """lo, lo + step, ... up to hi.
+
+    Computed in exact arithmetic on the decimal texts, so that steps of 0.1 stay decimal. A step such as 1/3, which is
+    no decimal, fits the interval a whole number of times up to rounding: there the interval is divided exactly, so
+    that 0 and the upper end are met.
+    """
+    first, last, width = Fraction(repr(lo)), Fraction(repr(hi)), Fraction(repr(step))
+    steps = (last - first) / width
+    if steps >= MOST_VALUES:
+        raise _too_many(span)
+    count = round(steps)
+    if count and abs(steps - count) <= _SNAP * count:
+        width = (last - first) / count
+    else:
+        count = int(steps)
+    return [float(first + k * width) for k in range(count + 1)]
+
+
+def _too_many(span: Span) -> Exception:
+    help = "take a larger step, or an interval"
+    return fail("NNM0303", f"a domain lists at most {MOST_VALUES} values, and this one has more", span, help=help)

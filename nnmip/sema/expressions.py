@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Label
-from nnmip.hir.core import (
-    Compare,
-    Constant,
-    Gather,
-    Join,
-    Network,
-    Node,
-    Plus,
-    Reference,
-    Scale,
-    Shape,
-    Units,
-)
-from nnmip.sema.indexing import read_index
+from nnmip.diagnostics import Diagnostics
+from nnmip.hir.core import Constant, Gather, Join, Network, Node, Reference, Units
+from nnmip.ops.registry import WORDS
+from nnmip.sema.arithmetic import Sum, negated, product, quotient
+from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.scope import Scope
-from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, not_yet
+from nnmip.sema.values import (
+    MOST_AXES,
+    NODE_TYPES,
+    LayerValue,
+    Poisoned,
+    Value,
+    collected,
+    describe,
+    fail,
+    listed,
+    not_yet,
+    origin_of,
+    quoted,
+    text_of,
+)
 from nnmip.sema.words import apply_word
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
+
+_LATER: dict[type, str] = {
+    nodes.Chain: "a comparison inside an expression",
+    nodes.Member: "a membership test",
+    nodes.Conditional: "`if ... then ... else`",
+}
+
+_LATER_ATTRIBUTES = frozenset({"parameters", "operations"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +54,23 @@ class Elaborator:
         """The value of an expression that must be known before solving; NNM0205 where it is a decision."""
         value = self.value(expr)
         if not isinstance(value, Constant):
-            raise fail(
-                "NNM0205",
-                f"`{text_of(expr.span)}` is {_not_constant(value)}, but a known number is needed here",
-                expr.span,
-            )
+            what = "decided by the solver" if isinstance(value, NODE_TYPES) else describe(value)
+            raise fail("NNM0205", f"{quoted(expr.span)} is {what}, but a known number is needed here", expr.span)
         return value
+
+    def scalar(self, expr: nodes.Expr, what: str) -> float:
+        """A known number; NNM0205 where `what` is something else."""
+        node = self.constant(expr)
+        if node.shape != () or node.boolean:
+            raise fail("NNM0205", f"{what} must be a number, and this is {describe(node)}", expr.span)
+        return float(node.value)
 
     def number(self, expr: nodes.Expr) -> Node:
         """A numeric tensor; NNM0205 for anything else."""
         value = self.value(expr)
         if not isinstance(value, NODE_TYPES) or isinstance(value, Units) or value.boolean:
-            help = f"count({text_of(expr.span)}) is a number" if getattr(value, "boolean", False) else ""
-            raise fail(
-                "NNM0205",
-                f"`{text_of(expr.span)}` is {describe(value)}, but a number is needed here",
-                expr.span,
-                help=help,
-            )
+            what = f"{quoted(expr.span)} is {describe(value)}, but a number is needed here"
+            raise fail("NNM0205", what, expr.span, help=_as_number(value, expr))
         return value
 
     def value(self, expr: nodes.Expr) -> Value:
@@ -67,121 +78,100 @@ class Elaborator:
         match expr:
             case nodes.Ref(name=name):
                 return self.scope.resolve(name, expr.span)
-            case nodes.Number(value=value):
-                return self._literal(float(value), expr.span)
-            case nodes.Boolean(value=value):
-                return Constant(np.asarray(float(value)), _origin(expr.span), boolean=True)
+            case nodes.Number(value=number):
+                return _literal(number, expr.span)
+            case nodes.Boolean(value=holds):
+                return Constant(np.asarray(float(holds)), origin_of(expr.span), boolean=True)
             case nodes.Paren(inner=inner):
                 return self.value(inner)
             case nodes.ListLiteral(items=items):
                 return self._list(items, expr.span)
-            case nodes.Unary(op="not"):
-                raise not_yet("`not`", expr.span)
-            case nodes.Unary(op=op, operand=operand):
+            case nodes.Unary(op="-" | "+" as sign, operand=operand):
                 node = self.number(operand)
-                return node if op == "+" else scale(np.asarray(-1.0), node, expr.span)
-            case nodes.Binary(op="+" | "-" as op, left=left, right=right):
-                second = self.number(right)
-                return plus(
-                    self.number(left), second if op == "+" else scale(np.asarray(-1.0), second, right.span), expr.span
-                )
-            case nodes.Binary(op="*" | "/"):
-                return self._product(expr)
-            case nodes.Attribute(base=base, name=name):
-                return self._attribute(self.value(base), name, expr.span)
-            case nodes.Subscript(base=base, indices=indices):
-                return self._subscript(self.value(base), base, indices, expr.span)
+                return negated(node, expr.span) if sign == "-" else node
+            case nodes.Binary(op="+" | "-" | "*" | "/"):
+                return self._arithmetic(expr)
+            case nodes.Attribute(base=base, name=attribute):
+                return self._attribute(self.value(base), attribute, expr.span)
+            case nodes.Subscript():
+                return self._subscript(expr)
             case nodes.Call():
                 return self._call(expr)
             case nodes.SetLiteral():
                 raise fail("NNM0205", "a set is a domain, not a value", expr.span, help="write it after `in`")
             case nodes.String():
                 raise fail("NNM0205", "a text is not a value here", expr.span)
-        raise not_yet(_LATER[type(expr)] if not isinstance(expr, nodes.Binary) else f"`{expr.op}`", expr.span)
-
-    def _literal(self, value: float, span: Span) -> Constant:
-        if not np.isfinite(value):
-            raise fail("NNM0205", f"`{text_of(span)}` is too large for a number", span)
-        return Constant(np.asarray(value), _origin(span))
+            case nodes.Unary(op=op) | nodes.Binary(op=op) | nodes.Quantified(kind=op):
+                raise not_yet(f"`{op}`", expr.span)
+        raise not_yet(_LATER[type(expr)], expr.span)
 
     def _list(self, items: tuple[nodes.Expr, ...], span: Span) -> Constant:
         parts = [self.constant(item) for item in items]
         if len({p.shape for p in parts}) > 1:
             raise fail("NNM0301", "the items of a list must have one shape", span)
-        return Constant(np.stack([p.value for p in parts]), _origin(span), boolean=parts[0].boolean)
+        if len({p.boolean for p in parts}) > 1:
+            raise fail("NNM0205", "the items of a list must be all numbers or all Booleans", span)
+        if len(parts[0].shape) >= MOST_AXES:
+            raise fail("NNM0301", f"lists nest at most {MOST_AXES} deep", span)
+        return Constant(np.stack([p.value for p in parts]), origin_of(span), boolean=parts[0].boolean)
 
-    def _product(self, expr: nodes.Binary) -> Node:
-        left, right = self.number(expr.left), self.number(expr.right)
-        if expr.op == "/":
-            if not isinstance(right, Constant):
-                raise fail(
-                    "NNM0313", "only known numbers can divide", expr.right.span, label="this is decided by the solver"
-                )
-            if (right.value == 0).any():
-                raise fail("NNM0205", "division by zero", expr.right.span)
-            return scale(1.0 / right.value, left, expr.span)
-        if isinstance(left, Constant):
-            return scale(left.value, right, expr.span)
-        if isinstance(right, Constant):
-            return scale(right.value, left, expr.span)
-        raise fail(
-            "NNM0312",
-            "a product of two decisions in an expression has no exact encoding",
-            expr.left.span,
-            label="decided by the solver",
-            secondary=(Label(expr.right.span, "and so is this"),),
-            help="multiply by a number or a `param`",
-        )
+    def _arithmetic(self, expr: nodes.Binary) -> Node:
+        """`a + b * c - d / e`, from left to right; every operand is read, so that each wrong one is reported."""
+        first, operations = nodes.left_spine(expr)
+        operands: list[Node] = []
+        problems = Diagnostics()
+        for operand in (first, *(operation.right for operation in operations)):
+            with collected(problems):
+                operands.append(self.number(operand))
+        problems.raise_errors()
+        if len(operands) <= len(operations):
+            raise Poisoned
+        total = Sum.of(operands[0])
+        for operation, right in zip(operations, operands[1:], strict=True):
+            left_span, right_span = operation.left.span, operation.right.span
+            match operation.op:
+                case "+":
+                    total.add(right, operation.span)
+                case "-":
+                    total.add(negated(right, right_span), operation.span)
+                case "*":
+                    total = Sum.of(product(total.node(left_span), right, left_span, right_span))
+                case "/":
+                    total = Sum.of(quotient(total.node(left_span), right, left_span, right_span))
+        return total.node(expr.span)
+
+    # ---- attributes and subscripts -----------------------------------------------------------------------------
 
     def _attribute(self, base: Value, name: nodes.Name, span: Span) -> Value:
         match base:
             case Network():
-                return self._network_attribute(base, name, span)
-            case LayerValue(layer=layer):
-                decision = layer.decision(name.text)
-                if decision is not None:
-                    return Reference(decision, Origin(span, decision.path))
-                roles = [d.role for d in layer.decisions]
-                has = f"it has {_listed(roles)}" if roles else "it has no weights"
-                raise fail("NNM0201", f"layer `{layer.name}` has no `{name.text}`", name.span, help=f"{has}")
+                return _network_attribute(base, name, span)
+            case LayerValue():
+                return _layer_attribute(base, name, span)
             case Dataset():
                 raise not_yet(f"`.{name.text}` of a data set", name.span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
 
-    def _network_attribute(self, network: Network, name: nodes.Name, span: Span) -> Value:
-        if name.text in ("weights", "biases"):
-            role = "weights" if name.text == "weights" else "bias"
-            origin = Origin(span, f"{network.name}.{name.text}")
-            return Join(tuple(Reference(d, origin) for d in network.decisions if d.role == role), origin)
-        layers = {layer.name: layer for layer in network.layers}
-        if name.text in layers:
-            return LayerValue(network, layers[name.text])
-        if name.text in ("parameters", "operations"):
-            raise not_yet(f"`.{name.text}`", name.span)
-        near = closest(name.text, [*layers, "weights", "biases"])
-        help = f"did you mean `{near}`?" if near else f"its layers are {_listed(list(layers))}"
-        raise fail("NNM0201", f"network `{network.name}` has no `{name.text}`", name.span, help=help)
-
-    def _subscript(
-        self, base: Value, at: nodes.Expr, indices: tuple[nodes.Expr | nodes.Slice, ...], span: Span
-    ) -> Node:
+    def _subscript(self, expr: nodes.Subscript) -> Node:
+        base, at, span = self.value(expr.base), expr.base.span, expr.span
         match base:
             case LayerValue(network=network, layer=layer):
-                places = read_index(self, layer.shape, indices, text_of(at.span), at.span, ())
-                return Units(network.name, layer.name, places, Origin(span, text_of(span)))
+                places = read_index(self, layer.shape, expr.indices, at, Columns())
+                return Units(network.name, layer.name, places, origin_of(span))
             case Network() | Dataset():
-                raise fail("NNM0205", f"{describe(base)} has no entries", at.span)
-        places = read_index(self, base.shape, indices, text_of(at.span), at.span, self._column_names(base))
-        if isinstance(base, Units):
-            return Units(base.network, base.layer, base.index.reshape(-1)[places], Origin(span, text_of(span)))
-        if isinstance(base, Constant):
-            return Constant(np.asarray(base.value.reshape(-1)[places]), _origin(span), base.boolean)
-        return Gather(base, places, Origin(span, text_of(span)))
+                raise fail("NNM0205", f"{describe(base)} has no entries", at)
+        places = read_index(self, base.shape, expr.indices, at, self._columns(base))
+        match base:
+            case Units():
+                return Units(base.network, base.layer, base.index.reshape(-1)[places], origin_of(span))
+            case Constant():
+                return Constant(np.asarray(base.value.reshape(-1)[places]), origin_of(span), base.boolean)
+        return Gather(base, places, origin_of(span))
 
-    def _column_names(self, base: Value) -> tuple[str, ...]:
-        """The feature names of axis 1 where `base` is the weights of a layer that reads the input, else nothing."""
+    def _columns(self, base: Value) -> Columns:
+        """The names of axis 1 where `base` is the weights of a layer that reads the input, else none."""
         if not isinstance(base, Reference) or base.decision.role != "weights":
-            return ()
+            return Columns()
         for name, data in self.bindings:
             network = self.scope.resolve(name, base.origin.span)
             assert isinstance(network, Network)
@@ -189,72 +179,79 @@ class Elaborator:
             if layer is not None and layer.inputs == (network.input_name,):
                 dataset = self.scope.resolve(data, base.origin.span)
                 assert isinstance(dataset, Dataset)
-                return dataset.feature_names
-        return ()
+                return Columns(1, dataset.feature_names, data)
+        return Columns()
 
     def _call(self, expr: nodes.Call) -> Node:
-        match expr.function:
-            case nodes.Ref(name=name) if name not in self.scope.declarations:
-                return apply_word(self, name, expr)
-            case nodes.Ref(name=name):
-                value = self.scope.resolve(name, expr.function.span)
-                if isinstance(value, Network):
-                    raise not_yet("a network applied to a point", expr.span)
-                raise fail("NNM0205", f"`{name}` is {describe(value)} and cannot be called", expr.function.span)
-        raise fail("NNM0205", f"`{text_of(expr.function.span)}` cannot be called", expr.function.span)
+        function = expr.function
+        if not isinstance(function, nodes.Ref):
+            raise fail("NNM0205", f"{quoted(function.span)} cannot be called", function.span)
+        is_declared = function.name in self.scope.declarations or function.name in self.scope.broken
+        if function.name in WORDS or not is_declared:
+            return apply_word(self, function.name, expr)
+        value = self.scope.resolve(function.name, function.span)
+        if isinstance(value, Network):
+            raise not_yet("a network applied to a point", expr.span)
+        raise fail("NNM0205", f"`{function.name}` is {describe(value)} and cannot be called", function.span)
 
 
-_LATER: dict[type, str] = {
-    nodes.Chain: "a comparison inside an expression",
-    nodes.Member: "a membership test",
-    nodes.Quantified: "a quantifier",
-    nodes.Conditional: "`if … then … else`",
-}
+def _literal(value: int | float, span: Span) -> Constant:
+    if value > sys.float_info.max:
+        raise fail("NNM0205", f"{quoted(span)} is too large for a number", span)
+    return Constant(np.asarray(float(value)), origin_of(span))
 
 
-def plus(left: Node, right: Node, span: Span) -> Node:
-    """The sum of two numeric tensors."""
-    shape = broadcast(left.shape, right.shape, span)
-    if isinstance(left, Constant) and isinstance(right, Constant):
-        return Constant(left.value + right.value, _origin(span))
-    terms = (*(left.terms if isinstance(left, Plus) and left.shape == shape else (left,)), right)
-    return Plus(terms, shape, _origin(span))
+def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
+    layers = {layer.name: layer for layer in network.layers}
+    if name.text in ("weights", "biases"):
+        role = "weights" if name.text == "weights" else "bias"
+        origin = Origin(span, f"{network.name}.{name.text}")
+        parts = tuple(Reference(d, origin) for d in network.decisions if d.role == role)
+        if not parts:
+            help = "a layer has one where it says `bias in D`" if role == "bias" else ""
+            raise fail("NNM0201", f"no layer of `{network.name}` has {role}", name.span, help=help)
+        return Join(parts, origin)
+    if name.text in layers:
+        return LayerValue(network, layers[name.text])
+    if name.text in _LATER_ATTRIBUTES:
+        raise not_yet(f"`.{name.text}`", name.span)
+    near = closest(name.text, [*layers, "weights", "biases"])
+    help = f"did you mean `{near}`?" if near else f"its layers are {listed(list(layers))}"
+    raise fail("NNM0201", f"network `{network.name}` has no `{name.text}`", name.span, help=help)
 
 
-def scale(factor: np.ndarray, node: Node, span: Span) -> Node:
-    """A constant times a numeric tensor."""
-    shape = broadcast(factor.shape, node.shape, span)
-    if isinstance(node, Constant):
-        return Constant(factor * node.value, _origin(span))
-    return Scale(np.asarray(factor, dtype=np.float64), node, shape, _origin(span))
+def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
+    network, layer = base.network, base.layer
+    decision = layer.decision(name.text)
+    if decision is not None:
+        return Reference(decision, Origin(span, decision.path))
+    inner = next((la for la in network.layers if la.name == f"{layer.name}.{name.text}"), None)
+    if inner is not None:
+        return LayerValue(network, inner)
+    roles = [d.role for d in layer.decisions]
+    near = closest(name.text, roles)
+    if near:
+        help = f"did you mean `{near}`?"
+    elif roles:
+        help = f"it has {listed(roles)}"
+    else:
+        source = next((la.name for la in network.layers if la.name in layer.inputs and la.decisions), None)
+        help = f"`{layer.name}` has no weights" + (
+            f"; those it reads are in `{network.name}.{source}`" if source else ""
+        )
+    raise fail("NNM0201", f"layer `{layer.name}` has no `{name.text}`", name.span, help=help)
 
 
-def compare(op: str, left: Node, right: Node, span: Span) -> Compare:
-    """`left op right` with `op` one of `<= >= =`."""
-    return Compare(op, left, right, broadcast(left.shape, right.shape, span), _origin(span))
-
-
-def broadcast(left: Shape, right: Shape, span: Span) -> Shape:
-    """The common shape of two operands; only a scalar is stretched, so that a wrong shape is not hidden."""
-    if left == right or right == ():
-        return left
-    if left == ():
-        return right
-    raise fail("NNM0301", f"shapes {list(left)} and {list(right)} do not agree", span)
-
-
-def text_of(span: Span) -> str:
-    """The source text of a span on one line, as labels show it."""
-    return re.sub(r"\s+", " ", span.text)
-
-
-def _origin(span: Span) -> Origin:
-    return Origin(span, text_of(span))
-
-
-def _not_constant(value: Value) -> str:
-    return "decided by the solver" if isinstance(value, NODE_TYPES) else describe(value)
-
-
-def _listed(words: list[str]) -> str:
-    return ", ".join(f"`{w}`" for w in words)
+def _as_number(value: Value, expr: nodes.Expr) -> str:
+    """The edit that makes a number of something else, empty where there is none."""
+    text = text_of(expr.span)
+    match value:
+        case LayerValue(layer=layer):
+            return f"its weights are `{text}.weights`" if layer.decisions else f"count its units: `count(used({text}))`"
+        case Units():
+            return f"count those in use: `count(used({text}))`"
+        case Network():
+            return f"its weights are `{text}.weights`"
+        case Dataset():
+            return ""
+    return f"write `count({text})`" if value.boolean else ""

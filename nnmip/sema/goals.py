@@ -2,65 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from nnmip.diagnostics import Diagnostics, Label
-from nnmip.hir.core import Apply, Compare, Constant, Constraint, Stage, Term, Units
+from nnmip.hir.core import (
+    Apply,
+    Compare,
+    Constant,
+    Constraint,
+    FloatArray,
+    Gather,
+    Node,
+    Plus,
+    Reference,
+    Scale,
+    Stage,
+    Term,
+    Units,
+)
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
-from nnmip.sema.expressions import Elaborator, compare, text_of
-from nnmip.sema.values import NODE_TYPES, describe, fail, not_yet
+from nnmip.sema.arithmetic import compare
+from nnmip.sema.expressions import Elaborator
+from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
+
+_COUNTS = frozenset({"l0", "count"})
 
 
 def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
     """One stage with its addends; DiagnosticError NNM0104 for later stages, NNM0301 for a goal that is no scalar."""
     if len(goal.stages) > 1:
         raise not_yet("`then`", goal.stages[1].span)
-    terms: list[Term] = []
-    _split(elaborator, goal.stages[0].value, 1.0, terms)
-    labels: dict[str, int] = {}
-    named: list[Term] = []
-    for term in terms:
-        labels[term.label] = labels.get(term.label, 0) + 1
-        count = labels[term.label]
-        label = term.label if count == 1 else f"{term.label} ({count})"
-        named.append(Term(label, term.coefficient, term.value, term.role))
-    return Stage(goal.sense, tuple(named), Origin(goal.span, goal.sense))
-
-
-def _split(elaborator: Elaborator, expr: nodes.Expr, coefficient: float, terms: list[Term]) -> None:
-    """Collect the addends of a sum with their constant coefficients."""
-    match expr:
-        case nodes.Paren(inner=inner):
-            return _split(elaborator, inner, coefficient, terms)
-        case nodes.Unary(op="-" | "+" as op, operand=operand):
-            return _split(elaborator, operand, coefficient if op == "+" else -coefficient, terms)
-        case nodes.Binary(op="+" | "-" as op, left=left, right=right):
-            _split(elaborator, left, coefficient, terms)
-            return _split(elaborator, right, coefficient if op == "+" else -coefficient, terms)
-        case nodes.Binary(op="*" | "/" as op, left=left, right=right):
-            number = elaborator.number(left)
-            if op == "*" and isinstance(number, Constant) and number.shape == ():
-                return _split(elaborator, right, coefficient * float(number.value), terms)
-            other = elaborator.number(right)
-            if isinstance(other, Constant) and other.shape == () and not isinstance(number, Constant):
-                factor = float(other.value)
-                if op == "/" and factor == 0:
-                    raise fail("NNM0205", "division by zero", right.span)
-                return _split(elaborator, left, coefficient * (factor if op == "*" else 1.0 / factor), terms)
+    expr = goal.stages[0].value
     value = elaborator.number(expr)
     if value.shape != ():
-        raise fail(
-            "NNM0301",
-            f"a goal is one number, and this has shape {list(value.shape)}",
-            expr.span,
-            help=f"sum({text_of(expr.span)})",
-        )
-    role = WORDS[value.word].role if isinstance(value, Apply) else Role.OTHER
-    terms.append(Term(text_of(expr.span), coefficient, value, role))
-    return None
+        message = f"a goal is one number, and this has shape {list(value.shape)}"
+        raise fail("NNM0301", message, expr.span, help=f"write `sum({text_of(expr.span)})`")
+    seen: dict[str, int] = {}
+    terms: list[Term] = []
+    for term in _terms(value, np.asarray(1.0)):
+        seen[term.label] = seen.get(term.label, 0) + 1
+        count = seen[term.label]
+        terms.append(term if count == 1 else replace(term, label=f"{term.label} ({count})"))
+    return Stage(goal.sense, tuple(terms), Origin(goal.span, goal.sense))
+
+
+def _terms(value: Node, coefficient: FloatArray) -> Iterator[Term]:
+    """The addends of a scalar with their known coefficients, each under the text that it has in the source."""
+    match value:
+        case Plus(terms=terms):
+            for term in terms:
+                yield from _terms(term, coefficient)
+        case Scale(factor=factor, operand=operand):
+            yield from _terms(operand, coefficient * factor)
+        case _:
+            role = WORDS[value.word].role if isinstance(value, Apply) else Role.OTHER
+            label = "constant" if isinstance(value, Constant) else text_of(value.origin.span)
+            yield Term(label, float(coefficient), value, role)
 
 
 def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Constraint:
@@ -71,43 +74,79 @@ def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Co
     body: nodes.Expr = declaration.body
     while isinstance(body, nodes.Paren):
         body = body.inner
-    origin = Origin(declaration.span, declaration.name.text)
+    name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
     if isinstance(body, nodes.Chain):
-        parts = [_comparison(elaborator, body, i) for i in range(len(body.ops))]
-        return Constraint(declaration.name.text, declaration.sentence, tuple(parts), origin)
+        return Constraint(name, declaration.sentence, _comparisons(elaborator, body), origin)
     value = elaborator.value(body)
     if not isinstance(value, NODE_TYPES) or isinstance(value, Units) or not value.boolean:
-        raise fail(
-            "NNM0205",
-            f"a constraint says that something holds, and this is {describe(value)}",
-            body.span,
-            help=f"compare it:  {text_of(body.span)} <= …",
-        )
+        message = f"a constraint says that something holds, and this is {describe(value)}"
+        is_number = isinstance(value, NODE_TYPES) and not isinstance(value, Units)
+        help = f"compare it: `{text_of(body.span)} <= 1`" if is_number else ""
+        raise fail("NNM0205", message, body.span, help=help)
     one = Constant(np.asarray(1.0), Origin(body.span, "true"))
-    return Constraint(declaration.name.text, declaration.sentence, (compare(">=", value, one, body.span),), origin)
+    return Constraint(name, declaration.sentence, (compare(">=", value, one, body.span),), origin)
 
 
-def _comparison(elaborator: Elaborator, chain: nodes.Chain, position: int) -> Compare:
-    op, left, right = chain.ops[position], chain.operands[position], chain.operands[position + 1]
-    span = Span(left.span.file, left.span.start, right.span.end)
+def _comparisons(elaborator: Elaborator, chain: nodes.Chain) -> tuple[Compare, ...]:
+    """`a <= b <= c` as two comparisons; every operand is read once, so that each wrong one is reported."""
+    operands: list[Node] = []
+    problems = Diagnostics()
+    for operand in chain.operands:
+        with collected(problems):
+            operands.append(elaborator.number(operand))
+    problems.raise_errors()
+    if len(operands) < len(chain.operands):
+        raise Poisoned
+    spans = [operand.span for operand in chain.operands]
+    return tuple(
+        _comparison(op, operands[i], operands[i + 1], spans[i], spans[i + 1]) for i, op in enumerate(chain.ops)
+    )
+
+
+def _comparison(op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> Compare:
+    span = left_span.to(right_span)
     if op == "!=":
         raise not_yet("`!=`", span)
-    if op in ("<", ">"):
-        soft = f"{op}="
-        margin = "+ 0.001" if op == "<" else "- 0.001"
-        raise fail(
-            "NNM0205",
-            f"a strict `{op}` between real numbers cannot be proved without a margin",
-            span,
-            help=f"write  {text_of(left.span)} {margin} {soft} {text_of(right.span)}  or use `{soft}`",
-        )
-    return compare(op, elaborator.number(left), elaborator.number(right), span)
+    if op not in ("<", ">"):
+        return compare(op, left, right, span)
+    help = _without_strictness(op, left, right, text_of(left_span), text_of(right_span))
+    raise fail("NNM0205", f"a strict `{op}` between numbers needs a margin, so that it can be proved", span, help=help)
 
 
-def check_single_goal(goals: list[nodes.Goal | nodes.Satisfy], start: Span, diagnostics: Diagnostics) -> None:
-    """NNM0207 unless the file has exactly one goal."""
-    if not goals:
-        help = "add  minimize …,  maximize …  or  satisfy"
+def _without_strictness(op: str, left: Node, right: Node, lesser: str, greater: str) -> str:
+    """The edit that keeps the meaning of `<` or `>`: one less between whole numbers, else a margin."""
+    sign = "-" if op == "<" else "+"
+    if not (is_whole(left) and is_whole(right)):
+        return f"write `{lesser} {op}= {greater}`, or state a margin: `{lesser} {op}= {greater} {sign} 0.001`"
+    if isinstance(right, Constant) and right.shape == ():
+        return f"both sides are whole numbers: write `{lesser} {op}= {float(right.value) + float(f'{sign}1'):g}`"
+    return f"both sides are whole numbers: write `{lesser} {op}= {greater} {sign} 1`"
+
+
+def is_whole(node: Node) -> bool:
+    """Whether a numeric tensor has only whole numbers, whatever the solver decides."""
+    match node:
+        case Constant(value=value) | Scale(factor=value) if not (value == np.floor(value)).all():
+            return False
+        case Constant():
+            return True
+        case Scale(operand=inner) | Gather(base=inner):
+            return is_whole(inner)
+        case Reference(decision=decision):
+            return decision.domain.is_finite and all(value == np.floor(value) for value in decision.domain.values)
+        case Plus(terms=terms):
+            return all(is_whole(term) for term in terms)
+        case Apply(word=word):
+            return word in _COUNTS
+    return False
+
+
+def check_single_goal(
+    goals: list[nodes.Goal | nodes.Satisfy], may_be_missing: bool, start: Span, diagnostics: Diagnostics
+) -> None:
+    """NNM0207 unless the file has exactly one goal; `may_be_missing` where unreadable text may hold it."""
+    if not goals and not may_be_missing:
+        help = "add `minimize ...`, `maximize ...`, or `satisfy` where any network that fits will do"
         diagnostics.error("NNM0207", "the file has no goal", start, help=help)
     for extra in goals[1:]:
         diagnostics.error(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import IntArray, Shape
-from nnmip.sema.values import fail, integer
+from nnmip.sema.values import fail, integer, listed, quoted
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -16,52 +18,92 @@ if TYPE_CHECKING:
     from nnmip.sema.expressions import Elaborator
 
 
-def read_index(
-    elaborator: Elaborator,
-    shape: Shape,
-    indices: tuple[nodes.Expr | nodes.Slice, ...],
-    what: str,
-    span: Span,
-    columns: tuple[str, ...],
-) -> IntArray:
-    """Flat positions of the picked entries, of the picked shape.
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The names of the entries along one axis, and the data set that they come from; no names by default."""
 
-    `columns` names the entries of axis 1, where they have names. Missing axes are taken whole, as in NumPy. Raises
-    DiagnosticError NNM0302 for an index out of range or too many indices, NNM0205 for one that is no integer.
+    axis: int = 0
+    names: tuple[str, ...] = ()
+    data: str = ""
+
+
+def read_index(
+    elaborator: Elaborator, shape: Shape, indices: tuple[nodes.Expr | nodes.Slice, ...], base: Span, columns: Columns
+) -> IntArray:
+    """Flat positions of the picked entries of a tensor written at `base`, of the picked shape.
+
+    Missing axes are taken whole, as in NumPy. Raises DiagnosticError NNM0302 for an index out of range or too many
+    indices, NNM0205 for one that is no integer, NNM0502 for an unknown column.
     """
     if len(indices) > len(shape):
-        raise fail("NNM0302", f"`{what}` has {len(shape)} axes, but {len(indices)} indices are given", span)
+        axes = "no axes" if not shape else "one axis" if len(shape) == 1 else f"{len(shape)} axes"
+        given = "an index is" if len(indices) == 1 else f"{len(indices)} indices are"
+        raise fail("NNM0302", f"{quoted(base)} has {axes}, but {given} given", indices[len(shape)].span)
     picks: list[int | slice] = []
-    for axis, index in enumerate(indices):
-        names = columns if axis == 1 else ()
+    for axis, (index, size) in enumerate(zip(indices, shape, strict=False)):
         if isinstance(index, nodes.Slice):
-            picks.append(_read_slice(elaborator, index, shape[axis]))
-        else:
-            picks.append(_read_position(elaborator, index, shape[axis], what, names))
+            picks.append(_read_slice(elaborator, index, size))
+            continue
+        position = _named_position(elaborator, index, columns) if columns.names and axis == columns.axis else None
+        picks.append(_read_position(elaborator, index, size, base) if position is None else position)
     places = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     return np.asarray(places[tuple(picks)])
 
 
-def _read_position(elaborator: Elaborator, index: nodes.Expr, size: int, what: str, names: tuple[str, ...]) -> int:
-    if isinstance(index, nodes.Ref) and index.name in names:
-        return names.index(index.name)
-    if isinstance(index, nodes.Ref) and names and index.name not in elaborator.scope.declarations:
-        near = closest(index.name, names)
-        help = f"did you mean `{near}`?" if near else f"the columns are {', '.join(names[:8])}"
-        raise fail("NNM0502", f"no column is called `{index.name}`", index.span, help=help)
-    position = integer(elaborator.constant(index), "an index", index.span)
-    if not 0 <= position < size:
+def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns) -> int | None:
+    """The position of a column that is named, plain or in quotes; None for any other index."""
+    match index:
+        case nodes.Ref(name=name):
+            declared = elaborator.scope.declarations.get(name)
+        case nodes.String(value=name):
+            declared = None
+        case _:
+            return None
+    if name not in columns.names:
+        if declared is None and name not in elaborator.scope.broken:
+            raise _unknown_column(name, index.span, columns)
+        return None
+    if declared is not None:
         raise fail(
-            "NNM0302", f"index {position} is outside 0..{size - 1} of `{what}`", index.span, help="indices count from 0"
+            "NNM0202",
+            f"`{name}` is a column of `{columns.data}` and a declaration of the model",
+            index.span,
+            secondary=(Label(declared.name.span, "declared here"),),
+            help=f"rename one of them; a column is renamed by  `features {name} as new_name`",
         )
-    return position
+    return columns.names.index(name)
+
+
+def _unknown_column(name: str, span: Span, columns: Columns) -> DiagnosticError:
+    near = closest(name, columns.names)
+    help = f"did you mean `{near}`?" if near else f"its features are {listed(columns.names)}"
+    return fail("NNM0502", f"no feature of `{columns.data}` is called `{name}`", span, help=help)
+
+
+def _read_position(elaborator: Elaborator, index: nodes.Expr, size: int, base: Span) -> int:
+    position = integer(elaborator.constant(index), "an index", index.span)
+    if 0 <= position < size:
+        return position
+    if position < 0:
+        message = f"an index cannot be negative, this one is {position}"
+        help = f"count from the front: the last index is {size - 1}"
+    else:
+        message = f"index {position} is out of range for {quoted(base)}"
+        help = f"indices count from 0: the last one is {size - 1}" if size > 1 else "indices count from 0: write `0`"
+    raise fail("NNM0302", message, index.span, help=help)
 
 
 def _read_slice(elaborator: Elaborator, index: nodes.Slice, size: int) -> slice:
-    ends: list[int | None] = []
-    for part in (index.start, index.stop, index.step):
-        ends.append(None if part is None else integer(elaborator.constant(part), "an end of a slice", part.span))
-    start, stop, step = ends
-    if any(end is not None and not 0 <= end <= size for end in (start, stop)) or (step is not None and step < 1):
-        raise fail("NNM0302", f"the slice leaves 0..{size}", index.span, help="slices are half-open and count from 0")
-    return slice(start, stop, step)
+    start, stop, step = (
+        None if part is None else integer(elaborator.constant(part), "an end of a slice", part.span)
+        for part in (index.start, index.stop, index.step)
+    )
+    if any(end is not None and not 0 <= end <= size for end in (start, stop)):
+        help = "slices count from 0 and leave out their end"
+        raise fail("NNM0302", f"the slice leaves the range `0:{size}`", index.span, help=help)
+    if step is not None and step < 1:
+        raise fail("NNM0302", f"the step of a slice must be positive, not {step}", index.span)
+    picked = slice(start, stop, step)
+    if not range(size)[picked]:
+        raise fail("NNM0302", "the slice picks nothing", index.span, help="its end must be after its start")
+    return picked

@@ -6,23 +6,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import DiagnosticError, Diagnostics
-from nnmip.hir.core import Constant, Network, Program
+from nnmip.diagnostics import Diagnostic, Diagnostics
+from nnmip.hir.core import Constant, Constraint, Network, Program, Stage
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
 from nnmip.sema.networks import NetworkReader
-from nnmip.sema.parameters import check_overrides, read_parameter
+from nnmip.sema.parameters import read_overrides, read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.tables import read_data
-from nnmip.sema.values import Poisoned, Value, not_yet
+from nnmip.sema.values import Poisoned, Value, collected, not_yet
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.parser import ParseResult
 
-LATER: dict[type, str] = {
+_LATER: dict[type, str] = {
     nodes.Include: "`include`",
     nodes.Var: "`var`",
     nodes.Let: "`let`",
@@ -40,72 +40,74 @@ def build_program(
     """
     for diagnostic in parsed.diagnostics:
         diagnostics.add(diagnostic)
-    file = parsed.file
-    declarations = collect_names(file.declarations, diagnostics)
-    try:
-        builder = _Builder(declarations, directory, overrides, diagnostics, set(parsed.broken))
-        return builder.build(file)
-    except DiagnosticError as error:
-        for diagnostic in error.diagnostics:
-            diagnostics.add(diagnostic)
-        return None
+    return _Builder(parsed, directory, overrides, diagnostics).build()
 
 
 class _Builder:
     """Builds every declaration once, in any order, and keeps going after an error."""
 
     def __init__(
-        self,
-        declarations: dict[str, Named],
-        directory: Path,
-        overrides: Mapping[str, str],
-        diagnostics: Diagnostics,
-        broken: set[str],
+        self, parsed: ParseResult, directory: Path, overrides: Mapping[str, str], diagnostics: Diagnostics
     ) -> None:
+        self.source = parsed.file.source
+        self.start = parsed.file.header.span if parsed.file.header is not None else Span(self.source, 0, 0)
         self.directory = directory
         self.diagnostics = diagnostics
-        self.overrides = check_overrides(overrides, declarations)
-        self.scope = Scope(declarations, broken, diagnostics, self._declaration)
+        self.is_readable = not parsed.diagnostics
+        broken = set(parsed.broken)
+        self.goals = [d for d in parsed.file.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
+        self.declarations = _without_mistakes(parsed.file.declarations, parsed.diagnostics, broken)
+        names = collect_names(self.declarations, broken, diagnostics)
+        self.overrides = read_overrides(overrides, names, broken, diagnostics)
+        includes = any(isinstance(d, nodes.Include) for d in self.declarations)
+        self.scope = Scope(names, broken, diagnostics, self._value, is_open=includes)
         self.elaborator = Elaborator(self.scope)
 
-    def build(self, file: nodes.File) -> Program | None:
-        goals = [d for d in file.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
-        start = file.header.span if file.header is not None else Span(file.source, 0, 0)
-        if not self.scope.broken:
-            check_single_goal(goals, start, self.diagnostics)
-        for declaration in file.declarations:
-            with _collected(self.diagnostics):
-                self._refuse_later(declaration)
-                if isinstance(declaration, nodes.Param | nodes.Data | nodes.Network):
+    def build(self) -> Program | None:
+        check_single_goal(self.goals, not self.is_readable or self.scope.is_open, self.start, self.diagnostics)
+        for declaration in self.declarations:
+            with self._guarded(declaration):
+                _refuse_later(declaration)
+                if _has_value(declaration):
                     self.scope.resolve(declaration.name.text, declaration.name.span)
-        bindings = self._bindings(file)
-        elaborator = Elaborator(self.scope, bindings)
-        stages, constraints = [], []
-        for declaration in file.declarations:
-            with _collected(self.diagnostics):
+        bindings = self._bindings()
+        stages, constraints = self._statements(Elaborator(self.scope, bindings))
+        if self.diagnostics.errors:
+            return None
+        values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
+        return Program(
+            source=self.source,
+            parameters=tuple((name, v.value) for name, v in values.items() if isinstance(v, Constant)),
+            datasets=tuple(v for v in values.values() if isinstance(v, Dataset)),
+            networks=tuple(v for v in values.values() if isinstance(v, Network)),
+            stages=stages,
+            constraints=constraints,
+            bindings=bindings,
+        )
+
+    def _statements(self, elaborator: Elaborator) -> tuple[tuple[Stage, ...], tuple[Constraint, ...]]:
+        stages: list[Stage] = []
+        constraints: list[Constraint] = []
+        for declaration in self.declarations:
+            with self._guarded(declaration):
                 if isinstance(declaration, nodes.Goal):
                     stages.append(read_goal(elaborator, declaration))
                 elif isinstance(declaration, nodes.Constraint):
                     constraints.append(read_constraint(elaborator, declaration))
-        if self.diagnostics.errors:
-            return None
-        values = [self.scope.resolve(name, d.name.span) for name, d in self._values()]
-        names = [name for name, _ in self._values()]
-        return Program(
-            source=file.source,
-            parameters=tuple((n, v.value) for n, v in zip(names, values, strict=True) if isinstance(v, Constant)),
-            datasets=tuple(v for v in values if isinstance(v, Dataset)),
-            networks=tuple(v for v in values if isinstance(v, Network)),
-            stages=tuple(stages),
-            constraints=tuple(constraints),
-            bindings=bindings,
-        )
+        return tuple(stages), tuple(constraints)
 
-    def _values(self) -> list[tuple[str, Named]]:
-        kinds = (nodes.Param, nodes.Data, nodes.Network)
-        return [(name, d) for name, d in self.scope.declarations.items() if isinstance(d, kinds)]
+    @contextmanager
+    def _guarded(self, declaration: nodes.Declaration) -> Iterator[None]:
+        """Keep what is wrong with a declaration and go on after it, even where it is too deep for Python's stack."""
+        try:
+            with collected(self.diagnostics):
+                yield
+        except RecursionError:
+            span = Span(self.source, declaration.span.start, declaration.span.start + 1)
+            help = "name inner parts with `param`"
+            self.diagnostics.error("NNM0101", "the declaration is nested too deeply", span, help=help)
 
-    def _declaration(self, declaration: Named) -> Value:
+    def _value(self, declaration: Named) -> Value:
         match declaration:
             case nodes.Param():
                 return read_parameter(self.elaborator, declaration, self.overrides)
@@ -113,33 +115,48 @@ class _Builder:
                 return read_data(self.elaborator, declaration, self.directory)
             case nodes.Network():
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
-            case nodes.Constraint(name=name):
-                raise not_yet("a constraint used as a value", name.span)
         raise Poisoned
 
-    def _refuse_later(self, declaration: nodes.Declaration) -> None:
-        if declaration.annotations:
-            raise not_yet("an annotation", declaration.annotations[0].span)
-        if type(declaration) in LATER:
-            raise not_yet(LATER[type(declaration)], declaration.span)
-
-    def _bindings(self, file: nodes.File) -> tuple[tuple[str, str], ...]:
+    def _bindings(self) -> tuple[tuple[str, str], ...]:
         """Which networks meet which data sets in a call of a goal or constraint, in the order of the text."""
-        declared = self.scope.declarations
+        declared = {n: d for n, d in self.scope.declarations.items() if n not in self.scope.broken}
         found: list[tuple[str, str]] = []
-        for declaration in file.declarations:
+        for declaration in self.declarations:
             if not isinstance(declaration, nodes.Goal | nodes.Constraint):
                 continue
             for call in _calls(declaration):
-                names = [
-                    a.value.name
-                    for a in call.arguments
-                    if isinstance(a, nodes.Positional) and isinstance(a.value, nodes.Ref)
-                ]
+                values = [a.value for a in call.arguments if isinstance(a, nodes.Positional)]
+                names = [value.name for value in values if isinstance(value, nodes.Ref)]
                 networks = [n for n in names if isinstance(declared.get(n), nodes.Network)]
                 tables = [n for n in names if isinstance(declared.get(n), nodes.Data)]
-                found.extend((n, t) for n in networks for t in tables if not {n, t} & self.scope.broken)
+                found.extend((n, t) for n in networks for t in tables)
         return tuple(dict.fromkeys(found))
+
+
+def _without_mistakes(
+    declarations: tuple[nodes.Declaration, ...], mistakes: tuple[Diagnostic, ...], broken: set[str]
+) -> tuple[nodes.Declaration, ...]:
+    """The declarations that are free of syntax errors; the names of the others are added to `broken`."""
+    places = [mistake.span.start for mistake in mistakes]
+    kept: list[nodes.Declaration] = []
+    for declaration in declarations:
+        if not any(declaration.span.start <= place < declaration.span.end for place in places):
+            kept.append(declaration)
+        elif isinstance(declaration, Named):
+            broken.add(declaration.name.text)
+    return tuple(kept)
+
+
+def _has_value(declaration: nodes.Declaration) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network]:
+    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network)
+
+
+def _refuse_later(declaration: nodes.Declaration) -> None:
+    """NNM0104 for a declaration that this version does not have."""
+    if declaration.annotations:
+        raise not_yet("an annotation", declaration.annotations[0].span)
+    if type(declaration) in _LATER:
+        raise not_yet(_LATER[type(declaration)], declaration.span)
 
 
 def _calls(node: Any) -> Iterator[nodes.Call]:
@@ -153,15 +170,3 @@ def _calls(node: Any) -> Iterator[nodes.Call]:
             stack.extend(reversed(current))
         elif is_dataclass(current) and not isinstance(current, Span):
             stack.extend(getattr(current, f.name) for f in reversed(fields(current)))
-
-
-@contextmanager
-def _collected(diagnostics: Diagnostics) -> Iterator[None]:
-    """Keep the diagnostics of a broken declaration and go on after it."""
-    try:
-        yield
-    except DiagnosticError as error:
-        for diagnostic in error.diagnostics:
-            diagnostics.add(diagnostic)
-    except Poisoned:
-        pass

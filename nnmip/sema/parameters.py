@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nnmip.diagnostics import Diagnostics, Label
 from nnmip.hir.core import Constant
 from nnmip.sema.domains import read_domain
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.networks import read_shape
-from nnmip.sema.values import fail
+from nnmip.sema.shapes import read_shape
+from nnmip.sema.values import collected, describe, fail, listed, quoted
 from nnmip.source import Origin, SourceFile, Span
 from nnmip.syntax import nodes
-from nnmip.syntax.parser import parse
+from nnmip.syntax.parser import parse_expression
+from nnmip.syntax.suggest import closest
 
 
 def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: Mapping[str, nodes.Expr]) -> Constant:
@@ -22,58 +24,67 @@ def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: 
     Raises DiagnosticError NNM0206 where there is no value or it does not fit the declared type, shape or domain.
     """
     name = declaration.name.text
+    shape = read_shape(elaborator, declaration.type, f"`{name}`")
     expr = overrides.get(name, declaration.value)
     if expr is None:
-        raise fail(
-            "NNM0206",
-            f"parameter `{name}` has no value",
-            declaration.span,
-            help=f"give a default, or run with  -D {name}=…",
-        )
+        help = f"give it a default, or a value for this run: `-D {name}=...`"
+        raise fail("NNM0206", f"parameter `{name}` has no value", declaration.span, help=help)
     value = elaborator.constant(expr)
-    shape = read_shape(elaborator, declaration.type)
-    base = declaration.type.base
+    declared = (Label(declaration.type.span, f"the type of `{name}`"),)
     if value.shape != shape:
-        raise fail(
-            "NNM0206", f"`{name}` has shape {list(shape)}, and its value has shape {list(value.shape)}", expr.span
-        )
-    if value.boolean != (base == "bool") or (base == "int" and (value.value != np.floor(value.value)).any()):
-        raise fail("NNM0206", f"`{name}` is declared `{base}`, and its value is not", expr.span)
+        message = f"`{name}` has shape {list(shape)}, but its value has shape {list(value.shape)}"
+        raise fail("NNM0206", message, expr.span, secondary=declared)
+    misfit = _misfit(declaration.type.base, value)
+    if misfit:
+        what = quoted(expr.span) if shape else describe(value)
+        message = f"`{name}` is declared `{declaration.type.base}`, but {what} is {misfit}"
+        help = "write `true` or `false`" if declaration.type.base == "bool" else ""
+        raise fail("NNM0206", message, expr.span, secondary=declared, help=help)
     if declaration.domain is not None:
         domain = read_domain(declaration.domain, elaborator.constant)
         if (domain.distance(np.asarray(value.value)) > 0).any():
-            raise fail("NNM0206", f"the value of `{name}` is outside its domain {domain}", expr.span)
+            label = Label(declaration.domain.span, "its domain")
+            raise fail("NNM0206", f"the value of `{name}` is outside {domain}", expr.span, secondary=(label,))
     return Constant(value.value, Origin(declaration.name.span, name), value.boolean)
 
 
-def parse_override(name: str, text: str) -> nodes.Expr:
-    """The expression of `-D name=text`; DiagnosticError with a span in the command line where it is not one."""
-    prefix = f"nnm 0.1\nlet {name} = "
-    source = SourceFile(f"-D {name}", text)
-    parsed = parse(SourceFile(source.path, prefix + text))
-    declarations = parsed.file.declarations
-    if parsed.diagnostics or len(declarations) != 1 or not isinstance(declarations[0], nodes.Let):
-        raise fail(
-            "NNM0206",
-            f"`{text}` is not a value for `{name}`",
-            Span(source, 0, len(text)),
-            help="give a number, true, false or a list",
-        )
-    return declarations[0].value
+def _misfit(base: str, value: Constant) -> str:
+    """What keeps a value from being of type `base`; empty where nothing does."""
+    if value.boolean != (base == "bool"):
+        return "Boolean" if value.boolean else "a number"
+    return "no whole number" if base == "int" and (value.value != np.floor(value.value)).any() else ""
 
 
-def check_overrides(overrides: Mapping[str, str], declared: Mapping[str, object]) -> dict[str, nodes.Expr]:
-    """Parse every override; DiagnosticError NNM0201 for a name that is not a parameter of the model."""
-    parsed: dict[str, nodes.Expr] = {}
+def read_overrides(
+    overrides: Mapping[str, str], declared: Mapping[str, object], broken: set[str], diagnostics: Diagnostics
+) -> dict[str, nodes.Expr]:
+    """The expression of every override `name=text`.
+
+    Reports NNM0201 for a name that is no parameter of the model, and NNM0206 for a text that is no expression; the
+    parameter is then `broken`.
+    """
+    expressions: dict[str, nodes.Expr] = {}
     for name, text in overrides.items():
-        if not isinstance(declared.get(name), nodes.Param):
-            parameters = [n for n, d in declared.items() if isinstance(d, nodes.Param)]
-            has = f"the parameters are {', '.join(parameters)}" if parameters else "the model has none"
-            raise fail(
-                "NNM0201",
-                f"no parameter is called `{name}`",
-                Span(SourceFile(f"-D {name}", text), 0, len(text)),
-                help=has,
-            )
-        parsed[name] = parse_override(name, text)
-    return parsed
+        source = SourceFile(f"-D {name}", text)
+        with collected(diagnostics):
+            if not isinstance(declared.get(name), nodes.Param):
+                if name not in broken:
+                    raise _no_parameter(name, declared, Span(source, 0, len(text)))
+                continue
+            expr = parse_expression(source)
+            if expr is not None:
+                expressions[name] = expr
+                continue
+            broken.add(name)
+            message = f"`{text}` is not a value for `{name}`"
+            help = "give a number, `true`, `false`, or a list such as `[1, 2]`"
+            raise fail("NNM0206", message, Span(source, 0, len(text)), help=help)
+    return expressions
+
+
+def _no_parameter(name: str, declared: Mapping[str, object], span: Span) -> Exception:
+    parameters = [n for n, d in declared.items() if isinstance(d, nodes.Param)]
+    near = closest(name, parameters)
+    has = f"the parameters are {listed(parameters)}" if parameters else "the model has none"
+    help = f"did you mean `{near}`?" if near else has
+    return fail("NNM0201", f"no parameter is called `{name}`", span, help=help)

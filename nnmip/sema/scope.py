@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.ops.registry import LAYERS, WORDS
-from nnmip.sema.values import Poisoned, Value, fail
+from nnmip.sema.values import Poisoned, Value, fail, listed
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -23,77 +23,109 @@ Named = (
     | nodes.Verify
 )
 
+_WITHOUT_VALUE: dict[type, str] = {nodes.Constraint: "a constraint", nodes.Verify: "a property"}
+
 
 @dataclass(slots=True)
 class Scope:
-    """Declarations by name. `resolve` builds the value of one and remembers it, or remembers that it is broken."""
+    """Declarations by name. `resolve` builds the value of one and remembers it, or remembers that it is broken.
+
+    `is_open` where the file includes others, whose names are not known: then no name is called unknown.
+    """
 
     declarations: dict[str, Named]
     broken: set[str]
     diagnostics: Diagnostics
     build: Callable[[Named], Value]
+    is_open: bool = False
     _values: dict[str, Value] = field(default_factory=dict)
-    _open: list[str] = field(default_factory=list)
+    _building: list[str] = field(default_factory=list)
 
     def resolve(self, name: str, span: Span) -> Value:
         """The value of a declared name.
 
         Raises Poisoned where its declaration is broken, DiagnosticError NNM0201 where there is none or where it is
-        defined by itself.
+        defined by itself, NNM0205 where it has no value.
         """
         if name in self._values:
             return self._values[name]
-        if name in self._open:
-            raise fail("NNM0201", f"`{name}` is defined by itself: {' -> '.join([*self._open, name])}", span)
+        if name in self._building:
+            circle = [*self._building[self._building.index(name) :], name]
+            raise fail("NNM0201", f"`{name}` is defined by itself", span, help=f"it reads {' -> '.join(circle)}")
         if name in self.broken:
             raise Poisoned
         if name not in self.declarations:
-            raise self.unknown(name, span)
-        self._open.append(name)
+            raise self._unknown(name, span)
+        declaration = self.declarations[name]
+        if type(declaration) in _WITHOUT_VALUE:
+            what = _WITHOUT_VALUE[type(declaration)]
+            label = Label(declaration.name.span, "declared here")
+            raise fail("NNM0205", f"`{name}` is {what}, and has no value", span, secondary=(label,))
+        self._building.append(name)
         try:
-            self._values[name] = self.build(self.declarations[name])
+            self._values[name] = self.build(declaration)
         except DiagnosticError as error:
             self.broken.add(name)
             for diagnostic in error.diagnostics:
                 self.diagnostics.add(diagnostic)
             raise Poisoned from None
-        except Poisoned:
+        except (Poisoned, RecursionError):
             self.broken.add(name)
             raise
         finally:
-            self._open.pop()
+            self._building.pop()
         return self._values[name]
 
-    def unknown(self, name: str, span: Span, more: Mapping[str, object] | None = None) -> DiagnosticError:
-        """NNM0201 with the nearest known name."""
-        known = [*self.declarations, *(more or {})]
-        near = closest(name, known)
-        if name in WORDS or name in LAYERS:
-            return fail(
-                "NNM0201", f"`{name}` is a word of the language, not a value", span, help=f"call it:  {name}(…)"
-            )
-        help = f"did you mean `{near}`?" if near else ""
-        return fail("NNM0201", f"nothing is called `{name}`", span, help=help)
+    def _unknown(self, name: str, span: Span) -> Exception:
+        """NNM0201 with what the user may have meant."""
+        if self.is_open:
+            return Poisoned()
+        message = f"nothing is called `{name}`"
+        if name in WORDS:
+            return fail("NNM0201", f"`{name}` is a word that is called", span, help=f"write `{WORDS[name].signature}`")
+        if name in LAYERS:
+            return fail("NNM0201", f"`{name}` is a layer, not a value", span, help="it stands inside a network")
+        if (path := self._inside_network(name)) is not None:
+            return fail("NNM0201", message, span, help=f"did you mean `{path}`?")
+        near = closest(name, self.declarations)
+        if near:
+            help = f"did you mean `{near}`?"
+        else:
+            values = [n for n, d in self.declarations.items() if type(d) not in _WITHOUT_VALUE]
+            help = f"the file declares {listed(values)}" if values else "the file declares no names"
+        return fail("NNM0201", message, span, help=help)
+
+    def _inside_network(self, name: str) -> str | None:
+        """`net.name` where a network has a layer of that name, or where it is one of the words for all weights."""
+        networks = [d for d in self.declarations.values() if isinstance(d, nodes.Network)]
+        for network in networks:
+            if name in ("weights", "biases") or any(layer.name.text == name for layer in network.layers):
+                return f"{network.name.text}.{name}"
+        return None
 
 
-def collect_names(declarations: tuple[nodes.Declaration, ...], diagnostics: Diagnostics) -> dict[str, Named]:
-    """The named declarations; a second one of the same name is an error and is left out."""
+def collect_names(
+    declarations: tuple[nodes.Declaration, ...], broken: set[str], diagnostics: Diagnostics
+) -> dict[str, Named]:
+    """The named declarations; a second one of the same name is an error and is left out.
+
+    A declaration called like a word of the language is left out too, and its name added to `broken`.
+    """
     found: dict[str, Named] = {}
     for declaration in declarations:
         if not isinstance(declaration, Named):
             continue
         name = declaration.name
         if name.text in WORDS or name.text in LAYERS:
-            diagnostics.error(
-                "NNM0202", f"`{name.text}` is a word of the language", name.span, help="choose another name"
-            )
+            broken.add(name.text)
+            message = f"`{name.text}` is a word of the language"
+            diagnostics.error("NNM0202", message, name.span, help="choose another name")
         elif name.text in found:
-            first = found[name.text].name.span
             diagnostics.error(
                 "NNM0202",
                 f"`{name.text}` is declared twice",
                 name.span,
-                secondary=(Label(first, "the first declaration"),),
+                secondary=(Label(found[name.text].name.span, "the first declaration"),),
                 help="rename one of them; names are never shadowed",
             )
         else:

@@ -38,7 +38,7 @@ def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset,
             span,
             help="use `scale none`, so that the grid is that of the file"
             if scaled
-            else "round the data, or state a margin",
+            else "round the data, or state a margin: `zero_one(net, data, margin: 0.01)`",
         )
     return {**options, "strictness": float(step), "strictness_exact": True}
 

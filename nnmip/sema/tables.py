@@ -19,8 +19,8 @@ from nnmip.data import (
     read_csv,
 )
 from nnmip.diagnostics import Label
-from nnmip.sema.expressions import Elaborator, text_of
-from nnmip.sema.values import fail, not_yet
+from nnmip.sema.expressions import Elaborator
+from nnmip.sema.values import fail, not_yet, text_of
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.hir.core import (
     Apply,
     Compare,
@@ -20,9 +23,18 @@ from nnmip.hir.core import (
     Plus,
     Reference,
     Scale,
+    Shape,
     Units,
 )
-from nnmip.source import Span
+from nnmip.source import Origin, Span
+
+MOST_ENTRIES = 10_000_000
+"""Largest tensor: one decision more for each entry is far beyond what can be solved."""
+
+MOST_AXES = 32
+"""Most axes of a tensor that every version of NumPy can hold."""
+
+_LONGEST_TEXT = 80
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,8 +65,9 @@ def describe(value: Value) -> str:
             return "a data set"
         case Units():
             return "units of a layer"
-    kind = "Boolean" if value.boolean else "number"
-    return f"a {kind}" if value.shape == () else f"a {kind} tensor of shape {list(value.shape)}"
+    if value.shape == ():
+        return "a Boolean" if value.boolean else "a number"
+    return f"a {'Boolean' if value.boolean else 'numeric'} tensor of shape {list(value.shape)}"
 
 
 def fail(
@@ -76,9 +89,60 @@ def not_yet(what: str, span: Span, help: str = "") -> DiagnosticError:
     return fail("NNM0104", f"{what} is part of the language, but this version does not have it yet", span, help=help)
 
 
+@contextmanager
+def collected(diagnostics: Diagnostics) -> Iterator[None]:
+    """Keep the diagnostics of what is broken inside, and go on after it."""
+    try:
+        yield
+    except DiagnosticError as error:
+        for diagnostic in error.diagnostics:
+            diagnostics.add(diagnostic)
+    except Poisoned:
+        pass
+
+
+def text_of(span: Span) -> str:
+    """The source text of a span on one line, as labels show it."""
+    return re.sub(r"\s+", " ", span.text)
+
+
+def short_text_of(span: Span) -> str:
+    """The source text of a span on one line, cut where it is long."""
+    if span.end - span.start > _LONGEST_TEXT:
+        return text_of(Span(span.file, span.start, span.start + _LONGEST_TEXT)) + "..."
+    return text_of(span)
+
+
+def quoted(span: Span) -> str:
+    """The source text of a span in backquotes, short enough for a message."""
+    return f"`{short_text_of(span)}`"
+
+
+def listed(names: Iterator[str] | list[str] | tuple[str, ...], most: int = 8) -> str:
+    """Names in backquotes, separated by commas; a long list is cut."""
+    known = [f"`{name}`" for name in names]
+    return ", ".join(known if len(known) <= most else [*known[:most], "..."])
+
+
+def origin_of(span: Span) -> Origin:
+    """The origin of a node that is named by its own text."""
+    return Origin(span, short_text_of(span))
+
+
 def integer(node: Constant, what: str, span: Span) -> int:
     """The value of a scalar constant as an integer; NNM0205 where it is none."""
     value = float(node.value) if node.shape == () else np.nan
     if node.boolean or value != np.floor(value) or abs(value) > 2**53:
-        raise fail("NNM0205", f"{what} must be an integer", span)
+        raise fail("NNM0205", f"{what} must be a whole number, and {quoted(span)} is not", span)
     return int(value)
+
+
+def check_size(shape: Shape, what: str, span: Span) -> None:
+    """NNM0301 for a tensor that no machine can hold."""
+    if len(shape) > MOST_AXES:
+        raise fail("NNM0301", f"{what} has {len(shape)} axes; {MOST_AXES} are the most", span)
+    entries = 1
+    for size in shape:
+        entries *= size
+    if entries > MOST_ENTRIES:
+        raise fail("NNM0301", f"{what} has {entries:.3g} entries; {MOST_ENTRIES:.0e} are the most", span)

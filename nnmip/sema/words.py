@@ -1,4 +1,4 @@
-"""Calls of words: positional signature, options, and the checks that tie a loss to its network and data."""
+"""Calls of words: positional signature, options, and the meaning of each argument."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Label
-from nnmip.hir.core import Apply, Network, Node, Units
+from nnmip.diagnostics import DiagnosticError
+from nnmip.hir.core import Apply, Constant, Network, Node, Units
 from nnmip.ops.base import Kind, Option, Role, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.sema.losses import check_binary_loss
 from nnmip.sema.strictness import resolve_strictness
-from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, not_yet
+from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -22,41 +23,22 @@ if TYPE_CHECKING:
 
 
 def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
-    """The HIR of `name(…)`; DiagnosticError NNM0203 for an unknown word, NNM0204 and NNM0205 for its arguments."""
+    """The HIR of `name(...)`; DiagnosticError NNM0203 for an unknown word, NNM0204 and NNM0205 for its arguments."""
     if name not in WORDS:
         raise _unknown_word(name, call)
     word = WORDS[name]
-    positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
-    named = [a for a in call.arguments if isinstance(a, nodes.Named)]
-    for argument in call.arguments:
-        if isinstance(argument, nodes.Each):
-            raise not_yet("a comprehension", argument.span)
-        if isinstance(argument, nodes.DomainArgument):
-            raise fail(
-                "NNM0204", f"`{name}` takes no domain", argument.span, help=f"its signature is  {word.signature}"
-            )
-    if len(positional) != len(word.parameters):
-        wanted = f"{len(word.parameters)} argument{'s' if len(word.parameters) > 1 else ''}"
-        raise fail(
-            "NNM0204",
-            f"`{name}` takes {wanted}, not {len(positional)}",
-            call.span,
-            help=f"its signature is  {word.signature}",
-        )
-    values = [
-        _checked(elaborator.value(a.value), kind, a.span, word)
-        for a, kind in zip(positional, word.parameters, strict=True)
-    ]
+    positional, named = _arguments(word, call)
+    values = [_checked(elaborator, a.value, kind, word) for a, kind in zip(positional, word.parameters, strict=True)]
     options = read_options(elaborator, name, word.options, named)
     operands = tuple(v for v in values if isinstance(v, NODE_TYPES))
     network = next((v for v in values if isinstance(v, Network)), None)
     data = next((v for v in values if isinstance(v, Dataset)), None)
-    if network is not None and data is not None and word.role is Role.LOSS:
-        check_binary_loss(name, network, data, call, positional[1].span)
-    if name == "zero_one":
+    if word.role is Role.LOSS:
         assert network is not None and data is not None
-        options = resolve_strictness(options, network, data, call.span)
-    return Apply(
+        check_binary_loss(elaborator.scope, name, network, data, call.span, positional[1].span)
+        if name == "zero_one":
+            options = resolve_strictness(options, network, data, call.span)
+    node = Apply(
         word=name,
         operands=operands,
         network=network.name if network else None,
@@ -66,28 +48,45 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
         boolean=word.boolean,
         origin=Origin(call.span, name),
     )
+    return _folded(word, node)
 
 
-def _unknown_word(name: str, call: nodes.Call) -> Exception:
+def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:
     span = call.function.span
     if name in LAYERS:
-        return fail(
-            "NNM0203",
-            f"`{name}` is a layer; it stands inside a network",
-            span,
-            help=f"layer h = {LAYERS[name].signature}",
-        )
+        help = f"layer h = {LAYERS[name].signature}"
+        return fail("NNM0203", f"`{name}` is a layer; it stands inside a network", span, help=f"for example `{help}`")
     if name in FUTURE_WORDS | FUTURE_LAYERS:
         return not_yet(f"`{name}`", span)
     near = closest(name, WORDS)
-    help = f"did you mean `{near}`?" if near else f"the words are {', '.join(sorted(WORDS))}"
+    help = f"did you mean `{near}`?" if near else f"the words are {listed(sorted(WORDS))}"
     return fail("NNM0203", f"no loss, norm or predicate is called `{name}`", span, help=help)
 
 
-def _checked(value: Value, kind: Kind, span: Span, word: Word) -> Value:
+def _arguments(word: Word, call: nodes.Call) -> tuple[list[nodes.Positional], list[nodes.Named]]:
+    """The positional arguments, as many as the signature has, and the options."""
+    for argument in call.arguments:
+        if isinstance(argument, nodes.Each):
+            raise not_yet("a comprehension", argument.span)
+        if isinstance(argument, nodes.DomainArgument):
+            message = f"`{word.name}` takes no domain"
+            raise fail("NNM0204", message, argument.span, help=f"its signature is `{word.signature}`")
+    positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
+    named = [a for a in call.arguments if isinstance(a, nodes.Named)]
+    wanted = len(word.parameters)
+    if len(positional) == wanted:
+        return positional, named
+    message = f"`{word.name}` takes {wanted} argument{'s' if wanted > 1 else ''}, not {len(positional)}"
+    span = positional[wanted].span if len(positional) > wanted else call.span
+    raise fail("NNM0204", message, span, help=f"its signature is `{word.signature}`")
+
+
+def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -> Value:
+    """The value of a positional argument, which must be of the right kind."""
+    value = elaborator.value(expr)
     if kind is Kind.UNITS and isinstance(value, LayerValue):
         places = np.arange(value.layer.units)
-        return Units(value.network.name, value.layer.name, places, Origin(span, value.layer.path))
+        value = Units(value.network.name, value.layer.name, places, Origin(expr.span, value.layer.path))
     fits = {
         Kind.TENSOR: isinstance(value, NODE_TYPES) and not isinstance(value, Units) and not value.boolean,
         Kind.BOOLEANS: isinstance(value, NODE_TYPES) and value.boolean,
@@ -96,101 +95,103 @@ def _checked(value: Value, kind: Kind, span: Span, word: Word) -> Value:
         Kind.DATA: isinstance(value, Dataset),
     }[kind]
     if not fits:
-        raise fail(
-            "NNM0205",
-            f"`{word.name}` needs {kind.value} here, and this is {describe(value)}",
-            span,
-            help=f"its signature is  {word.signature}",
-        )
+        what = describe(value)
+        help = _instead(value, kind, word.name, expr.span) or f"its signature is `{word.signature}`"
+        raise fail("NNM0205", f"`{word.name}` needs {kind.value} here, and this is {what}", expr.span, help=help)
+    if isinstance(value, Units):
+        _check_has_weights(elaborator, value, expr.span)
     return value
 
 
+def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
+    """What the user most likely meant, empty where nothing suggests itself."""
+    text = text_of(span)
+    match kind, value:
+        case Kind.TENSOR, Network():
+            return f"write `{word}({text}.weights)`"
+        case Kind.TENSOR, LayerValue(layer=layer) if layer.decisions:
+            return f"write `{word}({text}.weights)`"
+        case Kind.BOOLEANS, LayerValue() | Units():
+            return f"write `{word}(used({text}))`"
+        case Kind.UNITS, Network():
+            names = [layer.name for layer in value.layers if not layer.decisions] or [value.layers[0].name]
+            return f"name a layer: `{word}({text}.{names[0]})`"
+    return ""
+
+
+def _check_has_weights(elaborator: Elaborator, units: Units, span: Span) -> None:
+    """NNM0205 where nothing with weights makes the units: the inputs of a network are not its units."""
+    network = elaborator.scope.resolve(units.network, span)
+    assert isinstance(network, Network)
+    name = units.layer
+    while name != network.input_name:
+        layer = network.layer(name)
+        if layer.decisions:
+            return
+        name = layer.inputs[0]
+    raise fail("NNM0205", f"`{units.layer}` has no units with weights: it reads the input", span)
+
+
+def _folded(word: Word, node: Apply) -> Node:
+    """The value of a word of known numbers, else the node."""
+    operands = [o for o in node.operands if isinstance(o, Constant)]
+    if not operands or len(operands) < len(node.operands) or node.network is not None:
+        return node
+    value = word.evaluate(node, tuple(o.value for o in operands), _NoMeaning())
+    return Constant(np.asarray(value, dtype=np.float64), node.origin, word.boolean)
+
+
+class _NoMeaning:
+    """What a word of known numbers may ask about the model: nothing."""
+
+    @property
+    def tolerance(self) -> float:
+        return 0.0
+
+    def network(self, name: str) -> Network:
+        raise AssertionError(name)
+
+    def dataset(self, name: str) -> Dataset:
+        raise AssertionError(name)
+
+    def values(self, path: str) -> np.ndarray:
+        raise AssertionError(path)
+
+    def scores(self, network: str, data: str) -> np.ndarray:
+        raise AssertionError(network, data)
+
+
 def read_options(
-    elaborator: Elaborator, owner: str, options: tuple[Option, ...], given: list[nodes.Named]
+    elaborator: Elaborator,
+    owner: str,
+    options: tuple[Option, ...],
+    given: list[nodes.Named],
+    others: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Values of the named arguments of `owner`, defaults filled in; DiagnosticError NNM0204 or NNM0205."""
+    """Values of the named arguments of `owner`, defaults filled in; DiagnosticError NNM0204 or NNM0205.
+
+    `others` are names of arguments that are read elsewhere, for messages.
+    """
     known = {o.name: o for o in options}
     values: dict[str, Any] = {}
     for argument in given:
         name = argument.name.text
         if name not in known:
-            near = closest(name, known)
-            has = f"its options are {', '.join(known)}" if known else "it has none"
-            raise fail(
-                "NNM0204",
-                f"`{owner}` has no option `{name}`",
-                argument.name.span,
-                help=f"did you mean `{near}`?" if near else has,
-            )
+            near = closest(name, [*known, *others])
+            has = f"its options are {listed([*known, *others])}" if known or others else "it has none"
+            help = f"did you mean `{near}`?" if near else has
+            raise fail("NNM0204", f"`{owner}` has no option `{name}`", argument.name.span, help=help)
         if name in values:
             raise fail("NNM0204", f"option `{name}` is given twice", argument.span)
         values[name] = _option_value(elaborator, known[name], argument)
-    for option in options:
-        if option.name not in values:
-            values[option.name] = option.default
-    return values
+    return {**{option.name: option.default for option in options}, **values}
 
 
 def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named) -> Any:
     span = argument.value.span
-    constant = elaborator.constant(argument.value)
-    if constant.shape != () or constant.boolean:
-        raise fail("NNM0205", f"`{option.name}` must be a number", span)
-    value = float(constant.value)
+    value = elaborator.scalar(argument.value, f"`{option.name}`")
     if option.kind == "int" and value != np.floor(value):
-        raise fail("NNM0205", f"`{option.name}` must be an integer, not {value:g}", span)
+        raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span)
     if value < option.least:
         raise fail("NNM0205", f"`{option.name}` must be at least {option.least:g}, not {value:g}", span)
     return int(value) if option.kind == "int" else value
-
-
-def check_binary_loss(name: str, network: Network, data: Dataset, call: nodes.Call, data_span: Span) -> None:
-    """One score, labels of -1 and +1, as many features as inputs, all rows inside the input domain."""
-    if network.output_shape != ():
-        raise fail(
-            "NNM0301",
-            f"`{name}` needs one score, and `{network.name}` returns a tensor of shape {list(network.output_shape)}",
-            call.span,
-            secondary=(Label(network.origin.span, "returned here"),),
-            help="return a single entry, for example  return o[0];  losses over several outputs come later",
-        )
-    if network.input_shape != (len(data.feature_names),):
-        raise fail(
-            "NNM0301",
-            f"`{data.name}` has {len(data.feature_names)} features, `{network.name}` reads {list(network.input_shape)}",
-            data_span,
-            secondary=(Label(network.origin.span, "the network"),),
-            help=f"declare the input as  {network.input_name}: real[{len(data.feature_names)}]",
-        )
-    if data.label_name is None:
-        raise fail(
-            "NNM0204",
-            f"`{name}` needs labels, and `{data.name}` has none",
-            data_span,
-            help="add a line  label column as {…: -1, …: +1}",
-        )
-    strange = np.unique(data.labels[~np.isin(data.labels, (-1.0, 1.0))])
-    if len(strange):
-        raise fail(
-            "NNM0503",
-            f"`{name}` needs labels -1 and +1, and `{data.label_name}` has {strange[0]:g}",
-            data_span,
-            help=f"code them:  label {data.label_name} as {{…: -1, …: +1}}",
-        )
-    _check_rows(network, data, data_span)
-
-
-def _check_rows(network: Network, data: Dataset, span: Span) -> None:
-    outside = network.input_domain.distance(data.features) > 1e-9
-    if not outside.any():
-        return
-    row, column = (int(i) for i in np.argwhere(outside)[0])
-    more = f", and {int(outside.any(axis=1).sum()) - 1} more rows" if outside.any(axis=1).sum() > 1 else ""
-    raise fail(
-        "NNM0506",
-        f"`{data.feature_names[column]}` is {data.features[row, column]:g} in line {int(data.line_numbers[row])} of "
-        f"`{data.source_name}`, outside the input domain {network.input_domain}{more}",
-        span,
-        secondary=(Label(network.origin.span, "the domain is stated in scaled units"),),
-        help="scale the features (`scale minmax`) or widen the domain of the input",
-    )

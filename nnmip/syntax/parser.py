@@ -17,6 +17,11 @@ from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovery import Recovered, declared_name, recover
 
+_OPENING = tuple(
+    Token(kind, text, start_pos=0, end_pos=0) for kind, text in (("LET", "let"), ("NAME", "x"), ("EQ", "="))
+)
+"""What makes a declaration of an expression."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParseResult:
@@ -35,6 +40,22 @@ def parse(source: SourceFile) -> ParseResult:
     grammar = load_grammar()
     with grammar.lock, _collector_paused():
         return _parse(grammar, source)
+
+
+def parse_expression(source: SourceFile) -> nodes.Expr | None:
+    """The expression that is the whole text of `source`, such as the value of an option; None where it is none."""
+    grammar = load_grammar()
+    with grammar.lock:
+        grammar.builder.start(source)
+        tokens = grammar.lex(source.text)
+        try:
+            declarations = grammar.feed([*_OPENING, *tokens], "items")
+        except Stuck:
+            return None
+        match declarations:
+            case (nodes.Let(value=value) as let,) if not grammar.builder.diagnostics and check_depth(let) is None:
+                return value
+    return None
 
 
 def _parse(grammar: Grammar, source: SourceFile) -> ParseResult:

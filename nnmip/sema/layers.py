@@ -1,0 +1,173 @@
+"""One layer: its options and domains, its shapes, and the check that every product has an exact encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nnmip.diagnostics import Label
+from nnmip.hir.core import Decision, Layer, Shape
+from nnmip.hir.domain import Domain
+from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
+from nnmip.sema.domains import read_domain
+from nnmip.sema.expressions import Elaborator
+from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, text_of
+from nnmip.sema.words import read_options
+from nnmip.source import Origin, Span
+from nnmip.syntax import nodes
+from nnmip.syntax.suggest import closest
+
+_LATER_OPTIONS = frozenset({"optional", "groups", "stride", "padding"})
+_LATER_PRUNING = frozenset({"weights", "filters", "channels"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor inside a network: its shape, where it is declared, and the decisions it depends on, if any."""
+
+    shape: Shape
+    span: Span
+    decided: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCall:
+    """`dense(x, units: 4, weights in [-1, 1])` with its entry of the layer table and the path of its layer."""
+
+    elaborator: Elaborator
+    op: LayerOp
+    node: nodes.Call
+    path: str
+
+    @property
+    def named(self) -> list[nodes.Named]:
+        return [a for a in self.node.arguments if isinstance(a, nodes.Named)]
+
+
+def make_layer(call: LayerCall, name: str, inputs: Mapping[str, Tensor], span: Span) -> tuple[Layer, Tensor]:
+    """The layer of a call that reads `inputs`, and the tensor it makes; `span` is the place of its declaration.
+
+    Raises DiagnosticError: NNM0104, NNM0204, NNM0205, NNM0301, NNM0303, NNM0312 or NNM0401.
+    """
+    prune = _prune(call)
+    options = _options(call)
+    domains = _domains(call)
+    shapes = _infer(call, inputs, options)
+    check_size(shapes.output, f"layer `{name}`", call.node.span)
+    decisions = tuple(
+        _decision(f"{call.path}.{role}", role, shapes.decisions[role], domain, where)
+        for role, (domain, where) in domains.items()
+    )
+    _check_products(inputs, decisions)
+    depends = [tensor.decided for tensor in inputs.values()]
+    decided = next((span for span in [*(d.origin.span for d in decisions), *depends] if span is not None), None)
+    layer = Layer(
+        name=name,
+        path=call.path,
+        op=call.op.name,
+        inputs=tuple(inputs),
+        decisions=decisions,
+        options=tuple(options.items()),
+        shape=shapes.output,
+        prune=prune,
+        origin=Origin(span, call.path),
+    )
+    return layer, Tensor(shapes.output, span, decided)
+
+
+def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span) -> Decision:
+    check_size(shape, f"`{path}`", span)
+    return Decision(path, role, shape, domain, Origin(span, path))
+
+
+def _infer(call: LayerCall, inputs: Mapping[str, Tensor], options: Mapping[str, Any]) -> InferredShapes:
+    try:
+        return call.op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
+    except ShapeMismatch as error:
+        name, first = next(iter(inputs.items()))
+        shape = "is a single number" if first.shape == () else f"has shape {list(first.shape)}"
+        label = Label(first.span, "declared here")
+        raise fail("NNM0301", f"{error}, but `{name}` {shape}", call.node.span, secondary=(label,)) from None
+
+
+def _prune(call: LayerCall) -> str | None:
+    """What `prune:` names, None without it."""
+    arguments = [a for a in call.named if a.name.text == "prune"]
+    if not arguments:
+        return None
+    (argument, *more) = arguments
+    if more:
+        raise fail("NNM0204", "option `prune` is given twice", more[0].span)
+    op, value = call.op, argument.value
+    chosen = value.name if isinstance(value, nodes.Ref) else ""
+    if chosen in op.prune:
+        return chosen
+    if not op.prune:
+        help = "units are pruned where they are activated: `relu(z, prune: units)`"
+        raise fail("NNM0204", f"`{op.name}` has no `prune`", argument.span, help=help)
+    if chosen in _LATER_PRUNING:
+        raise not_yet(f"`prune: {chosen}`", argument.span, help=f"`{op.name}` can have `prune: {op.prune[0]}`")
+    message = f"`prune` says what can be removed, and {quoted(value.span)} cannot"
+    raise fail("NNM0204", message, value.span, help=f"write `prune: {op.prune[0]}`")
+
+
+def _options(call: LayerCall) -> dict[str, Any]:
+    """The values of all options but `prune`, defaults filled in."""
+    op = call.op
+    given = [a for a in call.named if a.name.text != "prune"]
+    for argument in given:
+        name = argument.name.text
+        if any(domain.name == name for domain in op.domains):
+            help = f"write `{name} in {text_of(argument.value.span)}`"
+            raise fail("NNM0204", f"`{name}` takes a domain after `in`", argument.span, help=help)
+        if name in _LATER_OPTIONS:
+            raise not_yet(f"`{name}:`", argument.span)
+    options = read_options(call.elaborator, op.name, op.options, given, ("prune",) if op.prune else ())
+    for option in op.options:
+        if option.required and options[option.name] is None:
+            help = f"its signature is `{op.signature}`"
+            raise fail("NNM0204", f"`{op.name}` needs `{option.name}`", call.node.span, help=help)
+    return options
+
+
+def _domains(call: LayerCall) -> dict[str, tuple[Domain, Span]]:
+    """The domain of each decision tensor that the call gives one, with its place, in the order of the table."""
+    op, known = call.op, [option.name for option in call.op.domains]
+    found: dict[str, tuple[Domain, Span]] = {}
+    for argument in call.node.arguments:
+        if isinstance(argument, nodes.Each):
+            raise not_yet("a comprehension", argument.span)
+        if not isinstance(argument, nodes.DomainArgument):
+            continue
+        name = argument.name.text
+        if name not in known:
+            near = closest(name, known)
+            has = f"it has {listed(known)}" if known else "it has none"
+            help = f"did you mean `{near}`?" if near else has
+            raise fail("NNM0204", f"`{op.name}` has no decisions called `{name}`", argument.name.span, help=help)
+        if name in found:
+            raise fail("NNM0204", f"`{name}` is given twice", argument.span)
+        found[name] = (read_domain(argument.domain, call.elaborator.constant), argument.span)
+    for option in op.domains:
+        if option.required and option.name not in found:
+            help = f"every decision is bounded where it is born: `{option.name} in [-1, 1]`"
+            raise fail("NNM0401", f"the {option.name} of this layer have no domain", call.node.span, help=help)
+    return {name: found[name] for name in known if name in found}
+
+
+def _check_products(inputs: Mapping[str, Tensor], decisions: tuple[Decision, ...]) -> None:
+    """NNM0312 where free weights multiply what depends on other decisions."""
+    weights = next((d for d in decisions if d.role == "weights"), None)
+    name, decided = next(((n, t.decided) for n, t in inputs.items() if t.decided is not None), ("", None))
+    if weights is None or decided is None or weights.domain.is_finite:
+        return
+    lo, hi = weights.domain.lo, weights.domain.hi
+    raise fail(
+        "NNM0312",
+        f"`{weights.path}` multiplies two decisions, and neither takes finitely many values",
+        weights.origin.span,
+        label="these weights are free",
+        secondary=(Label(decided, f"`{name}` depends on these"),),
+        help=f"finitely many values are exact: `weights in {{-1, 0, 1}}` or `weights in [{lo:g}, {hi:g}] step 1/4`",
+    )
