@@ -29,6 +29,7 @@ TITLES: dict[str, str] = {
     "NNM0402": "big-M too large",
     "NNM0403": "large big-M",
     "NNM0404": "strictness too small to decide",
+    "NNM0405": "number that solvers cannot represent",
     # 05xx: data
     "NNM0501": "data file cannot be read",
     "NNM0502": "unknown column",

@@ -20,6 +20,8 @@ from nnmip.passes.symmetry import interchangeable_units
 from nnmip.source import Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Solvers silently drop smaller coefficients and refuse larger ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +73,7 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
             lower_comparison(low, path, part)
     milp = low.builder.build()
     milp.verify()
+    _check_coefficients(milp)
     return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
 
 
@@ -82,6 +85,28 @@ def _goal(low: Lowering, stage: Stage) -> Affine:
         polarity = scaled(wanted, np.asarray(term.coefficient))
         total = total + lower_expression(low, term.value, polarity) * term.coefficient
     return total
+
+
+def _check_coefficients(milp: Milp) -> None:
+    """Refuse a model that a solver would change: DiagnosticError NNM0405 at the source of the first such row."""
+    size = np.abs(milp.data)
+    wrong = np.flatnonzero((size <= SMALLEST) | (size >= LARGEST))
+    if not len(wrong):
+        return
+    entry = int(wrong[0])
+    block = milp.row_block(int(milp.row_of_entry[entry]))
+    column = milp.column_name(int(milp.indices[entry]))
+    raise DiagnosticError(
+        [
+            Diagnostic(
+                "NNM0405",
+                f"`{block.origin.path}` multiplies `{column}` by {milp.data[entry]:.3g}, which solvers do not keep",
+                block.origin.span,
+                help="scale the data (`scale minmax`) or round it; write tiny factors as 0",
+                note=f"solvers drop coefficients up to {SMALLEST:g} and refuse those from {LARGEST:g} on",
+            )
+        ]
+    )
 
 
 def _big_m_warnings(low: Lowering) -> tuple[Diagnostic, ...]:

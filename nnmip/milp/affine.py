@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 
 Shape = tuple[int, ...]
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,13 +108,18 @@ class Affine:
         return Affine(const, np.asarray(entry, dtype=np.int64), self.column, self.coef)
 
     def merged(self) -> Affine:
-        """The same tensor with terms sorted by entry and column, repeats added, zeros dropped."""
+        """The same tensor with terms sorted by entry and column, repeats added, zeros dropped.
+
+        A sum of repeats that is no more than their rounding error counts as 0.
+        """
         order = np.lexsort((self.column, self.entry))
         entry, column, coef = self.entry[order], self.column[order], self.coef[order]
         first = np.ones(len(entry), dtype=bool)
         first[1:] = (entry[1:] != entry[:-1]) | (column[1:] != column[:-1])
-        total = np.add.reduceat(coef, np.flatnonzero(first)) if len(coef) else coef
-        keep = total != 0
+        starts = np.flatnonzero(first)
+        total = np.add.reduceat(coef, starts) if len(coef) else coef
+        size = np.add.reduceat(np.abs(coef), starts) if len(coef) else coef
+        keep = np.abs(total) > ROUNDING * size
         return Affine(self.const, entry[first][keep], column[first][keep], total[keep])
 
     def value(self, x: FloatArray) -> FloatArray:
