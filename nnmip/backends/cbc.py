@@ -67,7 +67,7 @@ def load(milp: Milp) -> mip.Model:
 
 def configure(model: mip.Model, options: SolveOptions) -> None:
     """Set everything that makes CBC's proofs hold, and the options."""
-    from mip.cbc import DBL_PARAM_INT_TOL, cbclib
+    from mip.cbc import cbclib
 
     model.verbose = 1
     model.preprocess = 0
@@ -78,9 +78,8 @@ def configure(model: mip.Model, options: SolveOptions) -> None:
     model.max_mip_gap_abs = GAP_ABSOLUTE
     model.threads = options.threads
     model.seed = options.seed
-    # python-mip passes the tolerances on for mixed-integer solves only.
+    # For a linear model python-mip passes no tolerances on, and the named parameters are not read.
     handle = model.solver._model
-    cbclib.Cbc_setDblParam(handle, DBL_PARAM_INT_TOL, TOLERANCE)
     cbclib.Cbc_setPrimalTolerance(handle, TOLERANCE)
     cbclib.Cbc_setDualTolerance(handle, TOLERANCE)
     cbclib.Cbc_setIntParam(handle, _WALL_CLOCK, 1)

@@ -147,6 +147,7 @@ def test_an_infinite_objective_is_unbounded(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(type(made), "optimize", lambda self, **options: mip.OptimizationStatus.OPTIMAL)
     monkeypatch.setattr(type(made), "objective_value", property(lambda self: 3e20))
     monkeypatch.setattr(cbc, "load", lambda milp: made)
+    monkeypatch.setattr(cbc, "_values", lambda made: np.zeros(3))
     for integer in (True, False):
         model = replace(knapsack(), integer=np.full(3, integer))
         assert cbc.solve(model, SolveOptions(), silent_channel()).termination is Termination.UNBOUNDED

@@ -127,6 +127,7 @@ def test_ctrl_c_on_the_terminal_reaches_only_nnmip() -> None:
     """The whole foreground process group gets the signal, as from a terminal; the solver is in another one."""
     program = _start_program("highs")
     child = int(program.stdout.readline())
+    assert os.getpgid(child) == child
     os.killpg(program.pid, signal.SIGINT)
     out, err = program.communicate(timeout=60)
     termination, objective, bound = json.loads(out)

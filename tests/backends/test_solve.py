@@ -96,6 +96,14 @@ def test_ranges_and_equalities_mean_the_same_everywhere(session: Session, solver
     assert answer.objective == pytest.approx(-0.25, abs=1e-9)
 
 
+@pytest.mark.parametrize("integer", [False, True])
+def test_a_small_contradiction_is_seen(session: Session, solver: str, integer: bool) -> None:
+    """Default tolerances accept rows that miss each other by 5e-8."""
+    rows = [[1, 1], [1, 1], [1, -1]]
+    missed = milp(rows, [1 + 5e-8, -INF, -0.5], [INF, 1, 0.5], [0, 0], [1, 1], [integer, False], [1, 2])
+    assert session.solve(missed, solver).termination is Termination.INFEASIBLE
+
+
 def test_small_coefficients_are_kept(session: Session, solver: str) -> None:
     """HiGHS drops coefficients of 1e-9 and less by default; here that would make the row vacuous."""
     tiny = milp([[1e-9, 1.0]], [1.0], [1.0], [0, 0], [1e9, 0.5], [False, True], [1, 0])
