@@ -14,6 +14,9 @@ from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
 from nnmip.source import Origin
 
 Choice = Mapping[str, FloatArray]
+FALSE = 1e-9
+"""By how much a row without columns must fail to count as false."""
+
 Fill = Callable[[FloatArray, Choice], NDArray[Any]]
 
 
@@ -104,11 +107,11 @@ class MilpBuilder:
         low = np.broadcast_to(lb, e.shape).reshape(-1) - const
         high = np.broadcast_to(ub, e.shape).reshape(-1) - const
         empty = np.bincount(e.entry, minlength=e.size) == 0
-        if empty.any():
-            e, low, high = self._without_empty(e, low, high, empty)
-        bounded = (low > -np.inf) | (high < np.inf)
-        present = np.unique(e.entry)
-        present = present[bounded[present]]
+        false = np.flatnonzero(empty & ((low > FALSE) | (high < -FALSE)))
+        if len(false):
+            e, low, high = self._said_on_one(e, low, high, false)
+            empty[false] = False
+        present = np.flatnonzero(~empty & ((low > -np.inf) | (high < np.inf)))
         if not len(present):
             return
         position = np.full(e.size, -1)
@@ -122,27 +125,17 @@ class MilpBuilder:
         self._row_ub.append(high[present])
         self._entries.append((block.start + position[e.entry[keep]], e.column[keep], e.coef[keep]))
 
-    def _without_empty(
-        self, e: Affine, low: FloatArray, high: FloatArray, empty: BoolArray
+    def _said_on_one(
+        self, e: Affine, low: FloatArray, high: FloatArray, false: IntArray
     ) -> tuple[Affine, FloatArray, FloatArray]:
-        slack = 1e-9
-        false = np.flatnonzero(empty & ((low > slack) | (high < -slack)))
-        if not len(false):
-            return e, low, high
+        """Add a column fixed at 1 to the entries `false`: 1 is outside [low + 1, high + 1] as 0 is outside [low, high]."""
         if self._one is None:
             self._one = self.columns("one", (), 1.0, 1.0, self.origin, lambda x, choice: np.ones(1))
-        column = np.full(len(false), self._one.column[0])
-        wrong = Affine(
-            e.const,
-            np.concatenate([e.entry, false]),
-            np.concatenate([e.column, column]),
-            np.concatenate([e.coef, np.ones(len(false))]),
-        )
-        # The column is 1, so `1 in [low + 1, high + 1]` fails exactly where `0 in [low, high]` fails.
+        one = Affine(np.zeros(e.shape), false, np.full(len(false), self._one.column[0]), np.ones(len(false)))
         low, high = low.copy(), high.copy()
         low[false] += 1.0
         high[false] += 1.0
-        return wrong, low, high
+        return (e + one).merged(), low, high
 
     def note_big_m(self, constants: FloatArray, origin: Origin) -> None:
         """Record constants used as big-M, for the statistics and the limits; the origin of the largest is kept."""
