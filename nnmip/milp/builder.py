@@ -38,7 +38,8 @@ class MilpBuilder:
     _integer: list[BoolArray] = field(default_factory=list)
     _row_lb: list[FloatArray] = field(default_factory=list)
     _row_ub: list[FloatArray] = field(default_factory=list)
-    _entries: list[tuple[IntArray, IntArray, FloatArray]] = field(default_factory=list)
+    _row_sizes: list[IntArray] = field(default_factory=list)
+    _row_entries: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     _cost: Affine | None = None
     _one: Affine | None = None
     big_m: float = 0.0
@@ -123,12 +124,13 @@ class MilpBuilder:
         self._rows.append(block)
         self._row_lb.append(low[present])
         self._row_ub.append(high[present])
-        self._entries.append((block.start + position[e.entry[keep]], e.column[keep], e.coef[keep]))
+        self._row_sizes.append(np.bincount(position[e.entry[keep]], minlength=len(present)))
+        self._row_entries.append((e.column[keep], e.coef[keep]))
 
     def _said_on_one(
         self, e: Affine, low: FloatArray, high: FloatArray, false: IntArray
     ) -> tuple[Affine, FloatArray, FloatArray]:
-        """Add a column fixed at 1 to the entries `false`: 1 is outside [low + 1, high + 1] as 0 is outside [low, high]."""
+        """Add a column fixed at 1 to the entries `false`: 1 is outside [low + 1, high + 1] as 0 was outside."""
         if self._one is None:
             self._one = self.columns("one", (), 1.0, 1.0, self.origin, lambda x, choice: np.ones(1))
         one = Affine(np.zeros(e.shape), false, np.full(len(false), self._one.column[0]), np.ones(len(false)))
@@ -158,22 +160,22 @@ class MilpBuilder:
         return x
 
     def build(self) -> Milp:
-        """The finished model; rows are sorted by index, columns within a row too."""
-        n, m = self.num_columns, self.num_rows
-        row, column, coef = (
-            (np.concatenate(parts) if parts else np.zeros(0) for parts in zip(*self._entries, strict=True))
-            if self._entries
-            else (np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-        )
+        """The finished model. The builder gives up its rows for it, and can only `complete` afterwards."""
+        n = self.num_columns
+        sizes = np.concatenate([np.zeros(1, np.int64), *self._row_sizes])
+        indices = np.concatenate([np.zeros(0, np.int64), *(columns for columns, _ in self._row_entries)])
+        data = np.concatenate([np.zeros(0), *(coefs for _, coefs in self._row_entries)])
+        self._row_sizes.clear()
+        self._row_entries.clear()
         cost = np.zeros(n)
         offset = 0.0
         if self._cost is not None:
             cost[self._cost.column] = self._cost.coef
             offset = float(self._cost.const)
         return Milp(
-            indptr=np.concatenate([[0], np.cumsum(np.bincount(row.astype(np.int64), minlength=m))]).astype(np.int64),
-            indices=column.astype(np.int64),
-            data=coef.astype(np.float64),
+            indptr=np.cumsum(sizes),
+            indices=indices,
+            data=data,
             row_lb=_joined(self._row_lb),
             row_ub=_joined(self._row_ub),
             col_lb=_joined(self._col_lb),

@@ -105,9 +105,9 @@ class Milp:
         """Which columns are integer with bounds inside [0, 1]."""
         return self.integer & (self.col_lb >= 0) & (self.col_ub <= 1)
 
-    @cached_property
+    @property
     def row_of_entry(self) -> IntArray:
-        """The row index of every stored entry."""
+        """The row index of every stored entry, made anew at each call."""
         return np.repeat(np.arange(self.num_rows), np.diff(self.indptr))
 
     @cached_property
