@@ -208,8 +208,13 @@ def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
         origin = Origin(span, f"{network.name}.{name.text}")
         parts = tuple(Reference(d, origin) for d in network.decisions if d.role == role)
         if not parts:
-            help = "a layer has one where it says `bias in D`" if role == "bias" else ""
-            raise fail("NNM0201", f"no layer of `{network.name}` has {role}", name.span, help=help)
+            help = "a layer has one where it says `bias in [-1, 1]`" if role == "bias" else ""
+            raise fail(
+                "NNM0201",
+                f"no layer of `{network.name}` has {'a bias' if role == 'bias' else 'weights'}",
+                name.span,
+                help=help,
+            )
         return Join(parts, origin)
     if name.text in layers:
         return LayerValue(network, layers[name.text])
@@ -236,9 +241,7 @@ def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
         help = f"it has {listed(roles)}"
     else:
         source = next((la.name for la in network.layers if la.name in layer.inputs and la.decisions), None)
-        help = f"`{layer.name}` has no weights" + (
-            f"; those it reads are in `{network.name}.{source}`" if source else ""
-        )
+        help = f"the weights before it are `{network.name}.{source}.weights`" if source else ""
     raise fail("NNM0201", f"layer `{layer.name}` has no `{name.text}`", name.span, help=help)
 
 

@@ -27,7 +27,7 @@ from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, text_of
+from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, quoted, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 
@@ -41,8 +41,9 @@ def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
     expr = goal.stages[0].value
     value = elaborator.number(expr)
     if value.shape != ():
-        message = f"a goal is one number, and this has shape {list(value.shape)}"
-        raise fail("NNM0301", message, expr.span, help=f"write `sum({text_of(expr.span)})`")
+        wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
+        message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
+        raise fail("NNM0301", message, wrong, help=f"write `sum({text_of(wrong)})`")
     seen: dict[str, int] = {}
     terms: list[Term] = []
     for term in _terms(value, np.asarray(1.0)):
@@ -148,11 +149,12 @@ def check_single_goal(
     if not goals and not may_be_missing:
         help = "add `minimize ...`, `maximize ...`, or `satisfy` where any network that fits will do"
         diagnostics.error("NNM0207", "the file has no goal", start, help=help)
+    any_satisfy = any(isinstance(goal, nodes.Satisfy) for goal in goals)
     for extra in goals[1:]:
         diagnostics.error(
             "NNM0207",
             "the file has more than one goal",
             extra.span,
             secondary=(Label(goals[0].span, "the first goal"),),
-            help="add them up in one goal",
+            help="keep one of them" if any_satisfy else "add them up in one goal",
         )

@@ -69,7 +69,7 @@ def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns)
             f"`{name}` is a column of `{columns.data}` and a declaration of the model",
             index.span,
             secondary=(Label(declared.name.span, "declared here"),),
-            help=f"rename one of them; a column is renamed by  `features {name} as new_name`",
+            help=f"rename one of them; a column is renamed by `features {name} as new_name`",
         )
     return columns.names.index(name)
 

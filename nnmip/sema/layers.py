@@ -45,19 +45,33 @@ class LayerCall:
         return [a for a in self.node.arguments if isinstance(a, nodes.Named)]
 
 
-def make_layer(call: LayerCall, name: str, inputs: Mapping[str, Tensor], span: Span) -> tuple[Layer, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a call says apart from its input: what is pruned, its options, and each domain with its place."""
+
+    prune: str | None
+    options: dict[str, Any]
+    domains: dict[str, tuple[Domain, Span]]
+
+
+def read_settings(call: LayerCall) -> Settings:
+    """The settings of a call; DiagnosticError NNM0104, NNM0204, NNM0205, NNM0303 or NNM0401."""
+    return Settings(_prune(call), _options(call), _domains(call))
+
+
+def make_layer(
+    call: LayerCall, settings: Settings, name: str, inputs: Mapping[str, Tensor], span: Span
+) -> tuple[Layer, Tensor]:
     """The layer of a call that reads `inputs`, and the tensor it makes; `span` is the place of its declaration.
 
-    Raises DiagnosticError: NNM0104, NNM0204, NNM0205, NNM0301, NNM0303, NNM0312 or NNM0401.
+    Raises DiagnosticError NNM0301 or NNM0312.
     """
-    prune = _prune(call)
-    options = _options(call)
-    domains = _domains(call)
+    options = settings.options
     shapes = _infer(call, inputs, options)
     check_size(shapes.output, f"layer `{name}`", call.node.span)
     decisions = tuple(
         _decision(f"{call.path}.{role}", role, shapes.decisions[role], domain, where)
-        for role, (domain, where) in domains.items()
+        for role, (domain, where) in settings.domains.items()
     )
     _check_products(inputs, decisions)
     depends = [tensor.decided for tensor in inputs.values()]
@@ -70,7 +84,7 @@ def make_layer(call: LayerCall, name: str, inputs: Mapping[str, Tensor], span: S
         decisions=decisions,
         options=tuple(options.items()),
         shape=shapes.output,
-        prune=prune,
+        prune=settings.prune,
         origin=Origin(span, call.path),
     )
     return layer, Tensor(shapes.output, span, decided)
@@ -108,7 +122,7 @@ def _prune(call: LayerCall) -> str | None:
         raise fail("NNM0204", f"`{op.name}` has no `prune`", argument.span, help=help)
     if chosen in _LATER_PRUNING:
         raise not_yet(f"`prune: {chosen}`", argument.span, help=f"`{op.name}` can have `prune: {op.prune[0]}`")
-    message = f"`prune` says what can be removed, and {quoted(value.span)} cannot"
+    message = f"`{op.name}` prunes {op.prune[0]}, not {quoted(value.span)}"
     raise fail("NNM0204", message, value.span, help=f"write `prune: {op.prune[0]}`")
 
 

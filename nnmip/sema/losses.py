@@ -81,14 +81,15 @@ def _check_rows(network: Network, data: Dataset, span: Span, domain_span: Span) 
         return
     row, column = (int(i) for i in np.argwhere(outside)[0])
     rows = int(outside.any(axis=1).sum())
-    more = "" if rows == 1 else f" ({rows} rows are)"
-    scaled = data.scaling.kind != "none"
-    value = f"{data.features[row, column]:g}" + (" in scaled units" if scaled else "")
+    is_scaled = data.scaling.kind != "none"
+    value = f"{data.features[row, column]:g}" + (" in scaled units" if is_scaled else "")
+    reach = f"the features reach from {data.features.min():g} to {data.features.max():g}"
     raise fail(
         "NNM0506",
-        f"`{data.feature_names[column]}` is {value} in line {int(data.line_numbers[row])} of `{data.source_name}`, "
-        f"outside the input domain {network.input_domain}{more}",
+        f"`{data.feature_names[column]}` on line {int(data.line_numbers[row])} of `{data.source_name}` is {value}, "
+        f"outside the input domain {network.input_domain}",
         span,
+        label="" if rows == 1 else f"{rows} rows are outside",
         secondary=(Label(domain_span, "the domain of the input, in scaled units"),),
-        help="widen the domain of the input" + ("" if scaled else ", or scale the features: `scale minmax`"),
+        help=f"{reach}: widen the domain" + ("" if is_scaled else ", or scale them: `scale minmax`"),
     )

@@ -118,8 +118,11 @@ class _Builder:
         raise Poisoned
 
     def _bindings(self) -> tuple[tuple[str, str], ...]:
-        """Which networks meet which data sets in a call of a goal or constraint, in the order of the text."""
-        declared = {n: d for n, d in self.scope.declarations.items() if n not in self.scope.broken}
+        """Which networks meet which data sets in a call of a goal or constraint, in the order of the text.
+
+        A broken data set is among them, so that its columns are not called unknown.
+        """
+        declared, broken = self.scope.declarations, self.scope.broken
         found: list[tuple[str, str]] = []
         for declaration in self.declarations:
             if not isinstance(declaration, nodes.Goal | nodes.Constraint):
@@ -127,8 +130,9 @@ class _Builder:
             for call in _calls(declaration):
                 values = [a.value for a in call.arguments if isinstance(a, nodes.Positional)]
                 names = [value.name for value in values if isinstance(value, nodes.Ref)]
-                networks = [n for n in names if isinstance(declared.get(n), nodes.Network)]
-                tables = [n for n in names if isinstance(declared.get(n), nodes.Data)]
+                networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
+                unread = broken - declared.keys()
+                tables = [n for n in names if n in unread or isinstance(declared.get(n), nodes.Data)]
                 found.extend((n, t) for n in networks for t in tables)
         return tuple(dict.fromkeys(found))
 
@@ -156,7 +160,8 @@ def _refuse_later(declaration: nodes.Declaration) -> None:
     if declaration.annotations:
         raise not_yet("an annotation", declaration.annotations[0].span)
     if type(declaration) in _LATER:
-        raise not_yet(_LATER[type(declaration)], declaration.span)
+        help = "a known number can be a `param`" if isinstance(declaration, nodes.Let) else ""
+        raise not_yet(_LATER[type(declaration)], declaration.span, help=help)
 
 
 def _calls(node: Any) -> Iterator[nodes.Call]:

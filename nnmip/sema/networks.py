@@ -14,7 +14,7 @@ from nnmip.ops.registry import FUTURE_LAYERS, LAYERS, WORDS
 from nnmip.sema.domains import read_domain
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.indexing import Columns, read_index
-from nnmip.sema.layers import LayerCall, Tensor, make_layer
+from nnmip.sema.layers import LayerCall, Tensor, make_layer, read_settings
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.values import Poisoned, collected, fail, listed, not_yet, quoted, text_of
@@ -53,6 +53,7 @@ class NetworkReader:
         for layer in declaration.layers:
             with collected(self.diagnostics):
                 self._declare(layer)
+            self.tensors.setdefault(layer.name.text, None)
         result, index = self._result(declaration.result)
         if None in self.tensors.values():
             raise Poisoned
@@ -90,13 +91,12 @@ class NetworkReader:
     # ---- layers ------------------------------------------------------------------------------------------------
 
     def _declare(self, layer: nodes.Layer) -> None:
-        """Read one `layer` line; a broken one still counts as declared."""
+        """Read one `layer` line."""
         name = layer.name
         if name.text in self.tensors:
             first = self.tensors[name.text]
             secondary = (Label(first.span, "the first declaration"),) if first is not None else ()
             raise fail("NNM0202", f"`{name.text}` is declared twice", name.span, secondary=secondary)
-        self.tensors[name.text] = None
         if layer.annotations:
             raise not_yet("an annotation", layer.annotations[0].span)
         if name.text in _TAKEN:
@@ -113,29 +113,24 @@ class NetworkReader:
             help = f"the layers are {listed(list(LAYERS))}"
             raise fail("NNM0203", f"{quoted(value.span)} is not a layer", value.span, help=help)
         op = _layer_op(value.function)
-        sources = self._sources(name, op, value)
-        tensors = {source: self._tensor_of(source) for source in sources}
         call = LayerCall(self.elaborator, op, value, f"{self.declaration.name.text}.{name}")
-        layer, tensor = make_layer(call, name, tensors, span)
+        read = _input_of(op, value)
+        settings = read_settings(call)
+        source = self._source(name, read)
+        layer, tensor = make_layer(call, settings, name, {source: self._tensor_of(source)}, span)
         self.tensors[name] = tensor
         self.layers.append(layer)
 
-    def _sources(self, name: str, op: LayerOp, call: nodes.Call) -> tuple[str, ...]:
-        """The names of the tensors that a layer reads."""
-        positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
-        if len(positional) != 1:
-            span = positional[1].span if positional else call.span
-            message = f"`{op.name}` reads one tensor, not {len(positional)}"
-            raise fail("NNM0204", message, span, help=f"its signature is `{op.signature}`")
-        value = positional[0].value
+    def _source(self, name: str, value: nodes.Expr) -> str:
+        """The name of the tensor that layer `name` reads, written as `value`."""
         while isinstance(value, nodes.Paren):
             value = value.inner
         match value:
             case nodes.Call(function=nodes.Ref(name=inner)):
                 self._layer(f"{name}.{inner}", value, value.span)
-                return (f"{name}.{inner}",)
+                return f"{name}.{inner}"
             case nodes.Ref():
-                return (self._known(value),)
+                return self._known(value)
         help = "give the name of a layer or of the input"
         raise not_yet("an expression as the input of a layer", value.span, help=help)
 
@@ -145,12 +140,14 @@ class NetworkReader:
             self._tensor_of(ref.name)
             return ref.name
         later = next((la for la in self.declaration.layers if la.name.text == ref.name), None)
+        if later is not None and later.span.start < ref.span.start:
+            raise fail("NNM0201", f"layer `{ref.name}` reads itself", ref.span, help="a layer reads layers above it")
         if later is not None:
             message = f"layer `{ref.name}` is declared further down"
             label = Label(later.name.span, "declared here")
             raise fail("NNM0201", message, ref.span, secondary=(label,), help="a layer reads layers above it")
         near = closest(ref.name, self.tensors)
-        help = f"did you mean `{near}`?" if near else f"a layer here can read {listed(list(self.tensors))}"
+        help = f"did you mean `{near}`?" if near else f"there are {listed(list(self.tensors))}"
         raise fail("NNM0201", f"no layer or input is called `{ref.name}`", ref.span, help=help)
 
     def _tensor_of(self, name: str) -> Tensor:
@@ -179,6 +176,21 @@ class NetworkReader:
         if ref.name == self.declaration.inputs[0].name.text:
             raise fail("NNM0203", "a network returns a layer, not its input", ref.span)
         return tensor
+
+
+def _input_of(op: LayerOp, call: nodes.Call) -> nodes.Expr:
+    """The one tensor that a layer reads; DiagnosticError NNM0204 for none or several."""
+    positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
+    if len(positional) == 1:
+        return positional[0].value
+    help = f"its signature is `{op.signature}`"
+    if not positional:
+        raise fail("NNM0204", f"`{op.name}` reads a tensor, and none is given", call.span, help=help)
+    second = positional[1].value
+    required = [option.name for option in op.options if option.required]
+    if isinstance(second, nodes.Number) and required:
+        help = f"write `{required[0]}: {second.span.text}`"
+    raise fail("NNM0204", f"`{op.name}` reads one tensor, not {len(positional)}", second.span, help=help)
 
 
 def _layer_op(function: nodes.Ref) -> LayerOp:

@@ -11,7 +11,7 @@ from nnmip.hir.core import Constant
 from nnmip.sema.domains import read_domain
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.shapes import read_shape
-from nnmip.sema.values import collected, describe, fail, listed, quoted
+from nnmip.sema.values import collected, fail, listed, quoted
 from nnmip.source import Origin, SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.parser import parse_expression
@@ -36,8 +36,7 @@ def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: 
         raise fail("NNM0206", message, expr.span, secondary=declared)
     misfit = _misfit(declaration.type.base, value)
     if misfit:
-        what = quoted(expr.span) if shape else describe(value)
-        message = f"`{name}` is declared `{declaration.type.base}`, but {what} is {misfit}"
+        message = f"`{name}` is declared `{declaration.type.base}`, but {quoted(expr.span)} is {misfit}"
         help = "write `true` or `false`" if declaration.type.base == "bool" else ""
         raise fail("NNM0206", message, expr.span, secondary=declared, help=help)
     if declaration.domain is not None:
@@ -52,7 +51,7 @@ def _misfit(base: str, value: Constant) -> str:
     """What keeps a value from being of type `base`; empty where nothing does."""
     if value.boolean != (base == "bool"):
         return "Boolean" if value.boolean else "a number"
-    return "no whole number" if base == "int" and (value.value != np.floor(value.value)).any() else ""
+    return "not a whole number" if base == "int" and (value.value != np.floor(value.value)).any() else ""
 
 
 def read_overrides(

@@ -50,8 +50,9 @@ class Scope:
         if name in self._values:
             return self._values[name]
         if name in self._building:
-            circle = [*self._building[self._building.index(name) :], name]
-            raise fail("NNM0201", f"`{name}` is defined by itself", span, help=f"it reads {' -> '.join(circle)}")
+            circle = [*self._building[self._building.index(name) + 1 :], name]
+            help = f"it reads {', which reads '.join(f'`{n}`' for n in circle)}"
+            raise fail("NNM0201", f"`{name}` is defined by itself", span, help=help)
         if name in self.broken:
             raise Poisoned
         if name not in self.declarations:
@@ -82,7 +83,9 @@ class Scope:
             return Poisoned()
         message = f"nothing is called `{name}`"
         if name in WORDS:
-            return fail("NNM0201", f"`{name}` is a word that is called", span, help=f"write `{WORDS[name].signature}`")
+            return fail(
+                "NNM0201", f"`{name}` stands without its arguments", span, help=f"write `{WORDS[name].signature}`"
+            )
         if name in LAYERS:
             return fail("NNM0201", f"`{name}` is a layer, not a value", span, help="it stands inside a network")
         if (path := self._inside_network(name)) is not None:

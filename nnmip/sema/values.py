@@ -84,9 +84,10 @@ def fail(
     return DiagnosticError([Diagnostic(code, message, span, label, secondary, help, note)])
 
 
-def not_yet(what: str, span: Span, help: str = "") -> DiagnosticError:
+def not_yet(what: str, span: Span, *, help: str = "", secondary: tuple[Label, ...] = ()) -> DiagnosticError:
     """The exception for a part of the language that this version does not have."""
-    return fail("NNM0104", f"{what} is part of the language, but this version does not have it yet", span, help=help)
+    message = f"{what} is part of the language, but this version does not have it yet"
+    return fail("NNM0104", message, span, help=help, secondary=secondary)
 
 
 @contextmanager
@@ -145,4 +146,4 @@ def check_size(shape: Shape, what: str, span: Span) -> None:
     for size in shape:
         entries *= size
     if entries > MOST_ENTRIES:
-        raise fail("NNM0301", f"{what} has {entries:.3g} entries; {MOST_ENTRIES:.0e} are the most", span)
+        raise fail("NNM0301", f"{what} has more than {MOST_ENTRIES // 10**6} million entries", span)
