@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
+Parameters = Mapping[str, str | float]
+
+POLISH_SECONDS = 5.0
+"""An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class RunOptions:
     """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
 
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
+    Raises ValueError for a limit, gap, number of threads or seed that makes no sense.
     """
 
     solver: str = "auto"
@@ -49,17 +55,28 @@ class RunOptions:
     save: Path | None = None
     resume: Path | None = None
 
+    def __post_init__(self) -> None:
+        if self.time_limit is not None and not 0 <= self.time_limit < math.inf:
+            raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
+        if not 0 <= self.gap < math.inf:
+            raise ValueError(f"gap must be a finite number from 0 on, not {self.gap!r}")
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, not {self.threads!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {self.seed!r}")
+
 
 class Model:
     """A `.nnm` model and everything made from it; each phase runs once, when first asked for.
 
-    `parameters` gives parameters other values, as texts. Paths in the source start from `directory`.
+    `parameters` gives parameters other values, as numbers or as texts of the language. Paths in the source start from
+    `directory`.
     """
 
-    def __init__(self, source: SourceFile, directory: Path, parameters: Mapping[str, str] | None = None) -> None:
+    def __init__(self, source: SourceFile, directory: Path, parameters: Parameters | None = None) -> None:
         self.source = source
         self.directory = directory
-        self.parameters = dict(parameters or {})
+        self.parameters = {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
         self.times: dict[str, float] = {}
         self._found = Diagnostics()
 
@@ -158,7 +175,8 @@ class Model:
 
         `progress` is called with `Progress` objects in the user's sense while the solver runs. Setting `stop`, or
         Ctrl-C, ends the run with the best network so far. Raises DiagnosticError for errors in the model or in a
-        folder to resume from, KeyError for an unknown solver, OSError where `save` cannot be written.
+        folder to resume from, KeyError for an unknown solver, ValueError for a limit that makes no sense, OSError
+        where `save` cannot be written; if that fails only later, the result is returned with a note.
         """
         options = RunOptions(
             solver,
@@ -178,22 +196,23 @@ class Model:
         """The network in a solver's solution file for the compiled model, lifted and replayed.
 
         `names` is the names file that was written with the model (found next to the solution or the model if not
-        given); `bound` is a dual bound in the user's sense, for the gap. Raises DiagnosticError NNM0611 for a file that
-        cannot be read as a solution, NNM0612 where it belongs to another model.
+        given); `bound` is a dual bound in the user's sense, for the gap; one that the answer refutes is not reported.
+        Raises DiagnosticError NNM0611 for a file that cannot be read as a solution, NNM0612 where it belongs to another
+        model.
         """
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
         from nnmip.solution.answer import make_result
-        from nnmip.solution.importer import read_answer
+        from nnmip.solution.importer import read_answer, usable_bound
         from nnmip.solution.result import Proof
 
         answer = read_answer(self.lowered, self.fingerprint, Path(self.source.path), Path(solution), names)
         with Session() as session:
             raw, checked = replayed(self.lowered, session, answer.raw, SolveOptions())
-        if bound is not None:
-            raw = replace(raw, dual_bound=self.lowered.sign * bound)
         result = make_result(self.lowered, raw, checked, Proof.NONE, self.facts(0))
-        return replace(result, termination=None, notes=(*result.notes, *answer.notes))
+        usable, remarks = usable_bound(result, bound)
+        notes = (*result.notes, *answer.notes, *remarks)
+        return replace(result, termination=None, proof=Proof.NONE, dual_bound=usable, notes=notes)
 
     def facts(self, seed: int) -> RunFacts:
         """What a result reports besides the answer."""
@@ -211,12 +230,19 @@ class Model:
             self.times[phase] = time.perf_counter() - began
 
 
-def load(path: str | Path, parameters: Mapping[str, str] | None = None) -> Model:
+def _as_text(value: str | float) -> str:
+    """A parameter's value as the language writes it."""
+    if isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else repr(int(value) if value == int(value) else float(value))
+
+
+def load(path: str | Path, parameters: Parameters | None = None) -> Model:
     """The model in a file. Raises OSError where it cannot be read, DiagnosticError NNM0103 where it is not text."""
     return Model(read_source(path), Path(path).parent, parameters)
 
 
-def loads(text: str, parameters: Mapping[str, str] | None = None, directory: str | Path = ".") -> Model:
+def loads(text: str, parameters: Parameters | None = None, directory: str | Path = ".") -> Model:
     """The model in a text; data paths start from `directory`."""
     return Model(SourceFile("<text>", text), Path(directory), parameters)
 
@@ -225,14 +251,14 @@ def replayed(
     lowered: Lowered, session: Session, raw: RawResult, options: SolveOptions, stop: threading.Event | None = None
 ) -> tuple[RawResult, Replay | None]:
     """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once."""
-    from nnmip.solution.answer import fixed_integers, limits_after, replay_raw
+    from nnmip.solution.answer import fixed_integers, replay_raw
     from nnmip.solution.replay import ReplayStatus
 
     checked = replay_raw(lowered, raw)
     if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
         return raw, checked
-    polish = replace(limits_after(options, raw.seconds), start=None, gap=0.0)
-    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", polish, None, stop)
+    limits = _polish_limits(options, raw.seconds, stop)
+    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", limits)
     if polished.x is None:
         return raw, checked
     mended = replace(raw, x=polished.x, objective=polished.objective)
@@ -240,6 +266,15 @@ def replayed(
     if again is not None and again.status is ReplayStatus.PASSED:
         return mended, again
     return raw, checked
+
+
+def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
+    """What is left of the time limit, but enough for a small LP: an answer is worth a little more than the limit."""
+    left = math.inf if options.time_limit is None else options.time_limit - spent
+    if stop is not None and stop.is_set():
+        left = 0.0
+    limit = max(left, POLISH_SECONDS)
+    return replace(options, start=None, gap=0.0, time_limit=limit if math.isfinite(limit) else None)
 
 
 class _Run:
@@ -251,6 +286,7 @@ class _Run:
         self.model, self.options, self.progress, self.stop = model, options, progress, stop
         self.lowered = model.lowered
         self.folder = self._folder(options.save)
+        self.unsaved = ""
 
     def _folder(self, path: Path | None) -> RunFolder | None:
         from nnmip.solution.store import RunFolder
@@ -261,6 +297,16 @@ class _Run:
         folder.create()
         return folder
 
+    def _save(self, save: Callable[[RunFolder], None]) -> None:
+        """Write to the folder, if there is one. A disk that is full by now must not cost the answer."""
+        if self.folder is None:
+            return
+        try:
+            save(self.folder)
+            self.unsaved = ""
+        except OSError as error:
+            self.unsaved = f"the run could not be saved in `{self.folder.path}`: {error.strerror or error}".lower()
+
     def run(self) -> Result:
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
@@ -270,6 +316,7 @@ class _Run:
         began = time.perf_counter()
         given = self.options
         start = self._start()
+        self._begin_folder(start)
         options = SolveOptions(
             time_limit=given.time_limit,
             gap=given.gap,
@@ -283,9 +330,10 @@ class _Run:
             proof, raw, checked = self._proof(session, raw, checked, options, began)
         self.model.times["solve"] = time.perf_counter() - began
         result = make_result(self.lowered, raw, checked, proof, self.model.facts(given.seed))
-        if self.folder is not None:
-            self.folder.save_answer(self.model.program, result, describe_networks(result))
-        return result
+        self._save(lambda folder: folder.save_answer(self.model.program, result, describe_networks(result)))
+        if self.unsaved:
+            return replace(result, notes=(*result.notes, self.unsaved))
+        return replace(result, saved=self.folder is not None)
 
     def _start(self) -> Assignment | None:
         """The network of the run to resume, else a constant one; None where no network satisfies the constraints."""
@@ -295,6 +343,11 @@ class _Run:
         if self.options.resume is not None:
             return RunFolder(self.options.resume).load_assignment(self.model.program)
         return trivial_assignment(self.model.program)
+
+    def _begin_folder(self, start: Assignment | None) -> None:
+        """Write the start to the folder, so that a kill leaves at least that, and remove the rest of an earlier run."""
+        saved = start is not None and self._save_if_right(start, None)
+        self._save(lambda folder: folder.clear(networks=not saved))
 
     def _on_event(self, event: Event) -> None:
         from nnmip.backends.protocol import Incumbent
@@ -308,17 +361,32 @@ class _Run:
             bound = sign * event.dual_bound if event.dual_bound is not None else None
             self.progress(replace(event, incumbent=incumbent, dual_bound=bound))
 
+    def _on_confirming(self, event: Event) -> None:
+        """Progress of the second solver, under a name of its own: its bound starts from nothing."""
+        from nnmip.backends.protocol import Progress
+
+        self._on_event(replace(event, phase=f"confirm {event.phase}") if isinstance(event, Progress) else event)
+
     def _save_incumbent(self, event: Incumbent) -> None:
         """Write a network to disk as soon as the solver lets it out, if its replay passes."""
-        from nnmip.solution.replay import ReplayStatus, replay
+        from nnmip.solution.tidy import tidied
 
         if self.folder is None:
             return
         program = self.model.program
         claimed = self.lowered.sign * event.objective if program.stages else None
-        checked = replay(program, self.lowered.lift(event.x), claimed, None)
-        if checked.status is ReplayStatus.PASSED:
-            self.folder.save_networks(program, checked.assignment, checked.objective)
+        self._save_if_right(tidied(program, self.lowered.lift(event.x)), claimed)
+
+    def _save_if_right(self, assignment: Assignment, claimed: float | None) -> bool:
+        """Save a network if its replay passes; whether it did."""
+        from nnmip.solution.replay import ReplayStatus, replay
+
+        program = self.model.program
+        checked = replay(program, assignment, claimed, None)
+        if checked.status is not ReplayStatus.PASSED:
+            return False
+        self._save(lambda folder: folder.save_networks(program, checked.assignment, checked.objective))
+        return True
 
     def _proof(
         self, session: Session, raw: RawResult, checked: Replay | None, options: SolveOptions, began: float
@@ -327,12 +395,16 @@ class _Run:
         from nnmip.backends.confirm import Opinion, confirm
         from nnmip.backends.protocol import Termination
         from nnmip.solution.answer import limits_after, replay_raw
+        from nnmip.solution.replay import ReplayStatus
         from nnmip.solution.result import Proof
 
-        if not self.options.confirm or raw.termination not in (Termination.OPTIMAL, Termination.INFEASIBLE):
+        has_optimum = raw.termination is Termination.OPTIMAL and bool(self.model.program.stages)
+        passed = checked is not None and checked.status is ReplayStatus.PASSED
+        claims = (has_optimum and passed) or raw.termination is Termination.INFEASIBLE
+        if not self.options.confirm or not claims:
             return Proof.SOLVER, raw, checked
         left = limits_after(options, time.perf_counter() - began)
-        second = confirm(self.lowered.milp, raw, None, left, self._on_event, self.stop, session)
+        second = confirm(self.lowered.milp, raw, None, left, self._on_confirming, self.stop, session)
         if second.status is Opinion.CONFIRMED:
             return Proof.CONFIRMED, replace(raw, message=second.message), checked
         if second.status is Opinion.UNKNOWN:

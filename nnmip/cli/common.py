@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
@@ -30,6 +32,18 @@ class ExitCode(IntEnum):
     BACKEND = 4
     INTERNAL = 70
     INTERRUPTED = 130
+
+
+class FiniteRange(click.FloatRange):
+    """A finite number in a range; click alone lets `nan` through."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"`{value}` is not a finite number", param, ctx)
+        return number
 
 
 def define_option(command: F) -> F:
@@ -61,10 +75,21 @@ def open_model(path: str, define: dict[str, str]) -> Model:
     try:
         return load(path, define)
     except OSError as error:
-        raise click.UsageError(f"cannot read `{path}`: {_reason(error)}{_nearest(Path(path))}") from None
+        raise unreadable(path, error) from None
 
 
-def _reason(error: OSError) -> str:
+def unreadable(path: str, error: OSError) -> click.UsageError:
+    """The usage error for a file that cannot be read, with the nearest file there is."""
+    return click.UsageError(f"cannot read `{path}`: {reason(error)}{_nearest(Path(path))}")
+
+
+def unwritable(path: str, error: OSError) -> click.UsageError:
+    """The usage error for a file or folder that cannot be written."""
+    return click.UsageError(f"cannot write `{path}`: {reason(error)}")
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in its own words."""
     return (error.strerror or str(error)).lower()
 
 
@@ -101,3 +126,17 @@ def diagnostics_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:
     from nnmip.diagnostics.render import to_json
 
     return to_json(diagnostics)
+
+
+@contextmanager
+def errors_as_json(path: str, wanted: bool) -> Iterator[None]:
+    """With `wanted`, the errors of a model or of an answer to it become one JSON object on stdout, exit code 1."""
+    from nnmip.diagnostics import DiagnosticError
+
+    try:
+        yield
+    except DiagnosticError as error:
+        if not wanted:
+            raise
+        print_json({"model": path, "errors": diagnostics_json(error.diagnostics)})
+        raise click.exceptions.Exit(ExitCode.NO) from None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, open_model
+from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, unwritable
 
 
 @click.command("compile")
@@ -35,12 +36,13 @@ def command(file: str, outputs: tuple[str, ...], define: dict[str, str]) -> int:
         except ValueError as error:
             raise click.UsageError(str(error)) from None
     model = open_model(file, define)
+    milp = model.lowered.milp
+    print_diagnostics(model.diagnostics, sys.stderr)
     for path in outputs:
         try:
             written = model.write(path)
         except OSError as error:
-            raise click.UsageError(f"cannot write `{path}`: {(error.strerror or str(error)).lower()}") from None
-        milp = model.lowered.milp
+            raise unwritable(path, error) from None
         click.echo(f"{written.model}: {milp.num_rows} rows, {milp.num_columns} columns, {milp.num_nonzeros} nonzeros")
         click.echo(f"{written.names}: names of columns and rows")
     return ExitCode.YES

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, open_model, print_json
+from nnmip.cli.common import (
+    ExitCode,
+    FiniteRange,
+    define_option,
+    errors_as_json,
+    open_model,
+    print_diagnostics,
+    print_json,
+    unreadable,
+    unwritable,
+)
 
 
 @click.command("import-solution")
 @click.argument("model")
 @click.argument("solution")
 @click.option("--names", metavar="PATH", help="The names file written with the compiled model.")
-@click.option("--bound", type=float, metavar="NUMBER", help="A dual bound of the goal, for the gap.")
+@click.option("--bound", type=FiniteRange(), metavar="NUMBER", help="A dual bound of the goal, for the gap.")
 @click.option("--save", metavar="DIR", help="Save the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @define_option
@@ -34,18 +45,26 @@ def command(
     from nnmip.report.text import describe_networks, render_result
     from nnmip.solution.store import RunFolder
 
-    opened = open_model(model, define)
-    try:
-        result = opened.import_solution(solution, names, bound)
-        if save is not None and result.has_answer:
-            folder = RunFolder(Path(save))
+    with errors_as_json(model, as_json):
+        opened = open_model(model, define)
+        _ = opened.lowered
+        print_diagnostics(opened.diagnostics, sys.stderr)
+        try:
+            result = opened.import_solution(solution, names, bound)
+        except OSError as error:
+            raise unreadable(solution, error) from None
+    if save is not None and result.has_answer:
+        folder = RunFolder(Path(save))
+        try:
             folder.create()
+            folder.clear()
             folder.save_answer(opened.program, result, describe_networks(result))
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise click.UsageError(f"cannot use `{error.filename or solution}`: {reason}") from None
+        except OSError as error:
+            raise unwritable(save, error) from None
     if as_json:
         print_json(result.to_json())
     else:
         click.echo(render_result(result), nl=False)
+        if save is not None and result.has_answer:
+            click.echo(f"  saved     {save}")
     return ExitCode.YES if result.has_answer else ExitCode.NO_ANSWER

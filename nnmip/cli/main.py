@@ -9,6 +9,8 @@ import shlex
 import sys
 import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Any
 
 import click
 
@@ -25,6 +27,10 @@ COMMANDS = {
     "solve": "Find a globally optimal network, prove it and check it.",
     "solvers": "List the solvers and whether they work here.",
 }
+
+
+class _ReaderGone(Exception):
+    """Whoever read our output has closed it, as `| head` does."""
 
 
 class LazyGroup(click.Group):
@@ -53,6 +59,12 @@ class LazyGroup(click.Group):
             help = f" did you mean `{near[0]}`?" if near else f" the commands are {', '.join(COMMANDS)}"
             raise click.UsageError(f"there is no command `{args[0]}`;{help}", ctx) from None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end with 1, which says that the answer is no
+            raise _ReaderGone from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -70,6 +82,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `nnmip` and exit with its code: 0 yes, 1 no, 2 wrong command line, 3 no answer, 4 backend, 70 internal
     error, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show must not end the run
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(arguments))
 
 
@@ -90,7 +105,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except DiagnosticError as error:
         print_diagnostics(error.diagnostics, sys.stderr)
         return int(ExitCode.NO)
-    except BrokenPipeError:
+    except (_ReaderGone, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.YES)
     except Exception:

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import click
 
-from nnmip.cli.common import ExitCode
+from nnmip.cli.common import ExitCode, unreadable, unwritable
 
 
 @click.command("predict")
 @click.argument("run", metavar="DIR")
 @click.argument("table", metavar="FILE.csv")
 @click.option("--network", metavar="NAME", help="Which network, if the run has several.")
+@click.option("--separator", metavar="CHARACTER", default=",", help="What separates cells (default: a comma).")
 @click.option("-o", "--output", metavar="PATH", help="Write the rows to a file instead of standard output.")
-def command(run: str, table: str, network: str | None, output: str | None) -> int:
+def command(run: str, table: str, network: str | None, separator: str, output: str | None) -> int:
     """Apply the network that `solve --save DIR` wrote to the rows of a CSV file.
 
     Every row comes back with its score and its predicted label; scaling and label codes are those of the training.
@@ -24,13 +25,16 @@ def command(run: str, table: str, network: str | None, output: str | None) -> in
     from nnmip.solution.prediction import as_csv, predict_table
     from nnmip.solution.store import RunFolder
 
+    _check_input(table)
     networks = {trained.name: trained for trained in RunFolder(Path(run)).load_networks()}
     if network is None and len(networks) > 1:
         raise click.UsageError(f"the run has several networks; choose one of {', '.join(networks)} with --network")
     name = network if network is not None else next(iter(networks))
     if name not in networks:
         raise click.UsageError(f"the run has no network `{name}`; it has {', '.join(networks)}")
-    prediction = predict_table(networks[name], Path(table))
+    if len(separator) != 1 or separator in '"\r\n\0':
+        raise click.UsageError(f"--separator must be one character, not `{separator}`")
+    prediction = predict_table(networks[name], Path(table), separator)
     text = as_csv(prediction)
     if output is None:
         sys.stdout.write(text)
@@ -39,7 +43,18 @@ def command(run: str, table: str, network: str | None, output: str | None) -> in
             with atomic_file(Path(output)) as stream:
                 stream.write(text.encode())
         except OSError as error:
-            raise click.UsageError(f"cannot write `{output}`: {(error.strerror or str(error)).lower()}") from None
+            raise unwritable(output, error) from None
     if prediction.labelled:
         click.echo(f"{prediction.right} of {prediction.labelled} rows with a known label are right", err=True)
+    if prediction.outside:
+        rows = "row lies" if prediction.outside == 1 else "rows lie"
+        click.echo(f"{prediction.outside} {rows} outside the input domain that the network was trained for", err=True)
     return ExitCode.YES
+
+
+def _check_input(table: str) -> None:
+    try:
+        with Path(table).open("rb"):
+            pass
+    except OSError as error:
+        raise unreadable(table, error) from None

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, print_json
+from nnmip.cli.common import ExitCode, define_option, errors_as_json, open_model, print_diagnostics, print_json
 
 
 @click.command("show")
@@ -20,8 +20,9 @@ def command(file: str, as_json: bool, define: dict[str, str]) -> int:
     """
     from nnmip.report.model import model_facts, render_model
 
-    model = open_model(file, define)
-    facts = model_facts(model.lowered, model.fingerprint)
+    with errors_as_json(file, as_json):
+        model = open_model(file, define)
+        facts = model_facts(model.lowered, model.fingerprint)
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:
         print_json(facts)

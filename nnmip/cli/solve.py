@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
+from nnmip.cli.common import (
+    ExitCode,
+    FiniteRange,
+    define_option,
+    diagnostics_json,
+    open_model,
+    print_diagnostics,
+    print_json,
+    unwritable,
+)
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
-    from nnmip.pipeline import Model
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
@@ -22,10 +30,8 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @click.command("solve")
 @click.argument("file")
 @click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="auto is highs.")
-@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop after this time.")
-@click.option(
-    "--gap", type=click.FloatRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof)."
-)
+@click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
+@click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the solver.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the solver.")
 @click.option("--confirm", is_flag=True, help="Prove the answer again with a second solver.")
@@ -55,12 +61,14 @@ def command(
     Exit codes: 0 proved, 1 errors in the model or no network satisfies it, 3 no proof within the limits, 4 solver
     missing or failed, 130 interrupted.
     """
-    model = open_model(file, define)
-    if save is not None:
-        _check_writable(save)
+    if as_json and json_stream:
+        raise click.UsageError("--json prints one object and --json-stream many: choose one of them")
     try:
+        model = open_model(file, define)
         _ = model.lowered
         print_diagnostics(model.diagnostics, sys.stderr)
+        if save is not None:
+            _check_writable(save)
         with LiveProgress() as live:
             result = model.solve(
                 solver=solver,
@@ -74,7 +82,7 @@ def command(
                 progress=stream_progress if json_stream else live.update,
             )
     except DiagnosticError as error:
-        return _report_errors(error, model, as_json, json_stream)
+        return _report_errors(error, file, as_json, json_stream)
     if as_json:
         print_json(result.to_json())
     elif json_stream:
@@ -83,7 +91,7 @@ def command(
         from nnmip.report.text import render_result
 
         click.echo(render_result(result), nl=False)
-        if save is not None:
+        if save is not None and result.saved:
             click.echo(f"  saved     {save}")
     return exit_code(result, accept_feasible)
 
@@ -114,12 +122,12 @@ def _check_writable(folder: str) -> None:
     try:
         RunFolder(Path(folder)).create()
     except OSError as error:
-        raise click.UsageError(f"cannot write to `{folder}`: {(error.strerror or str(error)).lower()}") from None
+        raise unwritable(folder, error) from None
 
 
-def _report_errors(error: DiagnosticError, model: Model, as_json: bool, json_stream: bool) -> ExitCode:
+def _report_errors(error: DiagnosticError, path: str, as_json: bool, json_stream: bool) -> ExitCode:
     if as_json:
-        print_json({"model": model.source.path, "errors": diagnostics_json(error.diagnostics)})
+        print_json({"model": path, "errors": diagnostics_json(error.diagnostics)})
     elif json_stream:
         for entry in diagnostics_json(error.diagnostics):
             print_json({"type": "diagnostic", **entry}, indent=None)

@@ -12,14 +12,16 @@ from nnmip.cli.common import ExitCode, print_json
 @click.command("solvers")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(as_json: bool) -> int:
-    """Try every solver on a small model and list the result."""
+    """Try every solver on a small model and list the result.
+
+    Exit code 0 if one works, 4 if none does.
+    """
     from nnmip.backends.registry import available
 
     found = available()
     if as_json:
         print_json({a.name: asdict(a) for a in found})
-        return ExitCode.YES
-    for a in found:
+    for a in found if not as_json else ():
         state = "works" if a.usable else f"not usable: {a.reason}"
         licence = f" ({a.licence})" if a.licence else ""
         default = "  default" if a.name == found[0].name else ""

@@ -47,14 +47,25 @@ def interchangeable_units(program: Program) -> dict[str, IntArray]:
 
 
 def hidden_layers(network: Network) -> list[Layer]:
-    """The layers whose units can be permuted: the last before the next weights, not part of the result."""
+    """The layers whose units can be permuted: between weights, last before the next ones, not in the result."""
     return [
         layer
         for layer in network.layers
-        if not network.feeds_result(layer.name)
+        if _has_weights_below(network, layer)
+        and not network.feeds_result(layer.name)
         and network.readers(layer.name)
         and all(r.decisions for r in network.readers(layer.name))
     ]
+
+
+def _has_weights_below(network: Network, layer: Layer) -> bool:
+    """Whether weights lead into the units of a layer; an activation of the input has none."""
+    while not layer.decisions:
+        (source,) = layer.inputs
+        if source == network.input_name:
+            return False
+        layer = network.layer(source)
+    return True
 
 
 def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool) -> None:

@@ -84,7 +84,8 @@ def _phases(program: Program, network: Network, layer: Layer) -> dict[str, Any]:
     facts: dict[str, Any] = {"lower": float(bounds[layer.name].lo.min()), "upper": float(bounds[layer.name].hi.max())}
     if not layer.decisions:
         source = bounds[layer.inputs[0]]
-        active, inactive = int((source.lo >= 0).sum()), int((source.hi <= 0).sum())
+        is_active = source.lo >= 0
+        active, inactive = int(is_active.sum()), int((~is_active & (source.hi <= 0)).sum())
         facts.update(stable_active=active, stable_inactive=inactive, unstable=source.lo.size - active - inactive)
     return facts
 

@@ -7,27 +7,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnmip.data import Scaling
 from nnmip.hir.core import Layer
 from nnmip.solution.network import FloatArray, TrainedNetwork
 
-
-def number(value: float) -> str:
-    """A number as reports print it, six significant digits."""
-    return f"{value + 0.0:.6g}"
+DIGITS, MOST_DIGITS = 6, 17
 
 
-def linear(weights: FloatArray, names: list[str], bias: float) -> str:
+def number(value: float, digits: int = DIGITS) -> str:
+    """A number as reports print it, six significant digits unless told otherwise."""
+    return f"{value + 0.0:.{digits}g}"
+
+
+def linear(weights: FloatArray, names: list[str], bias: float, digits: int = DIGITS) -> str:
     """`0.5 * length - 2 * width + 1`, without zero terms; a constant alone where all weights are 0."""
     text = ""
     for weight, name in zip(weights.tolist(), names, strict=True):
         if weight == 0:
             continue
-        size = "" if abs(weight) == 1 else f"{number(abs(weight))} * "
+        size = "" if abs(weight) == 1 else f"{number(abs(weight), digits)} * "
         sign = (" - " if weight < 0 else " + ") if text else ("-" if weight < 0 else "")
         text += f"{sign}{size}{name}"
     if not text:
-        return number(bias)
-    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(bias))}"
+        return number(bias, digits)
+    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(bias), digits)}"
+
+
+def digits_for(scaling: Scaling, weights: FloatArray) -> int:
+    """How many digits a formula over raw columns needs: as many more as cancel where a column lies far from 0."""
+    far = np.abs(scaling.shift) / scaling.width
+    cancelled = np.log10(1.0 + np.max(far, where=weights != 0, initial=0.0))
+    return min(DIGITS + int(cancelled), MOST_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +61,31 @@ class _Writer:
             return list(self.trained.features)
         return [f"{source}[{i}]" for i in range(int(np.prod(network.input_shape)))]
 
+    def scaled_input(self, unit: int) -> str:
+        """Input `unit` as the network sees it, in the user's units."""
+        network, scaling = self.trained.network, self.trained.scaling
+        width = int(np.prod(network.input_shape))
+        weights, bias = np.eye(width)[unit], 0.0
+        names = list(self.trained.features) or [f"{network.input_name}[{i}]" for i in range(width)]
+        if scaling is None:
+            return linear(weights, names, bias)
+        raw, shift = scaling.unscale_linear(weights, bias)
+        return linear(raw, names, float(shift), digits_for(scaling, weights))
+
+    def is_constant(self, layer: Layer, unit: int) -> bool:
+        """Whether no weight leads into a unit, so that its inputs do not matter."""
+        while not layer.decisions:
+            (source,) = layer.inputs
+            if source == self.trained.network.input_name:
+                return False
+            layer = self.trained.network.layer(source)
+        return not self.trained.weights[layer.name][unit].any()
+
     def inlined(self, name: str) -> bool:
         """Whether layer `name` has no line of its own."""
         network = self.trained.network
         readers = network.readers(name)
-        return name != network.result_layer and len(readers) == 1 and not readers[0].decisions
+        return name not in (network.result_layer, network.input_name) and len(readers) == 1 and not readers[0].decisions
 
 
 def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
@@ -63,8 +93,9 @@ def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
     weights = trained.weights[layer.name][unit]
     bias = trained.biases[layer.name][unit] if layer.name in trained.biases else np.float64(0.0)
     if layer.inputs[0] == trained.network.input_name and trained.scaling is not None:
+        digits = digits_for(trained.scaling, weights)
         weights, unscaled = trained.scaling.unscale_linear(weights, bias)
-        bias = np.float64(unscaled)
+        return linear(weights, writer.inputs(layer), float(unscaled), digits)
     return linear(weights, writer.inputs(layer), float(bias))
 
 
@@ -73,7 +104,10 @@ def _relu(writer: _Writer, layer: Layer, unit: int) -> str:
     if kept is not None and not kept[unit]:
         return "0 (removed)"
     (source,) = layer.inputs
-    inner = writer.formula(source, unit) if writer.inlined(source) else writer.inputs(layer)[unit]
+    if source == writer.trained.network.input_name:
+        inner = writer.scaled_input(unit)
+    else:
+        inner = writer.formula(source, unit) if writer.inlined(source) else writer.inputs(layer)[unit]
     return f"max(0, {inner})"
 
 
@@ -91,8 +125,7 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
         if layer.name == network.result_layer or writer.inlined(layer.name):
             continue
         for unit in used.get(layer.name, tuple(range(layer.units))):
-            constant = not trained.weights[network.producer(layer.name).name][unit].any()
-            remark = "  (constant: no incoming weight)" if constant else ""
+            remark = "  (constant: no incoming weight)" if writer.is_constant(layer, unit) else ""
             lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
     if trained.coding and network.output_shape == ():
         texts = {code: text for text, code in reversed(trained.coding)}

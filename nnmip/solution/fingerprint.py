@@ -17,7 +17,7 @@ def fingerprint(program: Program, milp: Milp) -> str:
         digest.update(f"{name}={value.tolist()!r}".encode())
     for data in program.datasets:
         for array in (data.features, data.labels, data.sample_weights):
-            digest.update(array.tobytes())
+            digest.update(repr(array.shape).encode() + array.tobytes())
     for numbers in (milp.data, milp.row_lb, milp.row_ub, milp.col_lb, milp.col_ub, milp.cost):
         digest.update(numbers.tobytes())
     for structure in (milp.indptr, milp.indices, milp.integer):

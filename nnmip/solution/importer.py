@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from nnmip.backends.protocol import RawResult, Termination
+from nnmip.backends.review import proof_tolerance
 from nnmip.formats import SolutionFile, one_sided, read_solution
 from nnmip.formats.names import OBJECTIVE_CONSTANT, model_names
 from nnmip.formats.sidecar import FORMAT
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray
 from nnmip.sema.values import fail
+from nnmip.solution.result import Result
 from nnmip.source import SourceFile, Span
 
 
@@ -54,6 +56,18 @@ def read_answer(
         notes.append(f"the file says: {found.status}")
     raw = RawResult(Termination.GAP_LIMIT, found.solver, "", x, objective)
     return ImportedAnswer(raw, tuple(notes))
+
+
+def usable_bound(result: Result, bound: float | None) -> tuple[float | None, tuple[str, ...]]:
+    """The bound that the user gives for an imported answer (None if it cannot be one), and a remark if so."""
+    if bound is None or not result.has_answer:
+        return None, ()
+    if result.objective is None:
+        return None, ("the bound is not used: the model has no goal",)
+    sign = -1.0 if result.sense == "maximize" else 1.0
+    if sign * (bound - result.objective) > proof_tolerance(result.objective):
+        return None, (f"the bound {bound:.9g} is false: the goal of this network is {result.objective:.9g}",)
+    return bound, ()
 
 
 def _names_file(model: Path, solution: Path, given: str | Path | None) -> Path:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from nnmip.data import Dataset, Scaling, no_scaling
-from nnmip.hir.core import Assignment, Decision, Layer, Network, Program
+from nnmip.data import Dataset, Scaling
+from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import result
+from nnmip.ops.base import Option, ShapeMismatch
 from nnmip.ops.registry import LAYERS
+from nnmip.sema.values import MOST_AXES
 from nnmip.source import Origin, SourceFile, Span
 
 FloatArray = NDArray[np.float64]
@@ -63,6 +65,15 @@ class TrainedNetwork:
         texts = {code: text for text, code in reversed(self.coding)}
         return np.array([texts.get(code, f"{code:g}") for code in codes])
 
+    def outside(self, X: ArrayLike) -> NDArray[np.bool_]:
+        """Whether each row of X (n, features), in the user's units, is outside the declared input domain; shape (n,).
+
+        The proof of the network says nothing about such rows.
+        """
+        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
+        scaled = self.scaling.apply(rows) if self.scaling is not None else rows
+        return np.asarray((self.network.input_domain.distance(scaled) > 1e-9).any(axis=1))
+
     @property
     def weights(self) -> dict[str, FloatArray]:
         """Weights by layer name, in scaled units."""
@@ -97,7 +108,14 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
     network = trained.network
     return {
         "name": network.name,
-        "input": {"name": network.input_name, "shape": list(network.input_shape)},
+        "input": {
+            "name": network.input_name,
+            "shape": list(network.input_shape),
+            "domain": {
+                "intervals": [list(ends) for ends in network.input_domain.intervals],
+                "values": list(network.input_domain.values),
+            },
+        },
         "layers": [
             {
                 "name": layer.name,
@@ -132,55 +150,134 @@ def arrays_of(trained: TrainedNetwork) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def is_numeric(array: NDArray[Any]) -> bool:
+    """Whether an array holds finite real numbers."""
+    return array.dtype.kind in "fiu" and bool(np.isfinite(array).all())
+
+
 def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> TrainedNetwork:
-    """The inverse of `to_json` and `arrays_of`. Raises KeyError, TypeError or ValueError for anything else."""
-    name = str(data["name"])
-    origin = Origin(Span(SourceFile(name, ""), 0, 0), name)
-    layers = tuple(_layer(name, entry, arrays, origin) for entry in data["layers"])
-    shape = tuple(int(n) for n in data["result"]["shape"])
-    network = Network(
-        name=name,
-        input_name=str(data["input"]["name"]),
-        input_shape=tuple(int(n) for n in data["input"]["shape"]),
-        input_domain=Domain.of([(-1e300, 1e300)]),
-        layers=layers,
-        result_layer=str(data["result"]["layer"]),
-        result_index=np.array(data["result"]["index"], dtype=np.int64).reshape(shape),
-        origin=origin,
-    )
+    """The inverse of `to_json` and `arrays_of`, for files that anybody may have written: whatever does not describe a
+    network that can be evaluated raises KeyError, TypeError, ValueError, AttributeError or OverflowError."""
+    network = _network(data, arrays)
     values = {d.path: np.asarray(arrays[d.path], dtype=np.float64) for d in network.decisions}
-    kept = {la.path: np.asarray(arrays[f"{la.path}.kept"]) > 0 for la in layers if f"{la.path}.kept" in arrays}
-    scaling = Scaling.from_json(data["scaling"]) if data["scaling"] is not None else no_scaling(network.input_shape[0])
-    return TrainedNetwork(
-        network,
-        Assignment(values, kept),
-        scaling,
-        tuple(str(f) for f in data["features"]),
-        tuple(str(c) for c in data["columns"]),
-        data["label"],
-        tuple((str(text), float(code)) for text, code in data["coding"]),
+    kept = {la.path: arrays[f"{la.path}.kept"] for la in network.layers if f"{la.path}.kept" in arrays}
+    for layer in network.layers:
+        mask = kept.get(layer.path)
+        if mask is not None and (mask.shape != layer.shape or mask.dtype.kind != "b"):
+            raise ValueError(f"`{layer.path}.kept` is not a mask of its units")
+    width = int(np.prod(network.input_shape))
+    scaling = Scaling.from_json(data["scaling"]) if data["scaling"] is not None else None
+    features, columns = _texts(data["features"]), _texts(data["columns"])
+    if len(features) != len(columns) or len(features) not in (0, width):
+        raise ValueError(f"{width} features are needed, {len(features)} are named")
+    if scaling is not None and len(scaling.shift) != width:
+        raise ValueError("`scaling` has another number of columns")
+    label = None if data["label"] is None else _text(data["label"])
+    coding = tuple((_text(text), _finite(code)) for text, code in data["coding"])
+    return TrainedNetwork(network, Assignment(values, kept), scaling, features, columns, label, coding)
+
+
+def _network(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:
+    name = _text(data["name"])
+    origin = Origin(Span(SourceFile(name, ""), 0, 0), name)
+    source = _text(data["input"]["name"])
+    shapes = {source: _shape(data["input"]["shape"])}
+    domain = data["input"]["domain"]
+    input_domain = Domain.of(
+        [_ordered(_finite(lo), _finite(hi)) for lo, hi in domain["intervals"]], [_finite(v) for v in domain["values"]]
     )
+    layers = []
+    for entry in data["layers"]:
+        layer = _layer(name, entry, shapes, arrays, origin)
+        shapes[layer.name] = layer.shape
+        layers.append(layer)
+    last = _text(data["result"]["layer"])
+    shape = _shape(data["result"]["shape"])
+    index = np.array([_whole(i) for i in data["result"]["index"]], dtype=np.int64)
+    if (
+        last == source
+        or len(index) != int(np.prod(shape))
+        or not ((index >= 0) & (index < np.prod(shapes[last]))).all()
+    ):
+        raise ValueError("`result` does not pick entries of a layer")
+    return Network(name, source, shapes[source], input_domain, tuple(layers), last, index.reshape(shape), origin)
 
 
-def _layer(network: str, entry: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], origin: Origin) -> Layer:
-    path = f"{network}.{entry['name']}"
-    if entry["op"] not in LAYERS:
-        raise ValueError(f"unknown layer `{entry['op']}`")
+def _layer(
+    network: str,
+    entry: Mapping[str, Any],
+    shapes: Mapping[str, Shape],
+    arrays: Mapping[str, NDArray[Any]],
+    origin: Origin,
+) -> Layer:
+    """A layer whose shapes agree with those before it, by the rule of the layer table."""
+    name, op = _text(entry["name"]), LAYERS.get(_text(entry["op"]))
+    path, inputs = f"{network}.{name}", _texts(entry["inputs"])
+    if op is None or name in shapes or not inputs or not set(inputs) <= set(shapes):
+        raise ValueError(f"layer `{name}` is not one that this version knows")
+    options = {o.name: _option(o, entry["options"][o.name]) for o in op.options}
+    try:
+        inferred = op.infer(tuple(shapes[i] for i in inputs), options)
+    except ShapeMismatch as error:
+        raise ValueError(f"layer `{name}`: {error}") from None
+    required = {d.name for d in op.domains if d.required}
+    roles = set(entry["decisions"])
+    if not required <= roles <= set(inferred.decisions) or _shape(entry["shape"]) != inferred.output:
+        raise ValueError(f"layer `{name}` does not fit its inputs")
     decisions = []
-    for role, shape in entry["decisions"].items():
-        array = np.asarray(arrays[f"{path}.{role}"], dtype=np.float64)
-        if array.shape != tuple(shape) or not np.isfinite(array).all():
-            raise ValueError(f"`{path}.{role}` is not an array of finite numbers of shape {list(shape)}")
+    for role in inferred.decisions:
+        if role not in roles:
+            continue
+        array = arrays[f"{path}.{role}"]
+        if array.shape != inferred.decisions[role] or not is_numeric(array):
+            raise ValueError(f"`{path}.{role}` is not {list(inferred.decisions[role])} finite numbers")
         ends = (float(array.min(initial=0.0)), float(array.max(initial=0.0)))
         decisions.append(Decision(f"{path}.{role}", role, array.shape, Domain.of([ends]), origin))
-    return Layer(
-        name=str(entry["name"]),
-        path=path,
-        op=str(entry["op"]),
-        inputs=tuple(str(i) for i in entry["inputs"]),
-        decisions=tuple(decisions),
-        options=tuple(entry["options"].items()),
-        shape=tuple(int(n) for n in entry["shape"]),
-        prune=None,
-        origin=origin,
-    )
+    return Layer(name, path, op.name, inputs, tuple(decisions), tuple(options.items()), inferred.output, None, origin)
+
+
+def _option(option: Option, value: object) -> object:
+    if option.kind == "choice":
+        if value not in option.choices:
+            raise ValueError(f"`{option.name}` is not one of {', '.join(option.choices)}")
+        return value
+    number = _whole(value) if option.kind == "int" else _finite(value)
+    if number < option.least:
+        raise ValueError(f"`{option.name}` is less than {option.least:g}")
+    return number
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r:.40} is not a text")
+    return value
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    if not isinstance(values, list):
+        raise ValueError(f"{values!r:.40} is not a list of texts")
+    return tuple(_text(v) for v in values)
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError(f"{value!r:.40} is not a size or a position")
+    return value
+
+
+def _shape(values: object) -> Shape:
+    if not isinstance(values, list) or len(values) > MOST_AXES:
+        raise ValueError(f"{values!r:.40} is not a shape")
+    return tuple(_whole(v) for v in values)
+
+
+def _finite(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(float(value)):
+        raise ValueError(f"{value!r:.40} is not a finite number")
+    return float(value)
+
+
+def _ordered(low: float, high: float) -> tuple[float, float]:
+    if low > high:
+        raise ValueError(f"[{low:g}, {high:g}] is not an interval")
+    return low, high

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from nnmip.data import RawTable, numeric_column, read_csv
-from nnmip.diagnostics import DiagnosticError, Diagnostics
+from nnmip.data.table import separator_hint
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.sema.values import fail
 from nnmip.solution.network import FloatArray, TrainedNetwork
 from nnmip.source import SourceFile, Span
 
@@ -19,7 +21,8 @@ from nnmip.source import SourceFile, Span
 class Prediction:
     """Scores (n, *output) and predictions (n,) for the rows of a table.
 
-    right: how many rows whose label has a code are predicted right, out of `labelled` such rows.
+    right: how many rows whose label has a code are predicted right, out of `labelled` such rows. outside: how many rows
+    lie outside the input domain that the network was trained for.
     """
 
     table: RawTable
@@ -27,15 +30,32 @@ class Prediction:
     labels: tuple[str, ...]
     right: int
     labelled: int
+    outside: int
 
 
-def predict_table(trained: TrainedNetwork, path: Path) -> Prediction:
+def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> Prediction:
     """Apply a network to a CSV file whose columns are named as in the training file, or as in the model.
 
-    Raises DiagnosticError for a file that cannot be read, a missing column or a cell that is no number.
+    Raises DiagnosticError for a file that cannot be read, a missing column or a cell that is no number (NNM05xx), and
+    NNM0613 for a network whose inputs have no names or whose scores are not finite.
     """
     span = Span(SourceFile(str(path), ""), 0, 0)
-    table = read_csv(path, span)
+    if not trained.columns:
+        message = f"network `{trained.name}` cannot read a table: no loss of its model names its inputs"
+        raise fail("NNM0613", message, span, help="use `TrainedNetwork.scores` from Python")
+    table = read_csv(path, span, separator)
+    X = _inputs(trained, table, span)
+    with np.errstate(over="ignore", invalid="ignore"):
+        scores = trained.scores(X)
+    if not np.isfinite(scores).all():
+        raise fail("NNM0613", f"the scores of network `{trained.name}` for `{path.name}` are not finite", span)
+    labels = tuple(str(label) for label in trained.predict(X))
+    right, labelled = _compare(trained, table, labels)
+    return Prediction(table, scores, labels, right, labelled, int(trained.outside(X).sum()))
+
+
+def _inputs(trained: TrainedNetwork, table: RawTable, span: Span) -> FloatArray:
+    """The columns that the network reads, shape (n, features); every missing or unusable one in one DiagnosticError."""
     problems = Diagnostics()
     columns: list[FloatArray] = []
     for source, alias in zip(trained.columns, trained.features, strict=True):
@@ -44,12 +64,16 @@ def predict_table(trained: TrainedNetwork, path: Path) -> Prediction:
             columns.append(numeric_column(table, name, span))
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
-                problems.add(diagnostic)
+                problems.add(replace(diagnostic, help=_help(diagnostic, table)))
     problems.raise_errors()
-    X = np.stack(columns, axis=1)
-    labels = tuple(str(label) for label in trained.predict(X))
-    right, labelled = _compare(trained, table, labels)
-    return Prediction(table, trained.scores(X), labels, right, labelled)
+    return np.stack(columns, axis=1)
+
+
+def _help(diagnostic: Diagnostic, table: RawTable) -> str:
+    """The help for someone who has no model to change."""
+    if separator_hint(table.columns):
+        return "cells are split at commas; `--separator` names another character"
+    return "correct the cell" if diagnostic.code == "NNM0503" else diagnostic.help
 
 
 def _compare(trained: TrainedNetwork, table: RawTable, labels: tuple[str, ...]) -> tuple[int, int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluation, evaluate
 
@@ -41,15 +43,17 @@ def replay(program: Program, assignment: Assignment, claimed: float | None, boun
     recomputed objective is not worse than claimed, and it is not better than the bound allows: an answer better than
     its own bound shows that the bound is false.
     """
+    # Every test is written so that a value that is not a number fails it.
     evaluation = evaluate(program, assignment, TOLERANCE)
     objective = evaluation.objectives[0] if program.stages else None
-    reasons = [f"`{name}` is violated by {v:.3g}" for name, v in evaluation.constraints.items() if v > TOLERANCE]
-    if evaluation.domain_violation > 1e-9:
+    reasons = [f"`{path}` is not finite" for path, v in assignment.values.items() if not np.isfinite(v).all()]
+    reasons += [f"`{name}` is violated by {v:.3g}" for name, v in evaluation.constraints.items() if not v <= TOLERANCE]
+    if not evaluation.domain_violation <= 1e-9:
         reasons.append(f"a weight is {evaluation.domain_violation:.3g} outside its domain")
     if objective is not None and claimed is not None:
         sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
         slack = TOLERANCE * (1.0 + abs(claimed))
-        if sign * (objective - claimed) > slack:
+        if not sign * (objective - claimed) <= slack:
             reasons.append(f"the goal is {objective:.9g}, and the solver claims {claimed:.9g}")
         if bound is not None and sign * (bound - objective) > slack:
             reasons.append(f"the goal is {objective:.9g}, better than the solver's bound {bound:.9g}")

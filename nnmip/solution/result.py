@@ -61,7 +61,8 @@ class Metric:
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
 
-    `termination` is None for an answer that was brought back from a solution file.
+    `termination` is None for an answer that was brought back from a solution file. `saved` tells whether the run was
+    written to the folder that was asked for.
 
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
@@ -88,6 +89,7 @@ class Result:
     message: str = ""
     notes: tuple[str, ...] = ()
     log: tuple[str, ...] = field(default=(), repr=False)
+    saved: bool = False
 
     @property
     def gap(self) -> float | None:

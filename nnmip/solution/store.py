@@ -9,21 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.diagnostics import DiagnosticError
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.sema.values import fail
-from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, to_json, trained_network
+from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
 from nnmip.solution.result import Result
 from nnmip.source import SourceFile, Span
 
 FORMAT = "nnmip-network"
 VERSION = 1
 WEIGHTS, STRUCTURE, RESULT, TEXT = "weights.npz", "network.json", "result.json", "network.txt"
+MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class RunFolder:
         probe = self.path / f".probe.{uuid.uuid4().hex}"
         probe.touch()
         probe.unlink()
+
+    def clear(self, *, networks: bool = True) -> None:
+        """Remove what an earlier run wrote, so that the files never speak of two runs; with or without its networks."""
+        for name in (RESULT, TEXT, *((WEIGHTS, STRUCTURE) if networks else ())):
+            (self.path / name).unlink(missing_ok=True)
 
     def save_networks(self, program: Program, assignment: Assignment, objective: float | None) -> None:
         """Write the networks of an assignment, atomically and weights last."""
@@ -60,7 +67,7 @@ class RunFolder:
     def save_result(self, result: Mapping[str, Any], text: str) -> None:
         """Write the result as JSON and the network as text."""
         self._write(RESULT, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
-        self._write(TEXT, text.encode())
+        self._write(TEXT, text.encode(errors="backslashreplace"))
 
     def save_answer(self, program: Program, result: Result, text: str) -> None:
         """Write the network of a result, if it has one, and the result itself; `text` is the network in words."""
@@ -75,9 +82,13 @@ class RunFolder:
         try:
             if structure["format"] != FORMAT or structure["version"] != VERSION:
                 raise ValueError(f"format {structure['format']} {structure['version']}")
-            return [from_json(entry, arrays) for entry in structure["networks"]]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._unusable(STRUCTURE, f"it does not describe a network ({error})") from None
+            networks = [from_json(entry, arrays) for entry in structure["networks"]]
+            if not networks:
+                raise ValueError("it has none")
+            return networks
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            reason = f"`{error.args[0]}` is missing" if isinstance(error, KeyError) else str(error)
+            raise self._unusable(STRUCTURE, f"it does not describe a network: {reason}") from None
 
     def load_assignment(self, program: Program) -> Assignment:
         """The saved weights as an assignment of `program`; DiagnosticError NNM0613 where they do not fit it."""
@@ -85,8 +96,10 @@ class RunFolder:
         values: dict[str, NDArray[np.float64]] = {}
         for decision in program.decisions:
             array = arrays.get(decision.path)
-            if array is None or array.shape != decision.shape or array.dtype.kind not in "fiu":
+            if array is None or array.shape != decision.shape:
                 raise self._unusable(WEIGHTS, f"`{decision.path}` is missing or has another shape")
+            if not is_numeric(array):
+                raise self._unusable(WEIGHTS, f"`{decision.path}` has entries that are not finite numbers")
             values[decision.path] = array.astype(np.float64)
         kept: dict[str, NDArray[np.bool_]] = {}
         for network in program.networks:
@@ -94,8 +107,8 @@ class RunFolder:
                 if layer.prune is None:
                     continue
                 mask = arrays.get(f"{layer.path}.kept", np.ones(layer.units, dtype=bool))
-                if mask.shape != (layer.units,):
-                    raise self._unusable(WEIGHTS, f"`{layer.path}.kept` has another shape")
+                if mask.shape != (layer.units,) or mask.dtype.kind != "b":
+                    raise self._unusable(WEIGHTS, f"`{layer.path}.kept` is not a mask of {layer.units} units")
                 kept[layer.path] = mask.astype(bool)
         return Assignment(values, kept)
 
@@ -108,19 +121,25 @@ class RunFolder:
             content = json.loads((self.path / name).read_text(encoding="utf-8"))
         except OSError as error:
             raise self._unusable(name, (error.strerror or "it cannot be read").lower()) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._unusable(name, "it is not JSON") from None
         if not isinstance(content, dict):
             raise self._unusable(name, "it is not a JSON object")
         return content
 
     def _read_arrays(self) -> dict[str, NDArray[Any]]:
+        path = self.path / WEIGHTS
         try:
-            with np.load(self.path / WEIGHTS, allow_pickle=False) as archive:
+            with ZipFile(path) as packed:
+                if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
+                    raise self._unusable(WEIGHTS, f"it unpacks to more than {MOST_BYTES} bytes")
+            with np.load(path, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
         except OSError as error:
             raise self._unusable(WEIGHTS, (error.strerror or "it cannot be read").lower()) from None
-        except (ValueError, BadZipFile, EOFError, KeyError):
+        except DiagnosticError:
+            raise
+        except Exception:  # whatever zipfile, zlib and NumPy raise for a damaged archive means the same
             raise self._unusable(WEIGHTS, "it is not an NPZ archive of plain arrays") from None
 
     def _unusable(self, name: str, reason: str) -> Exception:
