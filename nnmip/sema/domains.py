@@ -15,6 +15,9 @@ from nnmip.syntax import nodes
 
 MOST_VALUES = 100_000
 
+LARGEST_BOUND = 1e15
+"""Above this a number and its neighbour are almost 1 apart."""
+
 _WHOLE = 2**53
 _SNAP = Fraction(1, 10**9)
 
@@ -37,6 +40,16 @@ def read_domain(expr: nodes.DomainExpr, constants: Constants) -> Domain:
         if len(values) > MOST_VALUES:
             raise _too_many(expr.span)
     return Domain.of(intervals, values)
+
+
+def read_bounds(expr: nodes.DomainExpr, constants: Constants) -> Domain:
+    """The domain of an input or a decision; also NNM0401 where its ends are too large to bound anything."""
+    domain = read_domain(expr, constants)
+    widest = max(abs(domain.lo), abs(domain.hi))
+    if widest > LARGEST_BOUND:
+        help = "take a narrower domain, and scale the data: `scale minmax`"
+        raise fail("NNM0401", f"a bound of {widest:g} bounds nothing in 64-bit numbers", expr.span, help=help)
+    return domain
 
 
 def _piece(piece: nodes.DomainExpr, constants: Constants) -> Parts:

@@ -10,7 +10,7 @@ from nnmip.diagnostics import Label
 from nnmip.hir.core import Decision, Layer, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
-from nnmip.sema.domains import read_domain
+from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, text_of
 from nnmip.sema.words import read_options
@@ -162,7 +162,7 @@ def _domains(call: LayerCall) -> dict[str, tuple[Domain, Span]]:
             raise fail("NNM0204", f"`{op.name}` has no decisions called `{name}`", argument.name.span, help=help)
         if name in found:
             raise fail("NNM0204", f"`{name}` is given twice", argument.span)
-        found[name] = (read_domain(argument.domain, call.elaborator.constant), argument.span)
+        found[name] = (read_bounds(argument.domain, call.elaborator.constant), argument.span)
     for option in op.domains:
         if option.required and option.name not in found:
             help = f"every decision is bounded where it is born: `{option.name} in [-1, 1]`"

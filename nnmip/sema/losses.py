@@ -9,7 +9,7 @@ from nnmip.data.table import written
 from nnmip.diagnostics import Label
 from nnmip.hir.core import Network
 from nnmip.sema.scope import Scope
-from nnmip.sema.values import fail
+from nnmip.sema.values import fail, listed
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -42,6 +42,18 @@ def check_binary_loss(
         raise fail("NNM0204", f"`{name}` needs labels, and `{data.name}` has none", data_span, help=help)
     _check_labels(name, data, data_span)
     _check_rows(network, data, data_span, source.domain.span if source.domain is not None else source.span)
+
+
+def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Span) -> None:
+    """NNM0301 or NNM0507 where two data sets that a network reads differ in their features or their scaling."""
+    if data.feature_names != first.feature_names:
+        names = f"{listed(data.feature_names)} from `{data.name}`, but {listed(first.feature_names)}"
+        help = "list the features of both in one order, renamed with `as` where the files differ"
+        raise fail("NNM0301", f"`{network.name}` reads {names} from `{first.name}`", span, help=help)
+    if not np.array_equal(data.scaling.apply(first.raw), first.features):
+        message = f"`{data.name}` and `{first.name}` are scaled differently, and `{network.name}` reads both"
+        help = "scaling is fitted to the rows of each: write `scale none` for both"
+        raise fail("NNM0507", message, span, help=help)
 
 
 def _check_score(name: str, network: Network, span: Span, returned: Span) -> None:

@@ -54,6 +54,7 @@ class _Builder:
         self.directory = directory
         self.diagnostics = diagnostics
         self.is_readable = not parsed.diagnostics
+        self.is_too_deep = False
         broken = set(parsed.broken)
         self.goals = [d for d in parsed.file.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
         self.declarations = _without_mistakes(parsed.file.declarations, parsed.diagnostics, broken)
@@ -103,9 +104,12 @@ class _Builder:
             with collected(self.diagnostics):
                 yield
         except RecursionError:
+            if self.is_too_deep:
+                return
+            self.is_too_deep = True
             span = Span(self.source, declaration.span.start, declaration.span.start + 1)
-            help = "name inner parts with `param`"
-            self.diagnostics.error("NNM0101", "the declaration is nested too deeply", span, help=help)
+            message = "the declaration is nested too deeply, in itself or through others that it reads"
+            self.diagnostics.error("NNM0101", message, span)
 
     def _value(self, declaration: Named) -> Value:
         match declaration:

@@ -11,7 +11,7 @@ from nnmip.hir.core import IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp
 from nnmip.ops.registry import FUTURE_LAYERS, LAYERS, WORDS
-from nnmip.sema.domains import read_domain
+from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.layers import LayerCall, Tensor, make_layer, read_settings
@@ -86,7 +86,7 @@ class NetworkReader:
                 help=f"add a range: `{text_of(source.span)} in [0, 1]`",
                 note="every big-M is computed from the bounds of the inputs; nnmip does not guess one",
             )
-        return shape, read_domain(source.domain, self.elaborator.constant)
+        return shape, read_bounds(source.domain, self.elaborator.constant)
 
     # ---- layers ------------------------------------------------------------------------------------------------
 
@@ -96,6 +96,7 @@ class NetworkReader:
         if name.text in self.tensors:
             first = self.tensors[name.text]
             secondary = (Label(first.span, "the first declaration"),) if first is not None else ()
+            self.tensors[name.text] = None
             raise fail("NNM0202", f"`{name.text}` is declared twice", name.span, secondary=secondary)
         if layer.annotations:
             raise not_yet("an annotation", layer.annotations[0].span)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnmip.diagnostics import Diagnostics, Label
-from nnmip.hir.core import Constant
+from nnmip.hir.core import Constant, Shape
 from nnmip.sema.domains import read_domain
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.shapes import read_shape
@@ -32,7 +32,7 @@ def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: 
     value = elaborator.constant(expr)
     declared = (Label(declaration.type.span, f"the type of `{name}`"),)
     if value.shape != shape:
-        message = f"`{name}` has shape {list(shape)}, but its value has shape {list(value.shape)}"
+        message = f"`{name}` is {_shaped(shape)}, but its value is {_shaped(value.shape)}"
         raise fail("NNM0206", message, expr.span, secondary=declared)
     misfit = _misfit(declaration.type.base, value)
     if misfit:
@@ -45,6 +45,10 @@ def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: 
             label = Label(declaration.domain.span, "its domain")
             raise fail("NNM0206", f"the value of `{name}` is outside {domain}", expr.span, secondary=(label,))
     return Constant(value.value, Origin(declaration.name.span, name), value.boolean)
+
+
+def _shaped(shape: Shape) -> str:
+    return f"a tensor of shape {list(shape)}" if shape else "a single value"
 
 
 def _misfit(base: str, value: Constant) -> str:

@@ -25,6 +25,9 @@ def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset,
     scores between it and 0 are not counted as negative. Raises DiagnosticError NNM0404 for a grid step under 1e-5.
     """
     stated = options.get("strictness")
+    if options["margin"] > 0 and stated is not None:
+        message = "`strictness` is for a margin of 0, and this margin is greater"
+        raise fail("NNM0204", message, span, help="leave one of them out")
     if options["margin"] > 0 or stated is not None:
         return {**options, "strictness": stated if stated is not None else 0.0, "strictness_exact": False}
     step = score_grid(network, data)

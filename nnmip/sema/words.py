@@ -11,7 +11,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Apply, Constant, Network, Node, Units
 from nnmip.ops.base import Kind, Option, Role, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
-from nnmip.sema.losses import check_binary_loss
+from nnmip.sema.losses import check_binary_loss, check_same_columns
 from nnmip.sema.strictness import resolve_strictness
 from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, text_of
 from nnmip.source import Origin, Span
@@ -36,6 +36,7 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     if word.role is Role.LOSS:
         assert network is not None and data is not None
         check_binary_loss(elaborator.scope, name, network, data, call.span, positional[1].span)
+        _check_same_columns(elaborator, network, data, positional[1].span)
         if name == "zero_one":
             options = resolve_strictness(options, network, data, call.span)
     node = Apply(
@@ -101,6 +102,14 @@ def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -
     if isinstance(value, Units):
         _check_has_weights(elaborator, value, expr.span)
     return value
+
+
+def _check_same_columns(elaborator: Elaborator, network: Network, data: Dataset, span: Span) -> None:
+    """Where a network reads several data sets, each must mean the same by every input."""
+    first_name = next((d for n, d in elaborator.bindings if n == network.name), data.name)
+    first = elaborator.scope.resolve(first_name, span)
+    assert isinstance(first, Dataset)
+    check_same_columns(network, first, data, span)
 
 
 def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
