@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 UNIT_ROUNDOFF = 2.0**-53
+TINY = 1e-6
+"""Bounds nearer to 0 than this are moved outward before they become coefficients."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +47,21 @@ class Interval:
     def widened(self, slack: FloatArray) -> Interval:
         return Interval(np.nextafter(self.lo - slack, -np.inf), np.nextafter(self.hi + slack, np.inf))
 
+    def signed(self, is_nonnegative: BoolArray, is_nonpositive: BoolArray) -> Interval:
+        """Cut at 0 where the sign of every exact member is known, so that widening does not lose it."""
+        lo = np.where(is_nonnegative, np.maximum(self.lo, 0.0), self.lo)
+        return Interval(lo, np.where(is_nonpositive, np.minimum(self.hi, 0.0), self.hi))
+
+    def without_tiny(self) -> Interval:
+        """Ends nearer to 0 than `TINY` moved outward, to 0 or to `TINY`: solvers drop tiny coefficients."""
+        lo, hi = self.lo, self.hi
+        lo = np.where((lo > 0) & (lo < TINY), 0.0, np.where((lo < 0) & (lo > -TINY), -TINY, lo))
+        hi = np.where((hi < 0) & (hi > -TINY), 0.0, np.where((hi > 0) & (hi < TINY), TINY, hi))
+        return Interval(lo, hi)
+
     def __add__(self, other: Interval) -> Interval:
-        return Interval(self.lo + other.lo, self.hi + other.hi).widened(np.zeros(()))
+        total = Interval(self.lo + other.lo, self.hi + other.hi).widened(np.zeros(()))
+        return total.signed((self.lo >= 0) & (other.lo >= 0), (self.hi <= 0) & (other.hi <= 0))
 
     def join(self, other: Interval) -> Interval:
         """The smallest interval that contains both."""
@@ -58,11 +74,6 @@ class Interval:
         """Entries of each sample by flat position; axis 0 is the sample axis."""
         return Interval(self.lo.reshape(len(self.lo), -1)[:, index], self.hi.reshape(len(self.hi), -1)[:, index])
 
-    def increasing(self, function: np.ufunc | object) -> Interval:
-        """The image under a nondecreasing function that is exact in floating point (such as a maximum)."""
-        assert callable(function)
-        return Interval(function(self.lo), function(self.hi))
-
 
 def matmul(inputs: Interval, weights: Interval) -> Interval:
     """Bounds of `inputs @ weights.T` where both factors vary, shapes [n, i] and [k, i] to [n, k].
@@ -72,10 +83,12 @@ def matmul(inputs: Interval, weights: Interval) -> Interval:
     n, width = inputs.shape
     k = weights.shape[0]
     lo, hi = np.zeros((n, k)), np.zeros((n, k))
+    nonnegative, nonpositive = np.zeros((n, k), dtype=bool), np.zeros((n, k), dtype=bool)
     for start in range(0, n, max(1, 4_000_000 // max(1, k * width))):
         part = slice(start, start + max(1, 4_000_000 // max(1, k * width)))
         corners = [a[part, None, :] * w[None, :, :] for a in (inputs.lo, inputs.hi) for w in (weights.lo, weights.hi)]
-        lo[part] = np.minimum.reduce(corners).sum(axis=2)
-        hi[part] = np.maximum.reduce(corners).sum(axis=2)
+        least, most = np.minimum.reduce(corners), np.maximum.reduce(corners)
+        lo[part], hi[part] = least.sum(axis=2), most.sum(axis=2)
+        nonnegative[part], nonpositive[part] = (least >= 0).all(axis=2), (most <= 0).all(axis=2)
     slack = 1.01 * (width + 2) * UNIT_ROUNDOFF * (inputs.magnitude @ weights.magnitude.T)
-    return Interval(lo, hi).widened(slack)
+    return Interval(lo, hi).widened(slack).signed(nonnegative, nonpositive)

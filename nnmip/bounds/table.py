@@ -50,5 +50,5 @@ def propagate_intervals(network: Network, rows: FloatArray) -> Bounds:
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))
         if layer.prune is not None:
             interval = interval.join(Interval.point(np.zeros(interval.shape)))
-        outputs[layer.name] = interval
+        outputs[layer.name] = interval.without_tiny() if layer.decisions else interval
     return Bounds(outputs, "interval propagation")

@@ -8,7 +8,8 @@ import platform
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Any
 
@@ -31,6 +32,15 @@ COMMANDS = {
 
 class _ReaderGone(Exception):
     """Whoever read our output has closed it, as `| head` does."""
+
+
+@contextmanager
+def _broken_pipes_named() -> Iterator[None]:
+    """Keep broken pipes from click, which would end with 1: that says that the answer is no."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise _ReaderGone from None
 
 
 class LazyGroup(click.Group):
@@ -59,11 +69,15 @@ class LazyGroup(click.Group):
             help = f" did you mean `{near[0]}`?" if near else f" the commands are {', '.join(COMMANDS)}"
             raise click.UsageError(f"there is no command `{args[0]}`;{help}", ctx) from None
 
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with _broken_pipes_named():
+            return super().make_context(info_name, args, parent, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _broken_pipes_named():
             return super().invoke(ctx)
-        except BrokenPipeError:  # click would end with 1, which says that the answer is no
-            raise _ReaderGone from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -91,7 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run `nnmip` and return its exit code."""
     try:
-        code = cli.main(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        code = cli.main(
+            args=list(arguments) if arguments is not None else None, prog_name="nnmip", standalone_mode=False
+        )
         sys.stdout.flush()
         return int(code or 0)
     except click.exceptions.Exit as done:

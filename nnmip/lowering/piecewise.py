@@ -74,6 +74,7 @@ def positive_part(
     allow (big-M form, Tjeng, Xiao and Tedrake 2019). With UPPER polarity the first two rows suffice and no binary is
     made. A gate is a 0/1 tensor of z's shape at whose 0 the entry z is 0 too.
     """
+    bounds = bounds.without_tiny()
     L, U = bounds.lo.reshape(-1), bounds.hi.reshape(-1)
     on, open_ = np.flatnonzero((L >= 0) & (U > 0)), np.flatnonzero((L < 0) & (U > 0))
     shape = z.shape

@@ -10,7 +10,7 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
-from nnmip.hir.evaluate import Evaluator
+from nnmip.hir.evaluate import Evaluator, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import hidden_layers
@@ -140,14 +140,16 @@ def _metrics(program: Program, assignment: Assignment) -> tuple[Metric, ...]:
 
 
 def _notes(program: Program) -> tuple[str, ...]:
-    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0."""
+    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0, wherever it stands."""
+    roots = [t.value for s in program.stages for t in s.terms]
+    roots += [part for constraint in program.constraints for part in constraint.parts]
     notes = []
-    for stage in program.stages:
-        for term in stage.terms:
-            if isinstance(term.value, Apply) and term.value.word == "zero_one" and term.value.option("margin") == 0:
-                strictness = term.value.option("strictness")
-                if term.value.option("strictness_exact"):
-                    notes.append(f"{term.label}: scores lie on a grid of step {strictness:g}, so nothing is lost")
-                else:
-                    notes.append(f"{term.label}: a score counts as negative from -{strictness:g} on")
-    return tuple(notes)
+    for node in (found for root in roots for found in walk(root)):
+        if not isinstance(node, Apply) or node.word != "zero_one" or node.option("margin") != 0:
+            continue
+        text, strictness = " ".join(node.origin.span.text.split()), node.option("strictness")
+        if node.option("strictness_exact"):
+            notes.append(f"{text}: scores lie on a grid of step {strictness:g}, so nothing is lost")
+        else:
+            notes.append(f"{text}: a score counts as negative from -{strictness:g} on")
+    return tuple(dict.fromkeys(notes))

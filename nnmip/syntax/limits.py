@@ -51,12 +51,12 @@ def _children(node: Any) -> Iterator[Any]:
 
 
 def _too_deep(span: Span) -> Diagnostic:
-    return _limit(f"nested deeper than {MAX_DEPTH} levels", span, "name an inner part with `let`")
+    return _limit(f"nested deeper than {MAX_DEPTH} levels", span, "take it apart into several declarations")
 
 
 def _too_long(span: Span) -> Diagnostic:
     message = f"more than {MAX_TERMS} operands in one chain"
-    return _limit(message, span, "write a sum over an index: `sum(i in 0..<n: x[i])`")
+    return _limit(message, span, "add whole tensors up:  sum(net.layer.weights)")
 
 
 def _limit(message: str, span: Span, help: str) -> Diagnostic:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnmip.bounds.interval import TINY
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity, label_groups
@@ -39,7 +40,7 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     threshold = required(node, groups.labels)
     wrong, open_ = most < threshold, np.flatnonzero((least < threshold) & (most >= threshold))
     inner = signed.gather(open_)
-    big_m = threshold[open_] - least[open_]
+    big_m = np.maximum(threshold[open_] - least[open_], TINY)
 
     def fill(x: FloatArray, choice: Choice) -> FloatArray:
         return (inner.value(x) < threshold[open_] - 1e-9).astype(np.float64)
