@@ -33,6 +33,15 @@ from nnmip.hir.core import (
 from nnmip.ops.registry import LAYERS, WORDS
 
 
+ROUNDING = 1e-9
+"""A score this near to a threshold counts as on it: a sum of floating-point products is no more exact."""
+
+
+def predicted_codes(scores: FloatArray) -> FloatArray:
+    """The label codes that scores predict: +1 where the score is at least 0 (up to rounding), else -1."""
+    return np.where(scores >= -ROUNDING, 1.0, -1.0)
+
+
 def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dict[str, FloatArray]:
     """The output of every layer for `inputs` of shape [n, *input], by layer name, each [n, *shape]."""
     outputs = {network.input_name: inputs}
@@ -81,7 +90,7 @@ class Evaluator:
 
     program: Program
     assignment: Assignment
-    tolerance: float = 0.0
+    tolerance: float = ROUNDING
     _scores: dict[tuple[str, str], FloatArray] = field(default_factory=dict)
 
     def network(self, name: str) -> Network:
@@ -175,7 +184,7 @@ class Evaluation:
         return max([self.domain_violation, *self.constraints.values()])
 
 
-def evaluate(program: Program, assignment: Assignment, tolerance: float = 0.0) -> Evaluation:
+def evaluate(program: Program, assignment: Assignment, tolerance: float = ROUNDING) -> Evaluation:
     """Compute every goal, term and constraint of `program` for `assignment`.
 
     `tolerance` is how far a score may be on the wrong side of a threshold and still count as on it.

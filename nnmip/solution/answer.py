@@ -10,7 +10,7 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
-from nnmip.hir.evaluate import Evaluator, walk
+from nnmip.hir.evaluate import Evaluator, predicted_codes, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import hidden_layers
@@ -134,13 +134,13 @@ def _metrics(program: Program, assignment: Assignment) -> tuple[Metric, ...]:
     metrics = []
     for network, name in program.bindings:
         data = program.dataset(name)
-        predicted = np.where(evaluator.scores(network, name) >= 0.0, 1.0, -1.0)
+        predicted = predicted_codes(evaluator.scores(network, name))
         metrics.append(Metric(network, name, int((predicted == data.labels).sum()), data.row_count))
     return tuple(metrics)
 
 
 def _notes(program: Program) -> tuple[str, ...]:
-    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0, wherever it stands."""
+    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0."""
     roots = [t.value for s in program.stages for t in s.terms]
     roots += [part for constraint in program.constraints for part in constraint.parts]
     notes = []

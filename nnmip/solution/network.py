@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from nnmip.data import Dataset, Scaling
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
-from nnmip.hir.evaluate import result
+from nnmip.hir.evaluate import predicted_codes, result
 from nnmip.ops.base import Option, ShapeMismatch
 from nnmip.ops.registry import LAYERS
 from nnmip.sema.values import MOST_AXES
@@ -59,7 +59,7 @@ class TrainedNetwork:
         scores = self.scores(X)
         if scores.ndim > 1:
             return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1))
-        codes = np.where(scores >= 0.0, 1.0, -1.0)
+        codes = predicted_codes(scores)
         if not self.coding:
             return codes
         texts = {code: text for text, code in reversed(self.coding)}
