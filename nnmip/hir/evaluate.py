@@ -32,7 +32,6 @@ from nnmip.hir.core import (
 )
 from nnmip.ops.registry import LAYERS, WORDS
 
-
 ROUNDING = 1e-9
 """A score this near to a threshold counts as on it: a sum of floating-point products is no more exact."""
 
