@@ -8,7 +8,7 @@ import numpy as np
 
 from nnmip.diagnostics import Label
 from nnmip.hir.core import Compare, Constant, FloatArray, Node, Plus, Scale, Shape
-from nnmip.sema.values import fail, origin_of, text_of
+from nnmip.sema.values import fail, origin_of, short_text_of
 from nnmip.source import Span
 
 
@@ -106,5 +106,5 @@ def known(value: FloatArray, span: Span) -> Constant:
 
 def _finite(value: FloatArray, span: Span) -> FloatArray:
     if not np.isfinite(value).all():
-        raise fail("NNM0205", f"`{text_of(span)}` is too large for a number", span)
+        raise fail("NNM0205", f"`{short_text_of(span)}` is too large for a number", span)
     return np.asarray(value, dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from nnmip.hir.core import Constant
 from nnmip.hir.domain import Domain
-from nnmip.sema.values import describe, fail, quoted, text_of
+from nnmip.sema.values import describe, fail, quoted, short_text_of
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -69,7 +69,7 @@ def _piece(piece: nodes.DomainExpr, constants: Constants) -> Parts:
                 raise fail("NNM0303", f"a step must be positive, this one is {width:g}", step.span)
             return [], _stepped(lo, hi, width, piece.span)
         case nodes.Number() | nodes.Unary():
-            help = f"a single value is a set: `{{{text_of(piece.span)}}}`"
+            help = f"a single value is a set: `{{{short_text_of(piece.span)}}}`"
         case _:
             help = "write `[-1, 1]`, `{-1, 0, 1}`, `-3..3`, `[-1, 1] step 1/8`, or several of them joined by `|`"
     raise fail("NNM0303", f"{quoted(piece.span)} is not a domain", piece.span, help=help)
@@ -85,7 +85,7 @@ def _end(expr: nodes.Expr, constants: Constants) -> float:
 def _interval(piece: nodes.ListLiteral, constants: Constants) -> tuple[float, float]:
     lo, hi = (_end(item, constants) for item in piece.items)
     if lo > hi:
-        low, high = (text_of(item.span) for item in piece.items)
+        low, high = (short_text_of(item.span) for item in piece.items)
         message = f"the interval is empty: its first end, {lo:g}, is above its second, {hi:g}"
         raise fail("NNM0303", message, piece.span, help=f"write `[{high}, {low}]`")
     return lo, hi
@@ -96,15 +96,17 @@ def _range(piece: nodes.Range, constants: Constants) -> tuple[float, float]:
     for value, end in ((lo, piece.low), (hi, piece.high)):
         if value != np.floor(value) or abs(value) > _WHOLE:
             message = f"the ends of a range are whole numbers, and {quoted(end.span)} is not"
-            help = f"for all numbers between write `[{text_of(piece.low.span)}, {text_of(piece.high.span)}]`"
+            help = (
+                f"for all numbers between write `[{short_text_of(piece.low.span)}, {short_text_of(piece.high.span)}]`"
+            )
             raise fail("NNM0303", message, end.span, help=help)
     if lo > hi:
-        help = f"write `{text_of(piece.high.span)}..{text_of(piece.low.span)}`"
+        help = f"write `{short_text_of(piece.high.span)}..{short_text_of(piece.low.span)}`"
         raise fail("NNM0303", f"the range is empty: {lo:g} is above {hi:g}", piece.span, help=help)
     if not piece.half_open:
         return lo, hi
     if lo == hi:
-        help = f"`{text_of(piece.low.span)}..{text_of(piece.high.span)}` includes its end"
+        help = f"`{short_text_of(piece.low.span)}..{short_text_of(piece.high.span)}` includes its end"
         raise fail("NNM0303", "the range is empty: it leaves out its end", piece.span, help=help)
     return lo, hi - 1.0
 

@@ -27,7 +27,7 @@ from nnmip.sema.values import (
     not_yet,
     origin_of,
     quoted,
-    text_of,
+    short_text_of,
 )
 from nnmip.sema.words import apply_word
 from nnmip.source import Origin, Span
@@ -221,7 +221,7 @@ def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
     if name.text in _LATER_ATTRIBUTES:
         raise not_yet(f"`.{name.text}`", name.span)
     near = closest(name.text, [*layers, "weights", "biases"])
-    help = f"did you mean `{near}`?" if near else f"its layers are {listed(list(layers))}"
+    help = f"did you mean `{near}`?" if near else f"its layers are {listed(layers)}"
     raise fail("NNM0201", f"network `{network.name}` has no `{name.text}`", name.span, help=help)
 
 
@@ -247,7 +247,7 @@ def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
 
 def _as_number(value: Value, expr: nodes.Expr) -> str:
     """The edit that makes a number of something else, empty where there is none."""
-    text = text_of(expr.span)
+    text = short_text_of(expr.span)
     match value:
         case LayerValue(layer=layer):
             return f"its weights are `{text}.weights`" if layer.decisions else f"count its units: `count(used({text}))`"

@@ -27,7 +27,7 @@ from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, quoted, text_of
+from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, quoted, short_text_of, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 
@@ -43,7 +43,7 @@ def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
     if value.shape != ():
         wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
         message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
-        raise fail("NNM0301", message, wrong, help=f"write `sum({text_of(wrong)})`")
+        raise fail("NNM0301", message, wrong, help=f"write `sum({short_text_of(wrong)})`")
     seen: dict[str, int] = {}
     terms: list[Term] = []
     for term in _terms(value, np.asarray(1.0)):
@@ -82,7 +82,7 @@ def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Co
     if not isinstance(value, NODE_TYPES) or isinstance(value, Units) or not value.boolean:
         message = f"a constraint says that something holds, and this is {describe(value)}"
         is_number = isinstance(value, NODE_TYPES) and not isinstance(value, Units)
-        help = f"compare it: `{text_of(body.span)} <= 1`" if is_number else ""
+        help = f"compare it: `{short_text_of(body.span)} <= 1`" if is_number else ""
         raise fail("NNM0205", message, body.span, help=help)
     one = Constant(np.asarray(1.0), Origin(body.span, "true"))
     return Constraint(name, declaration.sentence, (compare(">=", value, one, body.span),), origin)
@@ -110,7 +110,7 @@ def _comparison(op: str, left: Node, right: Node, left_span: Span, right_span: S
         raise not_yet("`!=`", span)
     if op not in ("<", ">"):
         return compare(op, left, right, span)
-    help = _without_strictness(op, left, right, text_of(left_span), text_of(right_span))
+    help = _without_strictness(op, left, right, short_text_of(left_span), short_text_of(right_span))
     raise fail("NNM0205", f"a strict `{op}` between numbers needs a margin, so that it can be proved", span, help=help)
 
 

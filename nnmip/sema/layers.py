@@ -12,7 +12,7 @@ from nnmip.hir.domain import Domain
 from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, text_of
+from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, short_text_of
 from nnmip.sema.words import read_options
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
@@ -133,7 +133,7 @@ def _options(call: LayerCall) -> dict[str, Any]:
     for argument in given:
         name = argument.name.text
         if any(domain.name == name for domain in op.domains):
-            help = f"write `{name} in {text_of(argument.value.span)}`"
+            help = f"write `{name} in {short_text_of(argument.value.span)}`"
             raise fail("NNM0204", f"`{name}` takes a domain after `in`", argument.span, help=help)
         if name in _LATER_OPTIONS:
             raise not_yet(f"`{name}:`", argument.span)

@@ -17,7 +17,7 @@ from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.layers import LayerCall, Tensor, make_layer, read_settings
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.shapes import read_shape
-from nnmip.sema.values import Poisoned, collected, fail, listed, not_yet, quoted, text_of
+from nnmip.sema.values import Poisoned, collected, fail, listed, not_yet, quoted, short_text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -83,7 +83,7 @@ class NetworkReader:
                 "NNM0401",
                 f"input `{name}` has no bounds",
                 source.span,
-                help=f"add a range: `{text_of(source.span)} in [0, 1]`",
+                help=f"add a range: `{short_text_of(source.span)} in [0, 1]`",
                 note="every big-M is computed from the bounds of the inputs; nnmip does not guess one",
             )
         return shape, read_bounds(source.domain, self.elaborator.constant)
@@ -111,7 +111,7 @@ class NetworkReader:
         while isinstance(value, nodes.Paren):
             value = value.inner
         if not (isinstance(value, nodes.Call) and isinstance(value.function, nodes.Ref)):
-            help = f"the layers are {listed(list(LAYERS))}"
+            help = f"the layers are {listed(LAYERS)}"
             raise fail("NNM0203", f"{quoted(value.span)} is not a layer", value.span, help=help)
         op = _layer_op(value.function)
         call = LayerCall(self.elaborator, op, value, f"{self.declaration.name.text}.{name}")
@@ -148,7 +148,7 @@ class NetworkReader:
             label = Label(later.name.span, "declared here")
             raise fail("NNM0201", message, ref.span, secondary=(label,), help="a layer reads layers above it")
         near = closest(ref.name, self.tensors)
-        help = f"did you mean `{near}`?" if near else f"there are {listed(list(self.tensors))}"
+        help = f"did you mean `{near}`?" if near else f"there are {listed(self.tensors)}"
         raise fail("NNM0201", f"no layer or input is called `{ref.name}`", ref.span, help=help)
 
     def _tensor_of(self, name: str) -> Tensor:
@@ -200,9 +200,9 @@ def _layer_op(function: nodes.Ref) -> LayerOp:
     if name in LAYERS:
         return LAYERS[name]
     if name in FUTURE_LAYERS:
-        raise not_yet(f"layer `{name}`", span, help=f"the layers are {listed(list(LAYERS))}")
+        raise not_yet(f"layer `{name}`", span, help=f"the layers are {listed(LAYERS)}")
     if name in WORDS:
         raise fail("NNM0203", f"`{name}` is not a layer", span, help="it stands in goals and constraints")
     near = closest(name, LAYERS)
-    help = f"did you mean `{near}`?" if near else f"the layers are {listed(list(LAYERS))}"
+    help = f"did you mean `{near}`?" if near else f"the layers are {listed(LAYERS)}"
     raise fail("NNM0203", f"no layer is called `{name}`", span, help=help)

@@ -21,7 +21,7 @@ from nnmip.data import (
 from nnmip.data.table import BoolArray
 from nnmip.diagnostics import Label
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.values import fail, listed, not_yet, quoted, short_text_of, text_of
+from nnmip.sema.values import fail, listed, not_yet, quoted, short_text_of
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 
@@ -127,8 +127,8 @@ def _scale(elaborator: Elaborator, entry: nodes.Features) -> ScaleChoice:
         if len(expr.indices) != 2 or len(ends) != 2:
             raise fail("NNM0303", "a scaling range has two ends", expr.span, help="write `scale minmax [-1, 1]`")
     if not isinstance(name, nodes.Ref) or name.name not in _SCALINGS:
-        near = closest(text_of(name.span), _SCALINGS)
-        help = f"did you mean `{near}`?" if near else f"the scalings are {listed(list(_SCALINGS))}"
+        near = closest(short_text_of(name.span), _SCALINGS)
+        help = f"did you mean `{near}`?" if near else f"the scalings are {listed(_SCALINGS)}"
         raise fail("NNM0203", f"no scaling is called {quoted(name.span)}", name.span, help=help)
     kind = _SCALINGS[name.name]
     if kind != "minmax" and name is not expr:

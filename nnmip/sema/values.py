@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -119,7 +119,7 @@ def quoted(span: Span) -> str:
     return f"`{short_text_of(span)}`"
 
 
-def listed(names: Iterator[str] | list[str] | tuple[str, ...], most: int = 8) -> str:
+def listed(names: Iterable[str], most: int = 8) -> str:
     """Names in backquotes, separated by commas; a long list is cut."""
     known = [f"`{name}`" for name in names]
     return ", ".join(known if len(known) <= most else [*known[:most], "..."])

@@ -13,7 +13,7 @@ from nnmip.ops.base import Kind, Option, Role, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.losses import check_binary_loss, check_same_columns
 from nnmip.sema.strictness import resolve_strictness
-from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, text_of
+from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, short_text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -114,7 +114,7 @@ def _check_same_columns(elaborator: Elaborator, network: Network, data: Dataset,
 
 def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
     """What the user most likely meant, empty where nothing suggests itself."""
-    text = text_of(span)
+    text = short_text_of(span)
     match kind, value:
         case Kind.TENSOR, Network():
             return f"write `{word}({text}.weights)`"
