@@ -6,7 +6,7 @@ import numpy as np
 
 from nnmip.hir.core import Apply, Compare, Constant, Gather, Join, Node, Plus, Reference, Scale, Units
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.milp.affine import Affine, concatenate
+from nnmip.milp.affine import Affine, add_up, concatenate
 from nnmip.milp.model import FloatArray
 
 
@@ -22,10 +22,7 @@ def lower_expression(low: Lowering, node: Node, polarity: Polarity) -> Affine:
         case Join(parts=parts):
             return concatenate([lower_expression(low, p, polarity) for p in parts])
         case Plus(terms=terms, shape=shape):
-            total = Affine.constant(np.zeros(shape))
-            for term in terms:
-                total = total + lower_expression(low, term, polarity)
-            return total
+            return add_up([lower_expression(low, term, polarity) for term in terms], shape)
         case Scale(factor=factor, operand=operand):
             return lower_expression(low, operand, scaled(polarity, factor)) * factor
         case Apply(word=word):

@@ -13,7 +13,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_comparison, lower_expression, scaled
 from nnmip.lowering.networks import encode_network
 from nnmip.lowering.symmetry import order_units, ordered
-from nnmip.milp.affine import Affine
+from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import interchangeable_units
@@ -80,11 +80,11 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
 def _goal(low: Lowering, stage: Stage) -> Affine:
     """The goal in the user's sense; each term is encoded only on the side that the optimum presses against."""
     wanted = Polarity.UPPER if stage.sense == "minimize" else Polarity.LOWER
-    total = Affine.constant(np.zeros(()))
+    parts: list[Affine] = []
     for term in stage.terms:
         polarity = scaled(wanted, np.asarray(term.coefficient))
-        total = total + lower_expression(low, term.value, polarity) * term.coefficient
-    return total
+        parts.append(lower_expression(low, term.value, polarity) * term.coefficient)
+    return add_up(parts, ())
 
 
 def _check_coefficients(milp: Milp) -> None:

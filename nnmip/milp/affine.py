@@ -140,6 +140,21 @@ def concatenate(parts: list[Affine]) -> Affine:
     )
 
 
+def add_up(parts: list[Affine], shape: Shape) -> Affine:
+    """The sum of any number of tensors, each broadcast to `shape`."""
+    wide = [_broadcast(p, shape) for p in parts]
+    const = np.zeros(shape)
+    for part in wide:
+        const = const + part[0]
+    empty = np.zeros(0, dtype=np.int64)
+    return Affine(
+        const,
+        np.concatenate([empty, *(part[1] for part in wide)]),
+        np.concatenate([empty, *(part[2] for part in wide)]),
+        np.concatenate([np.zeros(0), *(part[3] for part in wide)]),
+    )
+
+
 def matmul(data: FloatArray, weights: Affine) -> Affine:
     """`data @ weights.T` for constant data [n, i] and decisions [k, i], shape [n, k]."""
     n, width = data.shape
