@@ -305,7 +305,7 @@ def _no_least_magnitude(d: Decision, reason: Origin) -> DiagnosticError:
                 reason.span,
                 label="needs to know that a weight is not 0",
                 secondary=(Label(d.origin.span, f"domain {d.domain}"),),
-                help=f"give the domain a least magnitude:  {' | '.join(parts)}",
+                help=f"give the domain a least magnitude: `{' | '.join(parts)}`",
             )
         ]
     )

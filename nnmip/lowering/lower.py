@@ -21,7 +21,7 @@ from nnmip.source import Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
 SMALLEST, LARGEST = 1e-9, 1e15
-"""Solvers silently drop smaller coefficients and refuse larger ones."""
+"""Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +73,7 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
             lower_comparison(low, path, part)
     milp = low.builder.build()
     milp.verify()
-    _check_coefficients(milp)
+    _check_numbers(milp)
     return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
 
 
@@ -87,23 +87,36 @@ def _goal(low: Lowering, stage: Stage) -> Affine:
     return add_up(parts, ())
 
 
-def _check_coefficients(milp: Milp) -> None:
-    """Refuse a model that a solver would change: DiagnosticError NNM0405 at the source of the first such row."""
+def _check_numbers(milp: Milp) -> None:
+    """Refuse a model that a solver would change: DiagnosticError NNM0405 at the source of the first such number."""
     size = np.abs(milp.data)
     wrong = np.flatnonzero((size <= SMALLEST) | (size >= LARGEST))
-    if not len(wrong):
-        return
-    entry = int(wrong[0])
-    block = milp.row_block(int(milp.row_of_entry[entry]))
-    column = milp.column_name(int(milp.indices[entry]))
-    raise DiagnosticError(
+    if len(wrong):
+        entry = int(wrong[0])
+        column = milp.column_name(int(milp.indices[entry]))
+        block = milp.row_block(int(milp.row_of_entry[entry]))
+        raise _unusable_number(block.origin, f"multiplies `{column}` by {milp.data[entry]:.3g}")
+    for numbers, block_of in (
+        (milp.cost, milp.column_block),
+        (milp.col_lb, milp.column_block),
+        (milp.col_ub, milp.column_block),
+        (milp.row_lb, milp.row_block),
+        (milp.row_ub, milp.row_block),
+    ):
+        huge = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= LARGEST))
+        if len(huge):
+            raise _unusable_number(block_of(int(huge[0])).origin, f"leads to the number {numbers[huge[0]]:.3g}")
+
+
+def _unusable_number(origin: Origin, what: str) -> DiagnosticError:
+    return DiagnosticError(
         [
             Diagnostic(
                 "NNM0405",
-                f"`{block.origin.path}` multiplies `{column}` by {milp.data[entry]:.3g}, which solvers do not keep",
-                block.origin.span,
+                f"`{origin.path}` {what}, which solvers do not keep",
+                origin.span,
                 help="scale the data (`scale minmax`) or round it; write tiny factors as 0",
-                note=f"solvers drop coefficients up to {SMALLEST:g} and refuse those from {LARGEST:g} on",
+                note=f"solvers drop coefficients up to {SMALLEST:g} and refuse numbers from {LARGEST:g} on",
             )
         ]
     )
