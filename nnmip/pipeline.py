@@ -37,6 +37,8 @@ Parameters = Mapping[str, str | float]
 POLISH_SECONDS = 5.0
 """An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
 
+MENDED = "the numbers did not pass the replay; their integers were kept and the rest was solved again"
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -261,7 +263,8 @@ def replayed(
     polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", limits)
     if polished.x is None:
         return raw, checked
-    mended = replace(raw, x=polished.x, objective=polished.objective)
+    message = "; ".join(part for part in (raw.message, MENDED) if part)
+    mended = replace(raw, x=polished.x, objective=polished.objective, message=message)
     again = replay_raw(lowered, mended)
     if again is not None and again.status is ReplayStatus.PASSED:
         return mended, again

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnmip.backends.protocol import RawResult, Termination
 from nnmip.backends.review import proof_tolerance
+from nnmip.backends.tracker import ACCEPTED_VIOLATION
 from nnmip.formats import SolutionFile, one_sided, read_solution
 from nnmip.formats.names import OBJECTIVE_CONSTANT, model_names
 from nnmip.formats.sidecar import FORMAT
@@ -52,6 +53,9 @@ def read_answer(
     notes = []
     if found.objective is not None and abs(found.objective - objective) > 1e-6 * (1.0 + abs(objective)):
         notes.append(f"the file states the objective {found.objective:.9g}; its values give {objective:.9g}")
+    violation = milp.violation(x)
+    if violation > ACCEPTED_VIOLATION:
+        notes.append(f"the values break the compiled model by {violation:.3g}; only the network they describe counts")
     if found.status:
         notes.append(f"the file says: {found.status}")
     raw = RawResult(Termination.GAP_LIMIT, found.solver, "", x, objective)

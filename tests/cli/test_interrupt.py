@@ -1,0 +1,137 @@
+"""Ctrl-C and `kill -9` during a long solve: what was found is kept, and no solver is left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnmip.cli.main import run
+from nnmip.pipeline import load
+from nnmip.solution.replay import ReplayStatus, replay
+from nnmip.solution.store import RunFolder
+from tests.workbench import hard, standard_json, start_nnmip
+
+TRIVIAL = 0.9
+"""The network that every run starts from is worse than this."""
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A long solve that saves to `run` and streams to stdout; nothing of it is left after the test."""
+    hard(tmp_path)
+    process = start_nnmip(tmp_path, "solve", "hard.nnm", "--save", "run", "--json-stream")
+    yield process
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def wait_for_network(child: subprocess.Popen[str]) -> dict[str, Any]:
+    """The first progress with a good incumbent."""
+    assert child.stdout is not None
+    for line in child.stdout:
+        entry: dict[str, Any] = standard_json(line)
+        if entry["incumbent"] is not None and entry["incumbent"] < TRIVIAL:
+            return entry
+    raise AssertionError("the solve ended early")
+
+
+def solvers_below(process: int) -> list[int]:
+    """The children of a process, which are solver processes."""
+    listed = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(number) for number in listed.split()]
+
+
+def is_running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def wait_until_gone(processes: list[int]) -> None:
+    assert processes, "a solver process was running"
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if not any(map(is_running, processes)):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still running: {processes}")
+
+
+def saved_goal(folder: Path, model: Path) -> float:
+    """The goal of a saved network, recomputed; its replay must pass."""
+    program = load(model).program
+    checked = replay(program, RunFolder(folder).load_assignment(program), None, None)
+    assert checked.status is ReplayStatus.PASSED
+    assert checked.objective is not None
+    return checked.objective
+
+
+def test_ctrl_c_keeps_the_best_network(child: subprocess.Popen[str], tmp_path: Path) -> None:
+    seen = wait_for_network(child)
+    solvers = solvers_below(child.pid)
+    os.killpg(child.pid, signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (130, "")
+    result = standard_json(out.splitlines()[-1])
+    assert (result["type"], result["termination"], result["solution"]) == ("result", "interrupted", "feasible")
+    assert result["proof"] == "none"
+    assert result["replay"]["status"] == "passed"
+    assert result["objective"] <= seen["incumbent"] + 1e-9
+    assert result["dual_bound"] <= result["objective"]
+    wait_until_gone(solvers)
+    saved = standard_json((tmp_path / "run" / "result.json").read_text())
+    assert saved["objective"] == result["objective"]
+    assert saved_goal(tmp_path / "run", tmp_path / "hard.nnm") == pytest.approx(result["objective"], abs=1e-9)
+
+
+def test_kill_loses_nothing_that_was_found(
+    child: subprocess.Popen[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = wait_for_network(child)
+    solvers = solvers_below(child.pid)
+    time.sleep(0.5)  # the incumbent follows the progress line that announced it
+    child.kill()
+    child.wait(timeout=60)
+    wait_until_gone(solvers)
+
+    folder = tmp_path / "run"
+    assert sorted(p.name for p in folder.iterdir() if not p.name.endswith(".tmp")) == ["network.json", "weights.npz"]
+    kept = saved_goal(folder, tmp_path / "hard.nnm")
+    assert kept <= seen["incumbent"] + 1e-9
+    assert standard_json((folder / "network.json").read_text())["objective"] == pytest.approx(kept)
+
+    assert run(["predict", str(folder), str(tmp_path / "hard.csv")]) == 0
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 41
+    assert " of 40 rows with a known label are right" in err
+
+    assert (
+        run(["solve", str(tmp_path / "hard.nnm"), "--resume", str(folder), "--time-limit", "1", "--json-stream"]) == 3
+    )
+    lines = [standard_json(line) for line in capsys.readouterr().out.splitlines()]
+    first = next(line["incumbent"] for line in lines if line.get("incumbent") is not None)
+    assert first <= kept + 1e-9
+    assert lines[-1]["objective"] <= kept + 1e-9
+
+
+def test_a_second_run_replaces_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, folder = str(hard(tmp_path)), str(tmp_path / "run")
+    assert run(["solve", model, "--save", folder, "--time-limit", "1.5"]) == 3
+    found = saved_goal(Path(folder), Path(model))
+    assert run(["solve", model, "--save", folder, "--resume", folder, "--time-limit", "0"]) == 3
+    assert saved_goal(Path(folder), Path(model)) <= found + 1e-9
+    capsys.readouterr()
