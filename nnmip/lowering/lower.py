@@ -73,7 +73,7 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
             lower_comparison(low, path, part)
     milp = low.builder.build()
     milp.verify()
-    _check_numbers(milp)
+    _check_numbers(milp, program.stages[0].origin if program.stages else origin)
     return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
 
 
@@ -87,7 +87,7 @@ def _goal(low: Lowering, stage: Stage) -> Affine:
     return add_up(parts, ())
 
 
-def _check_numbers(milp: Milp) -> None:
+def _check_numbers(milp: Milp, goal: Origin) -> None:
     """Refuse a model that a solver would change: DiagnosticError NNM0405 at the source of the first such number."""
     size = np.abs(milp.data)
     wrong = np.flatnonzero((size <= SMALLEST) | (size >= LARGEST))
@@ -106,6 +106,8 @@ def _check_numbers(milp: Milp) -> None:
         huge = np.flatnonzero(np.isfinite(numbers) & (np.abs(numbers) >= LARGEST))
         if len(huge):
             raise _unusable_number(block_of(int(huge[0])).origin, f"leads to the number {numbers[huge[0]]:.3g}")
+    if abs(milp.offset) >= LARGEST:
+        raise _unusable_number(goal, f"leads to the number {milp.offset:.3g}")
 
 
 def _unusable_number(origin: Origin, what: str) -> DiagnosticError:
