@@ -14,7 +14,6 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.diagnostics import DiagnosticError
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.sema.values import fail
@@ -131,16 +130,15 @@ class RunFolder:
         path = self.path / WEIGHTS
         try:
             with ZipFile(path) as packed:
-                if sum(entry.file_size for entry in packed.infolist()) > MOST_BYTES:
-                    raise self._unusable(WEIGHTS, f"it unpacks to more than {MOST_BYTES} bytes")
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
+                unpacked = sum(entry.file_size for entry in packed.infolist())
+            arrays = _plain_arrays(path) if unpacked <= MOST_BYTES else None
         except OSError as error:
             raise self._unusable(WEIGHTS, (error.strerror or "it cannot be read").lower()) from None
-        except DiagnosticError:
-            raise
         except Exception:  # whatever zipfile, zlib and NumPy raise for a damaged archive means the same
-            raise self._unusable(WEIGHTS, "it is not an NPZ archive of plain arrays") from None
+            arrays = None
+        if arrays is None:
+            raise self._unusable(WEIGHTS, f"it is not an NPZ archive of plain arrays of at most {MOST_BYTES} bytes")
+        return arrays
 
     def _unusable(self, name: str, reason: str) -> Exception:
         file = SourceFile(str(self.path / name), "")
@@ -150,3 +148,10 @@ class RunFolder:
             Span(file, 0, 0),
             help="name a folder that `nnmip solve --save` wrote",
         )
+
+
+def _plain_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
+    """The arrays of an archive, None if it holds anything else; nothing is unpickled."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return arrays if all(isinstance(array, np.ndarray) for array in arrays.values()) else None
