@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import positive_part
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import FloatArray
+from nnmip.milp.model import BoolArray, FloatArray
 from nnmip.source import Origin
 
 INTEGER_FROM = 5
@@ -112,6 +113,7 @@ class PiecesEncoding(Encoding):
 
     picks: Affine
     pieces: tuple[tuple[float, float], ...]
+    parts: dict[int, Affine]
 
     def levels(self) -> FloatArray:
         """The values of a finite domain in the order of `picks`."""
@@ -119,11 +121,32 @@ class PiecesEncoding(Encoding):
         return np.array([lo for lo, _ in self.pieces])
 
     def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
-        crossing = [lo <= 0.0 <= hi and lo < hi for lo, hi in self.pieces]
-        if any(crossing) and Polarity.LOWER in polarity:
+        """The picks of the pieces without 0 and, where 0 is in an interval, a binary t for that piece as in
+        `IntervalEncoding`: l t <= part <= u t, t <= pick; then it bounds from above only."""
+        around_zero = next((i for i, (lo, hi) in enumerate(self.pieces) if lo <= 0.0 <= hi), None)
+        others = (self.picks * np.where(np.arange(len(self.pieces)) == around_zero, 0.0, 1.0)).sum(axis=-1)
+        if around_zero not in self.parts:
+            return others
+        if Polarity.LOWER in polarity:
             raise _no_least_magnitude(self.decision, reason)
-        zero = np.array([lo == hi == 0.0 for lo, hi in self.pieces])
-        return (self.picks * np.where(zero, 0.0, 1.0)).sum(axis=-1)
+        if self._nonzero is None:
+            self._nonzero = self._nonzero_inside(low, around_zero)
+        return others + self._nonzero
+
+    def _nonzero_inside(self, low: Lowering, piece: int) -> Affine:
+        d, builder, part, (lo, hi) = self.decision, low.builder, self.parts[piece], self.pieces[piece]
+
+        def fill(x: FloatArray, choice: Choice) -> BoolArray:
+            value = choice[d.path]
+            inside: BoolArray = (value != 0) & (value >= lo) & (value <= hi)
+            return inside
+
+        t = builder.binaries(f"{d.path}.nonzero", d.shape, d.origin, fill)
+        builder.note_big_m(np.array([lo, hi]), d.origin)
+        builder.rows(f"{d.path}.nonzero.upper", part - t * hi, d.origin, ub=0.0)
+        builder.rows(f"{d.path}.nonzero.lower", part - t * lo, d.origin, lb=0.0)
+        builder.rows(f"{d.path}.nonzero.picked", t - _piece(self.picks, piece), d.origin, ub=0.0)
+        return t
 
     def absolute(self, low: Lowering, polarity: Polarity) -> Affine:
         if self.decision.domain.is_finite:
@@ -135,6 +158,8 @@ class PiecesEncoding(Encoding):
         chosen = picks.argmax(axis=-1)
         lo, hi = (np.array(ends)[chosen] for ends in zip(*self.pieces, strict=True))
         value = np.clip(self.value.value(x), lo, hi)
+        if self._nonzero is not None:
+            value = np.where((lo <= 0.0) & (hi >= 0.0) & (self._nonzero.value(x) < 0.5), 0.0, value)
         return np.where(picks.sum(axis=-1) < 0.5, 0.0, value) + 0.0
 
 
@@ -161,17 +186,23 @@ class IntegerEncoding(Encoding):
         if self._nonzero is None:
             values = np.array(d.domain.values)
             above, below = values[values > 0], values[values < 0]
+            # A sign that no value has gets no binary: with ends of 0 its rows would leave it free.
+            p = self._sign(low, "positive", lambda v: v > 0) if len(above) else Affine.constant(np.zeros(d.shape))
+            n = self._sign(low, "negative", lambda v: v < 0) if len(below) else Affine.constant(np.zeros(d.shape))
             hi, least = (above[-1], above[0]) if len(above) else (0.0, 0.0)
             lo, greatest = (below[0], below[-1]) if len(below) else (0.0, 0.0)
             builder, w = low.builder, self.value
-            p = builder.binaries(f"{d.path}.positive", d.shape, d.origin, lambda x, choice: choice[d.path] > 0)
-            n = builder.binaries(f"{d.path}.negative", d.shape, d.origin, lambda x, choice: choice[d.path] < 0)
             builder.note_big_m(np.array([lo, hi]), d.origin)
             builder.rows(f"{d.path}.nonzero.upper", w - p * hi - n * greatest, d.origin, ub=0.0)
             builder.rows(f"{d.path}.nonzero.lower", w - n * lo - p * least, d.origin, lb=0.0)
-            builder.rows(f"{d.path}.nonzero.sign", p + n, d.origin, ub=1.0)
+            if len(above) and len(below):
+                builder.rows(f"{d.path}.nonzero.sign", p + n, d.origin, ub=1.0)
             self._nonzero = p + n
         return self._nonzero
+
+    def _sign(self, low: Lowering, name: str, holds: Callable[[FloatArray], BoolArray]) -> Affine:
+        d = self.decision
+        return low.builder.binaries(f"{d.path}.{name}", d.shape, d.origin, lambda x, choice: holds(choice[d.path]))
 
     def lift(self, x: FloatArray) -> FloatArray:
         values = np.array(self.decision.domain.values)
@@ -261,17 +292,19 @@ def _encode_pieces(low: Lowering, d: Decision, gate: Affine | None) -> PiecesEnc
         low.builder.rows(f"{d.path}.one_pick", bits.sum(axis=-1) - whole, d.origin, ub=0.0)
     picks = _with_reference(bits, whole - bits.sum(axis=-1), reference, len(pieces))
     value = (picks * np.where(lo == hi, lo, 0.0)).sum(axis=-1)
-    for i in np.flatnonzero(lo < hi):
-        pick = _piece(picks, int(i))
+    parts: dict[int, Affine] = {}
+    for i in np.flatnonzero(lo < hi).tolist():
+        pick = _piece(picks, i)
 
-        def part(x: FloatArray, choice: Choice, i: int = int(i)) -> FloatArray:
+        def part(x: FloatArray, choice: Choice, i: int = i) -> FloatArray:
             return np.where(chosen(x, choice)[..., i], choice[d.path], 0.0)
 
         w = low.builder.columns(f"{d.path}.part{i}", d.shape, min(lo[i], 0.0), max(hi[i], 0.0), d.origin, part)
         low.builder.rows(f"{d.path}.part{i}.upper", w - pick * hi[i], d.origin, ub=0.0)
         low.builder.rows(f"{d.path}.part{i}.lower", w - pick * lo[i], d.origin, lb=0.0)
+        parts[i] = w
         value = value + w
-    return PiecesEncoding(d, value, gate, picks, pieces)
+    return PiecesEncoding(d, value, gate, picks, pieces, parts)
 
 
 def _with_reference(bits: Affine, rest: Affine, reference: int, count: int) -> Affine:

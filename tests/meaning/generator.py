@@ -1,0 +1,343 @@
+"""Small random models as source text and table, for numpy (in bulk) and for Hypothesis (which shrinks them).
+
+Both draw from one description: a `Chooser` hands out integers, everything else is made from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import comb, prod
+from typing import Protocol, TypeVar
+
+import numpy as np
+from hypothesis import strategies as st
+
+MOST_ASSIGNMENTS = 20_000
+COLUMNS = ("f0", "f1")
+
+SMALL = ("{-1, 0, 1}", "{-1, 1}", "{0, 1}", "{1, 2}", "{-1, 0, 0.5}", "{-2, 1}", "{-1, 0}", "{0.5}", "{-0.5, 0.5, 1}")
+EVEN = ("-2..2", "[-1, 1] step 1/2", "0..4", "1..5", "-4..0", "[-1, 2] step 1/2")
+BIASES = ("{-1, 0, 1}", "{-1, 0}", "{0.5}", "{-1, 1}", "{0, 0.5}", "{1, 2}", "-2..2", "[-1, 1] step 1/2")
+SIZES = {
+    "{-1, 0, 1}": 3,
+    "{-1, 1}": 2,
+    "{0, 1}": 2,
+    "{1, 2}": 2,
+    "{-1, 0, 0.5}": 3,
+    "{-2, 1}": 2,
+    "{-1, 0}": 2,
+    "{0.5}": 1,
+    "{-0.5, 0.5, 1}": 3,
+    "{0, 0.5}": 2,
+    "-2..2": 5,
+    "[-1, 1] step 1/2": 5,
+    "0..4": 5,
+    "1..5": 5,
+    "-4..0": 5,
+    "[-1, 2] step 1/2": 7,
+}
+
+T = TypeVar("T")
+
+
+class Chooser(Protocol):
+    """A source of choices."""
+
+    def integer(self, low: int, high: int) -> int:
+        """An integer from low to high, both included."""
+
+
+@dataclass(frozen=True)
+class NumpyChooser:
+    rng: np.random.Generator
+
+    def integer(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+
+@dataclass(frozen=True)
+class HypothesisChooser:
+    draw: Callable[[st.SearchStrategy[int]], int]
+
+    def integer(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+
+def pick(choose: Chooser, items: Sequence[T]) -> T:
+    return items[choose.integer(0, len(items) - 1)]
+
+
+def chance(choose: Chooser, percent: int) -> bool:
+    return choose.integer(0, 99) >= 100 - percent
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model file and the tables that it reads, by file name."""
+
+    text: str
+    tables: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Dense:
+    """One `dense` layer of the text, followed by `relu` (named `activation`) or not."""
+
+    name: str
+    units: int
+    width: int
+    weights: str
+    bias: str | None
+    activation: str | None
+    prune: bool
+
+    @property
+    def assignments(self) -> int:
+        return SIZES[self.weights] ** (self.units * self.width) * (SIZES[self.bias] ** self.units if self.bias else 1)
+
+    def lines(self, source: str) -> list[str]:
+        bias = f", bias in {self.bias}" if self.bias else ""
+        first = f"  layer {self.name} = dense({source}, units: {self.units}, weights in {self.weights}{bias})"
+        if self.activation is None:
+            return [first]
+        prune = ", prune: units" if self.prune else ""
+        return [first, f"  layer {self.activation} = relu({self.name}{prune})"]
+
+    @property
+    def output(self) -> str:
+        return self.activation or self.name
+
+
+def random_model(choose: Chooser) -> Model:
+    """A model with at most MOST_ASSIGNMENTS assignments of its weights."""
+    features = choose.integer(1, 2)
+    layers = _layers(choose, features)
+    second = chance(choose, 20)
+    scale = not second and chance(choose, 25)
+    tables = {"rows.csv": _table(choose, features, choose.integer(2, 6), scale)}
+    if second:
+        tables["more.csv"] = _table(choose, features, choose.integer(1, 3), False)
+    writer = _Writer(choose, tuple(layers), features, second, scale)
+    return Model(writer.text(), tables)
+
+
+@st.composite
+def models(draw: st.DrawFn) -> Model:
+    """`random_model` as a strategy."""
+    return random_model(HypothesisChooser(draw))
+
+
+def seeded_model(seed: int) -> Model:
+    """`random_model` from a seed."""
+    return random_model(NumpyChooser(np.random.default_rng(seed)))
+
+
+def _layers(choose: Chooser, features: int) -> list[Dense]:
+    depth = choose.integer(0, 2)
+    widths = [features, *(choose.integer(1, 2) for _ in range(depth)), 1]
+    layers = []
+    for i in range(depth + 1):
+        last = i == depth
+        relu = chance(choose, 10 if last else 85)
+        layers.append(
+            Dense(
+                name="o" if last else f"h{i}",
+                units=widths[i + 1],
+                width=widths[i],
+                weights=pick(choose, SMALL + EVEN),
+                bias=pick(choose, BIASES) if chance(choose, 60) else None,
+                activation=("z" if last else f"a{i}") if relu else None,
+                prune=relu and chance(choose, 60),
+            )
+        )
+    return _small_enough(choose, layers)
+
+
+def _small_enough(choose: Chooser, layers: list[Dense]) -> list[Dense]:
+    """Shrink domains until the assignments, with every choice of removed units, can be enumerated."""
+    while _assignments(layers) > MOST_ASSIGNMENTS:
+        at = max(range(len(layers)), key=lambda i: (layers[i].assignments, layers[i].prune))
+        layer = layers[at]
+        if layer.bias is not None and SIZES[layer.bias] > 2:
+            layers[at] = replace(layer, bias=pick(choose, ("{-1, 1}", "{0, 0.5}", "{-1, 0}")))
+        elif SIZES[layer.weights] > 3:
+            layers[at] = replace(layer, weights=pick(choose, ("{-1, 0, 1}", "{-1, 0, 0.5}", "{-0.5, 0.5, 1}")))
+        elif SIZES[layer.weights] > 2:
+            layers[at] = replace(layer, weights=pick(choose, ("{-1, 1}", "{0, 1}", "{-2, 1}", "{1, 2}", "{-1, 0}")))
+        elif layer.bias is not None:
+            layers[at] = replace(layer, bias=None)
+        else:
+            layers = [replace(la, prune=False) for la in layers]
+    return layers
+
+
+def _assignments(layers: list[Dense]) -> int:
+    """An upper bound on the number of assignments: removing a unit leaves at most as many as keeping it."""
+    masks = prod(sum(comb(la.units, k) for k in range(la.units + 1)) if la.prune else 1 for la in layers)
+    return masks * prod(la.assignments for la in layers)
+
+
+def _table(choose: Chooser, features: int, rows: int, varied: bool) -> str:
+    """Few distinct values, repeated rows and conflicting labels; `varied` columns are not constant."""
+    values = pick(choose, ((-1, 0, 1), (0, 1), (-2, -0.5, 1.5), (0, 1, 3), (-1, 2)))
+    lines = [",".join((*COLUMNS[:features], "label"))]
+    for row in range(rows):
+        cells = [pick(choose, values) for _ in range(features)]
+        if varied and row < 2:
+            cells = [values[row]] * features
+        lines.append(",".join((*map(str, cells), pick(choose, ("neg", "pos")))))
+    if chance(choose, 30):
+        lines.append(lines[-1])
+    return "\n".join(lines) + "\n"
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes the text of a model around its layers."""
+
+    choose: Chooser
+    layers: tuple[Dense, ...]
+    features: int
+    second: bool
+    scaled: bool
+
+    def text(self) -> str:
+        goal, constraints = self._goal(), self._constraints()
+        return "\n".join(["nnm 0.1", *self._data(), *self._network(), goal, *constraints]) + "\n"
+
+    def _data(self) -> list[str]:
+        lines = []
+        for name, file in (("train", "rows.csv"), ("more", "more.csv"))[: 1 + self.second]:
+            scale = " scale minmax" if self.scaled and name == "train" else ""
+            lines += [
+                f'data {name} = csv("{file}") {{',
+                f"  features {', '.join(COLUMNS[: self.features])}{scale}",
+                "  label label as {neg: -1, pos: +1}",
+                "}",
+            ]
+        return lines
+
+    def _network(self) -> list[str]:
+        lines = [f"network net(x: real[{self.features}] in [-4, 4]) {{"]
+        source = "x"
+        for layer in self.layers:
+            lines += layer.lines(source)
+            source = layer.output
+        return [*lines, f"  return {source}[0]", "}"]
+
+    # ---- goals -------------------------------------------------------------------------------------------------
+
+    def _goal(self) -> str:
+        choose = self.choose
+        if chance(choose, 4):
+            return "satisfy"
+        maximise = chance(choose, 30)
+        terms = []
+        if chance(choose, 85):
+            terms.append(self._loss_term(maximise))
+        for measure in self._measures():
+            if chance(choose, 35):
+                sign = pick(choose, ("+", "+", "-"))
+                terms.append(f"{sign} {pick(choose, ('0.01', '0.1', '0.25', '1.5'))} * {measure}")
+        if not terms:
+            terms.append(self._loss_term(maximise))
+        return f"{'maximize' if maximise else 'minimize'} {' '.join(terms).removeprefix('+ ')}"
+
+    def _loss_term(self, maximise: bool) -> str:
+        choose = self.choose
+        if chance(choose, 45):
+            return f"{'-' if maximise else '+'} {self._zero_one()}"
+        sign = pick(choose, ("+", "+", "-")) if not maximise else pick(choose, ("-", "-", "+"))
+        return f"{sign} {self._hinge()}"
+
+    def _data_name(self) -> str:
+        return pick(self.choose, ("train", "more")) if self.second else "train"
+
+    def _hinge(self) -> str:
+        margin = pick(self.choose, ("", ", margin: 0.5", ", margin: 2", ", margin: 0"))
+        return f"hinge(net, {self._data_name()}{margin})"
+
+    def _zero_one(self) -> str:
+        return f"zero_one(net, {self._data_name()}{pick(self.choose, ('', ', margin: 0.5', ', margin: 1'))})"
+
+    def _measures(self) -> list[str]:
+        tensors = ["net.weights", f"net.{self.layers[0].name}.weights"]
+        if any(layer.bias for layer in self.layers):
+            tensors.append("net.biases")
+        found = [f"l0({pick(self.choose, tensors)})", f"norm_1({pick(self.choose, tensors)})"]
+        found.append(f"sum({pick(self.choose, tensors)})")
+        found += [f"count(used(net.{layer.output}))" for layer in self.layers]
+        return found
+
+    # ---- constraints -------------------------------------------------------------------------------------------
+
+    def _constraints(self) -> list[str]:
+        count = pick(self.choose, (0, 1, 1, 2, 2, 3))
+        makers = (self._budget, self._budget, self._norm, self._affine, self._usage, self._loss_bound)
+        return [f"constraint c{i}: {pick(self.choose, makers)()}" for i in range(count)]
+
+    def _tensor(self) -> tuple[str, int]:
+        """A tensor or a part of one, with its number of entries."""
+        choose = self.choose
+        layer = pick(choose, self.layers)
+        name, k, i = f"net.{layer.name}.weights", layer.units, layer.width
+        options = [
+            ("net.weights", sum(la.units * la.width for la in self.layers)),
+            (name, k * i),
+            (f"{name}[0]", i),
+            (f"{name}[:, {i - 1}]", k),
+            (f"{name}[0:1]", i),
+            (f"{name}[{k - 1}, 0]", 1),
+        ]
+        if layer.bias:
+            options += [(f"net.{layer.name}.bias", k), (f"net.{layer.name}.bias[0]", 1)]
+        return pick(choose, options)
+
+    def _op(self) -> str:
+        return pick(self.choose, ("<=", "<=", ">=", "="))
+
+    def _budget(self) -> str:
+        tensor, size = self._tensor()
+        return f"l0({tensor}) {self._op()} {self.choose.integer(0, size)}"
+
+    def _norm(self) -> str:
+        tensor, size = self._tensor()
+        return f"norm_1({tensor}) {self._op()} {self.choose.integer(0, 3 * size) / 2:g}"
+
+    def _affine(self) -> str:
+        choose = self.choose
+        if chance(choose, 40):
+            tensor, size = self._tensor()
+            return f"sum({tensor}) {self._op()} {choose.integer(-size, size) / 2:g}"
+        layer = pick(choose, self.layers)
+        entries = [f"net.{layer.name}.weights[{j}, {i}]" for j in range(layer.units) for i in range(layer.width)]
+        left, right = pick(choose, entries), pick(choose, entries)
+        forms = (
+            f"{left} {self._op()} {pick(choose, ('0', '1', '-1', '0.5'))}",
+            f"{left} + 2 * {right} {self._op()} {choose.integer(-2, 3)}",
+            f"{left} {pick(choose, ('<=', '>='))} {right}",
+            f"-1 <= net.{layer.name}.weights[0] <= {pick(choose, ('0', '0.5', '1'))}",
+            f"sum(net.{layer.name}.weights) <= norm_1(net.weights) - {pick(choose, ('0', '1'))}",
+            f"l0(net.{layer.name}.weights) >= {pick(choose, ('1', '2'))} * l0(net.o.weights)",
+        )
+        return pick(choose, forms)
+
+    def _usage(self) -> str:
+        choose = self.choose
+        layer = pick(choose, self.layers)
+        unit = f"net.{layer.output}[{choose.integer(0, layer.units - 1)}]"
+        forms = (
+            f"used({unit})",
+            f"count(used(net.{layer.output})) {self._op()} {choose.integer(0, layer.units)}",
+            f"count(used({unit})) <= 0",
+            f"count(used(net.{layer.output}[0:1])) {pick(choose, ('<=', '>='))} {choose.integer(0, 1)}",
+            f"used(net.{layer.output})",
+        )
+        return pick(choose, forms)
+
+    def _loss_bound(self) -> str:
+        choose = self.choose
+        if chance(choose, 40):
+            return f"{self._zero_one()} <= {pick(choose, ('0.2', '0.5', '0.75'))}"
+        return f"{self._hinge()} {pick(choose, ('<=', '<=', '>='))} {pick(choose, ('0.3', '0.75', '1', '1.6'))}"
