@@ -96,8 +96,10 @@ def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric:
         case Gather(base=base):
             _visit(program, base, named, symmetric=False)
         case Units(network=network, layer=layer, index=index):
-            whole = symmetric and np.array_equal(np.sort(index, axis=None), np.arange(index.size))
-            _name_units(program.network(network), layer, index, named, whole)
+            owner = program.network(network)
+            every = np.arange(owner.layer(layer).units)
+            if not (symmetric and np.array_equal(np.sort(index, axis=None), every)):
+                _name_units(owner, layer, index, named)
 
 
 def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str, BoolArray]) -> None:
@@ -110,10 +112,8 @@ def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str
                 named[layer.path] |= mask.any(axis=0)
 
 
-def _name_units(network: Network, layer: str, index: IntArray, named: dict[str, BoolArray], whole: bool) -> None:
-    """Mark units named as such; a whole layer under a symmetric word names none."""
-    if whole:
-        return
+def _name_units(network: Network, layer: str, index: IntArray, named: dict[str, BoolArray]) -> None:
+    """Mark units named as such."""
     for hidden in hidden_layers(network):
         if network.producer(hidden.name) is network.producer(layer):
             named[hidden.path][index.reshape(-1)] = True
