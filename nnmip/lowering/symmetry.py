@@ -19,7 +19,8 @@ def order_units(low: Lowering, classes: dict[str, IntArray]) -> None:
     """
     for network, layer, units in _classes(low.program, classes):
         before, after = units[:-1], units[1:]
-        kept = low.kept.get(layer.path)
+        pruned = _pruned(network, layer)
+        kept = low.kept[pruned] if pruned is not None else None
         key, position = _key(network, layer)
         value = low.encodings[key.path].value
         difference = value.gather(position[before]) - value.gather(position[after])
@@ -37,10 +38,11 @@ def ordered(program: Program, assignment: Assignment, classes: dict[str, IntArra
     for network, layer, units in _classes(program, classes):
         key, position = _key(network, layer)
         keys: FloatArray = values[key.path].reshape(-1)[position[units]]
-        present = kept[layer.path][units] if layer.path in kept else np.ones(len(units), dtype=bool)
+        pruned = _pruned(network, layer)
+        present = kept[pruned][units] if pruned is not None else np.ones(len(units), dtype=bool)
         source = units[np.lexsort((-keys, ~present))]
-        if layer.path in kept:
-            kept[layer.path][units] = kept[layer.path][source]
+        if pruned is not None:
+            kept[pruned][units] = kept[pruned][source]
         for decision in network.producer(layer.name).decisions:
             values[decision.path][units] = values[decision.path][source]
         for consumer in network.consumers(layer.name):
@@ -57,6 +59,13 @@ def _classes(program: Program, classes: dict[str, IntArray]) -> list[tuple[Netwo
         for layer in network.layers
         if layer.path in classes
     ]
+
+
+def _pruned(network: Network, layer: Layer) -> str | None:
+    """The path of the layer that can remove the units of `layer`: itself, or one between it and its weights."""
+    producer = network.producer(layer.name)
+    pruned = (la.path for la in network.layers if la.prune is not None and network.producer(la.name) is producer)
+    return next(pruned, None)
 
 
 def _key(network: Network, layer: Layer) -> tuple[Decision, IntArray]:
