@@ -10,6 +10,9 @@ from nnmip.milp.affine import Affine
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.source import Origin
 
+LEAST_SHARE = 1e-6
+"""Cuts with smaller coefficients cost a solver more accuracy than they save."""
+
 
 def cut_between_rows(low: Lowering, path: str, part: PositivePart, rows: FloatArray, origin: Origin) -> None:
     """For rows x_n = p x_m + q x_k with p, q > 0, p + q = 1 and units h = max(0, w x + b):
@@ -24,6 +27,8 @@ def cut_between_rows(low: Lowering, path: str, part: PositivePart, rows: FloatAr
     if rows.shape[1] != 1 or len(rows) < 3:
         return
     middle, left, right, p = between(rows[:, 0])
+    if not len(middle):
+        return
     units = part.value.shape[1]
     shape = (len(middle), units)
 
@@ -42,8 +47,12 @@ def cut_between_rows(low: Lowering, path: str, part: PositivePart, rows: FloatAr
 
 
 def between(column: FloatArray) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
-    """Every row but the two ends of a column of distinct values, with its two neighbours and the left one's share."""
-    order = np.argsort(column)
+    """Rows of a column that lie between two others, with these neighbours and the left one's share.
+
+    Equal values count once; a row that all but coincides with a neighbour gains nothing and is left out.
+    """
+    order = np.unique(column, return_index=True)[1]
     left, middle, right = order[:-2], order[1:-1], order[2:]
     share = (column[right] - column[middle]) / (column[right] - column[left])
-    return middle, left, right, share
+    apart = (share > LEAST_SHARE) & (share < 1.0 - LEAST_SHARE)
+    return middle[apart], left[apart], right[apart], share[apart]

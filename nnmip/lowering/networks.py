@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.bounds.interval import Interval
-from nnmip.bounds.table import propagate_intervals
+from nnmip.bounds.table import Bounds, propagate_intervals
+from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Layer, Network
 from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.decisions import encode_decision, gate_of
 from nnmip.lowering.layers import LAYER_LOWERINGS
 from nnmip.milp.affine import Affine
+
+LARGEST_VALUE = 1e12
+"""No solver can tell a unit whose values reach further from an unbounded one."""
 
 
 def encode_network(low: Lowering, network: Network) -> None:
@@ -44,6 +48,7 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     features = low.program.dataset(data_name).features
     rows, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
     bounds = propagate_intervals(network, rows)
+    _check_magnitudes(network, bounds)
     several = len({data for name, data in low.program.bindings if name == network.name}) > 1
     signals = {network.input_name: Signal(Affine.constant(rows), Interval.point(rows))}
     for layer in network.layers:
@@ -55,3 +60,12 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     picked = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     scores = Signal(last.value.gather(picked), last.bounds.take(network.result_index))
     return Passed(scores, first, inverse.reshape(-1))
+
+
+def _check_magnitudes(network: Network, bounds: Bounds) -> None:
+    """NNM0402 at the first layer whose values can be too large for any solver, or overflow."""
+    for layer in network.layers:
+        if not (bounds.outputs[layer.name].magnitude <= LARGEST_VALUE).all():
+            message = f"the values of `{layer.path}` can exceed {LARGEST_VALUE:g}, which no solver handles"
+            help = "tighten the domains of the weights, or scale the data: `scale minmax`"
+            raise DiagnosticError([Diagnostic("NNM0402", message, layer.origin.span, help=help)])
