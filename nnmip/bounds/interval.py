@@ -86,9 +86,22 @@ def matmul(inputs: Interval, weights: Interval) -> Interval:
     nonnegative, nonpositive = np.zeros((n, k), dtype=bool), np.zeros((n, k), dtype=bool)
     for start in range(0, n, max(1, 4_000_000 // max(1, k * width))):
         part = slice(start, start + max(1, 4_000_000 // max(1, k * width)))
-        corners = [a[part, None, :] * w[None, :, :] for a in (inputs.lo, inputs.hi) for w in (weights.lo, weights.hi)]
-        least, most = np.minimum.reduce(corners), np.maximum.reduce(corners)
+        least, most = _corner_products(Interval(inputs.lo[part], inputs.hi[part]), weights)
         lo[part], hi[part] = least.sum(axis=2), most.sum(axis=2)
         nonnegative[part], nonpositive[part] = (least >= 0).all(axis=2), (most <= 0).all(axis=2)
     slack = 1.01 * (width + 2) * UNIT_ROUNDOFF * (inputs.magnitude @ weights.magnitude.T)
     return Interval(lo, hi).widened(slack).signed(nonnegative, nonpositive)
+
+
+def _corner_products(inputs: Interval, weights: Interval) -> tuple[FloatArray, FloatArray]:
+    """The least and the largest product of every pair, shape [n, k, i]; moved outward where a product underflows."""
+    pairs = [(a[:, None, :], w[None, :, :]) for a in (inputs.lo, inputs.hi) for w in (weights.lo, weights.hi)]
+    try:
+        with np.errstate(under="raise", over="ignore"):
+            corners = [a * w for a, w in pairs]
+    except FloatingPointError:
+        with np.errstate(under="ignore", over="ignore"):
+            corners = [a * w for a, w in pairs]
+        smallest = float(np.finfo(np.float64).tiny)
+        return np.minimum.reduce(corners) - smallest, np.maximum.reduce(corners) + smallest
+    return np.minimum.reduce(corners), np.maximum.reduce(corners)
