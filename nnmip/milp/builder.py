@@ -132,7 +132,7 @@ class MilpBuilder:
     ) -> tuple[Affine, FloatArray, FloatArray]:
         """Add a column fixed at 1 to the entries `false`: 1 is outside [low + 1, high + 1] as 0 was outside."""
         if self._one is None:
-            self._one = self.columns("one", (), 1.0, 1.0, self.origin, lambda x, choice: np.ones(1))
+            self._one = self.columns("one", (), 1.0, 1.0, self.origin, lambda x, choice: np.ones(()))
         one = Affine(np.zeros(e.shape), false, np.full(len(false), self._one.column[0]), np.ones(len(false)))
         low, high = low.copy(), high.copy()
         low[false] += 1.0
