@@ -1,0 +1,51 @@
+"""The optimum of the MILP is the optimum of the model: solvers against enumeration, with and without symmetry rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from nnmip.backends.process import Session
+from nnmip.hir.evaluate import evaluate
+from tests.meaning.corners import CORNERS
+from tests.meaning.generator import Model, models, seeded_model
+from tests.meaning.harness import disagreements, load
+from tests.meaning.oracle import BatchMeaning, batches
+
+PERSISTENT_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_solvers_agree_with_enumeration(seed: int, tmp_path: Path, session: Session) -> None:
+    program = load(seeded_model(seed), tmp_path)
+    assert disagreements(program, session, ("highs", "cbc")) == []
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_corners_agree_with_enumeration(name: str, tmp_path: Path, session: Session) -> None:
+    program = load(CORNERS[name], tmp_path)
+    assert disagreements(program, session, ("highs", "cbc", "gurobi")) == []
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=PERSISTENT_FOLDER, derandomize=True)
+@given(model=models())
+def test_highs_agrees_with_enumeration(model: Model, tmp_path: Path) -> None:
+    assert disagreements(load(model, tmp_path)) == []
+
+
+@pytest.mark.parametrize("seed", range(40, 70))
+def test_the_oracle_means_what_the_language_means(seed: int, tmp_path: Path) -> None:
+    """Two independent readings of the semantics agree on a sample of assignments."""
+    program = load(seeded_model(seed), tmp_path)
+    rng = np.random.default_rng(seed)
+    for batch in batches(program):
+        meaning = BatchMeaning(program, batch)
+        goal, feasible = meaning.goal(), meaning.feasible()
+        for index in rng.integers(0, batch.size, 8):
+            found = evaluate(program, batch.assignment(int(index)), 1e-6)
+            if program.stages:
+                assert found.objectives[0] == pytest.approx(goal[index], abs=1e-9)
+            assert (found.max_violation <= 1e-6) == feasible[index]
