@@ -37,7 +37,7 @@ def digits_for(scaling: Scaling, weights: FloatArray) -> int:
     """How many digits a formula over raw columns needs: as many more as cancel where a column lies far from 0."""
     far = np.abs(scaling.shift) / scaling.width
     cancelled = np.log10(1.0 + np.max(far, where=weights != 0, initial=0.0))
-    return min(DIGITS + int(cancelled), MOST_DIGITS)
+    return min(DIGITS + round(float(cancelled)), MOST_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ def tidied(program: Program, assignment: Assignment) -> Assignment:
     """The assignment with continuous weights rounded to few decimals, if the evaluated goal and constraints allow.
 
     A candidate is taken when, evaluated without any tolerance at thresholds, it violates nothing by more than 1e-9 and
-    its goal is not worse than that of the given assignment (with the replay's tolerance) by more than 1e-9. Scores
-    that a solver left a rounding error on the wrong side of a threshold come out right this way.
+    its goal v is not worse than that of the given assignment (with the replay's tolerance) by more than 1e-9 (1 + |v|).
+    Scores that a solver left a rounding error on the wrong side of a threshold come out right this way.
     """
     wanted = evaluate(program, assignment, 1e-6)
     for candidate in _candidates(program, assignment):
