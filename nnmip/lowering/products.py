@@ -74,22 +74,10 @@ def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, 
     reference = 0.0 if weights.gate is not None or 0.0 in levels else float(levels[0])
     others = np.flatnonzero(levels != reference)
     pick = _per_case(weights.picks, cases, others)
-    lo, hi = a.bounds.lo[:, None], a.bounds.hi[:, None]
-    shape, picked = cases.split(len(others))
-    part = low.builder.columns(
-        path,
-        shape,
-        np.broadcast_to(np.minimum(lo, 0.0), pick.shape).reshape(-1),
-        np.broadcast_to(np.maximum(hi, 0.0), pick.shape).reshape(-1),
-        origin,
-        lambda x, choice: (pick.value(x) * a.value.value(x)[:, None]).reshape(-1),
-        picked=picked,
-    ).reshape(pick.shape)
+    part = _switched(low, path, pick, a, cases, origin)
     rest = pick.sum(axis=1) * -1.0 + np.ones(len(cases.flat))
     left = a.value - part.sum(axis=1)
     rows = low.builder.rows
-    rows(f"{path}.upper", part - pick * hi, origin, ub=0.0, shape=shape, picked=picked)
-    rows(f"{path}.lower", part - pick * lo, origin, lb=0.0, shape=shape, picked=picked)
     rows(f"{path}.rest_upper", left - rest * a.bounds.hi, origin, ub=0.0, shape=cases.shape, picked=cases.flat)
     rows(f"{path}.rest_lower", left - rest * a.bounds.lo, origin, lb=0.0, shape=cases.shape, picked=cases.flat)
     return (part * (levels[others] - reference)).sum(axis=1) + a.value * reference
@@ -111,21 +99,11 @@ def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, case
     if weights.gate is not None:
         bits, scale = _with_last(bits, weights.gate), np.append(scale, first)
     u = _per_case(bits, cases, np.arange(len(scale)))
+    q = _switched(low, path, u, a, cases, origin)
     lo, hi = a.bounds.lo[:, None], a.bounds.hi[:, None]
     shape, picked = cases.split(len(scale))
-    q = low.builder.columns(
-        path,
-        shape,
-        np.broadcast_to(np.minimum(lo, 0.0), u.shape).reshape(-1),
-        np.broadcast_to(np.maximum(hi, 0.0), u.shape).reshape(-1),
-        origin,
-        lambda x, choice: (u.value(x) * a.value.value(x)[:, None]).reshape(-1),
-        picked=picked,
-    ).reshape(u.shape)
     rows = low.builder.rows
     left = (q * -1.0) + a.value.reshape((-1, 1))
-    rows(f"{path}.upper", q - u * hi, origin, ub=0.0, shape=shape, picked=picked)
-    rows(f"{path}.lower", q - u * lo, origin, lb=0.0, shape=shape, picked=picked)
     rows(f"{path}.off_upper", left + u * hi, origin, ub=hi, shape=shape, picked=picked)
     rows(f"{path}.off_lower", left + u * lo, origin, lb=lo, shape=shape, picked=picked)
     product = (q * scale).sum(axis=1)
@@ -135,6 +113,24 @@ def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, case
     ends = d.domain.with_zero() if weights.gate is not None else d.domain
     _mccormick(low, path, w, (ends.lo, ends.hi), a, product, cases, origin)
     return product
+
+
+def _switched(low: Lowering, path: str, u: Affine, a: Signal, cases: Cases, origin: Origin) -> Affine:
+    """New columns q for binaries u [cases, m] and a in [L, U] [cases] with L u <= q <= U u, which hold at q = u a."""
+    lo, hi = a.bounds.lo[:, None], a.bounds.hi[:, None]
+    shape, picked = cases.split(u.shape[1])
+    q = low.builder.columns(
+        path,
+        shape,
+        np.broadcast_to(np.minimum(lo, 0.0), u.shape).reshape(-1),
+        np.broadcast_to(np.maximum(hi, 0.0), u.shape).reshape(-1),
+        origin,
+        lambda x, choice: (u.value(x) * a.value.value(x)[:, None]).reshape(-1),
+        picked=picked,
+    ).reshape(u.shape)
+    low.builder.rows(f"{path}.upper", q - u * hi, origin, ub=0.0, shape=shape, picked=picked)
+    low.builder.rows(f"{path}.lower", q - u * lo, origin, lb=0.0, shape=shape, picked=picked)
+    return q
 
 
 def _mccormick(
