@@ -6,13 +6,16 @@ import sys
 
 import click
 
+from nnmip import __version__
 from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
-@click.option("--format", "style", type=click.Choice(["full", "json"]), default="full", help="How to print messages.")
+@click.option(
+    "--format", "style", type=click.Choice(["full", "json", "sarif"]), default="full", help="How to print messages."
+)
 @define_option
 def command(files: tuple[str, ...], style: str, define: dict[str, str]) -> int:
     """Read models, their data and their exactness, and print every error and warning.
@@ -28,6 +31,10 @@ def command(files: tuple[str, ...], style: str, define: dict[str, str]) -> int:
     errors = sum(d.severity is Severity.ERROR for d in found)
     if style == "json":
         print_json(diagnostics_json(found))
+    elif style == "sarif":
+        from nnmip.diagnostics.sarif import to_sarif
+
+        print_json(to_sarif(found, __version__))
     else:
         print_diagnostics(found, sys.stdout)
         warnings = len(found) - errors

@@ -120,6 +120,27 @@ def test_check_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert standard_json(capsys.readouterr().out) == []
 
 
+def test_check_as_sarif(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_model(folder, XOR.replace("points)", "pionts)"), "my model.nnm")
+    assert run(["check", "--format", "sarif", "my model.nnm"]) == 1
+    found = standard_json(capsys.readouterr().out)
+    assert found["version"] == "2.1.0"
+    (done,) = found["runs"]
+    assert done["tool"]["driver"]["name"] == "nnmip"
+    assert done["tool"]["driver"]["rules"] == [{"id": "NNM0201", "shortDescription": {"text": "unknown name"}}]
+    assert done["columnKind"] == "unicodeCodePoints"
+    (result,) = done["results"]
+    assert (result["ruleId"], result["ruleIndex"], result["level"]) == ("NNM0201", 0, "error")
+    assert result["message"]["text"] == "nothing is called `pionts`\nhelp: did you mean `points`?"
+    (location,) = result["locations"]
+    assert location["physicalLocation"] == {
+        "artifactLocation": {"uri": "my%20model.nnm"},
+        "region": {"startLine": 20, "startColumn": 21, "endLine": 20, "endColumn": 27},
+    }
+    assert run(["check", "--format", "sarif", "xor.nnm"]) == 0
+    assert standard_json(capsys.readouterr().out)["runs"][0]["results"] == []
+
+
 @pytest.mark.parametrize("command", ["solve", "show", "compile", "import-solution"])
 def test_errors_of_a_model_go_to_stderr(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(folder, BROKEN, "broken.nnm")

@@ -234,7 +234,7 @@ def test_a_refuted_infeasibility(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 def test_time_limit_keeps_the_incumbent(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = str(hard(folder))
-    found = solved(capsys, 3, model, "--time-limit", "1.5", "--save", "run")
+    found = solved(capsys, 3, model, "--time-limit", "4", "--save", "run")
     assert (found["termination"], found["solution"], found["proof"]) == ("time_limit", "feasible", "none")
     assert found["replay"]["status"] == "passed"
     assert found["objective"] < 0.9
