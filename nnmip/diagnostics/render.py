@@ -33,6 +33,8 @@ class _Painter:
 def render_text(diagnostics: Iterable[Diagnostic], color: bool = False, width: int = WIDTH) -> str:
     """Every diagnostic with its source lines, separated by blank lines; no line end after the last.
 
+    A file without text, such as an archive, is named without a line.
+
     Source lines wider than `width` columns are shown in part, around what is marked.
     """
     paint = _Painter(color)
@@ -76,6 +78,9 @@ def _render(diagnostic: Diagnostic, paint: _Painter, width: int) -> list[str]:
     for first, marks in by_file:
         if first is not diagnostic.span:
             arrow, place = ":::", first
+        if not place.file.text:
+            rows.append(f"{' ' * gutter}{paint('frame', arrow)} {clean(place.file.path)}")
+            continue
         where = f"{clean(place.file.path)}:{place.line}:{place.column}"
         rows.append(f"{' ' * gutter}{paint('frame', arrow)} {where}")
         rows.append(f"{' ' * gutter} {paint('frame', '|')}")

@@ -93,7 +93,7 @@ def _phases(program: Program, network: Network, layer: Layer) -> dict[str, Any]:
 def render_model(facts: Mapping[str, Any]) -> str:
     """The facts as text for people."""
     lines = [str(facts["model"]), ""]
-    lines.extend(f"  param {name} = {value}" for name, value in facts["parameters"].items())
+    lines.extend(f"  param {name} = {_value(value)}" for name, value in facts["parameters"].items())
     for name, data in facts["data"].items():
         lines.append(
             f"  data {name}: {data['rows']} rows ({data['distinct_rows']} distinct) of {data['source']}, "
@@ -112,6 +112,14 @@ def render_model(facts: Mapping[str, Any]) -> str:
     counts = ", ".join(f"{sizes[key]} {key}" for key in ("rows", "columns", "binaries", "integers", "nonzeros"))
     lines.append(f"  MILP: {counts}, largest big-M {number(sizes['largest_big_m'])}")
     return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    """A parameter as reports print it; `value` is a number or nested lists of numbers."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    assert isinstance(value, int | float)
+    return number(value)
 
 
 def _table(layers: list[dict[str, Any]]) -> list[str]:

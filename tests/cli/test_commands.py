@@ -12,7 +12,7 @@ import pytest
 from nnmip.cli import main as cli
 from nnmip.cli.main import COMMANDS, run
 from nnmip.pipeline import Model
-from tests.workbench import BROKEN, SATISFIED, XOR, environment, nnmip, standard_json, write_model
+from tests.workbench import BROKEN, SATISFIED, XOR, environment, hard, nnmip, standard_json, write_model
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +182,7 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
     lines = out.splitlines()
     assert lines[0] == "xor.nnm"
-    assert "  param most = 5.0" in lines
+    assert "  param most = 5" in lines
     assert "  data points: 4 rows (4 distinct) of points.csv, features x0, x1 (scale none), label parity" in lines
     head = next(line for line in lines if line.lstrip().startswith("layer"))
     assert " ".join(head.split()) == "layer op shape decisions bounds on off open rows columns binaries nonzeros"
@@ -241,6 +241,24 @@ def test_colour_on_a_terminal_unless_unwanted(folder: Path, variables: dict[str,
     assert child.wait(timeout=60) == 1
     assert (b"\x1b[1;31merror[" in shown) is coloured
     assert b"error[NNM0201]" in shown
+
+
+def test_live_progress_leaves_stdout_alone(folder: Path) -> None:
+    """On a terminal stderr shows a line that is rewritten; stdout stays one JSON object."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "nnmip", "solve", str(hard(folder)), "--time-limit", "3", "--json"]
+    child = subprocess.Popen(
+        command, env=environment(TERM="xterm"), stdout=subprocess.PIPE, stderr=theirs, stdin=subprocess.DEVNULL
+    )
+    os.close(theirs)
+    shown = b""
+    while chunk := _read(ours):
+        shown += chunk
+    os.close(ours)
+    out, _ = child.communicate(timeout=60)
+    assert child.returncode == 3
+    assert b"incumbent " in shown and b"\x1b[" in shown
+    assert standard_json(out.decode())["termination"] == "time_limit"
 
 
 def _read(terminal: int) -> bytes:
