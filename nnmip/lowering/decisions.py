@@ -176,7 +176,7 @@ class IntegerEncoding(Encoding):
     def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
         """t = p + n where p = 1 iff w is positive and n = 1 iff w is negative:
 
-            N n + P p ... w <= H p + N n        w >= L n + P p        p + n <= 1
+            w <= H p + N n        w >= L n + P p        p + n <= 1
 
         H, L: ends of the domain; P, N: its least positive and greatest negative value. Exact in both directions.
         """
