@@ -1,8 +1,9 @@
 """Time and memory of writing a large model as MPS, against dumping the same arrays as plain text.
 
-Run `python tests/benchmarks/write_mps.py [--nonzeros N] [--repetitions R]`. Each run is a process of its own, the two
-kinds alternate. Prints the median of the ratios of the times, and the peak memory that writing adds as a multiple of
-the size of the arrays. Target: a ratio of at most 2.5 and at most 3 times the arrays. Linux only.
+Run `python tests/benchmarks/write_mps.py [--model random|training] [--nonzeros N] [--repetitions R]`. `random` starts
+from arrays with 20 entries a row; `training` starts from the HIR of a network, so that encoding is part of the time.
+Prints the median of the ratios of the times, and the peak memory that the run adds as a multiple of the size of the
+arrays. Targets: 2.5 and 3. Linux only.
 """
 
 from __future__ import annotations
@@ -10,48 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from nnmip.formats import write_model
-from nnmip.milp.model import Block, Milp
-from nnmip.source import Origin, SourceFile, Span
+from nnmip.milp.model import Milp
+from tests.benchmarks.alternate import alternate, median, ratio
+from tests.benchmarks.models import array_bytes, random_milp, training_model
 
-ENTRIES_PER_ROW = 20
-ARRAYS = ("indptr", "indices", "data", "row_lb", "row_ub", "col_lb", "col_ub", "integer", "cost")
-
-
-def random_milp(nonzeros: int) -> Milp:
-    """Rows of 20 entries at random columns, as many columns as rows, a third of them binary."""
-    generator = np.random.default_rng(0)
-    rows = columns = nonzeros // ENTRIES_PER_ROW
-    step = columns // ENTRIES_PER_ROW
-    first = np.arange(ENTRIES_PER_ROW) * step
-    indices = (first + generator.integers(0, step, size=(rows, ENTRIES_PER_ROW))).ravel()
-    integer = np.arange(columns) % 3 == 0
-    origin = Origin(Span(SourceFile("random.nnm", ""), 0, 0), "random")
-    return Milp(
-        indptr=np.arange(rows + 1) * ENTRIES_PER_ROW,
-        indices=indices,
-        data=generator.normal(size=rows * ENTRIES_PER_ROW),
-        row_lb=np.full(rows, -np.inf),
-        row_ub=generator.normal(size=rows),
-        col_lb=np.where(integer, 0.0, -generator.uniform(1, 2, size=columns)),
-        col_ub=np.where(integer, 1.0, generator.uniform(1, 2, size=columns)),
-        integer=integer,
-        cost=generator.normal(size=columns),
-        offset=0.5,
-        columns=(Block("net.h.weights", (columns // 100, 100), 0, origin),),
-        rows=(Block("net.h", (rows // 100, 100), 0, origin),),
-    )
+ROUTES = ("plain", "nnmip")
 
 
 def dump_plainly(milp: Milp, path: Path) -> None:
@@ -65,53 +37,54 @@ def dump_plainly(milp: Milp, path: Path) -> None:
             stream.writelines(f"{a!r} {b!r}\n" for a, b in zip(low.tolist(), high.tolist(), strict=True))
 
 
-def run_child(kind: str, nonzeros: int, folder: Path) -> None:
-    """Write once and print seconds, added peak memory and the size of the arrays, both in bytes."""
-    milp = random_milp(nonzeros)
-    size = sum(getattr(milp, name).nbytes for name in ARRAYS)
-    before = resident_bytes()
-    start = time.perf_counter()
-    if kind == "plain":
-        dump_plainly(milp, folder / "out.txt")
-    else:
-        write_model(milp, folder / "out.mps", fingerprint="random", sense="minimize", extra={})
-    seconds = time.perf_counter() - start
-    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    print(json.dumps({"seconds": seconds, "added": added, "arrays": size}))
-
-
 def resident_bytes() -> int:
-    """Memory in use now; the peak so far would hide what the temporaries of `random_milp` left free."""
+    """Memory in use now; the peak so far would hide what earlier temporaries left free."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize()
 
 
-def measure(kind: str, nonzeros: int) -> dict[str, float]:
-    """The figures of one child process."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, "--child", kind, "--folder", folder, "--nonzeros", str(nonzeros)]
-        answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    return dict(json.loads(answer.stdout))
+def run_route(route: str, kind: str, nonzeros: int, folder: Path) -> None:
+    """Write once and print seconds, added peak memory and the size of the arrays, both in bytes."""
+    model = training_model(nonzeros, folder) if kind == "training" else None
+    milp = random_milp(nonzeros) if model is None else None
+    if model is not None:
+        _ = model.program
+        milp = model.lowered.milp if route == "plain" else None
+    before = resident_bytes()
+    began = time.perf_counter()
+    if route == "plain":
+        assert milp is not None
+        dump_plainly(milp, folder / "out.txt")
+    elif model is not None:
+        model.write(folder / "out.mps")
+    else:
+        assert milp is not None
+        write_model(milp, folder / "out.mps", fingerprint="random", sense="minimize", extra={})
+    seconds = time.perf_counter() - began
+    added = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+    written = milp if milp is not None else model.lowered.milp if model is not None else None
+    assert written is not None
+    print(json.dumps({"seconds": seconds, "added": added, "arrays": array_bytes(written)}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Benchmark of the MPS writer.")
+    parser.add_argument("--model", choices=("random", "training"), default="random")
     parser.add_argument("--nonzeros", type=int, default=1_000_000)
     parser.add_argument("--repetitions", type=int, default=7)
-    parser.add_argument("--child", choices=("plain", "mps"), help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--route", choices=ROUTES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.child:
-        run_child(options.child, options.nonzeros, options.folder)
+    if options.route:
+        with tempfile.TemporaryDirectory() as folder:
+            run_route(options.route, options.model, options.nonzeros, Path(folder))
         return
-    runs = [(measure("plain", options.nonzeros), measure("mps", options.nonzeros)) for _ in range(options.repetitions)]
-    ratio = statistics.median(mps["seconds"] / plain["seconds"] for plain, mps in runs)
-    memory = max(mps["added"] / mps["arrays"] for _, mps in runs)
-    megabytes = runs[0][1]["arrays"] / 1e6
-    print(f"plain writer   {statistics.median(plain['seconds'] for plain, _ in runs):.2f} s (median of {len(runs)})")
-    print(f"MPS and names  {statistics.median(mps['seconds'] for _, mps in runs):.2f} s")
-    print(f"ratio          {ratio:.2f} (median of the pairs)")
-    print(f"peak memory    {memory:.2f} times the {megabytes:.1f} MB of the arrays (largest of the runs)")
+    arguments = ["--model", options.model, "--nonzeros", str(options.nonzeros)]
+    runs = alternate(__file__, ROUTES, arguments, options.repetitions)
+    memory = max(run["added"] / run["arrays"] for _, run in runs)
+    print(f"plain writer   {median(runs, 0):.2f} s (median of {len(runs)})")
+    print(f"MPS and names  {median(runs, 1):.2f} s")
+    print(f"ratio          {ratio(runs):.2f} (median of the pairs; target 2.5)")
+    print(f"peak memory    {memory:.2f} times the {runs[0][1]['arrays'] / 1e6:.1f} MB of the arrays (target 3)")
 
 
 if __name__ == "__main__":
