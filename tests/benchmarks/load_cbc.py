@@ -1,8 +1,8 @@
 """Seconds to a loaded python-mip CBC model, against the fastest route written out plainly.
 
 Run `python tests/benchmarks/load_cbc.py [--model random|training] [--nonzeros N] [--repetitions R]`. `random` starts
-from arrays with 20 entries a row; `training` starts from the HIR of a network, so that encoding is part of nnmip's time and
-not of the plain route's. Prints the median of the ratios; target 1.5.
+from arrays with 20 entries a row; `training` starts from the HIR of a network, so that encoding is part of the time of
+nnmip and not of the plain route. Prints the median of the ratios; target 1.5.
 """
 
 from __future__ import annotations

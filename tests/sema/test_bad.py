@@ -31,8 +31,9 @@ def check(text: str) -> tuple[Diagnostic, ...]:
 
 
 def announced(text: str) -> list[str]:
+    """The expected diagnostics; `<folder>` stands for the folder of the corpus."""
     lines = [line.removeprefix("#! ") for line in text.splitlines() if line.startswith("#! ")]
-    return [line for line in lines if not line.startswith("fix: ")]
+    return [line.replace("<folder>", str(FOLDER)) for line in lines if not line.startswith("fix: ")]
 
 
 def fixed(text: str) -> str:
