@@ -202,6 +202,16 @@ def test_an_answer_of_another_model(edit: Any, folder: Path, capsys: pytest.Capt
     assert "the source text, the data or a parameter has changed since" in err
 
 
+def test_data_that_no_row_reads_counts_too(folder: Path) -> None:
+    """The table does not change the MILP of this model, but it is part of the model."""
+    model = load(write_model(folder, SATISFIED, "model.nnm"))
+    before, written = model.fingerprint, model.compile("mps")
+    edit_data(folder)
+    again = load("model.nnm")
+    assert again.compile("mps") == written
+    assert again.fingerprint != before
+
+
 def test_parameters_of_the_compilation_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compile_and_solve("xor.nnm", "-D", "most=5")
     found = imported(capsys, 0, "xor.nnm", "xor.sol", "-D", "most=5")

@@ -164,6 +164,15 @@ def test_infeasible(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "  replay    not run: there is no network to check\n" in out
 
 
+def test_a_run_without_an_answer_leaves_no_older_network(folder: Path) -> None:
+    write_model(folder, INFEASIBLE, "infeasible.nnm")
+    assert run(["solve", "xor.nnm", "--save", "run"]) == 0
+    assert (folder / "run" / "weights.npz").exists()
+    assert run(["solve", "infeasible.nnm", "--save", "run"]) == 1
+    assert sorted(p.name for p in (folder / "run").iterdir()) == ["network.txt", "result.json"]
+    assert standard_json((folder / "run" / "result.json").read_text())["solution"] == "none"
+
+
 @pytest.mark.parametrize("solver", ["highs", "cbc", "gurobi"])
 def test_every_solver_proves_the_example(solver: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = solved(capsys, 0, str(ROOT / "examples" / "xor.nnm"), "--solver", solver)
