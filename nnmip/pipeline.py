@@ -271,6 +271,15 @@ def replayed(
     return raw, checked
 
 
+def _if_it_ran(raw: RawResult) -> RawResult:
+    """The result without a solution where the solver did not start: what it holds is only the start it was given."""
+    from nnmip.backends.protocol import Termination
+
+    if raw.termination in (Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
+        return replace(raw, x=None, objective=None)
+    return raw
+
+
 def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
     """What is left of the time limit, but enough for a small LP: an answer is worth a little more than the limit."""
     left = math.inf if options.time_limit is None else options.time_limit - spent
@@ -328,7 +337,7 @@ class _Run:
             start=self.lowered.complete(start) if start is not None else None,
         )
         with Session() as session:
-            raw = session.solve(self.lowered.milp, given.solver, options, self._on_event, self.stop)
+            raw = _if_it_ran(session.solve(self.lowered.milp, given.solver, options, self._on_event, self.stop))
             raw, checked = replayed(self.lowered, session, raw, options, self.stop)
             proof, raw, checked = self._proof(session, raw, checked, options, began)
         self.model.times["solve"] = time.perf_counter() - began

@@ -8,6 +8,7 @@ from nnmip.data.dataset import (
     LabelColumn,
     ScaleChoice,
     build_dataset,
+    codes_of,
     encode_labels,
 )
 from nnmip.data.filter import filter_rows
@@ -25,6 +26,7 @@ __all__ = [
     "Scaling",
     "ScalingKind",
     "build_dataset",
+    "codes_of",
     "column_grids",
     "column_position",
     "decimal_grid",

@@ -73,7 +73,7 @@ class Dataset:
     `raw` has the features in the file's units, `features` in scaled units, both of shape (n, k). `labels` has a code
     or a target for each row and is all zeros if there is no label (`label_name` is None). `coding` lists the text and
     the code of each label in the order of the model, None for a target. `line_numbers` are lines of the file;
-    `feature_columns` are its columns that the features were read from.
+    `feature_columns` and `label_column` are its columns that features and label were read from.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Dataset:
     features: FloatArray
     labels: FloatArray
     label_name: str | None
+    label_column: str | None
     coding: tuple[tuple[str, float], ...] | None
     scaling: Scaling
     sample_weights: FloatArray
@@ -146,6 +147,7 @@ def build_dataset(
         features=scaling.apply(raw),
         labels=labels,
         label_name=None if label is None else label.alias,
+        label_column=None if label is None else label.source,
         coding=None if label is None or label.coding is None else tuple((c.text, c.code) for c in label.coding),
         scaling=scaling,
         sample_weights=np.ones(kept.row_count),
@@ -172,6 +174,12 @@ def encode_labels(table: RawTable, label: LabelColumn) -> FloatArray:
         unused = [entry.text for entry in label.coding if entry.text.strip() not in code_of]
         raise DiagnosticError([_uncoded_labels(table, label, uncoded, unused)])
     return np.array([code_of[cell] for cell in cells], np.float64)
+
+
+def codes_of(cells: Sequence[str], coding: Sequence[tuple[str, float]]) -> FloatArray:
+    """The code of each label text by the rule of `encode_labels`, NaN where it has none; shape (len(cells),)."""
+    keys = {_key(text): code for text, code in reversed(coding)}
+    return np.array([keys.get(_key(cell), np.nan) for cell in cells], np.float64)
 
 
 def _read_labels(table: RawTable, label: LabelColumn) -> FloatArray:

@@ -128,9 +128,9 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
             remark = "  (constant: no incoming weight)" if writer.is_constant(layer, unit) else ""
             lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
     if trained.coding and network.output_shape == ():
-        texts = {code: text for text, code in reversed(trained.coding)}
-        if 1.0 in texts and -1.0 in texts:
-            lines.append(f"  predicts {texts[1.0]} where the score is at least 0, else {texts[-1.0]}")
+        names = trained.class_names
+        if 1.0 in names and -1.0 in names:
+            lines.append(f"  predicts {names[1.0]} where the score is at least 0, else {names[-1.0]}")
     total = sum(w.size for w in trained.weights.values())
     nonzero = sum(int(np.count_nonzero(w)) for w in trained.weights.values())
     counts = [f"{nonzero} of {total} weights nonzero"]

@@ -35,6 +35,7 @@ class TrainedNetwork:
     features: tuple[str, ...]
     columns: tuple[str, ...]
     label: str | None
+    label_column: str | None
     coding: tuple[tuple[str, float], ...]
 
     @property
@@ -53,8 +54,9 @@ class TrainedNetwork:
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predictions for rows X (n, features) in the user's units, shape (n,).
 
-        A network with one score and coded labels gives label texts: +1 where the score is at least 0, else -1. Without
-        coding the codes are given, and a network with several scores gives the lowest index of the largest.
+        A network with one score and coded labels gives label texts: +1 where the score is at least 0, else -1; labels
+        that share a code are joined by `or`. Without coding the codes are given. A network with several scores gives
+        the lowest index of the largest.
         """
         scores = self.scores(X)
         if scores.ndim > 1:
@@ -62,8 +64,16 @@ class TrainedNetwork:
         codes = predicted_codes(scores)
         if not self.coding:
             return codes
-        texts = {code: text for text, code in reversed(self.coding)}
-        return np.array([texts.get(code, f"{code:g}") for code in codes])
+        names = self.class_names
+        return np.array([names.get(code, f"{code:g}") for code in codes])
+
+    @property
+    def class_names(self) -> dict[float, str]:
+        """What each label code stands for; labels that share a code are joined by `or`."""
+        names: dict[float, str] = {}
+        for text, code in self.coding:
+            names[code] = f"{names[code]} or {text}" if code in names else text
+        return names
 
     def outside(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Whether each row of X (n, features), in the user's units, is outside the declared input domain; shape (n,).
@@ -99,6 +109,7 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
         features=data.feature_names if data is not None else (),
         columns=data.feature_columns if data is not None else (),
         label=data.label_name if data is not None else None,
+        label_column=data.label_column if data is not None else None,
         coding=data.coding or () if data is not None else (),
     )
 
@@ -135,6 +146,7 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
         "features": list(trained.features),
         "columns": list(trained.columns),
         "label": trained.label,
+        "label_column": trained.label_column,
         "coding": [[text, code] for text, code in trained.coding],
         "scaling": trained.scaling.to_json() if trained.scaling is not None else None,
     }
@@ -172,9 +184,10 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
         raise ValueError(f"{width} features are needed, {len(features)} are named")
     if scaling is not None and len(scaling.shift) != width:
         raise ValueError("`scaling` has another number of columns")
-    label = None if data["label"] is None else _text(data["label"])
+    label, label_column = (None if data[key] is None else _text(data[key]) for key in ("label", "label_column"))
     coding = tuple((_text(text), _finite(code)) for text, code in data["coding"])
-    return TrainedNetwork(network, Assignment(values, kept), scaling, features, columns, label, coding)
+    assignment = Assignment(values, kept)
+    return TrainedNetwork(network, assignment, scaling, features, columns, label, label_column, coding)
 
 
 def _network(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:

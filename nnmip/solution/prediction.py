@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from nnmip.data import RawTable, numeric_column, read_csv
+from nnmip.data import RawTable, codes_of, numeric_column, read_csv
 from nnmip.data.table import separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.hir.evaluate import predicted_codes
 from nnmip.sema.values import fail
 from nnmip.solution.network import FloatArray, TrainedNetwork
 from nnmip.source import SourceFile, Span
@@ -50,7 +51,7 @@ def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> 
     if not np.isfinite(scores).all():
         raise fail("NNM0613", f"the scores of network `{trained.name}` for `{path.name}` are not finite", span)
     labels = tuple(str(label) for label in trained.predict(X))
-    right, labelled = _compare(trained, table, labels)
+    right, labelled = _compare(trained, table, scores)
     return Prediction(table, scores, labels, right, labelled, int(trained.outside(X).sum()))
 
 
@@ -76,14 +77,13 @@ def _help(diagnostic: Diagnostic, table: RawTable) -> str:
     return "correct the cell" if diagnostic.code == "NNM0503" else diagnostic.help
 
 
-def _compare(trained: TrainedNetwork, table: RawTable, labels: tuple[str, ...]) -> tuple[int, int]:
+def _compare(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[int, int]:
     """Rows predicted right, and rows whose label in the file is one that the network knows."""
-    if trained.label is None or trained.label not in table.columns or not trained.coding:
+    column = next((c for c in (trained.label_column, trained.label) if c in table.columns), None)
+    if column is None or not trained.coding or scores.ndim > 1:
         return 0, 0
-    codes = dict(trained.coding)
-    truth = [text.strip() for text in table.cells[table.columns.index(trained.label)]]
-    known = [(codes[t], codes.get(p)) for t, p in zip(truth, labels, strict=True) if t in codes]
-    return sum(t == p for t, p in known), len(known)
+    truth = codes_of(table.cells[table.columns.index(column)], trained.coding)
+    return int((predicted_codes(scores) == truth).sum()), int((~np.isnan(truth)).sum())
 
 
 def as_csv(prediction: Prediction) -> str:

@@ -52,6 +52,26 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return err
 
 
+def test_labels_that_share_a_code_are_predicted_together(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = LINEAR.replace("{truck: -1, sport: +1}", "{truck: -1, bus: -1, sport: +1}")
+    save(write_model(folder, text, "three.nnm"), "three", np.array([[-2.0, 1.0]]), np.array([0.5]))
+    Path("new.csv").write_text("weight,top speed,kind\n1000,250,sport\n3000,100,bus\n3000,100,truck\n3000,100,tank\n")
+    rows, err = predicted(capsys, "three", "new.csv")
+    assert [row["prediction"] for row in rows] == ["sport", *["truck or bus"] * 3]
+    assert err.endswith("3 of 3 rows with a known label are right\n")
+
+
+def test_labels_are_compared_as_in_training(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The label column is found by its name in the file though the model has another, and 1.0 is the label 1."""
+    model = write_model(folder, LINEAR.replace("kind as {truck: -1, sport: +1}", "kind as quick as {0: -1, 1: +1}"))
+    Path("cars.csv").write_text("weight,top speed,kind\n1000,250,1\n1200,240,1\n2600,120,0\n3000,100,0\n")
+    save(model, "coded", np.array([[-2.0, 1.0]]), np.array([0.5]))
+    Path("new.csv").write_text("weight,top speed,kind\n1000,250,1.0\n3000,100,0\n3000,100,1\n")
+    rows, err = predicted(capsys, "coded", "new.csv")
+    assert [row["prediction"] for row in rows] == ["1", "0", "0"]
+    assert err.endswith("2 of 3 rows with a known label are right\n")
+
+
 def test_the_training_table(capsys: pytest.CaptureFixture[str]) -> None:
     rows, err = predicted(capsys, "run", "cars.csv")
     assert list(rows[0]) == ["weight", "top speed", "kind", "score", "prediction"]

@@ -272,7 +272,8 @@ def test_a_model_too_large_for_the_pip_licence(folder: Path, capsys: pytest.Capt
     rows = [f"{chance.random():.6f},{chance.random():.6f},{chance.choice(['even', 'odd'])}" for _ in range(400)]
     (folder / "points.csv").write_text("x0,x1,parity\n" + "\n".join(rows) + "\n")
     found = solved(capsys, 4, "xor.nnm", "--solver", "gurobi")
-    assert (found["termination"], found["proof"]) == ("licence_error", "none")
+    assert (found["termination"], found["solution"], found["proof"]) == ("licence_error", "none", "none")
+    assert found["networks"] == {}, "the start that the solver was given is not an answer"
     assert found["sizes"]["rows"] > 2000
     assert f"{found['sizes']['rows']} rows" in found["message"]
     assert "2000 of each" in found["message"]
