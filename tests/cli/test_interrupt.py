@@ -80,10 +80,11 @@ def saved_goal(folder: Path, model: Path) -> float:
     return checked.objective
 
 
-def test_ctrl_c_keeps_the_best_network(child: subprocess.Popen[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_best_network(child: subprocess.Popen[str], tmp_path: Path, number: signal.Signals) -> None:
     seen = wait_for_network(child)
     solvers = solvers_below(child.pid)
-    os.killpg(child.pid, signal.SIGINT)
+    os.killpg(child.pid, number)
     out, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (130, "")
     result = standard_json(out.splitlines()[-1])
