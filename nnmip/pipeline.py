@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from nnmip.hir.core import Assignment
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
+    from nnmip.solution.keeper import Keeper
     from nnmip.solution.replay import Replay
     from nnmip.solution.result import Proof, Result
-    from nnmip.solution.store import RunFolder
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
@@ -45,7 +45,7 @@ class RunOptions:
     """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
 
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
-    Raises ValueError for a limit, gap, number of threads or seed that makes no sense.
+    Raises ValueError for an unknown solver, and for a limit, gap, number of threads or seed that makes no sense.
     """
 
     solver: str = "auto"
@@ -62,6 +62,10 @@ class RunOptions:
             raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
         if not 0 <= self.gap < math.inf:
             raise ValueError(f"gap must be a finite number from 0 on, not {self.gap!r}")
+        from nnmip.backends.registry import names
+
+        if self.solver not in names():
+            raise ValueError(f"solver must be one of {', '.join(names())}, not {self.solver!r}")
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, not {self.threads!r}")
         if self.seed < 0:
@@ -177,8 +181,9 @@ class Model:
 
         `progress` is called with `Progress` objects in the user's sense while the solver runs. Setting `stop`, or
         Ctrl-C, ends the run with the best network so far. Raises DiagnosticError for errors in the model or in a
-        folder to resume from, KeyError for an unknown solver, ValueError for a limit that makes no sense, OSError
-        where `save` cannot be written; if that fails only later, the result is returned with a note.
+        folder to resume from, ValueError for an unknown solver or a limit that makes no sense, OSError where `save`
+        cannot be written or holds the run of another model (FileExistsError); if writing fails only later, the result
+        is returned with a note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
         options = RunOptions(
             solver,
@@ -297,27 +302,14 @@ class _Run:
     ) -> None:
         self.model, self.options, self.progress, self.stop = model, options, progress, stop
         self.lowered = model.lowered
-        self.folder = self._folder(options.save)
-        self.unsaved = ""
+        self.keeper = self._keeper(options)
 
-    def _folder(self, path: Path | None) -> RunFolder | None:
-        from nnmip.solution.store import RunFolder
+    def _keeper(self, options: RunOptions) -> Keeper | None:
+        from nnmip.solution.keeper import Keeper
 
-        if path is None:
+        if options.save is None:
             return None
-        folder = RunFolder(path)
-        folder.create()
-        return folder
-
-    def _save(self, save: Callable[[RunFolder], None]) -> None:
-        """Write to the folder, if there is one. A disk that is full by now must not cost the answer."""
-        if self.folder is None:
-            return
-        try:
-            save(self.folder)
-            self.unsaved = ""
-        except OSError as error:
-            self.unsaved = f"the run could not be saved in `{self.folder.path}`: {error.strerror or error}".lower()
+        return Keeper(options.save, self.model.program, self.model.fingerprint, options.resume)
 
     def run(self) -> Result:
         from nnmip.backends.process import Session
@@ -328,7 +320,8 @@ class _Run:
         began = time.perf_counter()
         given = self.options
         start = self._start()
-        self._begin_folder(start)
+        if self.keeper is not None and start is not None:
+            self.keeper.offer(start, None)
         options = SolveOptions(
             time_limit=given.time_limit,
             gap=given.gap,
@@ -342,24 +335,24 @@ class _Run:
             proof, raw, checked = self._proof(session, raw, checked, options, began)
         self.model.times["solve"] = time.perf_counter() - began
         result = make_result(self.lowered, raw, checked, proof, self.model.facts(given.seed))
-        self._save(lambda folder: folder.save_answer(self.model.program, result, describe_networks(result)))
-        if self.unsaved:
-            return replace(result, notes=(*result.notes, self.unsaved))
-        return replace(result, saved=self.folder is not None)
+        if self.keeper is None:
+            return result
+        remark = self.keeper.finish(result, describe_networks(result))
+        return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
 
     def _start(self) -> Assignment | None:
-        """The network of the run to resume, else a constant one; None where no network satisfies the constraints."""
-        from nnmip.solution.start import trivial_assignment
+        """The network of the run to resume, else a constant one, unless the folder to save in has a better one; None
+        where no such network satisfies the constraints."""
+        from nnmip.solution.start import best_of, trivial_assignment
         from nnmip.solution.store import RunFolder
 
-        if self.options.resume is not None:
-            return RunFolder(self.options.resume).load_assignment(self.model.program)
-        return trivial_assignment(self.model.program)
-
-    def _begin_folder(self, start: Assignment | None) -> None:
-        """Write the start to the folder, so that a kill leaves at least that, and remove the rest of an earlier run."""
-        saved = start is not None and self._save_if_right(start, None)
-        self._save(lambda folder: folder.clear(networks=not saved))
+        program = self.model.program
+        resume = self.options.resume
+        start = RunFolder(resume).load_assignment(program) if resume is not None else trivial_assignment(program)
+        stored = self.keeper.stored if self.keeper is not None else None
+        candidates = [a for a in (start, stored) if a is not None]
+        # A network to resume from that breaks the model still goes to the solver, which says by how much.
+        return best_of(program, candidates) or next(iter(candidates), None)
 
     def _on_event(self, event: Event) -> None:
         from nnmip.backends.protocol import Incumbent
@@ -383,22 +376,11 @@ class _Run:
         """Write a network to disk as soon as the solver lets it out, if its replay passes."""
         from nnmip.solution.tidy import tidied
 
-        if self.folder is None:
+        if self.keeper is None:
             return
         program = self.model.program
         claimed = self.lowered.sign * event.objective if program.stages else None
-        self._save_if_right(tidied(program, self.lowered.lift(event.x)), claimed)
-
-    def _save_if_right(self, assignment: Assignment, claimed: float | None) -> bool:
-        """Save a network if its replay passes; whether it did."""
-        from nnmip.solution.replay import ReplayStatus, replay
-
-        program = self.model.program
-        checked = replay(program, assignment, claimed, None)
-        if checked.status is not ReplayStatus.PASSED:
-            return False
-        self._save(lambda folder: folder.save_networks(program, checked.assignment, checked.objective))
-        return True
+        self.keeper.offer(tidied(program, self.lowered.lift(event.x)), claimed)
 
     def _proof(
         self, session: Session, raw: RawResult, checked: Replay | None, options: SolveOptions, began: float

@@ -138,7 +138,7 @@ def test_options_that_make_no_sense(options: dict[str, float]) -> None:
 
 
 def test_an_unknown_solver() -> None:
-    with pytest.raises(KeyError, match="cplex"):
+    with pytest.raises(ValueError, match="cplex"):
         nnmip.load("xor.nnm").solve(solver="cplex")
 
 
@@ -221,6 +221,23 @@ def test_save_and_resume(folder: Path) -> None:
         model.solve(resume="elsewhere")
     with pytest.raises(OSError, match="exists"):
         model.solve(save="points.csv")
+    with pytest.raises(FileExistsError, match="the run of another model"):
+        nnmip.loads(LINEAR).solve(save="run")
+    with pytest.raises(ValueError, match="solver must be one of auto, highs, cbc, gurobi, not 'glpk'"):
+        model.solve(solver="glpk")
+
+
+def test_the_text_of_an_error_has_place_and_help(folder: Path) -> None:
+    with pytest.raises(nnmip.DiagnosticError) as caught:
+        _ = nnmip.loads("nnm 0.1\nparam few : int = 1\nminimize 2 * feww\n").program
+    assert str(caught.value) == "<text>:3:14: NNM0201: nothing is called `feww` (did you mean `few`?)"
+
+
+def test_predictions_of_no_rows_and_of_no_numbers(folder: Path) -> None:
+    network = nnmip.load("xor.nnm").solve().networks["net"]
+    assert network.predict(np.zeros((0, 2))).shape == (0,)
+    with pytest.raises(ValueError, match="finite"):
+        network.predict([[np.nan, 0.0]])
 
 
 def test_write_and_import(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -43,7 +44,7 @@ def command(
     did not see the proof. Exit code 0 if the check passes, 1 if the file cannot be used, 3 if the check fails.
     """
     from nnmip.report.text import describe_networks, render_result
-    from nnmip.solution.store import RunFolder
+    from nnmip.solution.keeper import Keeper
 
     with errors_as_json(model, as_json):
         opened = open_model(model, define)
@@ -53,18 +54,20 @@ def command(
             result = opened.import_solution(solution, names, bound)
         except OSError as error:
             raise unreadable(solution, error) from None
-    if save is not None and result.has_answer:
-        folder = RunFolder(Path(save))
+    saved = save is not None and result.has_answer
+    if save is not None and saved:
         try:
-            folder.create()
-            folder.clear()
-            folder.save_answer(opened.program, result, describe_networks(result))
+            remark = Keeper(Path(save), opened.program, opened.fingerprint, None).finish(
+                result, describe_networks(result)
+            )
         except OSError as error:
             raise unwritable(save, error) from None
+        if remark:
+            saved, result = False, replace(result, notes=(*result.notes, remark))
     if as_json:
         print_json(result.to_json())
     else:
         click.echo(render_result(result), nl=False)
-        if save is not None and result.has_answer:
+        if saved:
             click.echo(f"  saved     {save}")
     return ExitCode.YES if result.has_answer else ExitCode.NO_ANSWER

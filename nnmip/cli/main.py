@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from types import FrameType
 from typing import Any
 
@@ -98,6 +98,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `nnmip` and exit with its code: 0 yes, 1 no, 2 wrong command line, 3 no answer, 4 backend, 70 internal
     error, 130 interrupted."""
+    sys.stdout, sys.stderr = sys.stdout or StringIO(), sys.stderr or StringIO()  # whoever started us may close them
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
@@ -130,10 +131,21 @@ def run(arguments: Sequence[str] | None = None) -> int:
         print_diagnostics(error.diagnostics, sys.stderr)
         return int(ExitCode.NO)
     except (_ReaderGone, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return int(ExitCode.YES)
+    except OSError as error:
+        where = f" `{error.filename}`" if error.filename else " the output"
+        sys.stderr.write(f"Error: cannot write or read{where}: {(error.strerror or str(error)).lower()}\n")
+        _discard_output()
+        return int(ExitCode.USAGE)
     except Exception:
         return _internal_error(arguments)
+
+
+def _discard_output() -> None:
+    """Send what is still buffered nowhere, so that closing the stream does not fail again."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _internal_error(arguments: Sequence[str] | None) -> int:

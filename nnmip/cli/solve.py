@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -67,8 +66,6 @@ def command(
         model = open_model(file, define)
         _ = model.lowered
         print_diagnostics(model.diagnostics, sys.stderr)
-        if save is not None:
-            _check_writable(save)
         with LiveProgress() as live:
             result = model.solve(
                 solver=solver,
@@ -83,6 +80,8 @@ def command(
             )
     except DiagnosticError as error:
         return _report_errors(error, file, as_json, json_stream)
+    except OSError as error:
+        raise unwritable(save or file, error) from None
     if as_json:
         print_json(result.to_json())
     elif json_stream:
@@ -113,16 +112,6 @@ def exit_code(result: Result, accept_feasible: bool) -> ExitCode:
     if accept_feasible and result.has_answer:
         return ExitCode.YES
     return ExitCode.NO_ANSWER
-
-
-def _check_writable(folder: str) -> None:
-    """Fail before a long solve rather than after it."""
-    from nnmip.solution.store import RunFolder
-
-    try:
-        RunFolder(Path(folder)).create()
-    except OSError as error:
-        raise unwritable(folder, error) from None
 
 
 def _report_errors(error: DiagnosticError, path: str, as_json: bool, json_stream: bool) -> ExitCode:

@@ -49,7 +49,13 @@ class DiagnosticError(Exception):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__("; ".join(f"{d.code}: {d.message}" for d in self.diagnostics))
+        super().__init__("\n".join(map(_in_a_line, self.diagnostics)))
+
+
+def _in_a_line(d: Diagnostic) -> str:
+    """Place, code, message and help of a diagnostic, for a traceback."""
+    place = f"{d.span.file.path}:{d.span.line}:{d.span.column}" if d.span.file.text else d.span.file.path
+    return f"{place}: {d.code}: {d.message}" + (f" ({d.help})" if d.help else "")
 
 
 @dataclass(slots=True)

@@ -55,7 +55,8 @@ def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dic
 def result(network: Network, assignment: Assignment, inputs: FloatArray) -> FloatArray:
     """What the network returns for `inputs` [n, *input], shape [n, *output]."""
     last = forward(network, assignment, inputs)[network.result_layer]
-    return last.reshape(len(inputs), -1)[:, network.result_index]
+    width = int(np.prod(last.shape[1:], dtype=np.int64))
+    return last.reshape(len(inputs), width)[:, network.result_index]
 
 
 def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:

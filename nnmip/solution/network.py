@@ -43,13 +43,18 @@ class TrainedNetwork:
         return self.network.name
 
     def scores(self, X: ArrayLike) -> FloatArray:
-        """The network's result for rows X of shape (n, features) in the user's units; shape (n, *output)."""
+        """The network's result for rows X of shape (n, features) in the user's units; shape (n, *output).
+
+        Raises ValueError for another shape and for values that are not finite.
+        """
         rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
         width = int(np.prod(self.network.input_shape))
         if rows.shape[1:] != (width,):
             raise ValueError(f"rows of {width} features are needed, got shape {np.shape(X)}")
+        if not np.isfinite(rows).all():
+            raise ValueError("features must be finite numbers")
         scaled = self.scaling.apply(rows) if self.scaling is not None else rows
-        return result(self.network, self.assignment, scaled.reshape(-1, *self.network.input_shape))
+        return result(self.network, self.assignment, scaled.reshape(len(rows), *self.network.input_shape))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predictions for rows X (n, features) in the user's units, shape (n,).

@@ -50,7 +50,7 @@ def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> 
         scores = trained.scores(X)
     if not np.isfinite(scores).all():
         raise fail("NNM0613", f"the scores of network `{trained.name}` for `{path.name}` are not finite", span)
-    labels = tuple(str(label) for label in trained.predict(X))
+    labels = tuple(label if isinstance(label, str) else f"{label:g}" for label in trained.predict(X).tolist())
     right, labelled = _compare(trained, table, scores)
     return Prediction(table, scores, labels, right, labelled, int(trained.outside(X).sum()))
 
@@ -87,12 +87,13 @@ def _compare(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tu
 
 
 def as_csv(prediction: Prediction) -> str:
-    """The table with columns `score` (or `score_0`, ...) and `prediction` added."""
+    """The table with columns `score` (or `score_0`, ...) and `prediction` added, `nnmip_score` where that is taken."""
     scores = prediction.scores.reshape(len(prediction.scores), -1)
     names = ["score"] if scores.shape[1] == 1 else [f"score_{k}" for k in range(scores.shape[1])]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*prediction.table.columns, *names, "prediction"])
+    added = [name if name not in prediction.table.columns else f"nnmip_{name}" for name in (*names, "prediction")]
+    writer.writerow([*prediction.table.columns, *added])
     cells = zip(*prediction.table.cells, strict=True)
     for row, score, label in zip(cells, scores.tolist(), prediction.labels, strict=True):
         writer.writerow([*row, *score, label])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
+from nnmip.solution.replay import TOLERANCE
 
 
 def trivial_assignment(program: Program) -> Assignment | None:
-    """The best of a few constant networks (weights nearest to 0, units kept or removed) that satisfies every
-    constraint, or None if none does."""
-    best: Assignment | None = None
-    best_value = np.inf
+    """The best of two constant networks (weights nearest to 0, units kept or removed), None if neither satisfies the
+    constraints."""
+    candidates = []
     for keep in (False, True):
         values = {d.path: d.domain.project(np.zeros(d.shape)) for d in program.decisions}
         kept = {
@@ -21,9 +23,17 @@ def trivial_assignment(program: Program) -> Assignment | None:
             for layer in network.layers
             if layer.prune is not None
         }
-        candidate = Assignment(values, kept)
+        candidates.append(Assignment(values, kept))
+    return best_of(program, candidates)
+
+
+def best_of(program: Program, candidates: Sequence[Assignment]) -> Assignment | None:
+    """The candidate with the best goal among those that satisfy every constraint, the first of equals, or None."""
+    best: Assignment | None = None
+    best_value = np.inf
+    for candidate in candidates:
         evaluation = evaluate(program, candidate)
-        if evaluation.max_violation > 1e-9:
+        if not evaluation.max_violation <= TOLERANCE:
             continue
         value = evaluation.objectives[0] if program.stages else 0.0
         if program.stages and program.stages[0].sense == "maximize":

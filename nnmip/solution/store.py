@@ -14,11 +14,12 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.diagnostics import DiagnosticError
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.sema.values import fail
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
-from nnmip.solution.result import Result
+from nnmip.solution.result import Result, SolutionStatus
 from nnmip.source import SourceFile, Span
 
 FORMAT = "nnmip-network"
@@ -41,17 +42,40 @@ class RunFolder:
         probe.touch()
         probe.unlink()
 
-    def clear(self, *, networks: bool = True) -> None:
-        """Remove what an earlier run wrote, so that the files never speak of two runs; with or without its networks."""
-        for name in (RESULT, TEXT, *((WEIGHTS, STRUCTURE) if networks else ())):
+    def has_networks(self) -> bool:
+        """Whether a network is stored here."""
+        return (self.path / WEIGHTS).exists()
+
+    def fingerprint(self) -> str | None:
+        """The fingerprint of the model whose run is stored here, empty if it has none, None if there is no run."""
+        if not (self.path / STRUCTURE).exists() and not (self.path / WEIGHTS).exists():
+            return None
+        try:
+            return str(self._read_json(STRUCTURE).get("fingerprint", ""))
+        except DiagnosticError:
+            return ""
+
+    def is_proved(self) -> bool:
+        """Whether a result is stored here that says its network is optimal."""
+        try:
+            return self._read_json(RESULT).get("solution") == SolutionStatus.OPTIMAL
+        except DiagnosticError:
+            return False
+
+    def clear_result(self) -> None:
+        """Remove the result of an earlier run, before its network is replaced by a better one."""
+        for name in (RESULT, TEXT):
             (self.path / name).unlink(missing_ok=True)
 
-    def save_networks(self, program: Program, assignment: Assignment, objective: float | None) -> None:
-        """Write the networks of an assignment, atomically and weights last."""
+    def save_networks(
+        self, program: Program, assignment: Assignment, objective: float | None, fingerprint: str
+    ) -> None:
+        """Write the networks of an assignment, atomically and weights last; `fingerprint` is that of the model."""
         trained = [trained_network(program, network, assignment) for network in program.networks]
         structure = {
             "format": FORMAT,
             "version": VERSION,
+            "fingerprint": fingerprint,
             "objective": objective,
             "networks": [to_json(t) for t in trained],
         }
@@ -68,10 +92,11 @@ class RunFolder:
         self._write(RESULT, (json.dumps(result, indent=1, allow_nan=False) + "\n").encode())
         self._write(TEXT, text.encode(errors="backslashreplace"))
 
-    def save_answer(self, program: Program, result: Result, text: str) -> None:
-        """Write the network of a result, if it has one, and the result itself; `text` is the network in words."""
-        if result.has_answer and result.replay is not None:
-            self.save_networks(program, result.replay.assignment, result.objective)
+    def save_answer(
+        self, program: Program, assignment: Assignment, result: Result, text: str, fingerprint: str
+    ) -> None:
+        """Write the network of a result and the result itself; `text` is the network in words."""
+        self.save_networks(program, assignment, result.objective, fingerprint)
         self.save_result(result.to_json(), text)
 
     def load_networks(self) -> list[TrainedNetwork]:
@@ -96,7 +121,8 @@ class RunFolder:
         for decision in program.decisions:
             array = arrays.get(decision.path)
             if array is None or array.shape != decision.shape:
-                raise self._unusable(WEIGHTS, f"`{decision.path}` is missing or has another shape")
+                reason = f"`{decision.path}` is missing or has another shape"
+                raise self._unusable(WEIGHTS, reason, "resume a run with the same networks, layers and shapes")
             if not is_numeric(array):
                 raise self._unusable(WEIGHTS, f"`{decision.path}` has entries that are not finite numbers")
             values[decision.path] = array.astype(np.float64)
@@ -140,13 +166,15 @@ class RunFolder:
             raise self._unusable(WEIGHTS, f"it is not an NPZ archive of plain arrays of at most {MOST_BYTES} bytes")
         return arrays
 
-    def _unusable(self, name: str, reason: str) -> Exception:
+    def _unusable(
+        self, name: str, reason: str, help: str = "name a folder that `nnmip solve --save` wrote"
+    ) -> Exception:
         file = SourceFile(str(self.path / name), "")
         return fail(
             "NNM0613",
             f"the saved run in `{self.path}` cannot be used: {name}: {reason}",
             Span(file, 0, 0),
-            help="name a folder that `nnmip solve --save` wrote",
+            help=help,
         )
 
 

@@ -34,7 +34,7 @@ def save(model: Path, run_folder: str, weights: np.ndarray, bias: np.ndarray) ->
     folder = RunFolder(Path(run_folder))
     folder.create()
     values = {f"{network.name}.o.weights": weights, f"{network.name}.o.bias": bias}
-    folder.save_networks(program, Assignment(values, {}), None)
+    folder.save_networks(program, Assignment(values, {}), None, "")
 
 
 def predicted(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[list[dict[str, str]], str]:
@@ -184,21 +184,21 @@ def _arrays(bias: float) -> dict[str, np.ndarray]:
 
 
 def test_what_solve_saves(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["solve", "cars.nnm", "--save", "run"]) == 0
+    assert run(["solve", "cars.nnm", "--save", "new"]) == 0
     printed = capsys.readouterr().out
-    assert sorted(p.name for p in (folder / "run").iterdir()) == [
+    assert sorted(p.name for p in (folder / "new").iterdir()) == [
         "network.json",
         "network.txt",
         "result.json",
         "weights.npz",
     ]
-    words = (folder / "run" / "network.txt").read_text()
+    words = (folder / "new" / "network.txt").read_text()
     assert words.splitlines()[0] == printed.splitlines()[0]
     assert "  score = " in words and "predicts sport where the score is at least 0, else truck" in words
-    rows, err = predicted(capsys, "run", "cars.csv")
+    rows, err = predicted(capsys, "new", "cars.csv")
     assert err == "4 of 4 rows with a known label are right\n"
-    result = json.loads((folder / "run" / "result.json").read_text())
-    with np.load(folder / "run" / "weights.npz", allow_pickle=False) as arrays:
+    result = json.loads((folder / "new" / "result.json").read_text())
+    with np.load(folder / "new" / "weights.npz", allow_pickle=False) as arrays:
         assert sorted(arrays.files) == ["clf.o.bias", "clf.o.weights"]
         assert arrays["clf.o.weights"].tolist() == result["networks"]["clf"]["weights"]["o"]
     saved = np.array([float(row["score"]) for row in rows])

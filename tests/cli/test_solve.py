@@ -164,13 +164,43 @@ def test_infeasible(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "  replay    not run: there is no network to check\n" in out
 
 
-def test_a_run_without_an_answer_leaves_no_older_network(folder: Path) -> None:
+def content(path: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in path.iterdir()}
+
+
+def test_a_folder_of_another_model_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(folder, INFEASIBLE, "infeasible.nnm")
     assert run(["solve", "xor.nnm", "--save", "run"]) == 0
-    assert (folder / "run" / "weights.npz").exists()
-    assert run(["solve", "infeasible.nnm", "--save", "run"]) == 1
-    assert sorted(p.name for p in (folder / "run").iterdir()) == ["network.txt", "result.json"]
-    assert standard_json((folder / "run" / "result.json").read_text())["solution"] == "none"
+    before = content(folder / "run")
+    capsys.readouterr()
+    assert run(["solve", "infeasible.nnm", "--save", "run"]) == 2
+    err = capsys.readouterr().err
+    assert "cannot write `run`: it holds the run of another model; name another folder" in err
+    assert run(["solve", "infeasible.nnm", "--save", "run", "--resume", "run"]) == 1
+    out = capsys.readouterr().out
+    assert "  note      no network was found; `run` keeps the one it had\n" in out
+    assert "  saved " not in out
+    assert content(folder / "run") == before
+
+
+def test_a_proved_result_is_not_replaced_by_an_unproved_one(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["solve", "xor.nnm", "--save", "run"]) == 0
+    before = content(folder / "run")
+    capsys.readouterr()
+    assert run(["solve", "xor.nnm", "--save", "run", "--time-limit", "0"]) == 3
+    out = capsys.readouterr().out
+    assert "  goal      minimize 0.0066\n" in out, "the run starts from the saved network"
+    assert "`run` keeps the result of an earlier run, which proved this network optimal" in out
+    assert content(folder / "run") == before
+
+
+def test_resuming_passes_a_folder_to_a_changed_model(folder: Path) -> None:
+    assert run(["solve", "xor.nnm", "--save", "run"]) == 0
+    write_model(folder, XOR.replace("0.001", "0.002"), "changed.nnm")
+    assert run(["solve", "changed.nnm", "--save", "run", "--resume", "run"]) == 0
+    saved = standard_json((folder / "run" / "result.json").read_text())
+    assert saved["objective"] == pytest.approx(0.0126)
+    assert run(["solve", "xor.nnm", "--save", "run"]) == 2
 
 
 @pytest.mark.parametrize("solver", ["highs", "cbc", "gurobi"])

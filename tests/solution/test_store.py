@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     program = load(write_model(tmp_path, XOR)).program
     saved = RunFolder(tmp_path / "run")
     saved.create()
-    saved.save_networks(program, Assignment(WEIGHTS, KEPT), 0.0066)
+    saved.save_networks(program, Assignment(WEIGHTS, KEPT), 0.0066, "")
     return saved
 
 
@@ -55,7 +55,7 @@ def test_what_is_saved_comes_back(folder: RunFolder) -> None:
 
 def test_a_removed_unit_stays_removed(folder: RunFolder) -> None:
     program = load("xor.nnm").program
-    folder.save_networks(program, Assignment(WEIGHTS, {"net.a": np.array([True, False])}), None)
+    folder.save_networks(program, Assignment(WEIGHTS, {"net.a": np.array([True, False])}), None, "")
     (network,) = folder.load_networks()
     assert network.scores([[1, -1], [-1, 1]]).tolist() == [1, -1]
 
@@ -68,7 +68,7 @@ def test_writing_is_atomic(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="No space left"):
-        folder.save_networks(load("xor.nnm").program, Assignment(WEIGHTS, KEPT), 1.0)
+        folder.save_networks(load("xor.nnm").program, Assignment(WEIGHTS, KEPT), 1.0, "")
     assert {p.name: p.read_bytes() for p in folder.path.iterdir()} == before
 
 
@@ -87,13 +87,11 @@ def test_a_full_disk_does_not_cost_the_answer(
     assert list(Path("other").iterdir()) == []
 
 
-def test_clear_removes_only_what_runs_write(folder: RunFolder) -> None:
+def test_clear_removes_only_what_describes_the_network(folder: RunFolder) -> None:
     (folder.path / "notes.txt").write_text("mine")
     folder.save_result({"a": 1}, "words")
-    folder.clear(networks=False)
+    folder.clear_result()
     assert sorted(p.name for p in folder.path.iterdir()) == ["network.json", "notes.txt", "weights.npz"]
-    folder.clear()
-    assert [p.name for p in folder.path.iterdir()] == ["notes.txt"]
 
 
 class Bomb:
