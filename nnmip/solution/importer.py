@@ -58,6 +58,8 @@ def read_answer(
         notes.append(f"the values break the compiled model by {violation:.3g}; only the network they describe counts")
     if found.status:
         notes.append(f"the file says: {found.status}")
+    if found.solver == "cbc" and found.status.lower().startswith("optimal"):
+        notes.append("CBC with its own defaults can report false optima; the manual has the options that prevent it")
     raw = RawResult(Termination.GAP_LIMIT, found.solver, "", x, objective)
     return ImportedAnswer(raw, tuple(notes))
 

@@ -118,6 +118,7 @@ def test_round_trip(
     assert found["replay"]["status"] == "passed"
     assert (found["dual_bound"], found["gap"]) == (None, None)
     assert found["solver"]["name"] == solver
+    assert ("CBC with its own defaults" in " ".join(found["notes"])) == (solver == "cbc")
     (metrics,) = found["metrics"].values()
     assert next(iter(metrics.values()))["right"] == 4
 
