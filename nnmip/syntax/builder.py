@@ -328,8 +328,11 @@ class Builder:
             name, right = (operand.span.text for operand in value.operands)
             right = right if _is_short(right) else "..."
             equals = value.span.start + value.span.text.index("=", len(name))
+            message = "named arguments use `:`"
             help = f"write `{name}: {right}`; a comparison as an argument needs parentheses: `({name} = {right})`"
-            self._error("named arguments use `:`", Span(self.source, equals, equals + 1), help=help)
+            if _is_domain(value.operands[1]):
+                message, help = "a domain follows `in`", f"write `{name} in {right}`"
+            self._error(message, Span(self.source, equals, equals + 1), help=help)
             return
         first, _ = nodes.left_spine(value)
         if first is not value and isinstance(first, nodes.Member) and isinstance(first.element, nodes.Ref):
@@ -390,6 +393,11 @@ def _with_earlier_binders(arguments: list[nodes.Argument], each: nodes.Each) -> 
         binders = (nodes.Binder(earlier.name, None, earlier.domain, earlier.span), *binders)
         arguments.pop()
     return replace(each, binders=binders, span=binders[0].span.to(each.span))
+
+
+def _is_domain(expr: nodes.Expr) -> bool:
+    """Whether `expr` reads like an interval or a set."""
+    return isinstance(expr, nodes.SetLiteral) or (isinstance(expr, nodes.ListLiteral) and len(expr.items) == 2)
 
 
 def _is_short(text: str) -> bool:

@@ -33,6 +33,10 @@ _VALUE_STARTS = frozenset(["NAME", "INT", "FLOAT", "STRING", "TRUE", "FALSE", "L
 _OPERATORS = frozenset(
     "PLUS MINUS STAR SLASH EQ NE LE GE LT GT AND OR XOR NOT IN IMPLIES IFF DOT LPAR LSQB UPTO BELOW".split()  # noqa: SIM905
 )
+_BEFORE_COLUMNS = frozenset(["COLON", "EQ", "LPAR", "LSQB", "LBRACE"])
+_IN_COLUMNS = _BEFORE_COLUMNS | {"NAME", "STRING", "COMMA"}
+_INSIDE_DOMAIN = frozenset(["UPTO", "BELOW", "STEP", "VBAR"])
+_DOMAIN_OF_TYPE = {"REAL": "[-1, 1]", "INTEGER": "-3..3", "BOOLEAN": "{0, 1}"}
 _MOST_ALTERNATIVES = 4
 _LONGEST_QUOTE = 40
 
@@ -73,7 +77,7 @@ class _Place:
 def explain(grammar: Grammar, piece: list[Token], stuck: Stuck) -> Diagnostic:
     """The diagnostic for `piece`, in which the parser got stuck."""
     place = _place(grammar, piece, stuck)
-    for look in (_slip, _bracket, _by_example, _missing_between, _reserved, _misplaced, _unknown_keyword):
+    for look in _LOOKS:
         if (diagnostic := look(place)) is not None:
             return diagnostic
     return _unexpected(place)
@@ -230,7 +234,63 @@ def _missing_between(place: _Place) -> Diagnostic | None:
         )
     if place.opened is not None and "COMMA" in place.stuck.accepts:
         return _error("a comma is missing", span, label="before this")
+    if before.type in ("INT", "FLOAT") and place.kind == "NAME" and not place.is_first_on_line and _may_go_on(place):
+        help = f"write `{before.value} * {place.token.value}`"
+        return _error("a `*` is missing after a number", span, label="before this", help=help)
     return None
+
+
+def _may_go_on(place: _Place) -> bool:
+    """Whether arithmetic may go on here, and no `:` is missing instead."""
+    return "STAR" in place.stuck.accepts and "COLON" not in place.stuck.accepts
+
+
+def _decimal_comma(place: _Place) -> Diagnostic | None:
+    """`0,5` where a comma cannot stand."""
+    if place.token is None or place.kind != "COMMA" or place.index + 1 >= len(place.piece):
+        return None
+    before, after = place.previous(), place.piece[place.index + 1]
+    is_number = (before.type, after.type) == ("INT", "INT")
+    if not is_number or before.end_pos != place.token.start_pos or place.token.end_pos != after.start_pos:
+        return None
+    help = f"write `{before.value}.{after.value}`"
+    return _error("a number has a point before its decimals, not a comma", place.span(place.token), help=help)
+
+
+def _column_list(place: _Place) -> Diagnostic | None:
+    """`features: a, b` or `label [a]`: a sign between the word and its columns."""
+    word = place.previous()
+    if place.token is None or word.type not in ("FEATURES", "LABEL") or place.kind not in _BEFORE_COLUMNS:
+        return None
+    if not place.stuck.accepts >= {"NAME", "STRING"} or "INT" in place.stuck.accepts:
+        return None
+    names: list[str] = []
+    for index in range(place.index, len(place.piece)):
+        token = place.piece[index]
+        if opens_line(place.piece, index) or token.type not in _IN_COLUMNS:
+            break
+        if token.type in ("NAME", "STRING"):
+            names.append(token.value)
+    columns = ", ".join(names or ["column", "column"]) if word.type == "FEATURES" else (names or ["column"])[0]
+    what = "columns follow" if word.type == "FEATURES" else "a column follows"
+    message = f"{what} `{word.value}` without `{place.token.value}`"
+    help = f"write {quote(f'{word.value} {columns}')}"
+    return _error(message, place.span(place.token), help=help)
+
+
+def _domain_without_in(place: _Place) -> Diagnostic | None:
+    """`weights = -3..3` or `weights: [0, 1] step 1/4` as an argument."""
+    if place.opened is None or place.opened.type != "LPAR" or place.kind not in _INSIDE_DOMAIN:
+        return None
+    closed = {end: start for start, end in match_brackets(place.piece[: place.index]).closed.items()}
+    index = place.index - 1
+    while index > 1 and place.piece[index].type not in ("EQ", "COLON", "COMMA", "LPAR"):
+        index = closed.get(index, index) - 1
+    name, sign = place.piece[index - 1], place.piece[index]
+    if name.type != "NAME" or sign.type not in ("EQ", "COLON") or place.piece[index - 2].type not in ("COMMA", "LPAR"):
+        return None
+    help = f"write `{name.value} in ...` with the domain as it stands"
+    return _error("a domain follows `in`", place.span(sign), help=help)
 
 
 # ---- words in the wrong place --------------------------------------------------------------------------------------
@@ -243,6 +303,9 @@ def _reserved(place: _Place) -> Diagnostic | None:
     if place.has_ended:
         return None
     word = place.token.value
+    if place.previous().type == "IN" and place.kind in _DOMAIN_OF_TYPE:
+        message = f"`{word}` is a type, and a domain is expected here"
+        return _error(message, place.span(place.token), help=f"for example `{_DOMAIN_OF_TYPE[place.kind]}`")
     return _error(
         f"`{word}` is a reserved word", place.span(place.token), help=f"choose another name, such as `{word}_1`"
     )
@@ -311,7 +374,8 @@ def _expected(grammar: Grammar, accepts: frozenset[str]) -> list[str]:
         kinds -= _OPERATORS
         words.append("an operator")
     if kinds >= STARTERS:
-        kinds -= STARTERS | {"AT"}
+        # `then` after a goal is left out: later stages come in a later version.
+        kinds -= STARTERS | {"AT", "THEN"}
         words.append("the next declaration")
     words.extend(sorted(_spelling(grammar, kind) for kind in kinds))
     return words if len(words) <= _MOST_ALTERNATIVES else []
@@ -325,3 +389,18 @@ def _spelling(grammar: Grammar, kind: str) -> str:
 def _either(words: list[str]) -> str:
     quoted = [word if " " in word or word.startswith("`") else f"`{word}`" for word in words]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+_LOOKS = (
+    _slip,
+    _bracket,
+    _by_example,
+    _column_list,
+    _domain_without_in,
+    _decimal_comma,
+    _missing_between,
+    _reserved,
+    _misplaced,
+    _unknown_keyword,
+)
+"""The explanations in the order in which they are tried; each gives None where it does not hold."""

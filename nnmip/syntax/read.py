@@ -11,6 +11,7 @@ MAX_BYTES = 16 * 2**20
 """Largest file read as text; numbers in bulk belong into data files."""
 
 _BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_source(path: str | Path) -> SourceFile:
@@ -29,6 +30,10 @@ def read_source(path: str | Path) -> SourceFile:
             f"`{Path(path).name}` is larger than {MAX_BYTES // 2**20} MiB",
             "keep numbers in data files (csv, npy, npz, onnx) and name these in the text",
         )
+    if content.startswith(_UTF16_BOMS):
+        source = SourceFile(str(path), content.decode("utf-16", errors="replace"))
+        end = min(1, len(source.text))
+        raise _unreadable(source, 0, end, "the file is UTF-16 text, not UTF-8", "save the file in the encoding UTF-8")
     content = content.removeprefix(_BOM)
     try:
         text = content.decode("utf-8")

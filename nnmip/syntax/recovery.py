@@ -122,3 +122,15 @@ def _declared_names(piece: list[Token]) -> Iterator[str]:
     for keyword, name in pairwise(piece):
         if keyword.type in STARTERS and name.type == "NAME":
             yield name.value
+    yield from _names_after_misspelt_words(piece)
+
+
+def _names_after_misspelt_words(piece: list[Token]) -> Iterator[str]:
+    """`net` of `netwrok net(`: the second of two names that open a line outside closed brackets."""
+    closed = match_brackets(piece).closed
+    index = 0
+    while index + 1 < len(piece):
+        word, name = piece[index : index + 2]
+        if word.type == name.type == "NAME" and opens_line(piece, index) and not opens_line(piece, index + 1):
+            yield name.value
+        index = closed.get(index, index) + 1

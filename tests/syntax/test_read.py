@@ -40,6 +40,19 @@ def test_wrong_encoding_is_located(tmp_path: Path) -> None:
     assert (found.span.line, found.span.column, found.span.text) == (2, 13, "\ufffd")
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["\ufeffnnm 0.1\n".encode("utf-16-le"), "\ufeffnnm 0.1\n".encode("utf-16-be"), b"\xff\xfe", b"\xff\xfen"],
+)
+def test_utf_16_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.nnm"
+    path.write_bytes(content)
+    found = refused(path)
+    assert found.message == "the file is UTF-16 text, not UTF-8"
+    assert found.help == "save the file in the encoding UTF-8"
+    assert (found.span.line, found.span.column) == (1, 1)
+
+
 def test_cut_character_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "a.nnm"
     path.write_bytes("nnm 0.1 é".encode()[:-1])

@@ -78,7 +78,24 @@ def test_a_good_declaration_before_a_wrong_line_is_kept() -> None:
     result = read("nnm 0.1\nparam n : int = 3\nvariable x : bool\n")
     assert places(result) == ["3:1 `variable` does not start a declaration"]
     assert names(result) == ["n"]
-    assert result.broken == frozenset()
+    assert result.broken == {"x"}
+
+
+def test_a_name_after_a_misspelt_keyword_is_broken() -> None:
+    result = read(
+        "nnm 0.1\nnetwrok net(x: real) {\n  hidden h = f(x)\n  return h\n}\ndataa d = f(1)\nvar y : bool\nminimise y\n"
+    )
+    assert places(result) == [
+        "2:1 `netwrok` does not start a declaration",
+        "8:1 `minimise` does not start a declaration",
+    ]
+    assert names(result) == ["y"]
+    assert result.broken == {"net", "d"}
+
+
+def test_later_stages_are_not_among_what_is_expected() -> None:
+    labels = [read(f"nnm 0.1\nminimize {goal}\n").diagnostics[0].label for goal in ("a b", "a :", "a, b")]
+    assert labels == ["expected an operator or the next declaration", *["expected the next declaration"] * 2]
 
 
 def test_unclosed_bracket_points_at_both_ends() -> None:
