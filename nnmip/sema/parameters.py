@@ -17,6 +17,8 @@ from nnmip.syntax import nodes
 from nnmip.syntax.parser import parse_expression
 from nnmip.syntax.suggest import closest
 
+_WANTED = {"real": "a number such as `0.5`", "int": "a whole number such as `3`", "bool": "`true` or `false`"}
+
 
 def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: Mapping[str, nodes.Expr]) -> Constant:
     """The value of a parameter: the override if there is one, else the default.
@@ -63,26 +65,38 @@ def read_overrides(
 ) -> dict[str, nodes.Expr]:
     """The expression of every override `name=text`.
 
-    Reports NNM0201 for a name that is no parameter of the model, and NNM0206 for a text that is no expression; the
-    parameter is then `broken`.
+    Reports NNM0201 for a name that is no parameter of the model, and NNM0206 for a text that is no expression or one
+    unknown word; the parameter is then `broken`.
     """
     expressions: dict[str, nodes.Expr] = {}
     for name, text in overrides.items():
         source = SourceFile(f"-D {name}", text)
         with collected(diagnostics):
-            if not isinstance(declared.get(name), nodes.Param):
+            parameter = declared.get(name)
+            if not isinstance(parameter, nodes.Param):
                 if name not in broken:
                     raise _no_parameter(name, declared, Span(source, 0, len(text)))
                 continue
             expr = parse_expression(source)
-            if expr is not None:
+            if expr is not None and not _is_bare_text(expr, declared, broken):
                 expressions[name] = expr
                 continue
             broken.add(name)
             message = f"`{text}` is not a value for `{name}`"
-            help = "give a number, `true`, `false`, or a list such as `[1, 2]`"
-            raise fail("NNM0206", message, Span(source, 0, len(text)), help=help)
+            raise fail("NNM0206", message, Span(source, 0, len(text)), help=f"`{name}` takes {_wanted(parameter)}")
     return expressions
+
+
+def _is_bare_text(expr: nodes.Expr, declared: Mapping[str, object], broken: set[str]) -> bool:
+    """Whether a value is one word that nothing declares, and so no value at all."""
+    return isinstance(expr, nodes.Ref) and expr.name not in declared and expr.name not in broken
+
+
+def _wanted(parameter: nodes.Param) -> str:
+    """What a parameter takes by its declared type."""
+    if parameter.type.shape:
+        return "a list such as `[1, 2]`"
+    return _WANTED[parameter.type.base]
 
 
 def _no_parameter(name: str, declared: Mapping[str, object], span: Span) -> Exception:

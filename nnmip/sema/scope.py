@@ -25,6 +25,8 @@ Named = (
 
 _WITHOUT_VALUE: dict[type, str] = {nodes.Constraint: "a constraint", nodes.Verify: "a property"}
 
+_INFINITE = frozenset({"inf", "infinity", "nan"})
+
 
 @dataclass(slots=True)
 class Scope:
@@ -82,6 +84,11 @@ class Scope:
         if self.is_open:
             return Poisoned()
         message = f"nothing is called `{name}`"
+        if name.lower() in _INFINITE:
+            message = f"`{name}` is not a number here: every decision and every input is bounded"
+            return fail("NNM0401", message, span, help="write finite ends, such as `[-1, 1]`")
+        if name.lower() in ("true", "false"):
+            return fail("NNM0201", message, span, help=f"write `{name.lower()}`")
         if name in WORDS:
             return fail(
                 "NNM0201", f"`{name}` stands without its arguments", span, help=f"write `{WORDS[name].signature}`"

@@ -89,7 +89,7 @@ def test_no_command_is_a_wrong_command_line(folder: Path) -> None:
     ("arguments", "message"),
     [
         (["-D", "mots=3"], "error[NNM0201]: no parameter is called `mots`"),
-        (["-D", "most=many"], "error[NNM0201]: nothing is called `many`"),
+        (["-D", "most=many"], "error[NNM0206]: `many` is not a value for `most`"),
         (["-D", "most=0.5"], "error[NNM0206]"),
     ],
 )

@@ -61,6 +61,9 @@ def test_known_numbers(value: str, expected: float) -> None:
         ("1 param x", "NNM0206 `1 param x` is not a value for `budget`", "1 param x"),
         ("units: 3", "NNM0206 `units: 3` is not a value for `budget`", "units: 3"),
         ("budget", "NNM0201 `budget` is defined by itself", "budget"),
+        ("abc", "NNM0206 `abc` is not a value for `budget`", "abc"),
+        ("inf", "NNM0206 `inf` is not a value for `budget`", "inf"),
+        ("-inf", "NNM0401 `inf` is not a number here: every decision and every input is bounded", "inf"),
     ],
 )
 def test_wrong_overrides_point_into_the_text_of_the_user(value: str, message: str, marked: str) -> None:
@@ -68,6 +71,21 @@ def test_wrong_overrides_point_into_the_text_of_the_user(value: str, message: st
     assert f"{found.code} {found.message}" == message
     assert found.span.text == marked
     assert (found.span.file.path, found.span.file.text) == ("-D budget", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "help"),
+    [
+        ("budget", "abc", "`budget` takes a whole number such as `3`"),
+        ("on", "True", "`on` takes `true` or `false`"),
+        ("w", "abc", "`w` takes a list such as `[1, 2]`"),
+        ("eps", "0,5", "`eps` takes a number such as `0.5`"),
+    ],
+)
+def test_wrong_override_names_the_declared_type(name: str, value: str, help: str) -> None:
+    _, (found,) = read(f"{TEXT} param eps : real = 1 satisfy", {name: value})
+    assert (found.code, found.message) == ("NNM0206", f"`{value}` is not a value for `{name}`")
+    assert found.help == help
 
 
 def test_circle_through_an_override() -> None:
