@@ -78,6 +78,8 @@ def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Co
     name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
     if isinstance(body, nodes.Chain):
         return Constraint(name, declaration.sentence, _comparisons(elaborator, body), origin)
+    if isinstance(body, nodes.Binary) and body.op == "and":
+        raise not_yet("`and`", body.span, help="write two constraints, one for each side")
     value = elaborator.value(body)
     if not isinstance(value, NODE_TYPES) or isinstance(value, Units) or not value.boolean:
         message = f"a constraint says that something holds, and this is {describe(value)}"
@@ -107,7 +109,8 @@ def _comparisons(elaborator: Elaborator, chain: nodes.Chain) -> tuple[Compare, .
 def _comparison(op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> Compare:
     span = left_span.to(right_span)
     if op == "!=":
-        raise not_yet("`!=`", span)
+        help = "use `<=` or `>=` with a margin, or a domain without that value"
+        raise not_yet("`!=`", span, help=help)
     if op not in ("<", ">"):
         return compare(op, left, right, span)
     help = _without_strictness(op, left, right, short_text_of(left_span), short_text_of(right_span))

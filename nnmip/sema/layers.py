@@ -100,9 +100,12 @@ def _infer(call: LayerCall, inputs: Mapping[str, Tensor], options: Mapping[str, 
         return call.op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
     except ShapeMismatch as error:
         name, first = next(iter(inputs.items()))
-        shape = "is a single number" if first.shape == () else f"has shape {list(first.shape)}"
+        shape, help = f"has shape {list(first.shape)}", ""
+        if first.shape == ():
+            shape, help = "is a single number", "give the input its number of features, such as `x: real[2]`"
         label = Label(first.span, "declared here")
-        raise fail("NNM0301", f"{error}, but `{name}` {shape}", call.node.span, secondary=(label,)) from None
+        message = f"{error}, but `{name}` {shape}"
+        raise fail("NNM0301", message, call.node.span, secondary=(label,), help=help) from None
 
 
 def _prune(call: LayerCall) -> str | None:

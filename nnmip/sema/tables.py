@@ -108,7 +108,8 @@ def _features(elaborator: Elaborator, declaration: nodes.Data) -> tuple[list[Fea
     for entry, scale in scales[1:]:
         if (scale.kind, scale.low, scale.high) != (first.kind, first.low, first.high):
             label = Label(first_entry.span, "scaled differently")
-            raise not_yet("another scaling for some of the columns", entry.span, secondary=(label,))
+            help = "give both lines the same `scale`"
+            raise not_yet("another scaling for some of the columns", entry.span, help=help, secondary=(label,))
     columns = [
         FeatureColumn(c.source.text, (c.alias or c.source).text, c.span) for entry in entries for c in entry.columns
     ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError
-from nnmip.hir.core import Apply, Constant, Network, Node, Units
+from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.ops.base import Kind, Option, Role, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.losses import check_binary_loss, check_same_columns
@@ -120,12 +120,23 @@ def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
             return f"write `{word}({text}.weights)`"
         case Kind.TENSOR, LayerValue(layer=layer) if layer.decisions:
             return f"write `{word}({text}.weights)`"
+        case Kind.TENSOR, LayerValue(network=network, layer=layer):
+            return _instead_of_units(network, layer, text, word)
         case Kind.BOOLEANS, LayerValue() | Units():
             return f"write `{word}(used({text}))`"
         case Kind.UNITS, Network():
             names = [layer.name for layer in value.layers if not layer.decisions] or [value.layers[0].name]
             return f"name a layer: `{word}({text}.{names[0]})`"
     return ""
+
+
+def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> str:
+    """What to write for `word` of a layer without weights of its own: the weights before it, or its units."""
+    while not layer.decisions:
+        if layer.inputs[0] == network.input_name:
+            return ""
+        layer = network.layer(layer.inputs[0])
+    return f"write `{word}({network.name}.{layer.name}.weights)`, or count its units: `count(used({text}))`"
 
 
 def _check_has_weights(elaborator: Elaborator, units: Units, span: Span) -> None:

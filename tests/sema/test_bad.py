@@ -61,6 +61,25 @@ def test_proposed_fix_mends_the_model(path: Path) -> None:
     assert check(fixed(text)) == (), edit
 
 
+@pytest.mark.parametrize(
+    ("stem", "help"),
+    [
+        ("weights_equal_interval", "write `weights in [-1, 1]`"),
+        ("domain_infinite", "write finite ends, such as `[-1, 1]`"),
+        ("capital_true", "write `true`"),
+        ("two_comparisons", "write two constraints, one for each side"),
+        ("later_and", "write two constraints, one for each side"),
+        ("later_not_equal", "use `<=` or `>=` with a margin, or a domain without that value"),
+        ("scale_on_one_line", "give both lines the same `scale`"),
+        ("input_without_shape", "give the input its number of features, such as `x: real[2]`"),
+        ("l0_of_activation", "write `l0(clf.h.weights)`, or count its units: `count(used(clf.a))`"),
+    ],
+)
+def test_help(stem: str, help: str) -> None:
+    (found,) = check((FOLDER / f"{stem}.nnm").read_text(encoding="utf-8"))
+    assert found.help == help
+
+
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_messages_keep_the_house_style(path: Path) -> None:
     for diagnostic in check(path.read_text(encoding="utf-8")):
