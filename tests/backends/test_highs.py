@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import highspy
 import numpy as np
 import pytest
 
@@ -13,7 +15,17 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.unbounded import settle_unbounded
 from nnmip.backends.wire import unpack_vector
+from nnmip.formats import read_mps
 from tests.backends.models import INF, knapsack, market_split, milp, relu_net, silent_channel, small_lp
+from tests.meaning.harness import highs_lp
+
+DATA = Path(__file__).parents[1] / "data"
+
+
+@pytest.fixture(autouse=True)
+def _own_thread_count() -> None:
+    """HiGHS keeps the first thread count of a process and fails with another."""
+    highspy.Highs.resetGlobalScheduler(True)
 
 
 def _recording_channel(deadline: float | None = None) -> tuple[Channel, list[tuple[dict[str, object], bytes]]]:
@@ -28,11 +40,50 @@ def test_options_that_python_mip_ignores_are_set() -> None:
     for name in ("primal_feasibility_tolerance", "dual_feasibility_tolerance", "mip_feasibility_tolerance"):
         assert solver._get_double_option_value(name) == 1e-9
     assert solver._get_int_option_value("random_seed") == 11
+    assert solver._get_int_option_value("presolve_rule_off") == 8192
     model.optimize(max_seconds=5)
     assert solver._get_double_option_value("mip_rel_gap") == 0.25
     assert solver._get_double_option_value("mip_abs_gap") == 1e-9
     assert solver._get_int_option_value("threads") == 2
     assert solver._get_double_option_value("time_limit") == 5
+
+
+FALSE_OPTIMA = {
+    # Without the safe presolve, the first is wrong at tolerances of 1e-9 and the second at HiGHS' own.
+    "highs_false_optimal_a": (0.9, 1.0, 1e-9),
+    "highs_false_optimal_b": (-2.5, -1.5, 1e-6),
+}
+"""Small training models: the optimum, what HiGHS 1.15.1 proves instead, and the tolerance at which it does."""
+
+
+@pytest.mark.parametrize("name", FALSE_OPTIMA)
+def test_known_false_optima_come_out_right(name: str) -> None:
+    model = read_mps(DATA / f"{name}.mps.gz")
+    truth, _, _ = FALSE_OPTIMA[name]
+    with Session() as session:
+        for solver in ("highs", "cbc", "gurobi"):
+            for seed in range(3):
+                answer = session.solve(model, solver, SolveOptions(seed=seed))
+                assert answer.termination is Termination.OPTIMAL
+                assert answer.objective == pytest.approx(truth, abs=1e-9), (solver, seed)
+                assert answer.dual_bound == pytest.approx(truth, abs=1e-7), (solver, seed)
+
+
+@pytest.mark.parametrize("name", FALSE_OPTIMA)
+def test_it_is_the_safe_presolve_that_helps(name: str) -> None:
+    """If this fails after an upgrade of HiGHS, the rule may be needed no more; if the one above fails, it has moved."""
+    _, claimed, tolerance = FALSE_OPTIMA[name]
+    solver = highspy.Highs()
+    solver.setOptionValue("output_flag", False)
+    solver.setOptionValue("threads", 1)
+    solver.setOptionValue("mip_rel_gap", 0.0)
+    solver.setOptionValue("mip_abs_gap", 1e-9)
+    for option in ("mip_feasibility_tolerance", "primal_feasibility_tolerance", "dual_feasibility_tolerance"):
+        solver.setOptionValue(option, tolerance if option.startswith("mip") else 1e-9)
+    solver.passModel(highs_lp(read_mps(DATA / f"{name}.mps.gz")))
+    solver.run()
+    assert solver.getModelStatus() == highspy.HighsModelStatus.kOptimal
+    assert solver.getObjectiveValue() == pytest.approx(claimed)
 
 
 @pytest.mark.parametrize("fast", [True, False])

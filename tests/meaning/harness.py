@@ -8,6 +8,7 @@ from pathlib import Path
 import highspy
 import numpy as np
 
+from nnmip.backends.highs import PARALLEL_ROWS_AND_COLUMNS
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import SolveOptions, Termination
 from nnmip.diagnostics import Diagnostics
@@ -44,7 +45,7 @@ def load(model: Model, folder: Path) -> Program:
 
 
 def solve_highs(milp: Milp) -> Answer:
-    """Solve in this process, with the tolerances of a proof."""
+    """Solve in this process, with the tolerances and the presolve of a proof."""
     if milp.num_columns == 0:
         return Answer(milp.offset, np.zeros(0))
     highs = highspy.Highs()
@@ -55,9 +56,10 @@ def solve_highs(milp: Milp) -> Answer:
         ("mip_abs_gap", 1e-9),
         ("mip_feasibility_tolerance", 1e-9),
         ("primal_feasibility_tolerance", 1e-9),
+        ("presolve_rule_off", PARALLEL_ROWS_AND_COLUMNS),
     ):
         highs.setOptionValue(option, value)
-    highs.passModel(_highs_lp(milp))
+    highs.passModel(highs_lp(milp))
     highs.run()
     status = highs.getModelStatus()
     if status == highspy.HighsModelStatus.kInfeasible:
@@ -66,7 +68,8 @@ def solve_highs(milp: Milp) -> Answer:
     return Answer(highs.getObjectiveValue(), np.array(highs.getSolution().col_value))
 
 
-def _highs_lp(milp: Milp) -> highspy.HighsLp:
+def highs_lp(milp: Milp) -> highspy.HighsLp:
+    """The arrays as a model of highspy."""
     lp = highspy.HighsLp()
     lp.num_col_, lp.num_row_ = milp.num_columns, milp.num_rows
     lp.col_cost_, lp.offset_ = milp.cost, milp.offset
