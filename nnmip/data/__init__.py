@@ -4,17 +4,16 @@ from nnmip.data.csv import read_csv
 from nnmip.data.dataset import (
     Dataset,
     FeatureColumn,
-    LabelCode,
-    LabelColumn,
     ScaleChoice,
+    TargetColumn,
     build_dataset,
-    codes_of,
-    encode_labels,
 )
 from nnmip.data.filter import filter_rows
 from nnmip.data.grid import column_grids, decimal_grid
+from nnmip.data.labels import LabelCode, LabelColumn, codes_of, encode_labels, levels_of
 from nnmip.data.scaling import Scaling, ScalingKind, fit, no_scaling
 from nnmip.data.table import RawTable, column_position, numeric_column
+from nnmip.data.weights import sample_weights
 
 __all__ = [
     "Dataset",
@@ -25,6 +24,7 @@ __all__ = [
     "ScaleChoice",
     "Scaling",
     "ScalingKind",
+    "TargetColumn",
     "build_dataset",
     "codes_of",
     "column_grids",
@@ -33,7 +33,9 @@ __all__ = [
     "encode_labels",
     "filter_rows",
     "fit",
+    "levels_of",
     "no_scaling",
     "numeric_column",
     "read_csv",
+    "sample_weights",
 ]

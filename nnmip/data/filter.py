@@ -48,13 +48,18 @@ def filter_rows(condition: nodes.Expr, table: RawTable, aliases: Mapping[str, st
     Raises DiagnosticError: NNM0104, NNM0205 or NNM0303 for what a row filter cannot use, NNM0502 for an unknown name,
     NNM0503 for text where an order needs a number, NNM0505 if no row is left.
     """
-    mask = _RowFilter(table, aliases).mask(condition, np.arange(table.row_count))
+    mask = row_mask(condition, table, aliases)
     if not mask.any():
         message = f"the row filter leaves no rows of `{table.source_name}`"
         rows = "row" if table.row_count == 1 else "rows"
         label = f"true in none of {table.row_count} {rows}"
         raise DiagnosticError([Diagnostic("NNM0505", message, condition.span, label)])
     return mask
+
+
+def row_mask(condition: nodes.Expr, table: RawTable, aliases: Mapping[str, str]) -> BoolArray:
+    """As `filter_rows`, but a condition may hold in no row."""
+    return _RowFilter(table, aliases).mask(condition, np.arange(table.row_count))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,18 +69,20 @@ def _check_score(name: str, network: Network, span: Span, returned: Span) -> Non
 
 
 def _check_labels(name: str, data: Dataset, span: Span) -> None:
-    codes = np.unique(data.labels)
-    strange = codes[~np.isin(codes, (-1.0, 1.0))]
-    if not len(strange):
-        return
     assert data.label_name is not None
+    codes = np.unique(data.labels)
     texts = [data.label_text(code) or f"{code:g}" for code in codes.tolist()]
     coding = "first: -1, second: +1"
     if len(texts) == 2:
         coding = f"{_as_key(texts[0])}: -1, {_as_key(texts[1])}: +1"
-    message = f"`{name}` needs labels -1 and +1, but `{data.label_name}` has {strange[0]:g}"
     help = f"code the two classes: `label {written(data.label_name)} as {{{coding}}}`"
-    raise fail("NNM0503", message, span, help=help)
+    if data.classes:
+        message = f"`{name}` needs labels coded -1 and +1, and `{data.label_name}` has classes: {listed(texts)}"
+        raise fail("NNM0504", message, span, help=help)
+    strange = codes[~np.isin(codes, (-1.0, 1.0))]
+    if len(strange):
+        message = f"`{name}` needs labels -1 and +1, but `{data.label_name}` has {strange[0]:g}"
+        raise fail("NNM0503", message, span, help=help)
 
 
 def _as_key(text: str) -> str:

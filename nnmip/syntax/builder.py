@@ -15,6 +15,9 @@ from nnmip.syntax.literals import LiteralError, number_value, string_value
 Children = list[Any]
 """What a rule matched, in order: tokens, nodes, and None for each absent optional part."""
 
+ONEHOT = "onehot"
+"""What follows `as` where the values of a column become features of their own."""
+
 _LONGEST_REPEAT = 40
 
 
@@ -151,10 +154,10 @@ class Builder:
     def label(self, children: Children) -> nodes.LabelField:
         *column, _, coding = children
         codes = None if coding is None else coding.content
-        return nodes.LabelField(self.column(column[1:]), codes, self._span(children))
+        return nodes.LabelField(self.column([*column[1:], None, None]), codes, self._span(children))
 
     def target(self, children: Children) -> nodes.TargetField:
-        return nodes.TargetField(children[1], self._span(children))
+        return nodes.TargetField(_nodes(children), self._span(children))
 
     def sample_weight(self, children: Children) -> nodes.WeightField:
         return nodes.WeightField(children[1], self._span(children))
@@ -162,9 +165,25 @@ class Builder:
     def row_filter(self, children: Children) -> nodes.WhereField:
         return nodes.WhereField(children[1], self._span(children))
 
+    def missing(self, children: Children) -> nodes.MissingField:
+        _, action, value = children
+        return nodes.MissingField(self._name(action), value, self._span(children))
+
+    def split(self, children: Children) -> nodes.SplitField:
+        _, part, share, _, seed = children
+        return nodes.SplitField(self._name(part), share, seed, self._span(children))
+
     def column(self, children: Children) -> nodes.Column:
-        source, _, alias = children
-        return nodes.Column(self._quoted(source), alias and self._name(alias), self._span(children))
+        """`SOURCE [as ALIAS] [as onehot]`; the grammar accepts any name in the last place."""
+        source, _, *names = children
+        alias, last = names[0], names[2]
+        onehot = (last if last is not None else alias) is not None and (last or alias).value == ONEHOT
+        if last is not None and not onehot:
+            message = f"`{last.value}` is a second name for the column"
+            self._error(message, self.span_of(last), help="after its name a column takes only `as onehot`")
+        elif onehot and last is None:
+            alias = None
+        return nodes.Column(self._quoted(source), alias and self._name(alias), onehot, self._span(children))
 
     def coding(self, children: Children) -> _Part:
         return _Part("coding", _nodes(children), self._span(children))

@@ -17,6 +17,7 @@ from nnmip.syntax.tokens import (
     CLOSING,
     END,
     INNER_STARTERS,
+    OPENING_SOFT_WORDS,
     PARTNER,
     RESERVED,
     SLIPS,
@@ -331,7 +332,7 @@ def _unknown_keyword(place: _Place) -> Diagnostic | None:
     """A line that starts with a word which is not one of those that open a line here."""
     if place.token is None or not place.is_first_on_line or place.kind not in SOFT_WORDS | {"NAME"}:
         return None
-    openers = place.stuck.accepts & (STARTERS | INNER_STARTERS | {"FORALL"} | SOFT_WORDS - {"AS", "SCALE", "STEP"})
+    openers = place.stuck.accepts & (STARTERS | INNER_STARTERS | {"FORALL"} | OPENING_SOFT_WORDS)
     if not place.stuck.accepts & STARTERS:
         openers -= STARTERS
     words = sorted(opener.lower() for opener in openers)

@@ -323,10 +323,11 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A CSV column: its name in the file and, after `as`, its name in the model."""
+    """A column: its name in the file and, after `as`, its name in the model; `onehot` after `as onehot`."""
 
     source: Name
     alias: Name | None
+    onehot: bool
     span: Span
 
 
@@ -339,10 +340,10 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """`setosa: -1` in a label coding; the key is the text of the cell."""
+    """`setosa: -1` in a label coding, or `setosa` in a list of classes; the key is the text of the cell."""
 
     key: Name
-    value: Expr
+    value: Expr | None
     span: Span
 
 
@@ -355,9 +356,9 @@ class LabelField:
 
 @dataclass(frozen=True, slots=True)
 class TargetField:
-    """`target y`: the column that a regression predicts."""
+    """`target y, z`: the columns that a regression predicts."""
 
-    column: Column
+    columns: tuple[Column, ...]
     span: Span
 
 
@@ -373,14 +374,35 @@ class WhereField:
     span: Span
 
 
-DataField = Features | LabelField | TargetField | WeightField | WhereField
+@dataclass(frozen=True, slots=True)
+class MissingField:
+    """`missing drop rows` or `missing fill mean`: what becomes of missing cells."""
+
+    action: Name
+    value: Expr
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class SplitField:
+    """`split test 0.3 seed 1`: the share of rows that is kept apart."""
+
+    part: Name
+    share: Expr
+    seed: Expr | None
+    span: Span
+
+
+DataField = Features | LabelField | TargetField | WeightField | WhereField | MissingField | SplitField
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
+    """A table or a tensor; without a `source` it is bound from outside."""
+
     name: Name
     type: TypeExpr | None
-    source: Expr
+    source: Expr | None
     fields: tuple[DataField, ...]
     annotations: tuple[Annotation, ...]
     span: Span

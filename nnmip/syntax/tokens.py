@@ -18,7 +18,10 @@ STARTERS = frozenset(
 INNER_STARTERS = frozenset(["LAYER", "RETURN", "ASSUME", "PROVE"])
 """The first word of a line inside a declaration; a reserved word that means nothing elsewhere."""
 
-SOFT_WORDS = frozenset(["FEATURES", "LABEL", "TARGET", "WEIGHT", "SCALE", "AS", "STEP"])
+OPENING_SOFT_WORDS = frozenset(["FEATURES", "LABEL", "TARGET", "WEIGHT", "MISSING", "SPLIT"])
+"""Soft words that open a line of a data declaration."""
+
+SOFT_WORDS = OPENING_SOFT_WORDS | {"SCALE", "SEED", "AS", "STEP"}
 """Words with a meaning in one place only; a name everywhere else."""
 
 RESERVED = (

@@ -29,16 +29,28 @@ def table(text: str, source_name: str = "t.csv") -> RawTable:
     return RawTable(tuple(header), cells, np.arange(2, len(rows) + 2), source_name)
 
 
-def condition(text: str) -> nodes.Expr:
-    """The syntax tree of a `where` condition."""
-    source = SourceFile("model.nnm", f'nnm 0.1\ndata d = csv("t.csv") {{ where {text} }}\n')
+def data_fields(text: str) -> tuple[nodes.DataField, ...]:
+    """The lines of a data declaration."""
+    source = SourceFile("model.nnm", f'nnm 0.1\ndata d = csv("t.csv") {{ {text} }}\n')
     result = parse(source)
     assert not result.diagnostics
     (declaration,) = result.file.declarations
     assert isinstance(declaration, nodes.Data)
-    (field,) = declaration.fields
+    return declaration.fields
+
+
+def condition(text: str) -> nodes.Expr:
+    """The syntax tree of a `where` condition."""
+    (field,) = data_fields(f"where {text}")
     assert isinstance(field, nodes.WhereField)
     return field.condition
+
+
+def weight(text: str) -> nodes.Expr:
+    """The syntax tree of a sample weight."""
+    (field,) = data_fields(f"weight {text}")
+    assert isinstance(field, nodes.WeightField)
+    return field.value
 
 
 def refused(run: Callable[[], object]) -> tuple[Diagnostic, ...]:

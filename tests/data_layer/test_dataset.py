@@ -12,6 +12,7 @@ from nnmip.data import (
     LabelColumn,
     RawTable,
     ScaleChoice,
+    TargetColumn,
     build_dataset,
     filter_rows,
     read_csv,
@@ -71,12 +72,11 @@ def test_only_the_rows_that_are_kept_must_be_numbers() -> None:
     assert data.line_numbers.tolist() == [2, 4]
 
 
-def test_target_and_no_label() -> None:
+def test_no_label() -> None:
     raw = table("x,y\n1,2.5\n2,-3")
-    data = build_dataset("d", raw, features("x"), SCALE, label())
-    assert (data.labels.tolist(), data.coding, data.label_name) == ([2.5, -3.0], None, "y")
     data = build_dataset("d", raw, features("x", "y"), NONE)
     assert (data.labels.tolist(), data.coding, data.label_name) == ([0.0, 0.0], None, None)
+    assert (data.classes, data.target_names, data.targets.shape) == ((), (), (2, 0))
     assert data.features.tolist() == [[1.0, 2.5], [2.0, -3.0]]
 
 
@@ -122,24 +122,53 @@ def test_empty_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cells", "help"),
+    ("cells", "classes", "codes"),
     [
-        (("cat", "dog"), "give each a number: `as {cat: -1, dog: +1}`"),
-        (("cat", "dog", "a b"), 'give each a number: `as {cat: 0, dog: 1, "a b": 2}`'),
-        (tuple("abcdefg"), "give each a number: `as {a: 0, b: 1, c: 2, d: 3, e: 4, ...}`"),
+        (("cat", "dog", "cat"), ("cat", "dog"), [0, 1, 0]),
+        (("dog", "cat", "dog"), ("dog", "cat"), [0, 1, 0]),
+        (("10", "9", "9.0", "-1"), ("-1", "9", "10"), [2, 1, 1, 0]),
+        (("2", "b", "1"), ("2", "b", "1"), [0, 1, 2]),
+        (("0", "1", "-1"), ("-1", "0", "1"), [1, 2, 0]),
     ],
 )
-def test_text_label_without_a_coding(cells: tuple[str, ...], help: str) -> None:
+def test_label_without_a_coding_names_classes(
+    cells: tuple[str, ...], classes: tuple[str, ...], codes: list[int]
+) -> None:
     numbers = tuple(map(str, range(len(cells))))
     raw = RawTable(("x", "y"), (numbers, cells), np.arange(2, 2 + len(cells)), "t.csv")
-    found = refusal(lambda: build_dataset("d", raw, features("x"), NONE, label()))
-    assert (found.code, found.message) == ("NNM0504", "label `y` of `t.csv` is text and has no coding")
-    assert found.help == help
+    data = build_dataset("d", raw, features("x"), NONE, label())
+    assert (data.classes, data.labels.tolist(), data.coding) == (classes, codes, None)
+    assert [data.label_text(code) for code in (0.0, 0.5, 99.0)] == [classes[0], None, None]
 
 
-def test_text_among_the_targets() -> None:
-    found = refusal(lambda: build_dataset("d", table("x,y\n1,2\n2,a"), features("x"), NONE, label()))
-    assert (found.code, found.message) == ("NNM0503", "`a` in column `y` on line 3 of `t.csv` is not a number")
+def test_classes_are_those_of_the_rows_that_are_kept() -> None:
+    raw = table("x,y\n1,c\n2,b\n3,a")
+    data = build_dataset("d", raw, features("x"), NONE, label(), np.array([False, True, True]))
+    assert (data.classes, data.labels.tolist()) == (("b", "a"), [0.0, 1.0])
+
+
+def test_labels_of_minus_and_plus_one_are_codes() -> None:
+    data = build_dataset("d", table("x,y\n1,-1.0\n2,+1\n3,1"), features("x"), NONE, label())
+    assert (data.classes, data.coding, data.labels.tolist()) == ((), None, [-1.0, 1.0, 1.0])
+
+
+def test_listed_classes_are_positions_in_the_list() -> None:
+    listed = tuple(LabelCode(text, float(k), span(text)) for k, text in enumerate(("b", "a")))
+    column = LabelColumn("y", "y", span("label y"), listed, lists_classes=True)
+    data = build_dataset("d", table("x,y\n1,a\n2,b"), features("x"), NONE, column)
+    assert (data.classes, data.labels.tolist(), data.coding) == (("b", "a"), [1.0, 0.0], None)
+    found = refusal(lambda: build_dataset("d", table("x,y\n1,a\n2,c"), features("x"), NONE, column))
+    assert found.message == "label `c` has no class, first on line 3 of `t.csv`"
+    assert found.help == "add it to the list, or keep the listed rows: `where y in {b, a}`"
+
+
+def test_targets() -> None:
+    columns = (TargetColumn("y", "height", span("y")), TargetColumn("z", "z", span("z")))
+    data = build_dataset("d", table("x,y,z\n1,2.5,7\n2,-3,8"), features("x"), SCALE, targets=columns)
+    assert (data.target_names, data.targets.tolist()) == (("height", "z"), [[2.5, 7.0], [-3.0, 8.0]])
+    assert not data.targets.flags.writeable
+    found = refused(lambda: build_dataset("d", table("x,y\n1,2\n2,a"), features("x"), NONE, targets=columns))
+    assert [(d.code, d.span.text) for d in found] == [("NNM0503", "y"), ("NNM0502", "z")]
 
 
 def test_two_codes_for_a_label() -> None:

@@ -69,7 +69,7 @@ def test_reserved_word_is_rejected_as_a_name(word: str) -> None:
     assert (diagnostic.span.line, diagnostic.span.column, diagnostic.span.text) == (2, 7, word)
 
 
-@pytest.mark.parametrize("word", ["features", "label", "target", "weight", "scale", "as", "step"])
+@pytest.mark.parametrize("word", sorted(word.lower() for word in SOFT_WORDS))
 def test_soft_word_is_a_name(word: str) -> None:
     result = parse(SourceFile("a.nnm", f"nnm 0.1\nparam {word} : int = 3\nlet a_{word} = {word} + f({word}: {word})\n"))
     assert result.diagnostics == ()

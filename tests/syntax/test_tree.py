@@ -236,16 +236,37 @@ def test_param_and_var() -> None:
 def test_data_fields() -> None:
     found = declaration(
         'data d = csv("a.csv") { features "a b" as ab, c scale minmax label "y z" as y as {"p q": -1, 3: +1} '
-        "target t as u weight 2 * w where c > 0 }"
+        "target t as u, v weight 2 * w where c > 0 missing fill mean split test 0.3 seed 1 }"
     )
-    features, label, target, weight, where = found.fields
+    features, label, target, weight, where, missing, split = found.fields
     assert [(c.source.text, c.alias and c.alias.text) for c in features.columns] == [("a b", "ab"), ("c", None)]
     assert shape(features.scale) == "minmax"
     assert (label.column.source.text, label.column.alias.text) == ("y z", "y")
     assert [(code.key.text, shape(code.value)) for code in label.coding] == [("p q", "(- 1)"), ("3", "(+ 1)")]
-    assert (target.column.source.text, target.column.alias.text) == ("t", "u")
+    assert [(c.source.text, c.alias and c.alias.text) for c in target.columns] == [("t", "u"), ("v", None)]
     assert shape(weight.value) == "(2 * w)"
     assert shape(where.condition) == "(c > 0)"
+    assert (missing.action.text, shape(missing.value)) == ("fill", "mean")
+    assert (split.part.text, shape(split.share), shape(split.seed)) == ("test", "0.3", "1")
+
+
+def test_columns_that_become_several_features() -> None:
+    found = declaration("data d { features a as onehot, b as c as onehot, d as e split test 1/4 missing drop rows }")
+    features, split, missing = found.fields
+    columns = [(c.source.text, c.alias and c.alias.text, c.onehot) for c in features.columns]
+    assert columns == [("a", None, True), ("b", "c", True), ("d", "e", False)]
+    assert (split.seed, shape(split.share), missing.action.text) == (None, "(1 / 4)", "drop")
+    assert (found.source, found.type) == (None, None)
+
+
+def test_a_column_has_one_name() -> None:
+    (found,) = parse(SourceFile("a.nnm", "nnm 0.1\ndata d { features a as b as c }\n")).diagnostics
+    assert found.message == "`c` is a second name for the column"
+
+
+def test_a_label_may_list_its_classes() -> None:
+    (label,) = declaration('data d = csv("a.csv") { label y as {a, "b c", 3} }').fields
+    assert [(code.key.text, code.value) for code in label.coding] == [("a", None), ("b c", None), ("3", None)]
 
 
 def test_label_with_one_as_is_told_apart() -> None:
