@@ -14,19 +14,38 @@ if TYPE_CHECKING:
     from nnmip.pipeline import Model, load, loads
     from nnmip.solution.network import TrainedNetwork
     from nnmip.solution.result import Result
+    from nnmip.syntax.parser import ParseResult
+    from nnmip.syntax.public import format_text, parse, unparse
 
 __version__ = "0.1.0"
 
-__all__ = ["Diagnostic", "DiagnosticError", "Model", "Result", "TrainedNetwork", "__version__", "load", "loads"]
+__all__ = [
+    "Diagnostic",
+    "DiagnosticError",
+    "Model",
+    "ParseResult",
+    "Result",
+    "TrainedNetwork",
+    "__version__",
+    "format_text",
+    "load",
+    "loads",
+    "parse",
+    "unparse",
+]
 
 _HOMES = {
     "Diagnostic": "nnmip.diagnostics",
     "DiagnosticError": "nnmip.diagnostics",
     "Model": "nnmip.pipeline",
+    "ParseResult": "nnmip.syntax.parser",
     "Result": "nnmip.solution.result",
     "TrainedNetwork": "nnmip.solution.network",
+    "format_text": "nnmip.syntax.public",
     "load": "nnmip.pipeline",
     "loads": "nnmip.pipeline",
+    "parse": "nnmip.syntax.public",
+    "unparse": "nnmip.syntax.public",
 }
 
 

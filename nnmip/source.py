@@ -50,6 +50,9 @@ class Span:
     start: int
     end: int
 
+    def __repr__(self) -> str:
+        return f"Span({self.file.path!r}, {self.line}:{self.column}-{self.end_line}:{self.end_column})"
+
     @property
     def line(self) -> int:
         return self.file.position(self.start)[0]

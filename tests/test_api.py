@@ -37,11 +37,15 @@ def test_public_names() -> None:
         "Diagnostic",
         "DiagnosticError",
         "Model",
+        "ParseResult",
         "Result",
         "TrainedNetwork",
         "__version__",
+        "format_text",
         "load",
         "loads",
+        "parse",
+        "unparse",
     ]
     assert all(getattr(nnmip, name) is not None for name in nnmip.__all__)
     assert nnmip.Model is Model

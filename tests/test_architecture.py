@@ -51,8 +51,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "pipeline": MEANING
     | BASE
     | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},
-    "cli": BASE | {"formats", "backends", "solution", "report", "pipeline", "nnmip"},
-    "nnmip": frozenset({"diagnostics", "pipeline", "solution"}),
+    "cli": BASE | {"syntax", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
+    "nnmip": frozenset({"diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")

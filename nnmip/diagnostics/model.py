@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -23,7 +24,7 @@ class Label:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnostic:
     """One message to the user: what is wrong, where, and what to do about it.
 
@@ -42,6 +43,19 @@ class Diagnostic:
 
     def __post_init__(self) -> None:
         assert self.code in TITLES, f"diagnostic code {self.code} is not in the table"
+
+    def __str__(self) -> str:
+        """The message with its source lines, as `nnmip check` prints it."""
+        from nnmip.diagnostics.render import render_text
+
+        return render_text([self])
+
+    def __repr__(self) -> str:
+        return f"<{_in_a_line(self)}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks."""
+        return f"<pre>{html.escape(str(self))}</pre>"
 
 
 class DiagnosticError(Exception):

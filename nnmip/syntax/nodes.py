@@ -500,9 +500,15 @@ class Comment:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class File:
+    """A whole text; `comments` has all of them in the order of the text, wherever they stand."""
+
     source: SourceFile
     header: Header | None
     declarations: tuple[Declaration, ...]
     comments: tuple[Comment, ...]
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.declarations)} declarations, {len(self.comments)} comments"
+        return f"File({self.source.path!r}, {counts})"

@@ -16,6 +16,7 @@ from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovery import Recovered, declared_name, recover
+from nnmip.syntax.walk import dump_html
 
 _OPENING = tuple(
     Token(kind, text, start_pos=0, end_pos=0) for kind, text in (("LET", "let"), ("NAME", "x"), ("EQ", "="))
@@ -23,7 +24,7 @@ _OPENING = tuple(
 """What makes a declaration of an expression."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ParseResult:
     """The declarations that could be read, and what is wrong with the text, in its order.
 
@@ -33,6 +34,13 @@ class ParseResult:
     file: nodes.File
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"ParseResult({self.file!r}, {len(self.diagnostics)} diagnostics)"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: what is wrong with the text, and the tree to unfold."""
+        return "".join(diagnostic._repr_html_() for diagnostic in self.diagnostics) + dump_html(self.file)
 
 
 def parse(source: SourceFile) -> ParseResult:

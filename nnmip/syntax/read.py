@@ -22,24 +22,29 @@ def read_source(path: str | Path) -> SourceFile:
     """
     with Path(path).open("rb") as stream:
         content = stream.read(MAX_BYTES + 1)
+    return decode_source(str(path), content)
+
+
+def decode_source(path: str, content: bytes) -> SourceFile:
+    """The text of `content`, which was read from `path`. Raises DiagnosticError (NNM0103) where it is none."""
     if len(content) > MAX_BYTES:
         raise _unreadable(
-            SourceFile(str(path), ""),
+            SourceFile(path, ""),
             0,
             0,
             f"`{Path(path).name}` is larger than {MAX_BYTES // 2**20} MiB",
             "keep numbers in data files (csv, npy, npz, onnx) and name these in the text",
         )
     if content.startswith(_UTF16_BOMS):
-        source = SourceFile(str(path), content.decode("utf-16", errors="replace"))
+        source = SourceFile(path, content.decode("utf-16", errors="replace"))
         end = min(1, len(source.text))
         raise _unreadable(source, 0, end, "the file is UTF-16 text, not UTF-8", "save the file in the encoding UTF-8")
     content = content.removeprefix(_BOM)
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise _not_utf8(str(path), content, error) from None
-    return _without_nul(SourceFile(str(path), text))
+        raise _not_utf8(path, content, error) from None
+    return _without_nul(SourceFile(path, text))
 
 
 def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> DiagnosticError:

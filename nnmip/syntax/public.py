@@ -1,0 +1,29 @@
+"""For tools that read and write models: text to syntax tree and back."""
+
+from __future__ import annotations
+
+from nnmip.source import SourceFile
+from nnmip.syntax import parser
+from nnmip.syntax.format import format_source, unparse
+from nnmip.syntax.parser import ParseResult
+from nnmip.syntax.walk import dump, walk
+
+__all__ = ["dump", "format_text", "parse", "unparse", "walk"]
+
+
+def parse(text: str, path: str = "<text>") -> ParseResult:
+    """The syntax tree of a model's text: `file` with spans and comments, `diagnostics`, and `broken` names.
+
+    Only the text is read: no data, no included file, no name is looked up. Never raises on what the text says: what
+    cannot be read is a diagnostic with its place, and the declarations around it are still there. `path` is the name
+    that diagnostics give the text. The nodes of the tree are the dataclasses of `nnmip.syntax.nodes`.
+    """
+    return parser.parse(SourceFile(path, text))
+
+
+def format_text(text: str, path: str = "<text>") -> str:
+    """The text in its canonical form, as `nnmip fmt` writes it, with all its comments.
+
+    Raises DiagnosticError where it has syntax errors. `path` is the name that these give the text.
+    """
+    return format_source(SourceFile(path, text))
