@@ -191,7 +191,7 @@ class Printer:
         return _keyword("label", _FIELD_WIDTH, (column, SPACE, Text("as"), SPACE, codes))
 
     def target(self, target: nodes.TargetField) -> Doc:
-        return _keyword("target", _FIELD_WIDTH, self.node(target.column))
+        return _keyword("target", _FIELD_WIDTH, Fill(_separated([self.node(column) for column in target.columns])))
 
     def weight(self, weight: nodes.WeightField) -> Doc:
         return _keyword("weight", _FIELD_WIDTH, self._operand(weight.value, OPERAND))
@@ -199,13 +199,25 @@ class Printer:
     def where(self, where: nodes.WhereField) -> Doc:
         return _keyword("where", _FIELD_WIDTH, self.node(where.condition))
 
+    def missing(self, missing: nodes.MissingField) -> Doc:
+        content = Text(missing.action.text), SPACE, self._operand(missing.value, OPERAND)
+        return _keyword("missing", _FIELD_WIDTH, content)
+
+    def split(self, split: nodes.SplitField) -> Doc:
+        content: Doc = Text(split.part.text), SPACE, self._operand(split.share, OPERAND)
+        if split.seed is not None:
+            content = content, SPACE, Text("seed"), SPACE, self._operand(split.seed, OPERAND)
+        return _keyword("split", _FIELD_WIDTH, content)
+
     def column(self, column: nodes.Column) -> Doc:
+        names = [column.alias.text] if column.alias is not None else []
+        names += ["onehot"] if column.onehot else []
         source = Text(column_text(column.source.text, column.source.span))
-        return source if column.alias is None else (source, SPACE, words("as", column.alias.text))
+        return source, tuple((SPACE, words("as", name)) for name in names)
 
     def code(self, code: nodes.Code) -> Doc:
-        key = column_text(code.key.text, code.key.span)
-        return Text(key), Text(":"), SPACE, self._operand(code.value, OPERAND)
+        key = Text(column_text(code.key.text, code.key.span))
+        return key if code.value is None else (key, Text(":"), SPACE, self._operand(code.value, OPERAND))
 
     # ---- networks ----------------------------------------------------------------------------------------------
 
@@ -471,6 +483,8 @@ PRINTERS: dict[type, Callable[[Printer, Any], Doc]] = {
     nodes.TargetField: Printer.target,
     nodes.WeightField: Printer.weight,
     nodes.WhereField: Printer.where,
+    nodes.MissingField: Printer.missing,
+    nodes.SplitField: Printer.split,
     nodes.Column: Printer.column,
     nodes.Code: Printer.code,
     nodes.Input: Printer.input,
