@@ -23,7 +23,7 @@ _ENDINGS = {
 
 _PROOFS = {
     Proof.NONE: "none",
-    Proof.SOLVER: "the solver's bound, at tolerances of 1e-9",
+    Proof.SOLVER: "the solver's bound, at tolerances of at most 1e-8",
     Proof.CONFIRMED: "confirmed by a second solver",
     Proof.CERTIFIED: "the network itself, checked without the solver",
 }

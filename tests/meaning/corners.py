@@ -94,6 +94,13 @@ CORNERS: dict[str, Model] = {
         "maximize norm_1(net.k.weights) - hinge(net, train)",
         "count(used(net.b)) <= 0",
     ),
+    "weights out of a removed unit, which cannot be 0, as large as possible": model(
+        "layer h = dense(x, units: 1, weights in {-1, 1}); layer a = relu(h, prune: units);"
+        "layer k = dense(a, units: 1, weights in {1, 2}, bias in {1}); layer b = relu(k, prune: units);"
+        "layer o = dense(b, units: 1, weights in {-1, 1}, bias in {-1, 1}); return o[0]",
+        "maximize norm_1(net.k.weights) - hinge(net, train)",
+        "count(used(net.a)) <= 0",
+    ),
     "pruned result": model(
         "layer h = dense(x, units: 1, weights in {-1, 1}, bias in {1, 2}); layer a = relu(h, prune: units);return a[0]",
         "minimize hinge(net, train) + 0.01 * count(used(net.a))",

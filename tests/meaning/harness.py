@@ -8,7 +8,6 @@ from pathlib import Path
 import highspy
 import numpy as np
 
-from nnmip.backends.highs import PARALLEL_ROWS_AND_COLUMNS
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import SolveOptions, Termination
 from nnmip.diagnostics import Diagnostics
@@ -45,7 +44,7 @@ def load(model: Model, folder: Path) -> Program:
 
 
 def solve_highs(milp: Milp) -> Answer:
-    """Solve in this process, with the tolerances and the presolve of a proof."""
+    """Solve in this process, with the tolerances of a proof and without presolve."""
     if milp.num_columns == 0:
         return Answer(milp.offset, np.zeros(0))
     highs = highspy.Highs()
@@ -54,9 +53,9 @@ def solve_highs(milp: Milp) -> Answer:
         ("threads", 1),
         ("mip_rel_gap", 0.0),
         ("mip_abs_gap", 1e-9),
-        ("mip_feasibility_tolerance", 1e-9),
-        ("primal_feasibility_tolerance", 1e-9),
-        ("presolve_rule_off", PARALLEL_ROWS_AND_COLUMNS),
+        ("mip_feasibility_tolerance", 1e-8),
+        ("primal_feasibility_tolerance", 1e-8),
+        ("presolve", "off"),
     ):
         highs.setOptionValue(option, value)
     highs.passModel(highs_lp(milp))
