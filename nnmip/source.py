@@ -8,6 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 
+GOAL = "goal"
+"""The readable path of the goal, which has no name."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """A text with a display name. Offsets count characters; lines and columns count from 1."""

@@ -8,10 +8,12 @@ TITLES: dict[str, str] = {
     "NNM0102": "version line missing or not understood",
     "NNM0103": "the file cannot be read as text",
     "NNM0104": "part of the language that this version does not have yet",
+    "NNM0105": "included file cannot be read",
+    "NNM0106": "files include each other in a circle",
     # 02xx: names and types
     "NNM0201": "unknown name",
     "NNM0202": "name declared twice",
-    "NNM0203": "unknown layer, loss, predicate or function",
+    "NNM0203": "unknown layer, loss, predicate, function or annotation",
     "NNM0204": "wrong arguments",
     "NNM0205": "wrong type",
     "NNM0206": "parameter without a value, or value outside its domain",

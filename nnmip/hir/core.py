@@ -295,9 +295,21 @@ class Constraint:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """`@name(arguments)`: a hint on a declaration or layer, which never changes what it means."""
+
+    name: str
+    arguments: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A whole model. `stages` is empty for `satisfy`."""
+    """A whole model. `stages` is empty for `satisfy`.
+
+    included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
+    as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
+    """
 
     source: SourceFile
     parameters: tuple[tuple[str, FloatArray], ...]
@@ -306,6 +318,9 @@ class Program:
     stages: tuple[Stage, ...]
     constraints: tuple[Constraint, ...]
     bindings: tuple[tuple[str, str], ...] = field(default=())
+    included: tuple[SourceFile, ...] = ()
+    documentation: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, tuple[Annotation, ...]], ...] = ()
 
     def network(self, name: str) -> Network:
         return next(n for n in self.networks if n.name == name)

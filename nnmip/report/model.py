@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from nnmip.bounds.table import propagate_intervals
-from nnmip.hir.core import Layer, Network, Program
+from nnmip.hir.core import Annotation, Layer, Network, Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
 from nnmip.milp.statistics import statistics
 from nnmip.report.rules import number
+from nnmip.source import GOAL
 
 
 def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
@@ -32,8 +33,16 @@ def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
             for s in program.stages
         ],
         "constraints": {c.name: c.sentence for c in program.constraints},
+        "documentation": dict(program.documentation),
+        "annotations": {path: [_annotation(a) for a in found] for path, found in program.annotations},
         "sizes": statistics(lowered.milp),
     }
+
+
+def _annotation(annotation: Annotation) -> str:
+    """As in the source: `@formulation("big-m")`."""
+    arguments = ", ".join(f'"{argument}"' for argument in annotation.arguments)
+    return f"@{annotation.name}({arguments})" if arguments else f"@{annotation.name}"
 
 
 def _data_facts(program: Program, name: str) -> dict[str, Any]:
@@ -92,26 +101,39 @@ def _phases(program: Program, network: Network, layer: Layer) -> dict[str, Any]:
 
 def render_model(facts: Mapping[str, Any]) -> str:
     """The facts as text for people."""
-    lines = [str(facts["model"]), ""]
-    lines.extend(f"  param {name} = {_value(value)}" for name, value in facts["parameters"].items())
+    lines = [str(facts["model"]), "", *_remarks(facts, "")]
+    for name, value in facts["parameters"].items():
+        lines.extend([*_remarks(facts, name), f"  param {name} = {_value(value)}"])
     for name, data in facts["data"].items():
+        lines.extend(_remarks(facts, name))
         lines.append(
             f"  data {name}: {data['rows']} rows ({data['distinct_rows']} distinct) of {data['source']}, "
             f"features {', '.join(data['features'])} (scale {data['scaling']}), label {data['label']}"
         )
     for name, layers in facts["networks"].items():
-        lines.extend(["", f"  network {name}"])
+        lines.extend(["", *_remarks(facts, name), f"  network {name}"])
+        for layer in layers:
+            lines.extend(_remarks(facts, f"{name}.{layer['name']}", indent="    ", label=f"{layer['name']}: "))
         lines.extend(_table(layers))
-    lines.append("")
+    lines.extend(["", *_remarks(facts, GOAL)])
     for stage in facts["goal"]:
         terms = " + ".join(f"{number(t['coefficient'])} * {t['label']}" for t in stage["terms"])
         lines.append(f"  {stage['sense']} {terms}")
     for name, sentence in facts["constraints"].items():
+        lines.extend(_remarks(facts, name))
         lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else ""))
     sizes = facts["sizes"]
     counts = ", ".join(f"{sizes[key]} {key}" for key in ("rows", "columns", "binaries", "integers", "nonzeros"))
     lines.append(f"  MILP: {counts}, largest big-M {number(sizes['largest_big_m'])}")
     return "\n".join(lines) + "\n"
+
+
+def _remarks(facts: Mapping[str, Any], path: str, *, indent: str = "  ", label: str = "") -> list[str]:
+    """The annotations and the documentation of what stands at `path`, as in the source."""
+    text = facts["documentation"].get(path, "")
+    documented = [f"{indent}## {label}{line}".rstrip() for line in text.splitlines()]
+    annotated = [f"{indent}{label}{annotation}" for annotation in facts["annotations"].get(path, ())]
+    return [*documented, *([""] if documented and not path else []), *annotated]
 
 
 def _value(value: object) -> str:

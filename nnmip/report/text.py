@@ -54,6 +54,8 @@ def headline(result: Result) -> str:
 def render_result(result: Result) -> str:
     """The whole report, ending in a line break."""
     lines = [f"{result.model}: {headline(result)}", ""]
+    if purpose := result.documentation.get("", "").split("\n\n")[0]:
+        lines.extend([*(f"  {line}" for line in purpose.splitlines()), ""])
     for name, trained in result.networks.items():
         lines.extend(f"  {line}" for line in describe(trained, result.used_units.get(name, {})))
         lines.append("")

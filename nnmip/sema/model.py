@@ -10,7 +10,8 @@ from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, Diagnostics
-from nnmip.hir.core import Constant, Constraint, Network, Program, Stage
+from nnmip.hir.core import Annotation, Constant, Constraint, Network, Program, Stage
+from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
 from nnmip.sema.networks import NetworkReader
@@ -20,10 +21,11 @@ from nnmip.sema.tables import read_data
 from nnmip.sema.values import Poisoned, Value, collected, not_yet
 from nnmip.source import Span
 from nnmip.syntax import nodes
+from nnmip.syntax.documentation import declared_path, documentation
+from nnmip.syntax.includes import Sources, read_includes
 from nnmip.syntax.parser import ParseResult
 
 _LATER: dict[type, str] = {
-    nodes.Include: "`include`",
     nodes.Var: "`var`",
     nodes.Let: "`let`",
     nodes.NetworkFile: "a network from a file",
@@ -34,39 +36,40 @@ _LATER: dict[type, str] = {
 def build_program(
     parsed: ParseResult, directory: Path, overrides: Mapping[str, str], diagnostics: Diagnostics
 ) -> Program | None:
-    """The HIR of a parsed file, or None with errors in `diagnostics`, as many as are independent of each other.
+    """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
-    Data paths start from `directory`; `overrides` gives parameters other values, as texts.
+    Paths in the file start from `directory`, those in an included file from its folder; `overrides` gives parameters
+    other values, as texts.
     """
-    for diagnostic in parsed.diagnostics:
+    sources = read_includes(parsed, directory)
+    for diagnostic in sources.diagnostics:
         diagnostics.add(diagnostic)
-    return _Builder(parsed, directory, overrides, diagnostics).build()
+    return _Builder(sources, overrides, diagnostics).build()
 
 
 class _Builder:
     """Builds every declaration once, in any order, and keeps going after an error."""
 
-    def __init__(
-        self, parsed: ParseResult, directory: Path, overrides: Mapping[str, str], diagnostics: Diagnostics
-    ) -> None:
-        self.source = parsed.file.source
-        self.start = parsed.file.header.span if parsed.file.header is not None else Span(self.source, 0, 0)
-        self.directory = directory
+    def __init__(self, sources: Sources, overrides: Mapping[str, str], diagnostics: Diagnostics) -> None:
+        main = sources.files[0]
+        self.sources = sources
+        self.start = main.header.span if main.header is not None else Span(main.source, 0, 0)
         self.diagnostics = diagnostics
-        self.is_readable = not parsed.diagnostics
+        self.is_readable = not sources.diagnostics
         self.is_too_deep = False
-        broken = set(parsed.broken)
-        self.goals = [d for d in parsed.file.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
-        self.declarations = _without_mistakes(parsed.file.declarations, parsed.diagnostics, broken)
+        self.annotations: dict[str, tuple[Annotation, ...]] = {}
+        broken = set(sources.broken)
+        self.goals = [d for d in sources.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
+        self.declarations = _without_mistakes(sources.declarations, sources.diagnostics, broken)
         names = collect_names(self.declarations, broken, diagnostics)
         self.overrides = read_overrides(overrides, names, broken, diagnostics)
-        includes = any(isinstance(d, nodes.Include) for d in self.declarations)
-        self.scope = Scope(names, broken, diagnostics, self._value, is_open=includes)
+        self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open)
         self.elaborator = Elaborator(self.scope)
 
     def build(self) -> Program | None:
         check_single_goal(self.goals, not self.is_readable or self.scope.is_open, self.start, self.diagnostics)
         for declaration in self.declarations:
+            self._annotate(declaration)
             with self._guarded(declaration):
                 _refuse_later(declaration)
                 if _has_value(declaration):
@@ -77,14 +80,31 @@ class _Builder:
             return None
         values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
         return Program(
-            source=self.source,
+            source=self.sources.files[0].source,
             parameters=tuple((name, v.value) for name, v in values.items() if isinstance(v, Constant)),
             datasets=tuple(v for v in values.values() if isinstance(v, Dataset)),
             networks=tuple(v for v in values.values() if isinstance(v, Network)),
             stages=stages,
             constraints=constraints,
             bindings=bindings,
+            included=tuple(file.source for file in self.sources.files[1:]),
+            documentation=self._documentation(),
+            annotations=tuple((path, found) for path, found in self.annotations.items() if found),
         )
+
+    def _annotate(self, declaration: nodes.Declaration) -> None:
+        """Keep the annotations of a declaration, and of the layers inside it."""
+        path = declared_path(declaration)
+        layers = declaration.layers if isinstance(declaration, nodes.Network) else ()
+        for place, node in ((path, declaration), *((f"{path}.{layer.name.text}", layer) for layer in layers)):
+            with collected(self.diagnostics):
+                self.annotations[place] = read_annotations(node)
+
+    def _documentation(self) -> tuple[tuple[str, str], ...]:
+        """The `##` comments by the path of what they document; only the main file is documented itself."""
+        main, *included = map(documentation, self.sources.files)
+        found = {path: text for each in included for path, text in each.items() if path}
+        return tuple((main | found).items())
 
     def _statements(self, elaborator: Elaborator) -> tuple[tuple[Stage, ...], tuple[Constraint, ...]]:
         stages: list[Stage] = []
@@ -107,7 +127,7 @@ class _Builder:
             if self.is_too_deep:
                 return
             self.is_too_deep = True
-            span = Span(self.source, declaration.span.start, declaration.span.start + 1)
+            span = Span(declaration.span.file, declaration.span.start, declaration.span.start + 1)
             message = "the declaration is nested too deeply, in itself or through others that it reads"
             self.diagnostics.error("NNM0101", message, span)
 
@@ -116,7 +136,7 @@ class _Builder:
             case nodes.Param():
                 return read_parameter(self.elaborator, declaration, self.overrides)
             case nodes.Data():
-                return read_data(self.elaborator, declaration, self.directory)
+                return read_data(self.elaborator, declaration, self.sources.directory(declaration.span))
             case nodes.Network():
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
         raise Poisoned
@@ -145,10 +165,11 @@ def _without_mistakes(
     declarations: tuple[nodes.Declaration, ...], mistakes: tuple[Diagnostic, ...], broken: set[str]
 ) -> tuple[nodes.Declaration, ...]:
     """The declarations that are free of syntax errors; the names of the others are added to `broken`."""
-    places = [mistake.span.start for mistake in mistakes]
+    places = [(mistake.span.file.path, mistake.span.start) for mistake in mistakes]
     kept: list[nodes.Declaration] = []
     for declaration in declarations:
-        if not any(declaration.span.start <= place < declaration.span.end for place in places):
+        span = declaration.span
+        if not any(path == span.file.path and span.start <= place < span.end for path, place in places):
             kept.append(declaration)
         elif isinstance(declaration, Named):
             broken.add(declaration.name.text)
@@ -161,8 +182,6 @@ def _has_value(declaration: nodes.Declaration) -> TypeGuard[nodes.Param | nodes.
 
 def _refuse_later(declaration: nodes.Declaration) -> None:
     """NNM0104 for a declaration that this version does not have."""
-    if declaration.annotations:
-        raise not_yet("an annotation", declaration.annotations[0].span)
     if type(declaration) in _LATER:
         help = "a known number can be a `param`" if isinstance(declaration, nodes.Let) else ""
         raise not_yet(_LATER[type(declaration)], declaration.span, help=help)

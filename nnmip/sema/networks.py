@@ -98,8 +98,6 @@ class NetworkReader:
             secondary = (Label(first.span, "the first declaration"),) if first is not None else ()
             self.tensors[name.text] = None
             raise fail("NNM0202", f"`{name.text}` is declared twice", name.span, secondary=secondary)
-        if layer.annotations:
-            raise not_yet("an annotation", layer.annotations[0].span)
         if name.text in _TAKEN:
             message = f"a layer cannot be called `{name.text}`"
             note = f"`{self.declaration.name.text}.{name.text}` has a meaning of its own"

@@ -97,6 +97,7 @@ def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof:
         versions=facts.versions,
         message=message,
         notes=_notes(program),
+        documentation=dict(program.documentation),
         log=raw.log,
     )
 

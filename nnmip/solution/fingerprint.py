@@ -11,8 +11,10 @@ from nnmip.milp.model import Milp
 
 
 def fingerprint(program: Program, milp: Milp) -> str:
-    """SHA-256 over the source text, the parameters, the tables and every array of the MILP, in hexadecimal."""
+    """SHA-256 over all source texts, the parameters, the tables and every array of the MILP, in hexadecimal."""
     digest = hashlib.sha256(program.source.text.encode())
+    for source in program.included:
+        digest.update(hashlib.sha256(source.text.encode()).digest())
     for name, value in program.parameters:
         digest.update(f"{name}={value.tolist()!r}".encode())
     for data in program.datasets:

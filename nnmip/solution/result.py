@@ -64,6 +64,8 @@ class Result:
     `termination` is None for an answer that was brought back from a solution file. `saved` tells whether the run was
     written to the folder that was asked for.
 
+    `documentation` has the `##` comments of the source by the path of what they document; the empty path is the model.
+
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
     """
@@ -88,6 +90,7 @@ class Result:
     versions: Mapping[str, str]
     message: str = ""
     notes: tuple[str, ...] = ()
+    documentation: Mapping[str, str] = field(default_factory=dict)
     log: tuple[str, ...] = field(default=(), repr=False)
     saved: bool = False
 
@@ -108,6 +111,7 @@ class Result:
         replay = self.replay
         return {
             "model": self.model,
+            "documentation": dict(self.documentation),
             "sense": self.sense,
             "termination": self.termination.value if self.termination else None,
             "solution": self.solution.value,

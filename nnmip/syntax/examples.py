@@ -202,7 +202,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation(
         "the name of the {keyword} is missing",
         "",
-        ("param :", "var :", "let =", "data =", "network =", "network (", "constraint", "verify"),
+        ("param :", "param =", "var :", "var =", "let =", "data =", "network =", "network (", "constraint", "verify"),
     ),
     Explanation("an included file is named in quotes", 'write `include "file.nnm"`', ("include file", "include")),
 )

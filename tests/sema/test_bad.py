@@ -1,6 +1,7 @@
 """Every wrong model gets exactly the messages that its head announces, and the fix that its head states mends it.
 
-A head line reads `#! LINE:COLUMN CODE headline`, or `#! fix: OLD -> NEW` for the edit that the message proposes.
+A head line reads `#! LINE:COLUMN CODE headline`, with `FILE:` in front for an included file, or `#! fix: OLD -> NEW`
+for the edit that the message proposes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,13 @@ def announced(text: str) -> list[str]:
     return [line.replace("<folder>", str(FOLDER)) for line in lines if not line.startswith("fix: ")]
 
 
+def place(diagnostic: Diagnostic) -> str:
+    """Line and column, behind the path in the corpus of an included file."""
+    path = Path(diagnostic.span.file.path)
+    file = "" if path == Path("model.nnm") else f"{path.relative_to(FOLDER)}:"
+    return f"{file}{diagnostic.span.line}:{diagnostic.span.column}"
+
+
 def fixed(text: str) -> str:
     """The model with the stated edit, without its head."""
     lines = text.splitlines(keepends=True)
@@ -50,7 +58,7 @@ def fixed(text: str) -> str:
 def test_bad_model_is_explained(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     found = check(text)
-    assert [f"{d.span.line}:{d.span.column} {d.code} {d.message}" for d in found] == announced(text)
+    assert [f"{place(d)} {d.code} {d.message}" for d in found] == announced(text)
     assert found
 
 
@@ -85,7 +93,7 @@ def test_messages_keep_the_house_style(path: Path) -> None:
     for diagnostic in check(path.read_text(encoding="utf-8")):
         spans = [diagnostic.span, *(label.span for label in diagnostic.secondary)]
         for span in spans:
-            assert span.file.path == "model.nnm"
+            assert span.file.path == "model.nnm" or Path(span.file.path).is_relative_to(FOLDER)
             assert 0 <= span.start < span.end <= len(span.file.text)
         texts = [diagnostic.message, diagnostic.label, diagnostic.help, *(label.text for label in diagnostic.secondary)]
         for text in texts:
@@ -107,7 +115,8 @@ def test_check_command_answers_no(path: Path, capsys: pytest.CaptureFixture[str]
     for line in announced(path.read_text(encoding="utf-8")):
         place, code, headline = line.split(" ", 2)
         assert f"error[{code}]: {headline}" in printed.out
-        assert f"{path}:{place}" in printed.out
+        shown = place if place[0].isdigit() else str(FOLDER / place)
+        assert (f"{path}:{shown}" if place[0].isdigit() else shown) in printed.out
 
 
 def test_check_as_a_process() -> None:

@@ -48,7 +48,7 @@ model.nnm: globally optimal, proved with highs 9
             sparsity  norm_1(net.weights)  0.0001 x 6 = 0.0006
   accuracy  net on points: 4 of 4 rows right (100.0 %)
   bound     0.0066, gap 0 %
-  proof     the solver's bound, at tolerances of 1e-9
+  proof     the solver's bound, at tolerances of at most 1e-8
   replay    passed: recomputed from the weights alone, largest violation 0
   model     10 rows, 9 columns, 8 binaries, 7 nonzeros, largest big-M 6.5
   time      parse 0.01 s, solve 1.50 s

@@ -1,0 +1,102 @@
+"""Annotations such as `@formulation("big-m")`: hints on a declaration or layer that never change its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nnmip.hir.core import Annotation
+from nnmip.sema.values import fail, listed, not_yet, quoted
+from nnmip.syntax import nodes
+from nnmip.syntax.suggest import closest
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationRule:
+    """What an annotation takes and where it stands.
+
+    places: the nodes that it can stand before, with their names. values: the texts that its argument can be, and
+    whether this version has them; empty where it has no argument. is_there: whether this version has the annotation.
+    """
+
+    name: str
+    signature: str
+    places: Mapping[type, str]
+    values: Mapping[str, bool]
+    is_there: bool
+
+
+ANNOTATIONS: Mapping[str, AnnotationRule] = {
+    rule.name: rule
+    for rule in (
+        AnnotationRule(
+            "formulation",
+            '@formulation("big-m")',
+            {nodes.Layer: "a layer", nodes.Constraint: "a constraint"},
+            {"big-m": True, "indicator": False, "sos1": False, "partition": False},
+            is_there=True,
+        ),
+        AnnotationRule("sufficient", "@sufficient", {nodes.Constraint: "a constraint"}, {}, is_there=False),
+    )
+}
+"""Every annotation of the language by its name."""
+
+
+def read_annotations(node: nodes.Declaration | nodes.Layer) -> tuple[Annotation, ...]:
+    """The annotations of a declaration or layer.
+
+    Raises DiagnosticError: NNM0203 for a name that no annotation has, NNM0204 for wrong arguments, a wrong place or a
+    second one of the same name, NNM0104 for what this version does not have.
+    """
+    found: dict[str, Annotation] = {}
+    for annotation in node.annotations:
+        name = annotation.name.text
+        if name in found:
+            raise fail("NNM0204", f"`@{name}` is given twice", annotation.span, help="leave one of them out")
+        found[name] = _read(annotation, node)
+    return tuple(found.values())
+
+
+def _read(annotation: nodes.Annotation, node: nodes.Declaration | nodes.Layer) -> Annotation:
+    rule = _rule(annotation)
+    if type(node) not in rule.places:
+        places = " or ".join(rule.places.values())
+        message = f"`@{rule.name}` stands before {places}"
+        raise fail("NNM0204", message, annotation.span, help="leave it out here: it is a hint without a meaning")
+    if not rule.is_there:
+        raise not_yet(
+            f"`@{rule.name}`", annotation.span, help="leave it out: an annotation does not change the meaning"
+        )
+    if not rule.values:
+        if annotation.arguments:
+            raise fail(
+                "NNM0204", f"`@{rule.name}` takes no argument", annotation.span, help=f"write `{rule.signature}`"
+            )
+        return Annotation(rule.name, ())
+    return Annotation(rule.name, (_value(annotation, rule),))
+
+
+def _rule(annotation: nodes.Annotation) -> AnnotationRule:
+    name = annotation.name.text
+    if name in ANNOTATIONS:
+        return ANNOTATIONS[name]
+    near = closest(name, ANNOTATIONS)
+    help = f"did you mean `@{near}`?" if near else f"the annotations are {listed(f'@{known}' for known in ANNOTATIONS)}"
+    raise fail("NNM0203", f"no annotation is called `{name}`", annotation.name.span, help=help)
+
+
+def _value(annotation: nodes.Annotation, rule: AnnotationRule) -> str:
+    """The one text that an annotation is given."""
+    match annotation.arguments:
+        case (nodes.Positional(value=nodes.String(value=text, span=span)),):
+            if text not in rule.values:
+                near = closest(text, rule.values)
+                known = listed(f'"{value}"' for value in rule.values)
+                help = f'did you mean `"{near}"`?' if near else f"it is one of {known}"
+                raise fail("NNM0204", f"`@{rule.name}` does not know {quoted(span)}", span, help=help)
+            if not rule.values[text]:
+                there = " or ".join(f'`"{value}"`' for value, is_there in rule.values.items() if is_there)
+                raise not_yet(f'`@{rule.name}("{text}")`', span, help=f"write {there}, or leave the annotation out")
+            return text
+    message = f"`@{rule.name}` takes one text in quotes"
+    raise fail("NNM0204", message, annotation.span, help=f"write `{rule.signature}`")
