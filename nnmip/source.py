@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-
 GOAL = "goal"
 """The readable path of the goal, which has no name."""
 

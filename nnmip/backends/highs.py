@@ -3,11 +3,12 @@
 python-mip passes neither tolerances nor the seed on, reports 0.0 as the bound of an LP, and does not know the newer
 statuses; all of these are set and read here by way of the same library handle.
 
-HiGHS 1.15.1 proves false optima of small training models without large coefficients, rarely (about one in four thousand
-random ones) but for several reasons: with presolve on, by two of its rules at least (parallel rows and columns, probing),
-and at tolerances of 1e-9, where rounding errors count as infeasible. Without presolve and at 1e-8 no case is known, and
-on training models, whose bounds are tight when they get here, presolve saves no time. What the looser tolerance may cost
-is an answer that is too good by the tolerance times a big-M, which the replay sees; a false bound is seen by nobody.
+HiGHS 1.15.1 proves false optima of small training models without large coefficients, rarely (about one in four
+thousand random ones) but for several reasons: with presolve on, by two of its rules at least (parallel rows and
+columns, probing), and at tolerances of 1e-9, where rounding errors count as infeasible. Without presolve and at 1e-8 no
+case is known, and on training models, whose bounds are tight when they get here, presolve saves no time. What the
+looser tolerance may cost is an answer that is too good by the tolerance times a big-M, which the replay sees; a false
+bound is seen by nobody.
 """
 
 from __future__ import annotations

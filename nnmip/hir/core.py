@@ -165,11 +165,14 @@ class Gather:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Join:
-    """All entries of several tensors in one vector."""
+    """All entries of several tensors, all numbers or all Booleans, in one vector."""
 
     parts: tuple[Node, ...]
     origin: Origin
-    boolean: bool = False
+
+    @property
+    def boolean(self) -> bool:
+        return self.parts[0].boolean
 
     @property
     def shape(self) -> Shape:
@@ -213,8 +216,23 @@ class Units:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LayerOutput:
+    """What a layer of a network gives for every row of a data set, shape (rows, *layer shape)."""
+
+    network: str
+    layer: str
+    data: str
+    shape: Shape
+    origin: Origin
+    boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apply:
-    """A word of the language applied to tensors, or to a network and a data set."""
+    """A word of the language applied to tensors, or to a network and a data set.
+
+    `batch` is the number of leading axes of the operands that a word which reduces them keeps: one call for each.
+    """
 
     word: str
     operands: tuple[Node, ...]
@@ -224,6 +242,7 @@ class Apply:
     shape: Shape
     boolean: bool
     origin: Origin
+    batch: int = 0
 
     def option(self, name: str) -> float:
         return dict(self.options)[name]
@@ -231,9 +250,50 @@ class Apply:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Compare:
-    """`left op right` entry by entry, `op` one of `<= >= =`."""
+    """`left op right` entry by entry, `op` one of `<= >= =`.
+
+    It holds up to a tolerance. Where an encoding must make it false, the sides are kept at least `strictness` apart;
+    `is_exact` says that they can never be nearer without being equal, so that nothing is lost.
+    """
 
     op: str
+    left: Node
+    right: Node
+    shape: Shape
+    origin: Origin
+    strictness: float = 0.0
+    is_exact: bool = False
+    boolean: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Not:
+    """The negation of a Boolean tensor."""
+
+    operand: Node
+    origin: Origin
+    boolean: bool = True
+
+    @property
+    def shape(self) -> Shape:
+        return self.operand.shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Junction:
+    """`and` or `or` (the `op`) of Boolean tensors entry by entry, with NumPy broadcasting."""
+
+    op: str
+    terms: tuple[Node, ...]
+    shape: Shape
+    origin: Origin
+    boolean: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Xor:
+    """Whether exactly one of two Boolean tensors holds, entry by entry."""
+
     left: Node
     right: Node
     shape: Shape
@@ -241,7 +301,50 @@ class Compare:
     boolean: bool = True
 
 
-Node = Constant | Reference | Gather | Join | Plus | Scale | Units | Apply | Compare
+@dataclass(frozen=True, slots=True, eq=False)
+class Fold:
+    """`and` or `or` (the `op`) over all entries of a Boolean tensor; the first `batch` axes are kept."""
+
+    op: str
+    operand: Node
+    origin: Origin
+    batch: int = 0
+    boolean: bool = True
+
+    @property
+    def shape(self) -> Shape:
+        return self.operand.shape[: self.batch]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choose:
+    """`then` where the Boolean `condition` holds, else `otherwise`: numeric tensors, with NumPy broadcasting."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+    shape: Shape
+    origin: Origin
+    boolean: bool = False
+
+
+Node = (
+    Constant
+    | Reference
+    | Gather
+    | Join
+    | Plus
+    | Scale
+    | Units
+    | LayerOutput
+    | Apply
+    | Compare
+    | Not
+    | Junction
+    | Xor
+    | Fold
+    | Choose
+)
 
 
 def children(node: Node) -> tuple[Node, ...]:
@@ -257,9 +360,15 @@ def children(node: Node) -> tuple[Node, ...]:
             return (operand,)
         case Apply(operands=operands):
             return operands
-        case Compare(left=left, right=right):
+        case Compare(left=left, right=right) | Xor(left=left, right=right):
             return (left, right)
-        case Constant() | Reference() | Units():
+        case Not(operand=operand) | Fold(operand=operand):
+            return (operand,)
+        case Junction(terms=terms):
+            return terms
+        case Choose(condition=condition, then=then, otherwise=otherwise):
+            return (condition, then, otherwise)
+        case Constant() | Reference() | Units() | LayerOutput():
             return ()
 
 
@@ -287,11 +396,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
-    """Every comparison in `parts` must hold in every entry."""
+    """Every Boolean in `parts` must hold in every entry."""
 
     name: str
     sentence: str | None
-    parts: tuple[Compare, ...]
+    parts: tuple[Node, ...]
     origin: Origin
 
 

@@ -14,20 +14,26 @@ from nnmip.hir.core import (
     Apply,
     Assignment,
     BoolArray,
+    Choose,
     Compare,
     Constant,
     Constraint,
     FloatArray,
+    Fold,
     Gather,
     Join,
+    Junction,
+    LayerOutput,
     Network,
     Node,
+    Not,
     Plus,
     Program,
     Reference,
     Scale,
     Stage,
     Units,
+    Xor,
     children,
 )
 from nnmip.ops.registry import LAYERS, WORDS
@@ -54,9 +60,14 @@ def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dic
 
 def result(network: Network, assignment: Assignment, inputs: FloatArray) -> FloatArray:
     """What the network returns for `inputs` [n, *input], shape [n, *output]."""
-    last = forward(network, assignment, inputs)[network.result_layer]
+    return returned(network, forward(network, assignment, inputs))
+
+
+def returned(network: Network, outputs: dict[str, FloatArray]) -> FloatArray:
+    """The result of a network, shape [n, *output], from the outputs of its layers."""
+    last = outputs[network.result_layer]
     width = int(np.prod(last.shape[1:], dtype=np.int64))
-    return last.reshape(len(inputs), width)[:, network.result_index]
+    return last.reshape(len(last), width)[:, network.result_index]
 
 
 def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:
@@ -91,7 +102,7 @@ class Evaluator:
     program: Program
     assignment: Assignment
     tolerance: float = ROUNDING
-    _scores: dict[tuple[str, str], FloatArray] = field(default_factory=dict)
+    _outputs: dict[tuple[str, str], dict[str, FloatArray]] = field(default_factory=dict)
 
     def network(self, name: str) -> Network:
         return self.program.network(name)
@@ -102,11 +113,15 @@ class Evaluator:
     def values(self, path: str) -> FloatArray:
         return self.assignment.values[path]
 
-    def scores(self, network: str, data: str) -> FloatArray:
+    def outputs(self, network: str, data: str) -> dict[str, FloatArray]:
+        """The output of every layer for every row of a data set, by layer name, each (n, *shape)."""
         key = (network, data)
-        if key not in self._scores:
-            self._scores[key] = result(self.network(network), self.assignment, self.dataset(data).features)
-        return self._scores[key]
+        if key not in self._outputs:
+            self._outputs[key] = forward(self.network(network), self.assignment, self.dataset(data).features)
+        return self._outputs[key]
+
+    def scores(self, network: str, data: str) -> FloatArray:
+        return returned(self.network(network), self.outputs(network, data))
 
     def value(self, node: Node) -> FloatArray:
         """The value of an expression, of the node's shape; Booleans are 0.0 and 1.0."""
@@ -126,8 +141,22 @@ class Evaluator:
                 return total
             case Scale(factor=factor, operand=operand):
                 return factor * self.value(operand)
+            case LayerOutput(network=network, layer=layer, data=data):
+                return self.outputs(network, data)[layer]
             case Compare():
                 return (self.excess(node) <= self.tolerance).astype(np.float64)
+            case Not(operand=operand):
+                return 1.0 - self.value(operand)
+            case Junction(op=op, terms=terms, shape=shape):
+                wide = np.stack([np.broadcast_to(self.value(t), shape) for t in terms])
+                return np.asarray(wide.all(axis=0) if op == "and" else wide.any(axis=0), dtype=np.float64)
+            case Xor(left=left, right=right):
+                return np.abs(self.value(left) - self.value(right))
+            case Fold(op=op, operand=operand, batch=batch):
+                entries = self.value(operand).reshape(*operand.shape[:batch], -1)
+                return np.asarray(entries.all(axis=-1) if op == "and" else entries.any(axis=-1), dtype=np.float64)
+            case Choose(condition=condition, then=then, otherwise=otherwise):
+                return np.where(self.value(condition) > 0.5, self.value(then), self.value(otherwise))
             case Apply(word=word, operands=operands):
                 arrays = tuple(np.zeros(o.shape) if isinstance(o, Units) else self.value(o) for o in operands)
                 return WORDS[word].evaluate(node, arrays, self)
@@ -151,8 +180,11 @@ class Evaluator:
         return float(sum(t.coefficient * float(self.value(t.value)) for t in stage.terms))
 
     def violation(self, constraint: Constraint) -> float:
-        """The largest violation of a constraint, 0 where it holds."""
-        return max([0.0, *(float(self.excess(p).max()) for p in constraint.parts if p.shape == () or 0 not in p.shape)])
+        """The largest violation of a constraint, 0 where it holds; logic that does not hold is violated by 1."""
+        return max([0.0, *(float(self._missing(p).max()) for p in constraint.parts if 0 not in p.shape)])
+
+    def _missing(self, part: Node) -> FloatArray:
+        return self.excess(part) if isinstance(part, Compare) else 1.0 - self.value(part)
 
 
 def domain_violation(program: Program, assignment: Assignment) -> float:

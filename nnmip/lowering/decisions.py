@@ -19,6 +19,9 @@ from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray
 from nnmip.source import Origin
 
+MOST_SQUARES = 256
+"""Most values of a weight whose square is wanted: each costs a binary."""
+
 INTEGER_FROM = 5
 """Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
@@ -61,6 +64,10 @@ class Encoding(ABC):
             positive = positive_part(low, f"{d.path}.{tag}", self.value, bounds, polarity, d.origin)
             self._absolute[exact] = positive.value * 2.0 - self.value
         return self._absolute[exact]
+
+    def squared(self, low: Lowering, reason: Origin) -> Affine:
+        """The squares of the values; DiagnosticError NNM0313 where a domain has infinitely many."""
+        raise _no_squares(self.decision, reason)
 
     def kept_or_one(self) -> Affine:
         """The gate, or ones where nothing can be removed."""
@@ -153,6 +160,11 @@ class PiecesEncoding(Encoding):
             return (self.picks * np.abs(self.levels())).sum(axis=-1)
         return Encoding.absolute(self, low, polarity)
 
+    def squared(self, low: Lowering, reason: Origin) -> Affine:
+        if not self.decision.domain.is_finite:
+            raise _no_squares(self.decision, reason)
+        return (self.picks * self.levels() ** 2).sum(axis=-1)
+
     def lift(self, x: FloatArray) -> FloatArray:
         picks = self.picks.value(x)
         chosen = picks.argmax(axis=-1)
@@ -172,6 +184,27 @@ class IntegerEncoding(Encoding):
 
     count: Affine
     bits: Affine | None
+    _picks: Affine | None = field(default=None, init=False)
+
+    def squared(self, low: Lowering, reason: Origin) -> Affine:
+        """sum of v^2 p_v with one binary p_v for each value: sum p_v = g, sum v p_v = w."""
+        d, builder = self.decision, low.builder
+        values = np.array(d.domain.values)
+        if len(values) > MOST_SQUARES:
+            raise _no_squares(d, reason)
+        if self._picks is None:
+            gate = self.kept_or_one()
+
+            def fill(x: FloatArray, choice: Choice) -> BoolArray:
+                nearest = np.abs(choice[d.path][..., None] - values).argmin(axis=-1)
+                chosen: BoolArray = (nearest[..., None] == np.arange(len(values))) & (gate.value(x)[..., None] > 0.5)
+                return chosen
+
+            picks = builder.binaries(f"{d.path}.value", (*d.shape, len(values)), d.origin, fill)
+            builder.rows(f"{d.path}.value.one", picks.sum(axis=-1) - gate, d.origin, lb=0.0, ub=0.0)
+            builder.rows(f"{d.path}.value.is", (picks * values).sum(axis=-1) - self.value, d.origin, lb=0.0, ub=0.0)
+            self._picks = picks
+        return (self._picks * values**2).sum(axis=-1)
 
     def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
         """t = p + n where p = 1 iff w is positive and n = 1 iff w is negative:
@@ -342,6 +375,13 @@ def _no_least_magnitude(d: Decision, reason: Origin) -> DiagnosticError:
             )
         ]
     )
+
+
+def _no_squares(d: Decision, reason: Origin) -> DiagnosticError:
+    message = f"`{reason.path}` is exact on sets of at most {MOST_SQUARES} values, and `{d.path}` has more"
+    secondary = (Label(d.origin.span, f"domain {d.domain}"),)
+    help = "take a grid, such as `[-1, 1] step 1/8`, or `norm_1`"
+    return DiagnosticError([Diagnostic("NNM0313", message, reason.span, secondary=secondary, help=help)])
 
 
 def gate_of(low: Lowering, network: Network, decision: Decision) -> Affine | None:

@@ -10,7 +10,7 @@ from nnmip.milp.affine import Affine, concatenate
 
 
 def gathered(node: Apply, of: Callable[[Decision], Affine]) -> Affine:
-    """The tensor `of(decision)` for every entry that the operand of `node` lists, in its order, as a vector.
+    """The tensor `of(decision)` for every entry that the operand of `node` lists, in its order: (*batch, entries).
 
     Raises DiagnosticError NNM0313 where the operand is not a selection of weights or biases.
     """
@@ -34,4 +34,5 @@ def gathered(node: Apply, of: Callable[[Decision], Affine]) -> Affine:
             ]
         )
 
-    return visit(node.operands[0])
+    operand = node.operands[0]
+    return visit(operand).reshape((*operand.shape[: node.batch], -1))

@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmip.hir.core import Apply, Compare, Constant, Gather, Join, Node, Plus, Reference, Scale, Units
+from nnmip.hir.core import (
+    Apply,
+    Choose,
+    Compare,
+    Constant,
+    Fold,
+    Gather,
+    Join,
+    Junction,
+    LayerOutput,
+    Node,
+    Not,
+    Plus,
+    Reference,
+    Scale,
+    Units,
+    Xor,
+)
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.milp.affine import Affine, add_up, concatenate
 from nnmip.milp.model import FloatArray
 
 
 def lower_expression(low: Lowering, node: Node, polarity: Polarity) -> Affine:
-    """The node's tensor: with UPPER polarity at least, with LOWER at most, with EXACT equal to its true value."""
+    """The node's tensor: with UPPER polarity at least, with LOWER at most, with EXACT equal to its true value.
+
+    Booleans are 0/1 tensors. What stands in several places is encoded once for each polarity.
+    """
+    key = (id(node), polarity)
+    if key not in low.lowered:
+        low.lowered[key] = (node, _lower(low, node, polarity))
+    return low.lowered[key][1]
+
+
+def _lower(low: Lowering, node: Node, polarity: Polarity) -> Affine:
+    from nnmip.lowering import logic
+
     match node:
         case Constant(value=value):
             return Affine.constant(value)
@@ -25,12 +54,36 @@ def lower_expression(low: Lowering, node: Node, polarity: Polarity) -> Affine:
             return add_up([lower_expression(low, term, polarity) for term in terms], shape)
         case Scale(factor=factor, operand=operand):
             return lower_expression(low, operand, scaled(polarity, factor)) * factor
+        case LayerOutput():
+            return _layer_output(low, node)
         case Apply(word=word):
             from nnmip.lowering.registry import WORD_LOWERINGS
 
-            return WORD_LOWERINGS[word](low, node, polarity, low.path(node))
-        case Compare() | Units():
-            raise AssertionError(f"{type(node).__name__} is not a value here")
+            return WORD_LOWERINGS[word](low, node, polarity, low.label(word))
+        case Not(operand=operand):
+            return lower_expression(low, operand, polarity.flipped) * -1.0 + 1.0
+        case Junction():
+            return logic.lower_junction(low, node, polarity)
+        case Fold():
+            return logic.lower_fold(low, node, polarity)
+        case Xor():
+            return logic.lower_xor(low, node, polarity)
+        case Compare():
+            return logic.lower_compare(low, node, polarity)
+        case Choose():
+            return logic.lower_choice(low, node, polarity)
+        case Units():
+            raise AssertionError("units are not a value here")
+
+
+def _layer_output(low: Lowering, node: LayerOutput) -> Affine:
+    """The output of a layer for every row, from those of the distinct rows."""
+    from nnmip.lowering.networks import apply_network
+
+    passed = apply_network(low, node.network, node.data)
+    value = passed.outputs[node.layer].value
+    places = np.arange(value.size).reshape(value.shape)
+    return value.gather(np.ascontiguousarray(places[passed.inverse]))
 
 
 def scaled(polarity: Polarity, factor: FloatArray) -> Polarity:
@@ -38,14 +91,3 @@ def scaled(polarity: Polarity, factor: FloatArray) -> Polarity:
     if (factor >= 0).all():
         return polarity
     return polarity.flipped if (factor <= 0).all() else Polarity.EXACT
-
-
-def lower_comparison(low: Lowering, path: str, node: Compare) -> None:
-    """Rows for `left op right` in every entry; each side needs only the bound that the comparison uses."""
-    left_side = {"<=": Polarity.UPPER, ">=": Polarity.LOWER, "=": Polarity.EXACT}[node.op]
-    left = lower_expression(low, node.left, left_side)
-    right = lower_expression(low, node.right, left_side.flipped)
-    difference = left - right
-    lb = 0.0 if node.op in (">=", "=") else -np.inf
-    ub = 0.0 if node.op in ("<=", "=") else np.inf
-    low.builder.rows(path, difference, node.origin, lb=lb, ub=ub)

@@ -10,7 +10,8 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Assignment, IntArray, Program, Stage
 from nnmip.hir.evaluate import without_removed
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.expressions import lower_comparison, lower_expression, scaled
+from nnmip.lowering.expressions import lower_expression, scaled
+from nnmip.lowering.logic import require
 from nnmip.lowering.networks import encode_network
 from nnmip.lowering.symmetry import order_units, ordered
 from nnmip.milp.affine import Affine, add_up
@@ -37,6 +38,15 @@ class Lowered:
     warnings: tuple[Diagnostic, ...]
     _low: Lowering
     _classes: dict[str, IntArray]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the claim: comparisons that had to fail by a stated distance."""
+        texts = [
+            f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
+            for node in self._low.inexact
+        ]
+        return tuple(dict.fromkeys(texts))
 
     def lift(self, x: FloatArray) -> Assignment:
         """The network that a solution describes: values exactly in their domains, removed units exactly 0."""
@@ -70,7 +80,7 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
     for constraint in program.constraints:
         for number, part in enumerate(constraint.parts):
             path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
-            lower_comparison(low, path, part)
+            require(low, path, part)
     milp = low.builder.build()
     milp.verify()
     _check_numbers(milp, program.stages[0].origin if program.stages else origin)

@@ -59,7 +59,7 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     n, width = len(rows), int(np.prod(last.value.shape[1:], dtype=np.int64))
     picked = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     scores = Signal(last.value.gather(picked), last.bounds.take(network.result_index))
-    return Passed(scores, first, inverse.reshape(-1))
+    return Passed(scores, signals, first, inverse.reshape(-1))
 
 
 def _check_magnitudes(network: Network, bounds: Bounds) -> None:

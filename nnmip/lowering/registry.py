@@ -8,7 +8,7 @@ from types import MappingProxyType
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.losses import hinge, zero_one
-from nnmip.lowering.words import count, l0, norm_1, used
+from nnmip.lowering.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
 
@@ -19,7 +19,10 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "count": count.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
+        "nonzero": nonzero.lower,
         "norm_1": norm_1.lower,
+        "norm_2sq": norm_2sq.lower,
+        "norm_inf": norm_inf.lower,
         "sum": sum_.lower,
         "used": used.lower,
         "zero_one": zero_one.lower,

@@ -139,6 +139,10 @@ class MilpBuilder:
         high[false] += 1.0
         return (e + one).merged(), low, high
 
+    def column_bounds(self) -> tuple[FloatArray, FloatArray]:
+        """The lower and the upper bound of every column so far."""
+        return _joined(self._col_lb), _joined(self._col_ub)
+
     def note_big_m(self, constants: FloatArray, origin: Origin) -> None:
         """Record constants used as big-M, for the statistics and the limits; the origin of the largest is kept."""
         largest = float(np.abs(constants).max(initial=0.0))

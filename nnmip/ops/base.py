@@ -133,3 +133,8 @@ def scalar(shapes: tuple[Shape, ...]) -> Shape:
 def same(shapes: tuple[Shape, ...]) -> Shape:
     """The shape rule of a word that acts entry by entry on its first operand."""
     return shapes[0]
+
+
+def each(node: Apply, operand: FloatArray) -> FloatArray:
+    """The operand of a word that reduces it, one row of entries for each of its calls: shape (*batch, entries)."""
+    return operand.reshape(*operand.shape[: node.batch], -1)

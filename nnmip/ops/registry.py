@@ -8,13 +8,16 @@ from types import MappingProxyType
 from nnmip.ops.base import LayerOp, Word
 from nnmip.ops.layers import dense, relu
 from nnmip.ops.losses import hinge, zero_one
-from nnmip.ops.words import count, l0, norm_1, used
+from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
 LAYERS: Mapping[str, LayerOp] = MappingProxyType({module.OP.name: module.OP for module in (dense, relu)})
 
 WORDS: Mapping[str, Word] = MappingProxyType(
-    {module.WORD.name: module.WORD for module in (count, hinge, l0, norm_1, sum_, used, zero_one)}
+    {
+        module.WORD.name: module.WORD
+        for module in (count, hinge, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used, zero_one)
+    }
 )
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
@@ -27,8 +30,7 @@ FUTURE_LAYERS = frozenset(
 FUTURE_WORDS = frozenset(
     (
         *("margin", "sat_margin", "absolute", "max_error", "quantile", "eps_insensitive", "squared", "logistic"),
-        *("norm_2sq", "norm_inf", "nonzero", "active", "units", "filters", "features", "classes", "fan_in"),
-        *("parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "indices", "domain"),
-        *("monotone", "lipschitz", "fair", "exclusive", "tied", "atmost", "atleast", "exactly"),
+        *("filters", "parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
+        *("monotone", "lipschitz", "fair", "exclusive", "tied"),
     )
 )

@@ -7,23 +7,24 @@ import numpy as np
 from nnmip.hir.core import (
     Apply,
     BoolArray,
-    Compare,
-    Constant,
     Decision,
+    Fold,
     Gather,
     IntArray,
     Join,
     Layer,
+    LayerOutput,
     Network,
     Node,
-    Plus,
+    Not,
     Program,
     Reference,
     Scale,
     Units,
+    children,
 )
 
-SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "sum", "count"})
+SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count"})
 
 
 def interchangeable_units(program: Program) -> dict[str, IntArray]:
@@ -31,7 +32,7 @@ def interchangeable_units(program: Program) -> dict[str, IntArray]:
     with their incoming and outgoing weights, is another solution of equal value.
 
     A unit counts as named as soon as an entry of its weights, its bias or itself is read other than through a whole
-    tensor under `l0`, `norm_1`, `sum` or `count`; so the answer errs on the side of too few.
+    tensor under `l0`, a norm, `sum`, `count`, or a quantifier; so the answer errs on the side of too few.
     """
     named: dict[str, BoolArray] = {
         layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)
@@ -70,22 +71,17 @@ def _has_weights_below(network: Network, layer: Layer) -> bool:
 
 def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool) -> None:
     match node:
-        case Constant():
-            return
-        case Apply(word=word, operands=operands):
-            for operand in operands:
-                _visit(program, operand, named, symmetric=word in SYMMETRIC_WORDS or (symmetric and word == "used"))
-        case Plus(terms=terms):
-            for term in terms:
-                _visit(program, term, named, symmetric=False)
-        case Scale(operand=operand, factor=factor):
-            _visit(program, operand, named, symmetric and factor.size == 1)
-        case Join(parts=parts):
-            for part in parts:
-                _visit(program, part, named, symmetric)
-        case Compare(left=left, right=right):
-            _visit(program, left, named, symmetric=False)
-            _visit(program, right, named, symmetric=False)
+        case Apply(word=word, batch=0):
+            symmetric = word in SYMMETRIC_WORDS or (symmetric and word == "used")
+        case Fold(batch=0):
+            symmetric = True
+        case Scale(factor=factor):
+            symmetric = symmetric and factor.size == 1
+        case Join() | Not() | Reference() | Units():
+            pass
+        case _:
+            symmetric = False
+    match node:
         case Reference(decision=decision):
             if not symmetric:
                 _name(program, decision, np.ones(decision.shape, dtype=bool), named)
@@ -93,13 +89,18 @@ def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric:
             mask = np.zeros(decision.shape, dtype=bool)
             mask.reshape(-1)[index] = True
             _name(program, decision, mask, named)
-        case Gather(base=base):
-            _visit(program, base, named, symmetric=False)
+        case Gather(base=LayerOutput() as output, index=index):
+            _name_outputs(program, output, index, named)
+        case LayerOutput(shape=shape):
+            _name_outputs(program, node, np.arange(int(np.prod(shape))), named)
         case Units(network=network, layer=layer, index=index):
             owner = program.network(network)
             every = np.arange(owner.layer(layer).units)
             if not (symmetric and np.array_equal(np.sort(index, axis=None), every)):
                 _name_units(owner, layer, index, named)
+        case _:
+            for child in children(node):
+                _visit(program, child, named, symmetric)
 
 
 def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str, BoolArray]) -> None:
@@ -117,3 +118,14 @@ def _name_units(network: Network, layer: str, index: IntArray, named: dict[str, 
     for hidden in hidden_layers(network):
         if network.producer(hidden.name) is network.producer(layer):
             named[hidden.path][index.reshape(-1)] = True
+
+
+def _name_outputs(program: Program, output: LayerOutput, index: IntArray, named: dict[str, BoolArray]) -> None:
+    """Mark the units whose outputs are picked, at whatever rows."""
+    network = program.network(output.network)
+    if output.layer == network.input_name:
+        return
+    layer = network.layer(output.layer)
+    width = int(np.prod(layer.shape, dtype=np.int64))
+    if layer.units == width:
+        _name_units(network, layer.name, np.unique(index % width), named)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,14 +14,27 @@ from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Constant, Gather, Join, Network, Node, Reference, Units
 from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
+from nnmip.sema.binders import INDEX_SETS, read_quantified
+from nnmip.sema.builtins import BUILTINS, call_word, network_at
 from nnmip.sema.indexing import Columns, read_index
+from nnmip.sema.logic import (
+    as_truth,
+    junction,
+    negation,
+    read_chain,
+    read_conditional,
+    read_connective,
+    read_membership,
+)
 from nnmip.sema.scope import Scope
 from nnmip.sema.values import (
     MOST_AXES,
     NODE_TYPES,
     LayerValue,
     Poisoned,
+    RowValue,
     Value,
+    as_tensor,
     collected,
     describe,
     fail,
@@ -29,26 +44,24 @@ from nnmip.sema.values import (
     quoted,
     short_text_of,
 )
-from nnmip.sema.words import apply_word
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
-
-_LATER: dict[type, str] = {
-    nodes.Chain: "a comparison inside an expression",
-    nodes.Member: "a membership test",
-    nodes.Conditional: "`if ... then ... else`",
-}
 
 _LATER_ATTRIBUTES = frozenset({"parameters", "operations"})
 
 
 @dataclass(frozen=True, slots=True)
 class Elaborator:
-    """Builds values from expressions; `bindings` says which data set names the inputs of which network."""
+    """Builds values from expressions.
+
+    `bindings` says which data set names the inputs of which network; `bound` has the names that quantifiers and
+    comprehensions around the expression give to one of their members.
+    """
 
     scope: Scope
     bindings: tuple[tuple[str, str], ...] = ()
+    bound: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
     def constant(self, expr: nodes.Expr) -> Constant:
         """The value of an expression that must be known before solving; NNM0205 where it is a decision."""
@@ -73,11 +86,26 @@ class Elaborator:
             raise fail("NNM0205", what, expr.span, help=_as_number(value, expr))
         return value
 
+    def truth(self, expr: nodes.Expr) -> Node:
+        """A Boolean or a tensor of Booleans; NNM0205 for anything else."""
+        return as_truth(self.value(expr), expr, "a Boolean is needed here")
+
+    def tensor(self, expr: nodes.Expr) -> Node:
+        """A number, a Boolean or a tensor of either; NNM0205 for anything else."""
+        value = as_tensor(self.value(expr))
+        return value if value is not None and value.boolean else self.number(expr)
+
+    def network(self, name: str, span: Span) -> Network:
+        """The network of that name, which has been resolved before."""
+        network = self.scope.resolve(name, span)
+        assert isinstance(network, Network)
+        return network
+
     def value(self, expr: nodes.Expr) -> Value:
         """The value of any expression."""
         match expr:
             case nodes.Ref(name=name):
-                return self.scope.resolve(name, expr.span)
+                return self.bound[name] if name in self.bound else self.scope.resolve(name, expr.span)
             case nodes.Number(value=number):
                 return _literal(number, expr.span)
             case nodes.Boolean(value=holds):
@@ -101,9 +129,18 @@ class Elaborator:
                 raise fail("NNM0205", "a set is a domain, not a value", expr.span, help="write it after `in`")
             case nodes.String():
                 raise fail("NNM0205", "a text is not a value here", expr.span)
-            case nodes.Unary(op=op) | nodes.Binary(op=op) | nodes.Quantified(kind=op):
-                raise not_yet(f"`{op}`", expr.span)
-        raise not_yet(_LATER[type(expr)], expr.span)
+            case nodes.Unary(operand=operand):
+                return negation(self.truth(operand), expr.span)
+            case nodes.Binary():
+                return read_connective(self, expr)
+            case nodes.Chain():
+                return junction("and", read_chain(self, expr), expr.span)
+            case nodes.Member():
+                return read_membership(self, expr)
+            case nodes.Conditional():
+                return read_conditional(self, expr)
+            case nodes.Quantified():
+                return read_quantified(self, expr)
 
     def _list(self, items: tuple[nodes.Expr, ...], span: Span) -> Constant:
         parts = [self.constant(item) for item in items]
@@ -150,11 +187,15 @@ class Elaborator:
                 return _layer_attribute(base, name, span)
             case Dataset():
                 raise not_yet(f"`.{name.text}` of a data set", name.span)
+            case RowValue():
+                return _row_attribute(base, name, span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
 
     def _subscript(self, expr: nodes.Subscript) -> Node:
         base, at, span = self.value(expr.base), expr.base.span, expr.span
         match base:
+            case RowValue():
+                raise fail("NNM0205", f"{describe(base)} has no entries", at, help="write `row.column`")
             case LayerValue(network=network, layer=layer):
                 places = read_index(self, layer.shape, expr.indices, at, Columns())
                 return Units(network.name, layer.name, places, origin_of(span))
@@ -187,11 +228,14 @@ class Elaborator:
         if not isinstance(function, nodes.Ref):
             raise fail("NNM0205", f"{quoted(function.span)} cannot be called", function.span)
         is_declared = function.name in self.scope.declarations or function.name in self.scope.broken
-        if function.name in WORDS or not is_declared:
-            return apply_word(self, function.name, expr)
-        value = self.scope.resolve(function.name, function.span)
+        if function.name in INDEX_SETS:
+            help = f"it stands after `in`: `forall i in {function.name}(...): ...`"
+            raise fail("NNM0205", f"`{function.name}` is a set of indices, not a value", expr.span, help=help)
+        if function.name in WORDS or function.name in BUILTINS or not is_declared:
+            return call_word(self, function.name, expr)
+        value = self.value(function)
         if isinstance(value, Network):
-            raise not_yet("a network applied to a point", expr.span)
+            return network_at(self, value, expr)
         raise fail("NNM0205", f"`{function.name}` is {describe(value)} and cannot be called", function.span)
 
 
@@ -245,6 +289,17 @@ def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
     raise fail("NNM0201", f"layer `{layer.name}` has no `{name.text}`", name.span, help=help)
 
 
+def _row_attribute(row: RowValue, name: nodes.Name, span: Span) -> Constant:
+    """What a column says in a row: a feature in the units of the file, or the code of the label."""
+    entry = row.entry(name.text)
+    if entry is not None:
+        return Constant(np.asarray(entry), origin_of(span))
+    columns = [*row.data.feature_names, *([row.data.label_name] if row.data.label_name else [])]
+    near = closest(name.text, columns)
+    help = f"did you mean `{near}`?" if near else f"its columns are {listed(columns)}"
+    raise fail("NNM0502", f"`{row.data.name}` has no column `{name.text}` that the model reads", name.span, help=help)
+
+
 def _as_number(value: Value, expr: nodes.Expr) -> str:
     """The edit that makes a number of something else, empty where there is none."""
     text = short_text_of(expr.span)
@@ -255,6 +310,6 @@ def _as_number(value: Value, expr: nodes.Expr) -> str:
             return f"count those in use: `count(used({text}))`"
         case Network():
             return f"its weights are `{text}.weights`"
-        case Dataset():
+        case Dataset() | RowValue():
             return ""
     return f"write `count({text})`" if value.boolean else ""

@@ -8,30 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from nnmip.diagnostics import Diagnostics, Label
-from nnmip.hir.core import (
-    Apply,
-    Compare,
-    Constant,
-    Constraint,
-    FloatArray,
-    Gather,
-    Node,
-    Plus,
-    Reference,
-    Scale,
-    Stage,
-    Term,
-    Units,
-)
+from nnmip.hir.core import Apply, Constant, Constraint, FloatArray, Node, Plus, Scale, Stage, Term
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
-from nnmip.sema.arithmetic import compare
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.values import NODE_TYPES, Poisoned, collected, describe, fail, not_yet, quoted, short_text_of, text_of
+from nnmip.sema.logic import as_truth, read_chain
+from nnmip.sema.values import fail, not_yet, quoted, short_text_of, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
-
-_COUNTS = frozenset({"l0", "count"})
 
 
 def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
@@ -68,81 +52,18 @@ def _terms(value: Node, coefficient: FloatArray) -> Iterator[Term]:
 
 
 def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Constraint:
-    """A chain of comparisons, or a Boolean that must hold.
+    """What must hold: a comparison or a chain of them, or any other Boolean.
 
-    Raises DiagnosticError: NNM0104 for logic that is not there yet, NNM0205 for a strict comparison.
+    Raises DiagnosticError: NNM0205 for what is no Boolean, and for a strict comparison.
     """
     body: nodes.Expr = declaration.body
     while isinstance(body, nodes.Paren):
         body = body.inner
     name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
     if isinstance(body, nodes.Chain):
-        return Constraint(name, declaration.sentence, _comparisons(elaborator, body), origin)
-    if isinstance(body, nodes.Binary) and body.op == "and":
-        raise not_yet("`and`", body.span, help="write two constraints, one for each side")
-    value = elaborator.value(body)
-    if not isinstance(value, NODE_TYPES) or isinstance(value, Units) or not value.boolean:
-        message = f"a constraint says that something holds, and this is {describe(value)}"
-        is_number = isinstance(value, NODE_TYPES) and not isinstance(value, Units)
-        help = f"compare it: `{short_text_of(body.span)} <= 1`" if is_number else ""
-        raise fail("NNM0205", message, body.span, help=help)
-    one = Constant(np.asarray(1.0), Origin(body.span, "true"))
-    return Constraint(name, declaration.sentence, (compare(">=", value, one, body.span),), origin)
-
-
-def _comparisons(elaborator: Elaborator, chain: nodes.Chain) -> tuple[Compare, ...]:
-    """`a <= b <= c` as two comparisons; every operand is read once, so that each wrong one is reported."""
-    operands: list[Node] = []
-    problems = Diagnostics()
-    for operand in chain.operands:
-        with collected(problems):
-            operands.append(elaborator.number(operand))
-    problems.raise_errors()
-    if len(operands) < len(chain.operands):
-        raise Poisoned
-    spans = [operand.span for operand in chain.operands]
-    return tuple(
-        _comparison(op, operands[i], operands[i + 1], spans[i], spans[i + 1]) for i, op in enumerate(chain.ops)
-    )
-
-
-def _comparison(op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> Compare:
-    span = left_span.to(right_span)
-    if op == "!=":
-        help = "use `<=` or `>=` with a margin, or a domain without that value"
-        raise not_yet("`!=`", span, help=help)
-    if op not in ("<", ">"):
-        return compare(op, left, right, span)
-    help = _without_strictness(op, left, right, short_text_of(left_span), short_text_of(right_span))
-    raise fail("NNM0205", f"a strict `{op}` between numbers needs a margin, so that it can be proved", span, help=help)
-
-
-def _without_strictness(op: str, left: Node, right: Node, lesser: str, greater: str) -> str:
-    """The edit that keeps the meaning of `<` or `>`: one less between whole numbers, else a margin."""
-    sign = "-" if op == "<" else "+"
-    if not (is_whole(left) and is_whole(right)):
-        return f"write `{lesser} {op}= {greater}`, or state a margin: `{lesser} {op}= {greater} {sign} 0.001`"
-    if isinstance(right, Constant) and right.shape == ():
-        return f"both sides are whole numbers: write `{lesser} {op}= {float(right.value) + float(f'{sign}1'):g}`"
-    return f"both sides are whole numbers: write `{lesser} {op}= {greater} {sign} 1`"
-
-
-def is_whole(node: Node) -> bool:
-    """Whether a numeric tensor has only whole numbers, whatever the solver decides."""
-    match node:
-        case Constant(value=value) | Scale(factor=value) if not (value == np.floor(value)).all():
-            return False
-        case Constant():
-            return True
-        case Scale(operand=inner) | Gather(base=inner):
-            return is_whole(inner)
-        case Reference(decision=decision):
-            return decision.domain.is_finite and all(value == np.floor(value) for value in decision.domain.values)
-        case Plus(terms=terms):
-            return all(is_whole(term) for term in terms)
-        case Apply(word=word):
-            return word in _COUNTS
-    return False
+        return Constraint(name, declaration.sentence, read_chain(elaborator, body), origin)
+    value = as_truth(elaborator.value(body), body, "a constraint says that something holds")
+    return Constraint(name, declaration.sentence, (value,), origin)
 
 
 def check_single_goal(

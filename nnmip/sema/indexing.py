@@ -59,6 +59,12 @@ def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns)
             declared = None
         case _:
             return None
+    is_bound = isinstance(index, nodes.Ref) and name in elaborator.bound
+    if is_bound and name not in columns.names:
+        return None
+    if is_bound:
+        message = f"`{name}` is a column of `{columns.data}` and a bound name"
+        raise fail("NNM0202", message, index.span, help="choose another name for the index")
     if name not in columns.names:
         if declared is None and name not in elaborator.scope.broken:
             raise _unknown_column(name, index.span, columns)

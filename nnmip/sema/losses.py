@@ -26,6 +26,19 @@ def check_binary_loss(
     declaration = scope.declarations[network.name]
     assert isinstance(declaration, nodes.Network)
     _check_score(name, network, call_span, declaration.result.span)
+    if data.label_name is None:
+        help = "add a line `label column as {first: -1, second: +1}` to its declaration"
+        raise fail("NNM0204", f"`{name}` needs labels, and `{data.name}` has none", data_span, help=help)
+    _check_labels(name, data, data_span)
+    check_inputs(scope, network, data, data_span)
+
+
+def check_inputs(scope: Scope, network: Network, data: Dataset, data_span: Span) -> None:
+    """As many features as inputs, and all rows inside the input domain; DiagnosticError NNM0301 or NNM0506."""
+    if (network.name, data.name) in scope.fitting:
+        return
+    declaration = scope.declarations[network.name]
+    assert isinstance(declaration, nodes.Network)
     (source,) = declaration.inputs
     width = len(data.feature_names)
     if network.input_shape != (width,):
@@ -37,11 +50,8 @@ def check_binary_loss(
             secondary=(Label(source.type.span, "the shape of the input"),),
             help=f"declare the input as `{network.input_name}: real[{width}]`, or change the features",
         )
-    if data.label_name is None:
-        help = "add a line `label column as {first: -1, second: +1}` to its declaration"
-        raise fail("NNM0204", f"`{name}` needs labels, and `{data.name}` has none", data_span, help=help)
-    _check_labels(name, data, data_span)
     _check_rows(network, data, data_span, source.domain.span if source.domain is not None else source.span)
+    scope.fitting.add((network.name, data.name))
 
 
 def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Span) -> None:

@@ -14,6 +14,7 @@ from nnmip.hir.core import Annotation, Constant, Constraint, Network, Program, S
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
+from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.parameters import read_overrides, read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
@@ -27,7 +28,6 @@ from nnmip.syntax.parser import ParseResult
 
 _LATER: dict[type, str] = {
     nodes.Var: "`var`",
-    nodes.Let: "`let`",
     nodes.NetworkFile: "a network from a file",
     nodes.Verify: "`verify`",
 }
@@ -64,7 +64,7 @@ class _Builder:
         names = collect_names(self.declarations, broken, diagnostics)
         self.overrides = read_overrides(overrides, names, broken, diagnostics)
         self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open)
-        self.elaborator = Elaborator(self.scope)
+        self.elaborator = Elaborator(self.scope, self._bindings())
 
     def build(self) -> Program | None:
         check_single_goal(self.goals, not self.is_readable or self.scope.is_open, self.start, self.diagnostics)
@@ -139,23 +139,23 @@ class _Builder:
                 return read_data(self.elaborator, declaration, self.sources.directory(declaration.span))
             case nodes.Network():
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
+            case nodes.Let():
+                return read_let(self.elaborator, declaration)
         raise Poisoned
 
     def _bindings(self) -> tuple[tuple[str, str], ...]:
-        """Which networks meet which data sets in a call of a goal or constraint, in the order of the text.
+        """Which networks meet which data sets in the goal and constraints, in the order of the text.
 
         A broken data set is among them, so that its columns are not called unknown.
         """
         declared, broken = self.scope.declarations, self.scope.broken
         found: list[tuple[str, str]] = []
+        unread = broken - declared.keys()
         for declaration in self.declarations:
-            if not isinstance(declaration, nodes.Goal | nodes.Constraint):
+            if not isinstance(declaration, nodes.Goal | nodes.Constraint | nodes.Let):
                 continue
-            for call in _calls(declaration):
-                values = [a.value for a in call.arguments if isinstance(a, nodes.Positional)]
-                names = [value.name for value in values if isinstance(value, nodes.Ref)]
+            for names in _meetings(declaration):
                 networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
-                unread = broken - declared.keys()
                 tables = [n for n in names if n in unread or isinstance(declared.get(n), nodes.Data)]
                 found.extend((n, t) for n in networks for t in tables)
         return tuple(dict.fromkeys(found))
@@ -176,25 +176,36 @@ def _without_mistakes(
     return tuple(kept)
 
 
-def _has_value(declaration: nodes.Declaration) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network]:
-    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network)
+def _has_value(declaration: nodes.Declaration) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.Let]:
+    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network | nodes.Let)
 
 
 def _refuse_later(declaration: nodes.Declaration) -> None:
     """NNM0104 for a declaration that this version does not have."""
     if type(declaration) in _LATER:
-        help = "a known number can be a `param`" if isinstance(declaration, nodes.Let) else ""
-        raise not_yet(_LATER[type(declaration)], declaration.span, help=help)
+        raise not_yet(_LATER[type(declaration)], declaration.span)
 
 
-def _calls(node: Any) -> Iterator[nodes.Call]:
-    """Every call below a syntax node."""
+def _meetings(declaration: nodes.Declaration) -> Iterator[list[str]]:
+    """Names that stand together: the arguments of a call, and a set with what is said of its members."""
+    for node in _below(declaration):
+        match node:
+            case nodes.Call(arguments=arguments):
+                values = [a.value for a in arguments if isinstance(a, nodes.Positional)]
+                yield [value.name for value in values if isinstance(value, nodes.Ref)]
+            case nodes.Quantified(binders=binders, body=body) | nodes.Each(binders=binders, body=body):
+                sets = [b.domain.name for b in binders if isinstance(b.domain, nodes.Ref)]
+                if sets:
+                    yield [*sets, *(inner.name for inner in _below(body) if isinstance(inner, nodes.Ref))]
+
+
+def _below(node: Any) -> Iterator[Any]:
+    """A syntax node and every one below it, in the order of the text."""
     stack = [node]
     while stack:
         current = stack.pop()
-        if isinstance(current, nodes.Call):
-            yield current
         if isinstance(current, tuple):
             stack.extend(reversed(current))
         elif is_dataclass(current) and not isinstance(current, Span):
+            yield current
             stack.extend(getattr(current, f.name) for f in reversed(fields(current)))

@@ -32,7 +32,8 @@ _INFINITE = frozenset({"inf", "infinity", "nan"})
 class Scope:
     """Declarations by name. `resolve` builds the value of one and remembers it, or remembers that it is broken.
 
-    `is_open` where the file includes others, whose names are not known: then no name is called unknown.
+    `fitting` remembers which networks have been found to fit which data sets. `is_open` where the file includes others,
+    whose names are not known: then no name is called unknown.
     """
 
     declarations: dict[str, Named]
@@ -40,6 +41,7 @@ class Scope:
     diagnostics: Diagnostics
     build: Callable[[Named], Value]
     is_open: bool = False
+    fitting: set[tuple[str, str]] = field(default_factory=set)
     _values: dict[str, Value] = field(default_factory=dict)
     _building: list[str] = field(default_factory=list)
 

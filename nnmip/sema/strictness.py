@@ -46,33 +46,30 @@ def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset,
     return {**options, "strictness": float(step), "strictness_exact": True}
 
 
-def score_grid(network: Network, data: Dataset) -> Fraction | None:
-    """The largest step of which every possible score is a multiple, or None.
+def score_grid(network: Network, data: Dataset, upto: str | None = None) -> Fraction | None:
+    """The largest step of which every possible score is a multiple, or None; with `upto`, of the output of that layer.
 
     The grid of a column is that of the file's numbers, carried through the scaling in exact arithmetic.
     """
     columns = _input_grid(data)
     if columns is None:
         return None
-    grids: dict[str, Fraction] = {}
+    wanted = upto or network.result_layer
+    grids = {network.input_name: columns}
     for layer in network.layers:
-        inputs = columns if layer.inputs[0] == network.input_name else grids[layer.inputs[0]]
-        if not layer.decisions:
-            grids[layer.name] = inputs
-            continue
+        grid = grids.get(layer.inputs[0])
         weights, bias = layer.decision("weights"), layer.decision("bias")
-        assert weights is not None
-        step = _domain_grid(weights)
-        if step is None:
-            return None
-        grid = step * inputs
-        if bias is not None:
+        if grid is not None and weights is not None:
+            step = _domain_grid(weights)
+            grid = step * grid if step is not None else None
+        if grid is not None and bias is not None:
             bias_step = _domain_grid(bias)
-            if bias_step is None:
-                return None
-            grid = _common(grid, bias_step)
-        grids[layer.name] = grid
-    return grids[network.result_layer]
+            grid = _common(grid, bias_step) if bias_step is not None else None
+        if layer.name == wanted:
+            return grid
+        if grid is not None:
+            grids[layer.name] = grid
+    return grids.get(wanted)
 
 
 def _input_grid(data: Dataset) -> Fraction | None:

@@ -13,18 +13,24 @@ from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.hir.core import (
     Apply,
+    Choose,
     Compare,
     Constant,
+    Fold,
     Gather,
     Join,
+    Junction,
     Layer,
+    LayerOutput,
     Network,
     Node,
+    Not,
     Plus,
     Reference,
     Scale,
     Shape,
     Units,
+    Xor,
 )
 from nnmip.source import Origin, Span
 
@@ -45,9 +51,37 @@ class LayerValue:
     layer: Layer
 
 
-Value = Node | LayerValue | Network | Dataset
+@dataclass(frozen=True, slots=True, eq=False)
+class RowValue:
+    """A row of a data set, as in `forall s in train: ...`."""
 
-NODE_TYPES = (Constant, Reference, Gather, Join, Plus, Scale, Units, Apply, Compare)
+    data: Dataset
+    position: int
+
+    def label_text(self, column: str) -> str | None:
+        """The text of the row's label, None where `column` is not the label or has no texts."""
+        if column != self.data.label_name:
+            return None
+        return self.data.label_text(float(self.data.labels[self.position]))
+
+    def entry(self, column: str) -> float | None:
+        """What a feature (in the units of the file) or the coded label is in this row; None for another column."""
+        if column in self.data.feature_names:
+            return float(self.data.raw[self.position, self.data.feature_names.index(column)])
+        return float(self.data.labels[self.position]) if column == self.data.label_name else None
+
+
+Value = Node | LayerValue | Network | Dataset | RowValue
+
+NODE_TYPES = (
+    *(Constant, Reference, Gather, Join, Plus, Scale, Units, LayerOutput, Apply),
+    *(Compare, Not, Junction, Xor, Fold, Choose),
+)
+
+
+def as_tensor(value: Value) -> Node | None:
+    """The value where it is a number, a Boolean or a tensor of either, else None."""
+    return value if isinstance(value, NODE_TYPES) and not isinstance(value, Units) else None
 
 
 class Poisoned(Exception):
@@ -63,6 +97,8 @@ def describe(value: Value) -> str:
             return "a network"
         case Dataset():
             return "a data set"
+        case RowValue():
+            return "a row of a data set"
         case Units():
             return "units of a layer"
     if value.shape == ():

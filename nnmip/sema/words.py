@@ -67,8 +67,6 @@ def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:
 def _arguments(word: Word, call: nodes.Call) -> tuple[list[nodes.Positional], list[nodes.Named]]:
     """The positional arguments, as many as the signature has, and the options."""
     for argument in call.arguments:
-        if isinstance(argument, nodes.Each):
-            raise not_yet("a comprehension", argument.span)
         if isinstance(argument, nodes.DomainArgument):
             message = f"`{word.name}` takes no domain"
             raise fail("NNM0204", message, argument.span, help=f"its signature is `{word.signature}`")
@@ -85,13 +83,11 @@ def _arguments(word: Word, call: nodes.Call) -> tuple[list[nodes.Positional], li
 def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -> Value:
     """The value of a positional argument, which must be of the right kind."""
     value = elaborator.value(expr)
-    if kind is Kind.UNITS and isinstance(value, LayerValue):
-        places = np.arange(value.layer.units)
-        value = Units(value.network.name, value.layer.name, places, Origin(expr.span, value.layer.path))
+    if kind is Kind.UNITS:
+        return as_units(elaborator, value, expr, word.name)
     fits = {
         Kind.TENSOR: isinstance(value, NODE_TYPES) and not isinstance(value, Units) and not value.boolean,
         Kind.BOOLEANS: isinstance(value, NODE_TYPES) and value.boolean,
-        Kind.UNITS: isinstance(value, Units),
         Kind.NETWORK: isinstance(value, Network),
         Kind.DATA: isinstance(value, Dataset),
     }[kind]
@@ -99,8 +95,19 @@ def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -
         what = describe(value)
         help = _instead(value, kind, word.name, expr.span) or f"its signature is `{word.signature}`"
         raise fail("NNM0205", f"`{word.name}` needs {kind.value} here, and this is {what}", expr.span, help=help)
-    if isinstance(value, Units):
-        _check_has_weights(elaborator, value, expr.span)
+    return value
+
+
+def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) -> Units:
+    """The units that an argument of `word` names, all of them for a layer; DiagnosticError NNM0205 for others."""
+    if isinstance(value, LayerValue):
+        places = np.arange(value.layer.units)
+        value = Units(value.network.name, value.layer.name, places, Origin(expr.span, value.layer.path))
+    if not isinstance(value, Units):
+        help = _instead(value, Kind.UNITS, word, expr.span)
+        message = f"`{word}` needs {Kind.UNITS.value} here, and this is {describe(value)}"
+        raise fail("NNM0205", message, expr.span, help=help)
+    _check_has_weights(elaborator, value, expr.span)
     return value
 
 

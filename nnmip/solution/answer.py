@@ -96,7 +96,7 @@ def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof:
         seed=facts.seed,
         versions=facts.versions,
         message=message,
-        notes=_notes(program),
+        notes=(*_notes(program), *lowered.notes),
         documentation=dict(program.documentation),
         log=raw.log,
     )

@@ -84,7 +84,7 @@ def test_known_false_optima_come_out_right(name: str) -> None:
 @pytest.mark.parametrize("name", FALSE_OPTIMA)
 def test_the_safe_configuration_is_needed(name: str) -> None:
     """If this fails after an upgrade of HiGHS, the configuration may be needed no more."""
-    truth, claimed, presolve, tolerance = FALSE_OPTIMA[name]
+    _, claimed, presolve, tolerance = FALSE_OPTIMA[name]
     found = set()
     for seed in range(8):
         solver = highspy.Highs()

@@ -17,19 +17,25 @@ from nnmip.hir.core import (
     Apply,
     Assignment,
     BoolArray,
+    Choose,
     Compare,
     Constant,
     FloatArray,
+    Fold,
     Gather,
     Join,
+    Junction,
     Layer,
+    LayerOutput,
     Network,
     Node,
+    Not,
     Plus,
     Program,
     Reference,
     Scale,
     Units,
+    Xor,
 )
 
 TOLERANCE = 1e-6
@@ -140,15 +146,18 @@ class BatchMeaning:
         holds = np.ones(self.batch.size, dtype=bool)
         for constraint in self.program.constraints:
             for part in constraint.parts:
-                holds &= self.compare(part).reshape(self.batch.size, -1).all(axis=1)
+                holds &= (self.value(part) > 0.5).reshape(self.batch.size, -1).all(axis=1)
         return holds
 
     def compare(self, node: Compare) -> BoolArray:
-        left, right = self.value(node.left), self.value(node.right)
-        rank = max(left.ndim, right.ndim)
-        left, right = (a.reshape(a.shape[0], *(1,) * (rank - a.ndim), *a.shape[1:]) for a in (left, right))
-        gap = left - right
+        gap = self.wide(node.left, node.shape) - self.wide(node.right, node.shape)
         return {"<=": gap <= TOLERANCE, ">=": gap >= -TOLERANCE, "=": np.abs(gap) <= TOLERANCE}[node.op]
+
+    def wide(self, node: Node, shape: tuple[int, ...]) -> FloatArray:
+        """The value of a node, stretched to `shape` behind the batch axis."""
+        value = self.value(node)
+        value = value.reshape(self.batch.size, *(1,) * (len(shape) + 1 - value.ndim), *value.shape[1:])
+        return np.broadcast_to(value, (self.batch.size, *shape))
 
     def value(self, node: Node) -> FloatArray:
         size = self.batch.size
@@ -172,6 +181,23 @@ class BatchMeaning:
                 return value * factor if value.ndim > factor.ndim else value.reshape(size, *(1,) * factor.ndim) * factor
             case Apply():
                 return self._word(node)
+            case LayerOutput(network=network, layer=layer, data=data):
+                return self.outputs(self.program.network(network), self.program.dataset(data).features)[layer]
+            case Compare():
+                return self.compare(node).astype(float)
+            case Not(operand=operand):
+                return (self.value(operand) < 0.5).astype(float)
+            case Xor(left=left, right=right, shape=shape):
+                return (self.wide(left, shape) != self.wide(right, shape)).astype(float)
+            case Choose(condition=condition, then=then, otherwise=otherwise, shape=shape):
+                return np.where(self.wide(condition, shape) == 1, self.wide(then, shape), self.wide(otherwise, shape))
+            case Junction(op=op, terms=terms, shape=shape):
+                held = sum(self.wide(term, shape) for term in terms)
+                return (held == len(terms) if op == "and" else held > 0).astype(float)
+            case Fold(op=op, operand=operand, batch=batch):
+                entries = self.value(operand).reshape(size, *operand.shape[:batch], -1)
+                held = entries.sum(axis=-1)
+                return (held == entries.shape[-1] if op == "and" else held > 0).astype(float)
         raise AssertionError(node)
 
     def _word(self, node: Apply) -> FloatArray:
@@ -180,14 +206,21 @@ class BatchMeaning:
             return self._loss(node)
         if node.word == "used":
             return self._used(node)
-        entries = self.value(node.operands[0]).reshape(size, -1)
+        operand = node.operands[0]
+        entries = self.value(operand).reshape(size, *operand.shape[: node.batch], -1)
         match node.word:
             case "l0":
-                return (entries != 0).sum(axis=1).astype(float)
+                return (entries != 0).sum(axis=-1).astype(float)
             case "norm_1":
-                return np.abs(entries).sum(axis=1)
+                return np.abs(entries).sum(axis=-1)
+            case "norm_inf":
+                return np.maximum(entries.max(axis=-1), -entries.min(axis=-1))
+            case "norm_2sq":
+                return np.einsum("...k,...k->...", entries, entries)
+            case "nonzero":
+                return (self.value(operand) != 0).astype(float)
             case "sum" | "count":
-                return entries.sum(axis=1)
+                return entries.sum(axis=-1)
         raise AssertionError(node.word)
 
     def _loss(self, node: Apply) -> FloatArray:
@@ -206,6 +239,10 @@ class BatchMeaning:
 
     def scores(self, network: Network, rows: FloatArray) -> FloatArray:
         """The single score of every row, shape [batch, n]."""
+        return self.outputs(network, rows)[network.result_layer][:, :, int(network.result_index)]
+
+    def outputs(self, network: Network, rows: FloatArray) -> dict[str, FloatArray]:
+        """The output of every layer for every row, each [batch, n, units]."""
         values: dict[str, NDArray[np.float64]] = {
             network.input_name: np.broadcast_to(rows, (self.batch.size, *rows.shape))
         }
@@ -221,8 +258,7 @@ class BatchMeaning:
                 if layer.path in self.batch.kept:
                     a = a * self.batch.kept[layer.path]
             values[layer.name] = a
-        last = values[network.result_layer]
-        return last[:, :, int(network.result_index)]
+        return values
 
     def _used(self, node: Apply) -> FloatArray:
         (units,) = node.operands

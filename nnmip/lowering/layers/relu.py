@@ -31,4 +31,4 @@ def lower(
     part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate)
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
-    return Signal(part.value, bounds)
+    return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.is_open))

@@ -9,4 +9,5 @@ from nnmip.milp.affine import Affine
 
 
 def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
-    return lower_expression(low, node.operands[0], polarity).sum()
+    operand = lower_expression(low, node.operands[0], polarity)
+    return operand.reshape((*operand.shape[: node.batch], -1)).sum(axis=-1)

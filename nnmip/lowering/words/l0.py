@@ -10,4 +10,6 @@ from nnmip.milp.affine import Affine
 
 def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     """sum of [w != 0]; the indicators are those of the weights' encodings."""
-    return gathered(node, lambda decision: low.encodings[decision.path].nonzero(low, polarity, node.origin)).sum()
+    return gathered(node, lambda decision: low.encodings[decision.path].nonzero(low, polarity, node.origin)).sum(
+        axis=-1
+    )

@@ -10,4 +10,4 @@ from nnmip.milp.affine import Affine
 
 def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     """sum of |w|; the absolute values are those of the weights' encodings."""
-    return gathered(node, lambda decision: low.encodings[decision.path].absolute(low, polarity)).sum()
+    return gathered(node, lambda decision: low.encodings[decision.path].absolute(low, polarity)).sum(axis=-1)

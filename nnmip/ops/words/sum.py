@@ -6,13 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply
-from nnmip.ops.base import Kind, Meaning, Role, Word, scalar
+from nnmip.ops.base import Kind, Meaning, Role, Word, each, scalar
 
 FloatArray = NDArray[np.float64]
 
 
 def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
-    return np.asarray(operands[0].sum(), dtype=np.float64)
+    return np.asarray(each(node, operands[0]).sum(axis=-1), dtype=np.float64)
 
 
 WORD = Word(

@@ -1,0 +1,199 @@
+"""Words that are written in terms of others: counting phrases, active units, fan-in, and a network at a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnmip.hir.core import Apply, Constant, Gather, Join, LayerOutput, Network, Node, Reference
+from nnmip.hir.stack import stacked
+from nnmip.sema.arithmetic import compare
+from nnmip.sema.binders import instances
+from nnmip.sema.logic import as_truth, negation
+from nnmip.sema.losses import check_inputs
+from nnmip.sema.steps import with_strictness
+from nnmip.sema.values import RowValue, describe, fail, integer, not_yet, origin_of, quoted
+from nnmip.sema.words import apply_word, as_units
+from nnmip.source import Span
+from nnmip.syntax import nodes
+
+if TYPE_CHECKING:
+    from nnmip.sema.expressions import Elaborator
+
+_COMPARISONS = {"atmost": "<=", "atleast": ">=", "exactly": "="}
+
+SIGNATURES: Mapping[str, str] = MappingProxyType(
+    {
+        "atmost": "atmost(k, p, ...)",
+        "atleast": "atleast(k, p, ...)",
+        "exactly": "exactly(k, p, ...)",
+        "active": "active(units, row)",
+        "fan_in": "fan_in(units)",
+    }
+)
+
+
+def _counted(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`atmost(k, p, q, ...)`: how many of the given Booleans hold, compared with a known number."""
+    given = [a for a in call.arguments if isinstance(a, nodes.Positional | nodes.Each)]
+    if len(given) < 2 or len(given) < len(call.arguments) or not isinstance(given[0], nodes.Positional):
+        message = f"`{name}` takes a number and what it counts"
+        raise fail("NNM0204", message, call.span, help=f"its signature is `{SIGNATURES[name]}`")
+    number = elaborator.value(given[0].value)
+    if not isinstance(number, Constant):
+        message = f"`{name}` starts with a known number, and {quoted(given[0].span)} is none"
+        raise fail("NNM0205", message, given[0].span, help=f"its signature is `{SIGNATURES[name]}`")
+    k = integer(number, f"the number of `{name}`", given[0].span)
+    counted = [part for argument in given[1:] for part in _booleans(elaborator, argument, name)]
+    counts = Apply("count", (_joined(counted, call.span),), None, None, (), (), False, origin_of(call.span))
+    limit = Constant(np.asarray(float(k)), origin_of(given[0].span))
+    comparison = compare(_COMPARISONS[name], counts, limit, call.span)
+    return with_strictness(elaborator, comparison)
+
+
+def _booleans(elaborator: Elaborator, argument: nodes.Argument, name: str) -> list[Node]:
+    wanted = f"`{name}` counts Booleans"
+    if isinstance(argument, nodes.Each):
+        return each_stacked(
+            [
+                as_truth(inner.value(argument.body), argument.body, wanted)
+                for inner in instances(elaborator, argument.binders, argument.where, argument.span)
+            ]
+        )
+    assert isinstance(argument, nodes.Positional)
+    return [as_truth(elaborator.value(argument.value), argument.value, wanted)]
+
+
+def each_stacked(parts: Sequence[Node]) -> list[Node]:
+    """The given nodes in as few tensors as possible; those of one shape and form become one."""
+    by_shape: dict[tuple[int, ...], list[Node]] = {}
+    for part in parts:
+        by_shape.setdefault(part.shape, []).append(part)
+    return [stack for group in by_shape.values() for stack in stacked(group)]
+
+
+def _joined(parts: Sequence[Node], span: Span) -> Node:
+    if not parts:
+        return Constant(np.zeros(0), origin_of(span), boolean=True)
+    return parts[0] if len(parts) == 1 else Join(tuple(parts), origin_of(span))
+
+
+def comprehension(elaborator: Elaborator, name: str, call: nodes.Call, each: nodes.Each) -> Node:
+    """`sum(i in D: e)` and `count(i in D: p)`.
+
+    Raises DiagnosticError: NNM0204 for another word, NNM0301 for a number with axes.
+    """
+    if len(call.arguments) > 1:
+        raise fail("NNM0204", f"nothing stands beside `{quoted(each.span)[1:-1]}` in `{name}`", call.arguments[1].span)
+    inner = list(instances(elaborator, each.binders, each.where, each.span))
+    if name == "count":
+        bodies = [as_truth(e.value(each.body), each.body, "`count` counts Booleans") for e in inner]
+    elif name == "sum":
+        bodies = [e.number(each.body) for e in inner]
+        wrong = next((b for b in bodies if b.shape != ()), None)
+        if wrong is not None:
+            message = f"{quoted(each.body.span)} is {describe(wrong)}, but a number is added up here"
+            raise fail("NNM0301", message, each.body.span, help=f"write `sum({each.body.span.text})`")
+    else:
+        help = "`sum`, `count`, `atmost`, `atleast` and `exactly` go over an index"
+        raise fail("NNM0204", f"`{name}` does not go over an index", each.span, help=help)
+    if not bodies:
+        return Constant(np.asarray(0.0), origin_of(call.span))
+    if all(isinstance(b, Constant) for b in bodies):
+        total = sum(float(np.sum(b.value)) for b in bodies if isinstance(b, Constant))
+        return Constant(np.asarray(total), origin_of(call.span))
+    operand = _joined(each_stacked(bodies), call.span)
+    return Apply(name, (operand,), None, None, (), (), False, origin_of(call.span))
+
+
+# ---- networks at rows ----------------------------------------------------------------------------------------------
+
+
+def network_at(elaborator: Elaborator, network: Network, call: nodes.Call) -> Node:
+    """`net(s)`: the result of a network for a row of a data set, of the shape that it returns."""
+    row = _row(elaborator, call.arguments, network.name, call.span)
+    output = _output(elaborator, network, network.result_layer, row, call.span)
+    width = int(np.prod(output.shape[1:], dtype=np.int64))
+    return Gather(output, row.position * width + network.result_index, origin_of(call.span))
+
+
+def _active(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`active(units, s)`: whether the pre-activation is above 0 at a row, for every given unit."""
+    if len(call.arguments) != 2 or not isinstance(call.arguments[0], nodes.Positional):
+        message = "`active` takes units and a row"
+        raise fail("NNM0204", message, call.span, help="write `forall s in data: ... active(net.a, s) ...`")
+    first = call.arguments[0].value
+    units = as_units(elaborator, elaborator.value(first), first, "active")
+    network = elaborator.network(units.network, first.span)
+    row = _row(elaborator, call.arguments[1:], "active", call.span)
+    layer = network.layer(units.layer)
+    output = _output(elaborator, network, layer.name if layer.decisions else layer.inputs[0], row, call.span)
+    width = int(np.prod(output.shape[1:], dtype=np.int64))
+    z = Gather(output, row.position * width + units.index, origin_of(call.span))
+    zero = Constant(np.asarray(0.0), origin_of(call.span))
+    return negation(with_strictness(elaborator, compare("<=", z, zero, call.span)), call.span)
+
+
+def _row(elaborator: Elaborator, arguments: tuple[nodes.Argument, ...], name: str, span: Span) -> RowValue:
+    """The one argument that is a row of a data set."""
+    if len(arguments) == 1 and isinstance(arguments[0], nodes.Positional):
+        value = elaborator.value(arguments[0].value)
+        if isinstance(value, RowValue):
+            return value
+        what = f"this is {describe(value)}"
+    else:
+        what = f"{len(arguments)} arguments are given"
+    if name != "active" and len(arguments) == 1 and not isinstance(value, RowValue) and what != "this is a data set":
+        raise not_yet("a network applied to a point", span, help="apply it to rows: `forall s in data: ... net(s) ...`")
+    help = "rows come from a quantifier: `forall s in data: ...`"
+    raise fail("NNM0205", f"`{name}` is applied to a row of a data set, and {what}", span, help=help)
+
+
+def _output(elaborator: Elaborator, network: Network, layer: str, row: RowValue, span: Span) -> LayerOutput:
+    check_inputs(elaborator.scope, network, row.data, span)
+    shape = network.input_shape if layer == network.input_name else network.layer(layer).shape
+    return LayerOutput(network.name, layer, row.data.name, (row.data.row_count, *shape), origin_of(span))
+
+
+# ---- weights of units ----------------------------------------------------------------------------------------------
+
+
+def _fan_in(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`fan_in(units)`: for every unit the number of its incoming weights that are not 0."""
+    if len(call.arguments) != 1 or not isinstance(call.arguments[0], nodes.Positional):
+        raise fail("NNM0204", "`fan_in` takes units", call.span, help="its signature is `fan_in(units)`")
+    first = call.arguments[0].value
+    units = as_units(elaborator, elaborator.value(first), first, name)
+    producer = elaborator.network(units.network, first.span).producer(units.layer)
+    weights = producer.decision("weights")
+    assert weights is not None
+    width = weights.size // producer.units
+    places = units.index[..., None] * width + np.arange(width)
+    incoming = Gather(Reference(weights, origin_of(first.span)), places, origin_of(first.span))
+    return Apply("l0", (incoming,), None, None, (), units.shape, False, origin_of(call.span), batch=units.index.ndim)
+
+
+Builtin = Callable[["Elaborator", str, nodes.Call], Node]
+
+BUILTINS: Mapping[str, Builtin] = MappingProxyType(
+    {
+        "atmost": _counted,
+        "atleast": _counted,
+        "exactly": _counted,
+        "active": _active,
+        "fan_in": _fan_in,
+    }
+)
+
+
+def call_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """The HIR of a call of a word of the language, of either kind."""
+    if name in BUILTINS:
+        return BUILTINS[name](elaborator, name, call)
+    each = next((a for a in call.arguments if isinstance(a, nodes.Each)), None)
+    if each is not None:
+        return comprehension(elaborator, name, call, each)
+    return apply_word(elaborator, name, call)
