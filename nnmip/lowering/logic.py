@@ -18,6 +18,9 @@ from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray
 from nnmip.source import Origin
 
+BELOW = 1.0 - 1e-6
+"""A lower bound that is this near to the strictness comes from rounding, and decides as if it were there."""
+
 SAME = 1e-9
 """Sides of a comparison that differ by no more than this are equal where a solution is completed."""
 
@@ -40,9 +43,8 @@ def lower_fold(low: Lowering, node: Fold, polarity: Polarity) -> Affine:
         return Affine.constant(np.full(node.shape, float(node.op == "and")))
     width = flat.shape[-1]
     places = np.arange(flat.size).reshape(flat.shape)
-    parts = [flat.gather(np.ascontiguousarray(places[..., k])) for k in range(width)] if width < 3 else None
-    if parts is not None:
-        return _combined(low, node.op, parts, polarity, node.origin)
+    if width == 1:
+        return flat.gather(np.asarray(places[..., 0]))
     return _over_axis(low, node.op, flat, polarity, node.origin)
 
 
@@ -122,7 +124,7 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
         return _combined(low, "and", orders, polarity, node.origin)
     e = _excess(low, node, polarity)
     bounds, strict, origin = bounds_of(low.builder, e).without_tiny(), node.strictness, node.origin
-    undecided = (bounds.hi > 0) & (bounds.lo < strict)
+    undecided = (bounds.hi > 0) & (bounds.lo < strict * BELOW)
     phase = _phase(low, node)
     if phase is not None and polarity is Polarity.LOWER:
         undecided &= ~phase[1]

@@ -12,7 +12,7 @@ from nnmip.hir.core import Apply, Constant, Gather, Join, LayerOutput, Network, 
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.binders import instances
-from nnmip.sema.logic import as_truth, negation
+from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.steps import with_strictness
 from nnmip.sema.values import RowValue, describe, fail, integer, not_yet, origin_of, quoted
@@ -48,6 +48,9 @@ def _counted(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
         raise fail("NNM0205", message, given[0].span, help=f"its signature is `{SIGNATURES[name]}`")
     k = integer(number, f"the number of `{name}`", given[0].span)
     counted = [part for argument in given[1:] for part in _booleans(elaborator, argument, name)]
+    if all(isinstance(part, Constant) for part in counted):
+        held = sum(int(np.sum(part.value)) for part in counted if isinstance(part, Constant))
+        return truth({"atmost": held <= k, "atleast": held >= k, "exactly": held == k}[name], call.span)
     counts = Apply("count", (_joined(counted, call.span),), None, None, (), (), False, origin_of(call.span))
     limit = Constant(np.asarray(float(k)), origin_of(given[0].span))
     comparison = compare(_COMPARISONS[name], counts, limit, call.span)

@@ -13,6 +13,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from hypothesis import strategies as st
 
+from tests.meaning.rules import Rules
+
 MOST_ASSIGNMENTS = 20_000
 COLUMNS = ("f0", "f1")
 
@@ -274,7 +276,17 @@ class _Writer:
 
     def _constraints(self) -> list[str]:
         count = pick(self.choose, (0, 1, 1, 2, 2, 3))
-        makers = (self._budget, self._budget, self._norm, self._affine, self._usage, self._loss_bound)
+        rules = Rules(self.choose, self.layers, self.features)
+        makers = (
+            self._budget,
+            self._norm,
+            self._affine,
+            self._usage,
+            self._loss_bound,
+            rules.rule,
+            rules.rule,
+            rules.rule,
+        )
         return [f"constraint c{i}: {pick(self.choose, makers)()}" for i in range(count)]
 
     def _tensor(self) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnmip.bounds.interval import TINY
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.entries import gathered
@@ -36,7 +37,8 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
             origin,
             lambda x, choice: a.value(x).argmax(axis=-1)[..., None] == np.arange(width),
         )
-        big_m = np.maximum(most[..., None] - np.maximum(bounds.lo, 0.0), 0.0)
+        big_m = most[..., None] - np.maximum(bounds.lo, 0.0)
+        big_m = np.where(big_m > 0, np.maximum(big_m, TINY), 0.0)
         low.builder.note_big_m(big_m, origin)
         rows(f"{path}.at_most", wide - a + r * big_m, origin, ub=big_m)
         rows(f"{path}.one_largest", r.sum(axis=-1), origin, lb=1.0, ub=1.0)
