@@ -51,7 +51,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "pipeline": MEANING
     | BASE
     | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},
-    "cli": BASE | {"syntax", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
+    "manual": BASE | {"syntax", "ops"},
+    "cli": BASE | {"syntax", "manual", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
     "nnmip": frozenset({"diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }

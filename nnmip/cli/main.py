@@ -24,6 +24,7 @@ from nnmip.diagnostics import DiagnosticError
 COMMANDS = {
     "check": "Read models and say what is wrong with them.",
     "compile": "Write a model as an exact LP or MPS file for any solver.",
+    "explain": "Explain a diagnostic code, a word or a section of the manual.",
     "fmt": "Rewrite models in the one canonical format.",
     "import-solution": "Bring back the answer of another solver to a compiled model.",
     "predict": "Apply a saved network to new rows.",
