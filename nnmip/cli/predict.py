@@ -19,9 +19,11 @@ from nnmip.cli.common import ExitCode, unreadable, unwritable
 def command(run: str, table: str, network: str | None, separator: str, output: str | None) -> int:
     """Apply the network that `solve --save DIR` wrote to the rows of a CSV file.
 
-    Every row comes back with its score and its predicted label; scaling and label codes are those of the training.
+    Every row comes back with its score and its predicted label, or with the predicted values of a regression; scaling
+    and label codes are those of the training.
     """
     from nnmip.formats.atomic import atomic_file
+    from nnmip.report.rules import number
     from nnmip.solution.prediction import as_csv, predict_table
     from nnmip.solution.store import RunFolder
 
@@ -46,6 +48,9 @@ def command(run: str, table: str, network: str | None, separator: str, output: s
             raise unwritable(output, error) from None
     if prediction.labelled:
         click.echo(f"{prediction.right} of {prediction.labelled} rows with a known label are right", err=True)
+    for target in prediction.errors:
+        figures = f"{number(target.mean_absolute)}, largest {number(target.largest)}"
+        click.echo(f"{target.target}: mean absolute error {figures}", err=True)
     if prediction.outside:
         rows = "row lies" if prediction.outside == 1 else "rows lie"
         click.echo(f"{prediction.outside} {rows} outside the input domain that the network was trained for", err=True)

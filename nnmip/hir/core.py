@@ -238,13 +238,13 @@ class Apply:
     operands: tuple[Node, ...]
     network: str | None
     data: str | None
-    options: tuple[tuple[str, float], ...]
+    options: tuple[tuple[str, Any], ...]
     shape: Shape
     boolean: bool
     origin: Origin
     batch: int = 0
 
-    def option(self, name: str) -> float:
+    def option(self, name: str) -> Any:
         return dict(self.options)[name]
 
 

@@ -43,8 +43,14 @@ ROUNDING = 1e-9
 
 
 def predicted_codes(scores: FloatArray) -> FloatArray:
-    """The label codes that scores predict: +1 where the score is at least 0 (up to rounding), else -1."""
-    return np.where(scores >= -ROUNDING, 1.0, -1.0)
+    """The label codes that scores predict, both up to rounding, shape [n].
+
+    One score for each row [n]: +1 where it is at least 0, else -1. Scores of classes [n, K]: the first of the largest.
+    """
+    if scores.ndim == 1:
+        return np.where(scores >= -ROUNDING, 1.0, -1.0)
+    is_largest: BoolArray = scores >= scores.max(axis=1, keepdims=True) - ROUNDING
+    return np.asarray(is_largest.argmax(axis=1), dtype=np.float64)
 
 
 def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dict[str, FloatArray]:

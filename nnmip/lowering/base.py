@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from enum import Flag
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from nnmip.bounds.interval import Interval
-from nnmip.data import Dataset
 from nnmip.hir.core import Compare, Layer, Network, Node, Program
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
@@ -100,20 +97,3 @@ class Lowering:
 
 
 LayerLowering = Callable[[Lowering, Network, Layer, tuple[Signal, ...], Interval, str], Signal]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """Rows of a data set that agree in features and label: distinct row, label and share of the total weight."""
-
-    distinct: IntArray
-    labels: FloatArray
-    share: FloatArray
-
-
-def label_groups(data: Dataset, passed: Passed) -> Groups:
-    """Merge the rows with equal features and equal label; their shares add up to 1 over the whole data set."""
-    keys = np.stack([passed.inverse.astype(np.float64), data.labels], axis=1)
-    groups, inverse = np.unique(keys, axis=0, return_inverse=True)
-    share = np.bincount(inverse.reshape(-1), weights=data.sample_weights) / data.sample_weights.sum()
-    return Groups(groups[:, 0].astype(np.int64), groups[:, 1], share)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnmip.bounds.interval import Interval
+from nnmip.bounds.interval import TINY, Interval
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
@@ -96,3 +96,77 @@ def positive_part(
             rows(f"{path}.kept", s - gate.gather(open_), origin, ub=0.0, shape=shape, picked=open_)
         phase = scattered([(open_, s)], shape)
     return PositivePart(scattered([(on, z.gather(on)), (open_, h)], shape), phase, bounds)
+
+
+def largest(
+    low: Lowering, path: str, candidates: Affine, bounds: Interval, polarity: Polarity, origin: Origin
+) -> Affine:
+    """y_g = max over i of e_gi for candidates e of shape [g, c] in [L, U]; shape [g].
+
+    With l = max L, only candidates with U > l, and one with L = l, can be the largest. One candidate: y is it.
+    Otherwise, with one pick r in {0, 1} for each (the last is 1 minus the others) where the value must not exceed the
+    true one, and u_i the largest U of the other candidates:
+
+        y >= e_i        y >= l        y <= e_i + (max(u_i, l) - L_i) (1 - r_i)        sum of r_i = 1
+
+    Exact; with UPPER polarity the first two suffice and no binary is made (formulation: maximum with proved bounds).
+    """
+    L, U = bounds.lo, bounds.hi
+    g, c = L.shape
+    least = L.max(axis=1, keepdims=True)
+    is_candidate = least < U
+    is_candidate[np.arange(g), L.argmax(axis=1)] = True
+    several = is_candidate.sum(axis=1) > 1
+    alone = np.flatnonzero(~several)
+    known = candidates.gather(alone * c + is_candidate[alone].argmax(axis=1))
+    open_ = np.flatnonzero(several)
+
+    def fill(x: FloatArray, choice: Choice) -> FloatArray:
+        return np.asarray(candidates.value(x)[open_].max(axis=1))
+
+    y = low.builder.columns(path, (g,), least[open_, 0], U[open_].max(axis=1), origin, fill, picked=open_)
+    picked = np.flatnonzero(is_candidate & several[:, None])
+    of_group = np.searchsorted(open_, picked // c)
+    inner, over = candidates.gather(picked), y.gather(of_group)
+    above = np.flatnonzero((least < U).reshape(-1)[picked])
+    low.builder.rows(
+        f"{path}.at_least", (over - inner).gather(above), origin, lb=0.0, shape=(g, c), picked=picked[above]
+    )
+    if Polarity.LOWER in polarity and len(open_):
+        pick = _picks(low, path, candidates, picked, of_group, len(open_), origin)
+        big_m = np.maximum(np.maximum(_best_other(U, is_candidate), least) - L, TINY).reshape(-1)[picked]
+        low.builder.note_big_m(big_m, origin)
+        reach = over - inner + pick * big_m
+        low.builder.rows(f"{path}.at_most", reach, origin, ub=big_m, shape=(g, c), picked=picked)
+    return scattered([(alone, known), (open_, y)], (g,))
+
+
+def _best_other(U: FloatArray, is_candidate: BoolArray) -> FloatArray:
+    """For every entry the largest upper bound of the other candidates of its group."""
+    masked = np.where(is_candidate, U, -np.inf)
+    top = np.sort(masked, axis=1)[:, -2:]
+    is_top = np.arange(U.shape[1]) == masked.argmax(axis=1)[:, None]
+    return np.asarray(np.where(is_top, top[:, :1], top[:, -1:]), dtype=np.float64)
+
+
+def _picks(
+    low: Lowering, path: str, candidates: Affine, picked: IntArray, of_group: IntArray, groups: int, origin: Origin
+) -> Affine:
+    """One 0/1 entry for each of the candidates `picked`, exactly one of which is 1 in every group: the last candidate
+    of a group is picked where no other is."""
+    c = candidates.shape[1]
+    last = np.zeros(len(picked), dtype=bool)
+    last[np.flatnonzero(np.diff(of_group, append=groups))] = True
+    own = np.flatnonzero(~last)
+
+    def fill(x: FloatArray, choice: Choice) -> FloatArray:
+        values = np.full(candidates.shape, -np.inf)
+        values.reshape(-1)[picked] = candidates.value(x).reshape(-1)[picked]
+        chosen = np.arange(c) == values.argmax(axis=1)[:, None]
+        return np.asarray(chosen.reshape(-1)[picked[own]], dtype=np.float64)
+
+    r = low.builder.binaries(f"{path}.pick", candidates.shape, origin, fill, picked=picked[own])
+    others = Affine(np.zeros(groups), of_group[own][r.entry], r.column, r.coef)
+    many = np.flatnonzero(np.bincount(of_group[own], minlength=groups) > 1)
+    low.builder.rows(f"{path}.one_pick", others.gather(many), origin, ub=1.0, shape=(groups,), picked=many)
+    return scattered([(own, r), (np.flatnonzero(last), -others + 1.0)], (len(picked),))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.losses import hinge, zero_one
+from nnmip.lowering.losses import absolute, hinge, margin, max_error, zero_one
 from nnmip.lowering.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
@@ -16,9 +16,12 @@ WordLowering = Callable[[Lowering, Apply, Polarity, str], Affine]
 
 WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
     {
+        "absolute": absolute.lower,
         "count": count.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
+        "margin": margin.lower,
+        "max_error": max_error.lower,
         "nonzero": nonzero.lower,
         "norm_1": norm_1.lower,
         "norm_2sq": norm_2sq.lower,

@@ -27,6 +27,13 @@ class Role(StrEnum):
     OTHER = "other"
 
 
+class Task(StrEnum):
+    """What a loss compares the result of a network with."""
+
+    CLASSES = "labels"
+    VALUES = "targets"
+
+
 class ShapeMismatch(Exception):
     """The inputs of a layer do not fit; the text says what was expected and becomes the diagnostic's message."""
 
@@ -109,7 +116,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word that is called like a function: positional signature, options, meaning.
+    """A word that is called like a function: positional signature, options, meaning; a loss has a `task`.
 
     shape(operand shapes) -> result shape. evaluate(node, operand values, meaning) -> values of that shape.
     """
@@ -123,6 +130,7 @@ class Word:
     role: Role
     shape: Callable[[tuple[Shape, ...]], Shape]
     evaluate: Callable[[Apply, tuple[FloatArray, ...], Meaning], FloatArray]
+    task: Task | None = None
 
 
 def scalar(shapes: tuple[Shape, ...]) -> Shape:

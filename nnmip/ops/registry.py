@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from nnmip.ops.base import LayerOp, Word
 from nnmip.ops.layers import dense, relu
-from nnmip.ops.losses import hinge, zero_one
+from nnmip.ops.losses import absolute, hinge, margin, max_error, zero_one
 from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
@@ -16,7 +16,10 @@ LAYERS: Mapping[str, LayerOp] = MappingProxyType({module.OP.name: module.OP for 
 WORDS: Mapping[str, Word] = MappingProxyType(
     {
         module.WORD.name: module.WORD
-        for module in (count, hinge, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used, zero_one)
+        for module in (
+            *(absolute, hinge, margin, max_error, zero_one),
+            *(count, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
+        )
     }
 )
 
@@ -29,7 +32,7 @@ FUTURE_LAYERS = frozenset(
 )
 FUTURE_WORDS = frozenset(
     (
-        *("margin", "sat_margin", "absolute", "max_error", "quantile", "eps_insensitive", "squared", "logistic"),
+        *("sat_margin", "quantile", "eps_insensitive", "squared", "logistic"),
         *("filters", "parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
         *("monotone", "lipschitz", "fair", "exclusive", "tied"),
     )

@@ -127,10 +127,11 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
         for unit in used.get(layer.name, tuple(range(layer.units))):
             remark = "  (constant: no incoming weight)" if writer.is_constant(layer, unit) else ""
             lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
-    if trained.coding and network.output_shape == ():
-        names = trained.class_names
-        if 1.0 in names and -1.0 in names:
-            lines.append(f"  predicts {names[1.0]} where the score is at least 0, else {names[-1.0]}")
+    names = trained.class_names
+    if network.output_shape == () and 1.0 in names and -1.0 in names:
+        lines.append(f"  predicts {names[1.0]} where the score is at least 0, else {names[-1.0]}")
+    elif network.output_shape != () and names:
+        lines.append("  predicts the class with the largest score, of equal ones the first")
     total = sum(w.size for w in trained.weights.values())
     nonzero = sum(int(np.count_nonzero(w)) for w in trained.weights.values())
     counts = [f"{nonzero} of {total} weights nonzero"]
@@ -142,9 +143,17 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
 def _result_lines(writer: _Writer) -> list[str]:
     network = writer.trained.network
     index = network.result_index
+    formulas = [writer.formula(network.result_layer, int(unit)) for unit in index.reshape(-1)]
+    return [f"{name} = {formula}" for name, formula in zip(_result_names(writer.trained), formulas, strict=True)]
+
+
+def _result_names(trained: TrainedNetwork) -> list[str]:
+    """What the entries of the result are called: targets, scores of classes by name, or scores by position."""
+    index, names = trained.network.result_index, trained.class_names
+    if trained.targets:
+        return list(trained.targets)
     if index.shape == ():
-        return [f"score = {writer.formula(network.result_layer, int(index))}"]
-    return [
-        f"score[{', '.join(map(str, place))}] = {writer.formula(network.result_layer, int(index[place]))}"
-        for place in np.ndindex(index.shape)
-    ]
+        return ["score"]
+    if index.ndim == 1 and names:
+        return [f"score[{names.get(float(k), k)}]" for k in range(index.size)]
+    return [f"score[{', '.join(map(str, place))}]" for place in np.ndindex(index.shape)]

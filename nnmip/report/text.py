@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
+from nnmip.solution.metrics import Accuracy, Errors, Metric
 from nnmip.solution.replay import ReplayStatus
 from nnmip.solution.result import Proof, Result, SolutionStatus
 
@@ -63,10 +66,7 @@ def render_result(result: Result) -> str:
         lines.append(f"  goal      {result.sense} {number(result.objective)}")
         lines.extend(_term_lines(result))
     for metric in result.metrics:
-        share = f"{100 * metric.accuracy:.1f} %"
-        lines.append(
-            f"  accuracy  {metric.network} on {metric.data}: {metric.right} of {metric.rows} rows right ({share})"
-        )
+        lines.extend(_metric_lines(metric))
     lines.extend(_proof_lines(result))
     sizes = result.sizes
     lines.append(
@@ -98,6 +98,28 @@ def _term_lines(result: Result) -> list[str]:
         f"{number(t.contribution)}"
         for t in result.terms
     ]
+
+
+def _metric_lines(metric: Metric) -> list[str]:
+    place = f"{metric.network} on {metric.data}"
+    match metric:
+        case Accuracy():
+            share = f"{100 * metric.accuracy:.1f} %"
+            lines = [f"  accuracy  {place}: {metric.right} of {metric.rows} rows right ({share})"]
+            if len(metric.confusion) > 2:
+                lines += [f"            {_confused(name, row)}" for name, row in metric.confusion.items() if row]
+            return lines
+        case Errors():
+            return [
+                f"  error     {place}, {t.target}: mean absolute {number(t.mean_absolute)}, largest {number(t.largest)}"
+                for t in metric.targets
+            ]
+
+
+def _confused(name: str, predicted: Mapping[str, int]) -> str:
+    """`versicolor: 48 of 50 right, 2 as virginica`."""
+    wrong = [f"{count} as {other}" for other, count in predicted.items() if other != name]
+    return ", ".join([f"{name}: {predicted.get(name, 0)} of {sum(predicted.values())} right", *wrong])
 
 
 def _gap(gap: float, objective: float | None) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 
 from nnmip.data import Dataset
 from nnmip.data.table import written
-from nnmip.diagnostics import Label
+from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import Network
+from nnmip.ops.base import Task, Word
 from nnmip.sema.scope import Scope
 from nnmip.sema.values import fail, listed
 from nnmip.source import Span
@@ -16,20 +20,14 @@ from nnmip.syntax import nodes
 _OUTSIDE = 1e-9
 
 
-def check_binary_loss(
-    scope: Scope, name: str, network: Network, data: Dataset, call_span: Span, data_span: Span
-) -> None:
-    """One score, labels of -1 and +1, as many features as inputs, all rows inside the input domain.
+def check_loss(scope: Scope, word: Word, network: Network, data: Dataset, call_span: Span, data_span: Span) -> None:
+    """As many features as inputs, all rows inside the input domain, and scores that fit the labels or targets.
 
     Raises DiagnosticError NNM0204, NNM0301, NNM0503 or NNM0506.
     """
     declaration = scope.declarations[network.name]
-    assert isinstance(declaration, nodes.Network)
-    _check_score(name, network, call_span, declaration.result.span)
-    if data.label_name is None:
-        help = "add a line `label column as {first: -1, second: +1}` to its declaration"
-        raise fail("NNM0204", f"`{name}` needs labels, and `{data.name}` has none", data_span, help=help)
-    _check_labels(name, data, data_span)
+    assert isinstance(declaration, nodes.Network) and word.task is not None
+    _CHECKS[word.task](LossCall(word.name, network, data, call_span, data_span, declaration.result.span))
     check_inputs(scope, network, data, data_span)
 
 
@@ -54,45 +52,122 @@ def check_inputs(scope: Scope, network: Network, data: Dataset, data_span: Span)
     scope.fitting.add((network.name, data.name))
 
 
+@dataclass(frozen=True, slots=True)
+class LossCall:
+    """A loss with its network and data, the places of the call and of its data, and that of the network's result."""
+
+    name: str
+    network: Network
+    data: Dataset
+    span: Span
+    data_span: Span
+    returned: Span
+
+    def wrong_shape(self, message: str, help: str) -> DiagnosticError:
+        """NNM0301 at the call, with the `return` as second place."""
+        return fail("NNM0301", message, self.span, secondary=(Label(self.returned, "returned here"),), help=help)
+
+
 def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Span) -> None:
-    """NNM0301 or NNM0507 where two data sets that a network reads differ in their features or their scaling."""
+    """NNM0301, NNM0504 or NNM0507 where two data sets that a network reads differ in features, truth or scaling."""
     if data.feature_names != first.feature_names:
         names = f"{listed(data.feature_names)} from `{data.name}`, but {listed(first.feature_names)}"
         help = "list the features of both in one order, renamed with `as` where the files differ"
         raise fail("NNM0301", f"`{network.name}` reads {names} from `{first.name}`", span, help=help)
+    if data.classes and first.classes and data.classes != first.classes:
+        names = f"{listed(data.classes)}, but those of `{first.name}` are {listed(first.classes)}"
+        help = f"list the classes of both in one order: `label {written(data.label_name or 'label')} as {{...}}`"
+        raise fail("NNM0504", f"the classes of `{data.name}` are {names}", span, help=help)
+    if data.target_names and first.target_names and data.target_names != first.target_names:
+        names = f"{listed(data.target_names)} of `{data.name}`, but {listed(first.target_names)}"
+        help = "list the targets of both in one order, renamed with `as` where the files differ"
+        raise fail("NNM0301", f"`{network.name}` predicts {names} of `{first.name}`", span, help=help)
     if not np.array_equal(data.scaling.apply(first.raw), first.features):
         message = f"`{data.name}` and `{first.name}` are scaled differently, and `{network.name}` reads both"
         help = "scaling is fitted to the rows of each: write `scale none` for both"
         raise fail("NNM0507", message, span, help=help)
 
 
-def _check_score(name: str, network: Network, span: Span, returned: Span) -> None:
-    shape = network.output_shape
+def _check_classes(call: LossCall) -> None:
+    """One score and labels of -1 and +1, or one score for each class and class indices as labels."""
+    data, shape = call.data, call.network.output_shape
+    if data.label_name is None:
+        help = "add a line `label column as {first: -1, second: +1}` to its declaration"
+        if data.target_names:
+            help = "its targets are numbers: use `absolute` or `max_error`"
+        raise fail("NNM0204", f"`{call.name}` needs labels, and `{data.name}` has none", call.data_span, help=help)
     if shape == ():
-        return
-    one = f"{network.result_layer}[{', '.join('0' * len(shape))}]"
-    help = f"write `return {one}`"
-    if network.result_index.size > 1:
-        help = f"return a single entry, such as `return {one}`; losses over several outputs come in a later version"
-    message = f"`{name}` needs one score, but `{network.name}` returns a tensor of shape {list(shape)}"
-    raise fail("NNM0301", message, span, secondary=(Label(returned, "returned here"),), help=help)
+        _check_signs(call)
+    elif len(shape) == 1 and shape[0] > 1:
+        _check_indices(call, shape[0])
+    else:
+        one = f"{call.network.result_layer}[{', '.join('0' * len(shape))}]"
+        message = f"`{call.name}` needs one score, but `{call.network.name}` returns a tensor of shape {list(shape)}"
+        raise call.wrong_shape(message, f"write `return {one}`")
 
 
-def _check_labels(name: str, data: Dataset, span: Span) -> None:
+def _check_signs(call: LossCall) -> None:
+    """NNM0503 or NNM0504 unless every label is -1 or +1."""
+    data = call.data
     assert data.label_name is not None
     codes = np.unique(data.labels)
-    texts = [data.label_text(code) or f"{code:g}" for code in codes.tolist()]
-    coding = "first: -1, second: +1"
-    if len(texts) == 2:
-        coding = f"{_as_key(texts[0])}: -1, {_as_key(texts[1])}: +1"
+    texts = data.classes or tuple(data.label_text(code) or f"{code:g}" for code in codes.tolist())
+    coding = _coding(texts, ("-1", "+1")) if len(texts) == 2 else "first: -1, second: +1"
     help = f"code the two classes: `label {written(data.label_name)} as {{{coding}}}`"
     if data.classes:
-        message = f"`{name}` needs labels coded -1 and +1, and `{data.label_name}` has classes: {listed(texts)}"
-        raise fail("NNM0504", message, span, help=help)
+        if len(texts) > 2:
+            help = f"give the network {len(texts)} outputs and return them all, or code two classes as -1 and +1"
+        message = f"`{call.name}` needs labels coded -1 and +1, and `{data.label_name}` has classes: {listed(texts)}"
+        raise fail("NNM0504", message, call.data_span, help=help)
     strange = codes[~np.isin(codes, (-1.0, 1.0))]
     if len(strange):
-        message = f"`{name}` needs labels -1 and +1, but `{data.label_name}` has {strange[0]:g}"
-        raise fail("NNM0503", message, span, help=help)
+        message = f"`{call.name}` needs labels -1 and +1, but `{data.label_name}` has {strange[0]:g}"
+        raise fail("NNM0503", message, call.data_span, help=help)
+
+
+def _check_indices(call: LossCall, scores: int) -> None:
+    """NNM0301 or NNM0503 unless the labels are the classes 0 to `scores` - 1."""
+    data, network = call.data, call.network
+    assert data.label_name is not None
+    texts = data.classes or tuple(dict.fromkeys(text for text, _ in data.coding or ()))
+    codes = np.unique([code for _, code in data.coding] if data.coding else data.labels)
+    known = len(data.classes) or len(codes)
+    strange = codes[~np.isin(codes, np.arange(known))]
+    if len(strange) and not data.classes:
+        indices = "0 and 1" if scores == 2 else f"0 to {scores - 1}"
+        message = f"`{call.name}` of {scores} scores needs labels {indices}, and `{data.label_name}` has "
+        help = f"number the classes: `label {written(data.label_name)} as {{{_coding(texts, range(len(texts)))}}}`"
+        help = help if texts else "return one score: its labels are -1 and +1"
+        raise fail("NNM0503", f"{message}{strange[0]:g}", call.data_span, help=help)
+    if known == scores:
+        return
+    message = f"`{network.name}` returns {scores} scores, and `{data.label_name}` has {known} classes"
+    help = f"give `{network.result_layer}` one unit for each class: `units: {known}`"
+    raise call.wrong_shape(message, help)
+
+
+def _check_targets(call: LossCall) -> None:
+    """As many outputs as targets."""
+    data, shape = call.data, call.network.output_shape
+    targets = len(data.target_names)
+    if not targets:
+        help = "add a line `target column` to its declaration"
+        if data.label_name is not None:
+            help += f", or use `hinge` for the label `{data.label_name}`"
+        raise fail("NNM0204", f"`{call.name}` needs a target, and `{data.name}` has none", call.data_span, help=help)
+    if shape == (targets,) or (shape == () and targets == 1):
+        return
+    layer = call.network.result_layer
+    outputs = "one output" if shape == () else f"a tensor of shape {list(shape)}"
+    have = "one target" if targets == 1 else f"{targets} targets"
+    help = f"write `return {layer}` and give `{layer}` one unit for each target: `units: {targets}`"
+    if targets == 1:
+        help = f"write `return {layer}[{', '.join('0' * len(shape))}]`"
+    raise call.wrong_shape(f"`{call.network.name}` returns {outputs}, and `{data.name}` has {have}", help)
+
+
+def _coding(texts: Iterable[str], codes: Iterable[object]) -> str:
+    return ", ".join(f"{_as_key(text)}: {code}" for text, code in zip(texts, codes, strict=False))
 
 
 def _as_key(text: str) -> str:
@@ -117,3 +192,6 @@ def _check_rows(network: Network, data: Dataset, span: Span, domain_span: Span) 
         secondary=(Label(domain_span, "the domain of the input, in scaled units"),),
         help=f"{reach}: widen the domain" + ("" if is_scaled else ", or scale them: `scale minmax`"),
     )
+
+
+_CHECKS: Mapping[Task, Callable[[LossCall], None]] = {Task.CLASSES: _check_classes, Task.VALUES: _check_targets}

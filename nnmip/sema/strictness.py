@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.data import Dataset, column_grids, decimal_grid
+from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Decision, Network
 from nnmip.sema.values import fail
 from nnmip.source import Span
@@ -18,32 +19,38 @@ LEAST = 1e-5
 
 
 def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset, span: Span) -> dict[str, Any]:
-    """Fill in `strictness` and `strictness_exact` of a `zero_one` with margin 0.
+    """Fill in `strictness`, `strictness_exact` and `step` of a `zero_one`.
 
-    If every weight, bias and input lies on a grid, so does every score, and a negative score is at most minus the
-    grid step: nothing is lost. Otherwise the strictness is the stated one (1e-4 unless the model says otherwise), and
-    scores between it and 0 are not counted as negative. Raises DiagnosticError NNM0404 for a grid step under 1e-5.
+    If every weight, bias and input lies on a grid, so do every score and the difference of two, and a negative one is
+    at most minus the grid `step` (0 where there is none, or none of at least 1e-5): nothing is lost. Otherwise the
+    strictness of a margin of 0 is the stated one (1e-4 unless the model says otherwise), and what lies between it and 0
+    counts as a tie. Raises DiagnosticError NNM0404 for a grid step under 1e-5 that a margin of 0 needs.
     """
     stated = options.get("strictness")
     if options["margin"] > 0 and stated is not None:
         message = "`strictness` is for a margin of 0, and this margin is greater"
         raise fail("NNM0204", message, span, help="leave one of them out")
-    if options["margin"] > 0 or stated is not None:
-        return {**options, "strictness": stated if stated is not None else 0.0, "strictness_exact": False}
     step = score_grid(network, data)
+    usable = float(step) if step is not None and step >= LEAST else 0.0
+    options = {**options, "strictness_exact": False, "step": usable}
+    if options["margin"] > 0:
+        return {**options, "strictness": 0.0}
+    if stated is not None:
+        return options
     if step is None:
-        return {**options, "strictness": STATED, "strictness_exact": False}
-    if step < LEAST:
-        scaled = data.scaling.kind != "none"
-        raise fail(
-            "NNM0404",
-            f"scores lie on a grid of step {float(step):.3g}, too fine to tell a negative score from 0",
-            span,
-            help="use `scale none`, so that the grid is that of the file"
-            if scaled
-            else "round the data, or state a margin: `zero_one(net, data, margin: 0.01)`",
-        )
-    return {**options, "strictness": float(step), "strictness_exact": True}
+        return {**options, "strictness": STATED}
+    if not usable:
+        raise _too_fine(step, network, data, span)
+    return {**options, "strictness": usable, "strictness_exact": True}
+
+
+def _too_fine(step: Fraction, network: Network, data: Dataset, span: Span) -> DiagnosticError:
+    wrong = "a negative score from 0" if network.output_shape == () else "two scores apart"
+    message = f"scores lie on a grid of step {float(step):.3g}, too fine to tell {wrong}"
+    help = "use `scale none`, so that the grid is that of the file"
+    if data.scaling.kind == "none":
+        help = "round the data, or state a margin: `zero_one(net, data, margin: 0.01)`"
+    return fail("NNM0404", message, span, help=help)
 
 
 def score_grid(network: Network, data: Dataset, upto: str | None = None) -> Fraction | None:

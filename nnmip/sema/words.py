@@ -9,9 +9,9 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
-from nnmip.ops.base import Kind, Option, Role, Word
+from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
-from nnmip.sema.losses import check_binary_loss, check_same_columns
+from nnmip.sema.losses import check_loss, check_same_columns
 from nnmip.sema.strictness import resolve_strictness
 from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, short_text_of
 from nnmip.source import Origin, Span
@@ -33,9 +33,9 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     operands = tuple(v for v in values if isinstance(v, NODE_TYPES))
     network = next((v for v in values if isinstance(v, Network)), None)
     data = next((v for v in values if isinstance(v, Dataset)), None)
-    if word.role is Role.LOSS:
+    if word.task is not None:
         assert network is not None and data is not None
-        check_binary_loss(elaborator.scope, name, network, data, call.span, positional[1].span)
+        check_loss(elaborator.scope, word, network, data, call.span, positional[1].span)
         _check_same_columns(elaborator, network, data, positional[1].span)
         if name == "zero_one":
             options = resolve_strictness(options, network, data, call.span)
@@ -216,9 +216,20 @@ def read_options(
 
 def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named) -> Any:
     span = argument.value.span
+    if option.kind == "choice":
+        return _choice(option, argument.value)
     value = elaborator.scalar(argument.value, f"`{option.name}`")
     if option.kind == "int" and value != np.floor(value):
         raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span)
     if value < option.least:
         raise fail("NNM0205", f"`{option.name}` must be at least {option.least:g}, not {value:g}", span)
     return int(value) if option.kind == "int" else value
+
+
+def _choice(option: Option, value: nodes.Expr) -> str:
+    """One of the words that an option offers, written without quotes."""
+    if isinstance(value, nodes.Ref) and value.name in option.choices:
+        return value.name
+    near = closest(short_text_of(value.span).strip('"'), option.choices)
+    help = f"did you mean `{option.name}: {near}`?" if near else f"write `{option.name}: {option.choices[0]}`"
+    raise fail("NNM0205", f"`{option.name}` is one of {listed(option.choices)}", value.span, help=help)

@@ -10,13 +10,14 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
-from nnmip.hir.evaluate import Evaluator, predicted_codes, walk
+from nnmip.hir.evaluate import Evaluator, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import hidden_layers
+from nnmip.solution.metrics import metrics
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, replay
-from nnmip.solution.result import Metric, Proof, Result, SolutionStatus, TermValue, finite
+from nnmip.solution.result import Proof, Result, SolutionStatus, TermValue, finite
 from nnmip.solution.tidy import tidied
 
 
@@ -86,7 +87,7 @@ def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof:
         objective=objective,
         dual_bound=bound,
         terms=_terms(program, checked) if passed and checked is not None else (),
-        metrics=_metrics(program, assignment) if assignment else (),
+        metrics=metrics(program, Evaluator(program, assignment)) if assignment else (),
         networks={n.name: trained_network(program, n, assignment) for n in program.networks} if assignment else {},
         used_units=used_units(program, assignment) if assignment else {},
         sizes=facts.sizes,
@@ -129,17 +130,6 @@ def _terms(program: Program, checked: Replay) -> tuple[TermValue, ...]:
     return tuple(TermValue(t.label, t.role, t.coefficient, values[t.label]) for t in program.stages[0].terms)
 
 
-def _metrics(program: Program, assignment: Assignment) -> tuple[Metric, ...]:
-    """Predictions by the rule that `predict` uses: +1 where the score is at least 0."""
-    evaluator = Evaluator(program, assignment)
-    metrics = []
-    for network, name in program.bindings:
-        data = program.dataset(name)
-        predicted = predicted_codes(evaluator.scores(network, name))
-        metrics.append(Metric(network, name, int((predicted == data.labels).sum()), data.row_count))
-    return tuple(metrics)
-
-
 def _notes(program: Program) -> tuple[str, ...]:
     """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0."""
     roots = [t.value for s in program.stages for t in s.terms]
@@ -151,6 +141,8 @@ def _notes(program: Program) -> tuple[str, ...]:
         text, strictness = " ".join(node.origin.span.text.split()), node.option("strictness")
         if node.option("strictness_exact"):
             notes.append(f"{text}: scores lie on a grid of step {strictness:g}, so nothing is lost")
-        else:
+        elif program.network(node.network or "").output_shape == ():
             notes.append(f"{text}: a score counts as negative from -{strictness:g} on")
+        else:
+            notes.append(f"{text}: a class counts as ahead of those before it from {strictness:g} on")
     return tuple(dict.fromkeys(notes))

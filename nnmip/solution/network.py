@@ -13,9 +13,10 @@ from nnmip.data import Dataset, Scaling
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import predicted_codes, result
-from nnmip.ops.base import Option, ShapeMismatch
+from nnmip.ops.base import Option, ShapeMismatch, Task
 from nnmip.ops.registry import LAYERS
 from nnmip.sema.values import MOST_AXES
+from nnmip.solution.metrics import coding_of, names_of, tasks
 from nnmip.source import Origin, SourceFile, Span
 
 FloatArray = NDArray[np.float64]
@@ -26,7 +27,8 @@ class TrainedNetwork:
     """A network with numbers for weights.
 
     features: names of the inputs in the model, and `columns` those in the file (both empty where no table names them).
-    coding: (label text, code) pairs of a classifier, empty otherwise.
+    coding: (label text, code) pairs of a classifier, empty otherwise. targets: names of the outputs of a regression,
+    empty otherwise.
     """
 
     network: Network
@@ -37,6 +39,7 @@ class TrainedNetwork:
     label: str | None
     label_column: str | None
     coding: tuple[tuple[str, float], ...]
+    targets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -59,26 +62,23 @@ class TrainedNetwork:
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predictions for rows X (n, features) in the user's units, shape (n,).
 
-        A network with one score and coded labels gives label texts: +1 where the score is at least 0, else -1; labels
-        that share a code are joined by `or`. Without coding the codes are given. A network with several scores gives
-        the lowest index of the largest.
+        One score predicts +1 where it is at least 0, else -1; several scores predict the lowest index of the largest.
+        Where the labels have names the names are given; labels that share a code are joined by `or`. A regression
+        gives its outputs, in the units of the targets: shape (n,) for one target, (n, m) for m.
         """
         scores = self.scores(X)
-        if scores.ndim > 1:
-            return np.asarray(scores.reshape(len(scores), -1).argmax(axis=1))
-        codes = predicted_codes(scores)
+        if self.targets:
+            return scores.reshape(len(scores)) if len(self.targets) == 1 else scores
+        codes = predicted_codes(scores.reshape(len(scores), -1) if scores.ndim > 1 else scores)
         if not self.coding:
-            return codes
+            return codes if scores.ndim == 1 else codes.astype(np.int64)
         names = self.class_names
         return np.array([names.get(code, f"{code:g}") for code in codes])
 
     @property
     def class_names(self) -> dict[float, str]:
         """What each label code stands for; labels that share a code are joined by `or`."""
-        names: dict[float, str] = {}
-        for text, code in self.coding:
-            names[code] = f"{names[code]} or {text}" if code in names else text
-        return names
+        return names_of(self.coding)
 
     def outside(self, X: ArrayLike) -> NDArray[np.bool_]:
         """Whether each row of X (n, features), in the user's units, is outside the declared input domain; shape (n,).
@@ -107,6 +107,7 @@ class TrainedNetwork:
 def trained_network(program: Program, network: Network, assignment: Assignment) -> TrainedNetwork:
     """Pair a network of a program with its values and with the table that names its inputs."""
     data: Dataset | None = program.data_of(network.name)
+    wanted = tasks(program, network.name)
     return TrainedNetwork(
         network=network,
         assignment=assignment,
@@ -115,7 +116,8 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
         columns=data.feature_columns if data is not None else (),
         label=data.label_name if data is not None else None,
         label_column=data.label_column if data is not None else None,
-        coding=data.coding or () if data is not None else (),
+        coding=coding_of(data) if data is not None and wanted[:1] != (Task.VALUES,) else (),
+        targets=data.target_names if data is not None and wanted[:1] == (Task.VALUES,) else (),
     )
 
 
@@ -153,6 +155,7 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
         "label": trained.label,
         "label_column": trained.label_column,
         "coding": [[text, code] for text, code in trained.coding],
+        "targets": list(trained.targets),
         "scaling": trained.scaling.to_json() if trained.scaling is not None else None,
     }
 
@@ -191,8 +194,11 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
         raise ValueError("`scaling` has another number of columns")
     label, label_column = (None if data[key] is None else _text(data[key]) for key in ("label", "label_column"))
     coding = tuple((_text(text), _finite(code)) for text, code in data["coding"])
+    targets = _texts(data["targets"])
+    if targets and len(targets) != network.result_index.size:
+        raise ValueError(f"{network.result_index.size} outputs are returned, {len(targets)} targets are named")
     assignment = Assignment(values, kept)
-    return TrainedNetwork(network, assignment, scaling, features, columns, label, label_column, coding)
+    return TrainedNetwork(network, assignment, scaling, features, columns, label, label_column, coding, targets)
 
 
 def _network(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:

@@ -4,33 +4,37 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from nnmip.data import RawTable, codes_of, numeric_column, read_csv
-from nnmip.data.table import separator_hint
+from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.evaluate import predicted_codes
 from nnmip.sema.values import fail
+from nnmip.solution.metrics import TargetError, target_errors
 from nnmip.solution.network import FloatArray, TrainedNetwork
 from nnmip.source import SourceFile, Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """Scores (n, *output) and predictions (n,) for the rows of a table.
+    """Scores (n, *output) and predictions for the rows of a table.
 
-    right: how many rows whose label has a code are predicted right, out of `labelled` such rows. outside: how many rows
-    lie outside the input domain that the network was trained for.
+    added: the columns that a prediction adds to the table, by name. right: how many rows whose label has a code are
+    predicted right, out of `labelled` such rows. errors: those of each target that the table has a number of in
+    every row. outside: how many rows lie outside the input domain that the network was trained for.
     """
 
     table: RawTable
     scores: FloatArray
-    labels: tuple[str, ...]
+    added: Mapping[str, tuple[float | str, ...]]
     right: int
     labelled: int
+    errors: tuple[TargetError, ...]
     outside: int
 
 
@@ -50,9 +54,24 @@ def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> 
         scores = trained.scores(X)
     if not np.isfinite(scores).all():
         raise fail("NNM0613", f"the scores of network `{trained.name}` for `{path.name}` are not finite", span)
-    labels = tuple(label if isinstance(label, str) else f"{label:g}" for label in trained.predict(X).tolist())
     right, labelled = _compare(trained, table, scores)
-    return Prediction(table, scores, labels, right, labelled, int(trained.outside(X).sum()))
+    errors = _errors(trained, table, scores)
+    return Prediction(table, scores, _added(trained, X, scores), right, labelled, errors, int(trained.outside(X).sum()))
+
+
+def _added(trained: TrainedNetwork, X: FloatArray, scores: FloatArray) -> dict[str, tuple[float | str, ...]]:
+    """`prediction` (or `prediction_TARGET`, ...) of a regression; else `score` (or `score_CLASS`, ...) and
+    `prediction`."""
+    flat = scores.reshape(len(scores), -1)
+    count = flat.shape[1]
+    if trained.targets:
+        names = [f"prediction_{t}" for t in trained.targets] if count > 1 else ["prediction"]
+        return {name: tuple(column) for name, column in zip(names, flat.T.tolist(), strict=True)}
+    classes = trained.class_names
+    names = [f"score_{classes.get(float(k), k)}" for k in range(count)] if count > 1 else ["score"]
+    added: dict[str, tuple[float | str, ...]] = dict(zip(names, map(tuple, flat.T.tolist()), strict=True))
+    added["prediction"] = tuple(p if isinstance(p, str) else f"{p:g}" for p in trained.predict(X).tolist())
+    return added
 
 
 def _inputs(trained: TrainedNetwork, table: RawTable, span: Span) -> FloatArray:
@@ -80,21 +99,30 @@ def _help(diagnostic: Diagnostic, table: RawTable) -> str:
 def _compare(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[int, int]:
     """Rows predicted right, and rows whose label in the file is one that the network knows."""
     column = next((c for c in (trained.label_column, trained.label) if c in table.columns), None)
-    if column is None or not trained.coding or scores.ndim > 1:
+    if column is None or not trained.coding or scores.ndim > 2:
         return 0, 0
     truth = codes_of(table.cells[table.columns.index(column)], trained.coding)
     return int((predicted_codes(scores) == truth).sum()), int((~np.isnan(truth)).sum())
 
 
+def _errors(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[TargetError, ...]:
+    """The errors of the targets that the table has."""
+    flat = scores.reshape(len(scores), -1)
+    found: list[TargetError] = []
+    for k, name in enumerate(trained.targets):
+        if name not in table.columns:
+            continue
+        truth = parse_numbers(table.cells[table.columns.index(name)])
+        if np.isfinite(truth).all():
+            found.extend(target_errors((name,), flat[:, k], truth[:, None]))
+    return tuple(found)
+
+
 def as_csv(prediction: Prediction) -> str:
-    """The table with columns `score` (or `score_0`, ...) and `prediction` added, `nnmip_score` where that is taken."""
-    scores = prediction.scores.reshape(len(prediction.scores), -1)
-    names = ["score"] if scores.shape[1] == 1 else [f"score_{k}" for k in range(scores.shape[1])]
+    """The table with the added columns, called `nnmip_...` where their names are taken."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    added = [name if name not in prediction.table.columns else f"nnmip_{name}" for name in (*names, "prediction")]
+    added = [name if name not in prediction.table.columns else f"nnmip_{name}" for name in prediction.added]
     writer.writerow([*prediction.table.columns, *added])
-    cells = zip(*prediction.table.cells, strict=True)
-    for row, score, label in zip(cells, scores.tolist(), prediction.labels, strict=True):
-        writer.writerow([*row, *score, label])
+    writer.writerows(zip(*prediction.table.cells, *prediction.added.values(), strict=True))
     return stream.getvalue()

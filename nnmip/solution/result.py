@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.backends.protocol import Termination
+from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.replay import Replay, ReplayStatus
 
@@ -41,20 +42,6 @@ class TermValue:
     @property
     def contribution(self) -> float:
         return self.coefficient * self.value
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """How well a network predicts a table: rows predicted right out of all rows."""
-
-    network: str
-    data: str
-    right: int
-    rows: int
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,8 +134,7 @@ class Result:
     def _metrics_json(self) -> dict[str, dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
         for m in self.metrics:
-            entry = {"accuracy": m.accuracy, "right": m.right, "rows": m.rows}
-            found.setdefault(m.network, {})[m.data] = entry
+            found.setdefault(m.network, {}).setdefault(m.data, {}).update(m.to_json())
         return found
 
     def _network_json(self, name: str, trained: TrainedNetwork) -> dict[str, Any]:

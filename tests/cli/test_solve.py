@@ -61,7 +61,9 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
         "contribution": 0.006,
     }
     assert list(found["terms"]) == ["hinge(net, points)", "l0(net.weights)", "norm_1(net.weights)"]
-    assert found["metrics"] == {"net": {"points": {"accuracy": 1.0, "right": 4, "rows": 4}}}
+    confusion = {"even": {"even": 2}, "odd": {"odd": 2}}
+    metrics = {"accuracy": 1.0, "right": 4, "rows": 4, "confusion": confusion}
+    assert found["metrics"] == {"net": {"points": metrics}}
     network = found["networks"]["net"]
     assert list(network) == ["layers", "weights", "biases", "used_units"]
     assert [(layer["name"], layer["op"], layer["shape"]) for layer in network["layers"]] == [

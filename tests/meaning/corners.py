@@ -6,16 +6,23 @@ from pathlib import Path
 
 from tests.meaning.generator import Model
 
+SIGNS = "label label as {neg: -1, pos: +1}"
 
-def model(layers: str, goal: str, *constraints: str, rows: str = "0,neg\n1,pos\n2,pos\n") -> Model:
-    """A model of one network `net` on the columns of `rows`, the last of which is the label; `;` ends a layer."""
-    columns = rows.splitlines()[0].count(",")
+
+def model(layers: str, goal: str, *constraints: str, rows: str = "0,neg\n1,pos\n2,pos\n", truth: str = SIGNS) -> Model:
+    """A model of one network `net` on the columns of `rows`; `;` ends a layer.
+
+    `truth` declares the last columns, one or more separated by `;`, each under the second word of its declaration.
+    """
+    declared = truth.split("; ")
+    names = [name for line in declared for name in line.split(" as ")[0].split(" ", 1)[1].split(", ")]
+    columns = rows.splitlines()[0].count(",") + 1 - len(names)
     features = ", ".join(f"f{i}" for i in range(columns))
     lines = [
         "nnm 0.1",
         'data train = csv("rows.csv") {',
         f"  features {features}",
-        "  label label as {neg: -1, pos: +1}",
+        *(f"  {line}" for line in declared),
         "}",
         f"network net(x: real[{columns}] in [-4, 4]) {{",
         *(f"  {line.strip()}" for line in layers.split(";")),
@@ -23,7 +30,7 @@ def model(layers: str, goal: str, *constraints: str, rows: str = "0,neg\n1,pos\n
         goal,
         *(f"constraint c{i}: {text}" for i, text in enumerate(constraints)),
     ]
-    return Model("\n".join(lines) + "\n", {"rows.csv": f"{features.replace(' ', '')},label\n{rows}"})
+    return Model("\n".join(lines) + "\n", {"rows.csv": f"{features.replace(' ', '')},{','.join(names)}\n{rows}"})
 
 
 def stored() -> dict[str, Model]:
@@ -44,6 +51,10 @@ HIDDEN = (
     "layer o = dense(a, units: 1, weights in {v}); return o[0]"
 )
 PRUNE = ", prune: units"
+SCORES = "layer o = dense(x, units: {k}, weights in {w}, bias in {b}); return o"
+CLASSES = "label label as {a, b, c}"
+ABC = "0,a\n1,b\n2,c\n1,c\n1,b\n"
+TARGETS = "0,0\n1,2\n2,1\n1,0.5\n1,2\n"
 XOR = "0,0,neg\n1,0,pos\n0,1,pos\n1,1,neg\n"
 
 CORNERS: dict[str, Model] = {
@@ -251,6 +262,122 @@ CORNERS: dict[str, Model] = {
     ),
     "squares of integers, from below": model(
         LINEAR.format(w="-4..4"), "minimize norm_1(net.weights)", "norm_2sq(net.weights) >= 5"
+    ),
+    "three classes": model(
+        SCORES.format(k=3, w="{-1, 0, 1}", b="{0, 1}"), "minimize hinge(net, train)", rows=ABC, truth=CLASSES
+    ),
+    "three classes with a hidden layer": model(
+        "layer h = dense(x, units: 1, weights in {-1, 1}, bias in {-1, 0}); layer a = relu(h, prune: units);"
+        "layer o = dense(a, units: 3, weights in {-1, 1}, bias in {0, 1}); return o",
+        "minimize hinge(net, train, reduce: sum) + 0.1 * count(used(net.a))",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "hinge of three classes maximised": model(
+        SCORES.format(k=3, w="{-1, 1}", b="{0, 1}"),
+        "maximize hinge(net, train) - 0.5 * norm_1(net.weights)",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "classes that tie": model(
+        SCORES.format(k=3, w="{0, 1}", b="{0}"),
+        "minimize zero_one(net, train) + 0.01 * l0(net.weights)",
+        rows="0,a\n0,b\n1,c\n1,b\n1,c\n",
+        truth=CLASSES,
+    ),
+    "a tie with a class before": model(
+        SCORES.format(k=2, w="{0, 1}", b="{0}"),
+        "minimize zero_one(net, train)",
+        rows="0,b\n1,b\n",
+        truth="label label as {a, b}",
+    ),
+    "a tie with a class after": model(
+        SCORES.format(k=2, w="{0, 1}", b="{0}"),
+        "maximize zero_one(net, train)",
+        rows="0,a\n1,a\n",
+        truth="label label as {a, b}",
+    ),
+    "classes, as wrong as can be": model(
+        SCORES.format(k=3, w="{-1, 1}", b="{0, 1}"),
+        "maximize zero_one(net, train, reduce: sum) - 0.25 * norm_1(net.weights)",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "classes, with an exact number of errors": model(
+        SCORES.format(k=3, w="{-1, 0, 1}", b="{0}"),
+        "maximize sum(net.weights)",
+        "zero_one(net, train, reduce: sum) = 2",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "classes, with a margin of errors": model(
+        SCORES.format(k=3, w="{-2, 1}", b="{0}"),
+        "maximize zero_one(net, train, margin: 0.5)",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "signs, as wrong as can be": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize zero_one(net, train) - 0.1 * norm_1(net.weights)",
+        rows="0,pos\n0,neg\n1,neg\n-1,pos\n",
+    ),
+    "signs, wrong with a margin": model(
+        LINEAR.format(w="{-1, 0, 1}"), "maximize zero_one(net, train, margin: 1)", rows="0,pos\n1,neg\n-1,pos\n"
+    ),
+    "a margin for signs": model(LINEAR.format(w="{-1, 0, 1}"), "maximize margin(net, train)"),
+    "a margin for classes": model(
+        SCORES.format(k=3, w="{-1, 0, 1}", b="{0, 1}"),
+        "maximize margin(net, train) - 0.01 * norm_1(net.weights)",
+        rows="0,a\n1,b\n3,c\n",
+        truth=CLASSES,
+    ),
+    "the worst margin": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 1}"),
+        "minimize margin(net, train) + 0.5 * norm_1(net.weights)",
+        rows="0,a\n1,b\n2,a\n",
+        truth="label label as {b, a}",
+    ),
+    "a margin that is reached": model(
+        LINEAR.format(w="{-1, 0, 1}"), "minimize l0(net.weights)", "margin(net, train) = -1"
+    ),
+    "targets that contradict each other": model(
+        LINEAR.format(w="{-1, 0, 1}"), "minimize absolute(net, train)", rows=TARGETS, truth="target t"
+    ),
+    "errors as large as can be": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize absolute(net, train) - 0.5 * norm_1(net.weights)",
+        rows=TARGETS,
+        truth="target t",
+    ),
+    "two targets with weights": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 0.5}"),
+        "minimize absolute(net, train, reduce: sum) + 0.1 * l0(net.weights)",
+        rows="0,1,2,3\n1,2,0,1\n1,2,-1,0\n",
+        truth="target t, u; weight v",
+    ),
+    "the largest of several errors": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 0.5}"),
+        "minimize max_error(net, train)",
+        rows="0,1,2\n1,2,0\n1,2,-1\n",
+        truth="target t, u",
+    ),
+    "the largest error made large": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize max_error(net, train) - norm_1(net.weights)",
+        rows=TARGETS,
+        truth="target t",
+    ),
+    "a row without weight": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "minimize max_error(net, train) + absolute(net, train)",
+        rows="0,0,1\n1,1,2\n1,7,0\n2,2,1\n",
+        truth="target t; weight v",
+    ),
+    "weights of the rows": model(
+        LINEAR.format(w="{-1, 1}"),
+        "minimize zero_one(net, train) + 0.25 * hinge(net, train, reduce: sum)",
+        rows="1,neg,5\n1,pos,1\n-1,pos,2\n-1,neg,1\n",
+        truth=f"{SIGNS}; weight v",
     ),
     **stored(),
 }

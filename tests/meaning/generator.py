@@ -5,15 +5,15 @@ Both draw from one description: a `Chooser` hands out integers, everything else 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import comb, prod
-from typing import Protocol, TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
 
 from tests.meaning.rules import Rules
+from tests.meaning.tasks import Chooser, Task, chance, pick, random_task
 
 MOST_ASSIGNMENTS = 20_000
 COLUMNS = ("f0", "f1")
@@ -40,15 +40,6 @@ SIZES = {
     "[-1, 2] step 1/2": 7,
 }
 
-T = TypeVar("T")
-
-
-class Chooser(Protocol):
-    """A source of choices."""
-
-    def integer(self, low: int, high: int) -> int:
-        """An integer from low to high, both included."""
-
 
 @dataclass(frozen=True)
 class NumpyChooser:
@@ -64,14 +55,6 @@ class HypothesisChooser:
 
     def integer(self, low: int, high: int) -> int:
         return self.draw(st.integers(low, high))
-
-
-def pick(choose: Chooser, items: Sequence[T]) -> T:
-    return items[choose.integer(0, len(items) - 1)]
-
-
-def chance(choose: Chooser, percent: int) -> bool:
-    return choose.integer(0, 99) >= 100 - percent
 
 
 @dataclass(frozen=True)
@@ -114,13 +97,14 @@ class Dense:
 def random_model(choose: Chooser) -> Model:
     """A model with at most MOST_ASSIGNMENTS assignments of its weights."""
     features = choose.integer(1, 2)
-    layers = _layers(choose, features)
+    task = random_task(choose)
+    layers = _layers(choose, features, task.outputs)
     second = chance(choose, 20)
     scale = not second and chance(choose, 25)
-    tables = {"rows.csv": _table(choose, features, choose.integer(2, 6), scale)}
+    tables = {"rows.csv": _table(choose, task, features, choose.integer(2, 6), scale)}
     if second:
-        tables["more.csv"] = _table(choose, features, choose.integer(1, 3), False)
-    writer = _Writer(choose, tuple(layers), features, second, scale)
+        tables["more.csv"] = _table(choose, task, features, choose.integer(1, 3), False)
+    writer = _Writer(choose, tuple(layers), task, features, second, scale)
     return Model(writer.text(), tables)
 
 
@@ -135,9 +119,9 @@ def seeded_model(seed: int) -> Model:
     return random_model(NumpyChooser(np.random.default_rng(seed)))
 
 
-def _layers(choose: Chooser, features: int) -> list[Dense]:
+def _layers(choose: Chooser, features: int, outputs: int) -> list[Dense]:
     depth = choose.integer(0, 2)
-    widths = [features, *(choose.integer(1, 2) for _ in range(depth)), 1]
+    widths = [features, *(choose.integer(1, 2) for _ in range(depth)), outputs]
     layers = []
     for i in range(depth + 1):
         last = i == depth
@@ -169,8 +153,10 @@ def _small_enough(choose: Chooser, layers: list[Dense]) -> list[Dense]:
             layers[at] = replace(layer, weights=pick(choose, ("{-1, 1}", "{0, 1}", "{-2, 1}", "{1, 2}", "{-1, 0}")))
         elif layer.bias is not None:
             layers[at] = replace(layer, bias=None)
-        else:
+        elif any(la.prune for la in layers):
             layers = [replace(la, prune=False) for la in layers]
+        else:
+            layers[at] = replace(layer, weights="{0.5}")
     return layers
 
 
@@ -180,15 +166,15 @@ def _assignments(layers: list[Dense]) -> int:
     return masks * prod(la.assignments for la in layers)
 
 
-def _table(choose: Chooser, features: int, rows: int, varied: bool) -> str:
-    """Few distinct values, repeated rows and conflicting labels; `varied` columns are not constant."""
+def _table(choose: Chooser, task: Task, features: int, rows: int, varied: bool) -> str:
+    """Few distinct values, repeated rows and conflicting truths; `varied` columns are not constant."""
     values = pick(choose, ((-1, 0, 1), (0, 1), (-2, -0.5, 1.5), (0, 1, 3), (-1, 2)))
-    lines = [",".join((*COLUMNS[:features], "label"))]
+    lines = [",".join((*COLUMNS[:features], *task.names))]
     for row in range(rows):
         cells = [pick(choose, values) for _ in range(features)]
         if varied and row < 2:
             cells = [values[row]] * features
-        lines.append(",".join((*map(str, cells), pick(choose, ("neg", "pos")))))
+        lines.append(",".join((*map(str, cells), *task.row(choose, row == 0))))
     if chance(choose, 30):
         lines.append(lines[-1])
     return "\n".join(lines) + "\n"
@@ -200,6 +186,7 @@ class _Writer:
 
     choose: Chooser
     layers: tuple[Dense, ...]
+    task: Task
     features: int
     second: bool
     scaled: bool
@@ -215,7 +202,7 @@ class _Writer:
             lines += [
                 f'data {name} = csv("{file}") {{',
                 f"  features {', '.join(COLUMNS[: self.features])}{scale}",
-                "  label label as {neg: -1, pos: +1}",
+                *(f"  {field}" for field in self.task.fields),
                 "}",
             ]
         return lines
@@ -226,7 +213,7 @@ class _Writer:
         for layer in self.layers:
             lines += layer.lines(source)
             source = layer.output
-        return [*lines, f"  return {source}[0]", "}"]
+        return [*lines, f"  return {self.task.result.format(source)}", "}"]
 
     # ---- goals -------------------------------------------------------------------------------------------------
 
@@ -247,21 +234,12 @@ class _Writer:
         return f"{'maximize' if maximise else 'minimize'} {' '.join(terms).removeprefix('+ ')}"
 
     def _loss_term(self, maximise: bool) -> str:
-        choose = self.choose
-        if chance(choose, 45):
-            return f"{'-' if maximise else '+'} {self._zero_one()}"
-        sign = pick(choose, ("+", "+", "-")) if not maximise else pick(choose, ("-", "-", "+"))
-        return f"{sign} {self._hinge()}"
+        loss = self.task.loss(self.choose, self._data_name())
+        signs = ("-", "-", "+") if maximise != loss.startswith("margin") else ("+", "+", "-")
+        return f"{pick(self.choose, signs)} {loss}"
 
     def _data_name(self) -> str:
         return pick(self.choose, ("train", "more")) if self.second else "train"
-
-    def _hinge(self) -> str:
-        margin = pick(self.choose, ("", ", margin: 0.5", ", margin: 2", ", margin: 0"))
-        return f"hinge(net, {self._data_name()}{margin})"
-
-    def _zero_one(self) -> str:
-        return f"zero_one(net, {self._data_name()}{pick(self.choose, ('', ', margin: 0.5', ', margin: 1'))})"
 
     def _measures(self) -> list[str]:
         tensors = ["net.weights", f"net.{self.layers[0].name}.weights"]
@@ -276,7 +254,7 @@ class _Writer:
 
     def _constraints(self) -> list[str]:
         count = pick(self.choose, (0, 1, 1, 2, 2, 3))
-        rules = Rules(self.choose, self.layers, self.features)
+        rules = Rules(self.choose, self.layers, has_signs="label" in self.task.names and self.task.outputs == 1)
         makers = (
             self._budget,
             self._norm,
@@ -350,6 +328,7 @@ class _Writer:
 
     def _loss_bound(self) -> str:
         choose = self.choose
-        if chance(choose, 40):
-            return f"{self._zero_one()} <= {pick(choose, ('0.2', '0.5', '0.75'))}"
-        return f"{self._hinge()} {pick(choose, ('<=', '<=', '>='))} {pick(choose, ('0.3', '0.75', '1', '1.6'))}"
+        bound = pick(choose, ("0", "0.2", "0.5", "0.75", "1", "1.6", "2.5", "-0.5"))
+        loss = self.task.loss(choose, self._data_name())
+        is_reached = loss.startswith("zero_one") and chance(choose, 20)
+        return f"{loss} {'=' if is_reached else pick(choose, ('<=', '<=', '>='))} {bound}"

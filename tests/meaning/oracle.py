@@ -37,6 +37,7 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from tests.meaning.oracle_losses import LOSSES, loss
 
 TOLERANCE = 1e-6
 
@@ -202,8 +203,10 @@ class BatchMeaning:
 
     def _word(self, node: Apply) -> FloatArray:
         size = self.batch.size
-        if node.word in ("hinge", "zero_one"):
-            return self._loss(node)
+        if node.word in LOSSES:
+            assert node.network is not None and node.data is not None
+            data = self.program.dataset(node.data)
+            return loss(node, data, self.scores(self.program.network(node.network), data.features))
         if node.word == "used":
             return self._used(node)
         operand = node.operands[0]
@@ -223,23 +226,9 @@ class BatchMeaning:
                 return entries.sum(axis=-1)
         raise AssertionError(node.word)
 
-    def _loss(self, node: Apply) -> FloatArray:
-        assert node.network is not None and node.data is not None
-        data = self.program.dataset(node.data)
-        signed = self.scores(self.program.network(node.network), data.features) * data.labels
-        margin = node.option("margin")
-        if node.word == "hinge":
-            return np.clip(margin - signed, 0, None).mean(axis=1)
-        if margin == 0:
-            # Without a margin: a score of 0 or more predicts +1, one of -strictness or less predicts -1.
-            right = np.where(data.labels > 0, signed >= -TOLERANCE, signed >= node.option("strictness") - TOLERANCE)
-        else:
-            right = signed >= margin - TOLERANCE
-        return 1.0 - right.mean(axis=1)
-
     def scores(self, network: Network, rows: FloatArray) -> FloatArray:
-        """The single score of every row, shape [batch, n]."""
-        return self.outputs(network, rows)[network.result_layer][:, :, int(network.result_index)]
+        """What a network returns for every row, shape [batch, n, *output]."""
+        return self.outputs(network, rows)[network.result_layer][:, :, network.result_index]
 
     def outputs(self, network: Network, rows: FloatArray) -> dict[str, FloatArray]:
         """The output of every layer for every row, each [batch, n, units]."""

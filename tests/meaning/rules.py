@@ -19,11 +19,11 @@ def _pick(choose: Chooser, items: Sequence[T]) -> T:
 
 @dataclass(frozen=True)
 class Rules:
-    """Writes Booleans; `depth` bounds their nesting."""
+    """Writes Booleans; `depth` bounds their nesting. `has_signs` says that rows have labels `neg` and `pos`."""
 
     choose: Chooser
     layers: tuple[Dense, ...]
-    features: int
+    has_signs: bool
 
     def rule(self) -> str:
         """A Boolean of moderate size."""
@@ -141,5 +141,8 @@ class Rules:
             f"active(net.{hidden.output}[0], s) -> net(s) >= {self._number()}",
             f"atleast(1, active(net.{hidden.output}, s)) or {self.boolean(0)}",
         )
-        where = _pick(choose, ("", " where s.f0 >= 0", ' where s.label = "pos"', " where s.label = 1 or s.f0 = 1"))
+        conditions = ["", " where s.f0 >= 0"]
+        if self.has_signs:
+            conditions += [' where s.label = "pos"', " where s.label = 1 or s.f0 = 1"]
+        where = _pick(choose, conditions)
         return f"({_pick(choose, ('forall', 'exists'))} s in train{where}: {_pick(choose, bodies)})"

@@ -14,10 +14,10 @@ import pytest
 
 from nnmip.bounds.interval import Interval, matmul
 from nnmip.hir.core import Program
-from nnmip.lowering.base import Groups, label_groups
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
 from nnmip.lowering.lower import lower_program
-from nnmip.lowering.piecewise import positive_part
+from nnmip.lowering.piecewise import largest, positive_part
+from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from tests.meaning.corners import CORNERS
@@ -80,6 +80,15 @@ DROPPED = (
     "net.a.on",
     "hinge.at_least",
     "hinge.off",
+    "hinge.on",
+    "hinge.at_most",
+    "margin.at_least",
+    "margin.at_most",
+    "absolute.at_least",
+    "absolute.off",
+    "absolute.on",
+    "max_error.at_least",
+    "max_error.at_most",
     "zero_one.right",
     ".if",
     ".only_if",
@@ -98,6 +107,8 @@ DROPPED = (
     "norm_inf.one_largest",
     ".value.one",
     ".value.is",
+    "zero_one.wrong",
+    "zero_one.some",
 )
 TURNED = (
     ".product.rest_upper",
@@ -111,6 +122,7 @@ TURNED = (
     "net.a.between.phase",
     "used.both",
     "zero_one.right",
+    "zero_one.one_label",
     ".weights.one_pick",
 )
 
@@ -176,17 +188,69 @@ def test_bounds_without_the_zero_of_removed_units_are_noticed(
 
 
 def test_thresholds_of_the_wrong_label_are_noticed(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnmip.lowering.losses.zero_one.required", lambda node, labels: np.zeros(len(labels)))
+    monkeypatch.setattr("nnmip.lowering.losses.zero_one.thresholds", lambda node, found: np.zeros(found.value.shape))
     assert first_disagreement(known) is not None
 
 
-@pytest.mark.parametrize("loss", ["hinge", "zero_one"])
+@pytest.mark.parametrize("loss", ["hinge", "zero_one", "absolute"])
 def test_repeated_rows_counted_once_are_noticed(loss: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    of_loss = [entry for entry in known if f"{loss}(" in entry[1].source.text]
+
     def faulty(*args: Any) -> Groups:
-        groups = label_groups(*args)
+        groups = merged_rows(*args)
         return replace(groups, share=np.full(len(groups.share), 1.0 / len(groups.share)))
 
-    monkeypatch.setattr(f"nnmip.lowering.losses.{loss}.label_groups", faulty)
+    monkeypatch.setattr("nnmip.lowering.scores.merged_rows", faulty)
+    assert first_disagreement(of_loss) is not None
+
+
+@pytest.mark.parametrize("fault", ["weights", "reduce", "truth", "zero weights"])
+def test_a_wrong_share_is_noticed(fault: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(passed: Any, truth: Any, weights: Any, reduce: str) -> Groups:
+        match fault:
+            case "weights":
+                weights = np.ones_like(weights)
+            case "reduce":
+                reduce = "mean"
+            case "truth":
+                truth = np.zeros_like(truth) + truth[0]
+            case "zero weights":
+                weights = np.maximum(weights, 1e-12)
+        return merged_rows(passed, truth, weights, reduce)
+
+    monkeypatch.setattr("nnmip.lowering.scores.merged_rows", faulty)
+    assert first_disagreement(known) is not None
+
+
+@pytest.mark.parametrize("side", ["right", "wrong", "other"])
+def test_a_tie_on_the_wrong_side_is_noticed(side: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(*args: Any) -> Leads:
+        found = leads(*args)
+        ties = {"right": found.tie_is_wrong & False, "wrong": found.tie_is_wrong | True, "other": ~found.tie_is_wrong}
+        return replace(found, tie_is_wrong=ties[side])
+
+    of_classes = [entry for entry in known if "label label as {a, b" in entry[1].source.text]
+    monkeypatch.setattr("nnmip.lowering.losses.zero_one.leads", faulty)
+    assert first_disagreement(of_classes) is not None
+
+
+@pytest.mark.parametrize("steps", [-1.0, 1.0])
+def test_a_wrong_step_below_the_threshold_is_noticed(
+    steps: float, known: list[Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nnmip.lowering.losses.zero_one.NEAR", steps)
+    assert first_disagreement(known) is not None
+
+
+@pytest.mark.parametrize(("below", "above"), [(1.0, 0.8), (0.8, 1.0)])
+def test_a_largest_with_wrong_bounds_is_noticed(
+    below: float, above: float, known: list[Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(low: Any, path: str, candidates: Affine, bounds: Interval, *args: Any) -> Affine:
+        return largest(low, path, candidates, shrunk(bounds, below, above), *args)
+
+    for loss in ("hinge", "margin", "max_error"):
+        monkeypatch.setattr(f"nnmip.lowering.losses.{loss}.largest", faulty)
     assert first_disagreement(known) is not None
 
 

@@ -7,55 +7,120 @@ import numpy as np
 from nnmip.bounds.interval import TINY
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Apply
-from nnmip.lowering.base import Lowering, Polarity, label_groups
-from nnmip.lowering.networks import apply_network
+from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.piecewise import scattered
+from nnmip.lowering.scores import Groups, Leads, leads
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import FloatArray
+from nnmip.milp.model import BoolArray, FloatArray
+
+NEAR = 1e-9
+"""A threshold this near to a multiple of the grid step, counted in steps, is that multiple."""
 
 
 def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
-    """sum of share_g err_g with y_g f_g >= t_g - (t_g - L_g) err_g, L_g the least value of y_g f_g.
+    """sum of share_g err_g over groups g with leads d_gj in [L, U] over the other classes and thresholds t.
 
-    t is the margin; with margin 0 it is 0 for label +1 and the strictness for label -1. err = 1 frees the group.
-    Exact where the loss is minimised or bounded above (indicator row with a proved big-M).
+    t is the margin; with margin 0 the strictness where a tie is wrong, else 0. Where the loss is minimised or bounded
+    above, err = 0 must mean that every lead reaches its threshold:
+
+        d_j + (t - L) err >= t
+
+    Where it is maximised or bounded below, err = 1 must mean that one does not, with binaries w for several classes:
+
+        err <= sum of w_j        d_j + (U - b) w_j <= U        b the largest value below t on the grid of the scores
+
+    Exact, with proved big-M (formulation: counted errors). NNM0313 for the second where scores lie on no grid.
     """
-    if Polarity.LOWER in polarity:
-        raise DiagnosticError(
-            [
-                Diagnostic(
-                    "NNM0313",
-                    "`zero_one` can be minimised or bounded above only",
-                    node.origin.span,
-                    help="write it with a positive factor under `minimize`, or on the small side of `<=`",
-                )
-            ]
-        )
-    assert node.network is not None and node.data is not None
-    passed = apply_network(low, node.network, node.data)
-    groups = label_groups(low.program.dataset(node.data), passed)
-    signed = passed.scores.value.gather(groups.distinct) * groups.labels
-    ends = np.stack([b[groups.distinct] * groups.labels for b in (passed.scores.bounds.lo, passed.scores.bounds.hi)])
-    least, most = ends.min(axis=0), ends.max(axis=0)
-    threshold = required(node, groups.labels)
-    wrong, open_ = most < threshold, np.flatnonzero((least < threshold) & (most >= threshold))
-    inner = signed.gather(open_)
-    big_m = np.maximum(threshold[open_] - least[open_], TINY)
+    if Polarity.LOWER in polarity and not node.option("step"):
+        raise DiagnosticError([_without_grid(node)])
+    found = leads(low, node, node.option("reduce"))
+    required = thresholds(node, found)
+    can_be_short: BoolArray = found.bounds.lo < required
+    short_always: BoolArray = np.asarray((found.bounds.hi < required).any(axis=1))
+    is_open = ~short_always & can_be_short.any(axis=1)
+    open_ = np.flatnonzero(is_open)
 
     def fill(x: FloatArray, choice: Choice) -> FloatArray:
-        return (inner.value(x) < threshold[open_] - 1e-9).astype(np.float64)
+        short = (found.value.value(x) < required - NEAR).any(axis=1)
+        return np.asarray(short, dtype=np.float64)[open_]
 
-    shape = groups.labels.shape
-    errors = low.builder.binaries(f"{path}.error", shape, node.origin, fill, picked=open_)
-    low.builder.note_big_m(big_m, node.origin)
-    low.builder.rows(
-        f"{path}.right", inner + errors * big_m, node.origin, lb=threshold[open_], shape=shape, picked=open_
-    )
-    return (errors * groups.share[open_]).sum() + float(groups.share[wrong].sum())
+    groups = (len(required),)
+    errors = low.builder.binaries(f"{path}.error", groups, node.origin, fill, picked=open_)
+    wrong = scattered([(open_, errors)], groups) + short_always.astype(np.float64)
+    relevant = can_be_short & is_open[:, None]
+    if Polarity.UPPER in polarity:
+        _right(low, node, path, found, required, relevant, wrong)
+        _one_label(low, node, path, found.groups, wrong)
+    if Polarity.LOWER in polarity:
+        _wrong(low, node, path, found, required, relevant, wrong)
+    return (wrong * found.groups.share).sum()
 
 
-def required(node: Apply, labels: FloatArray) -> FloatArray:
-    """The signed score that each group needs to count as right."""
+def thresholds(node: Apply, found: Leads) -> FloatArray:
+    """The lead over each other class that every group needs to count as right."""
     margin = node.option("margin")
     strict = node.option("strictness") if margin == 0.0 else margin
-    return np.where(labels > 0, margin, strict)
+    return np.asarray(np.where(found.tie_is_wrong, strict, margin), dtype=np.float64)
+
+
+def _right(
+    low: Lowering, node: Apply, path: str, found: Leads, required: FloatArray, relevant: BoolArray, wrong: Affine
+) -> None:
+    """Rows by which a group without an error has every lead that its class needs."""
+    shape, picked = required.shape, np.flatnonzero(relevant)
+    big_m = np.maximum(required - found.bounds.lo, TINY)[relevant]
+    low.builder.note_big_m(big_m, node.origin)
+    reach = found.value.gather(picked) + wrong.gather(picked // shape[1]) * big_m
+    low.builder.rows(f"{path}.right", reach, node.origin, lb=required[relevant], shape=shape, picked=picked)
+
+
+def _one_label(low: Lowering, node: Apply, path: str, groups: Groups, wrong: Affine) -> None:
+    """Of several labels of one distinct row at most one is predicted: a cut that big-M rows do not imply."""
+    rows, inverse, labels = np.unique(groups.distinct, return_inverse=True, return_counts=True)
+    const = np.asarray(np.bincount(inverse, wrong.const), dtype=np.float64)
+    per_row = Affine(const, inverse[wrong.entry], wrong.column, wrong.coef)
+    shared = np.flatnonzero(labels > 1)
+    low.builder.rows(
+        f"{path}.one_label",
+        per_row.gather(shared),
+        node.origin,
+        lb=labels[shared].astype(np.float64) - 1.0,
+        shape=rows.shape,
+        picked=shared,
+    )
+
+
+def _wrong(
+    low: Lowering, node: Apply, path: str, found: Leads, required: FloatArray, relevant: BoolArray, wrong: Affine
+) -> None:
+    """Rows by which a group with an error has a lead that falls short, on the grid of the scores."""
+    shape, picked = required.shape, np.flatnonzero(relevant)
+    steps, step = required / node.option("step"), node.option("step")
+    below = ((np.ceil(steps - NEAR) - 1.0) * step)[relevant]
+    most = found.bounds.hi[relevant]
+    inner, of_group = found.value.gather(picked), picked // shape[1]
+
+    def fill(x: FloatArray, choice: Choice) -> FloatArray:
+        return np.asarray(inner.value(x) < required[relevant] - NEAR, dtype=np.float64)
+
+    if shape[1] == 1:
+        picks = wrong.gather(of_group)
+    else:
+        picks = low.builder.binaries(f"{path}.short", shape, node.origin, fill, picked=picked)
+        some = Affine(np.zeros(shape[0]), of_group[picks.entry], picks.column, picks.coef)
+        at = np.flatnonzero(relevant.any(axis=1))
+        low.builder.rows(f"{path}.some", (some - wrong).gather(at), node.origin, lb=0.0, shape=(shape[0],), picked=at)
+    big_m = np.maximum(most - below, TINY)
+    low.builder.note_big_m(big_m, node.origin)
+    low.builder.rows(f"{path}.wrong", inner + picks * big_m, node.origin, ub=below + big_m, shape=shape, picked=picked)
+
+
+def _without_grid(node: Apply) -> Diagnostic:
+    return Diagnostic(
+        "NNM0313",
+        "`zero_one` can be minimised or bounded above only, since its scores lie on no grid",
+        node.origin.span,
+        help="write it with a positive factor under `minimize` or on the small side of `<=`, or give every weight "
+        "and bias a finite domain",
+    )

@@ -1,4 +1,4 @@
-"""`zero_one`: the weighted share of rows that are on the wrong side of the threshold."""
+"""`zero_one`: the weighted share of rows that are predicted wrong."""
 
 from __future__ import annotations
 
@@ -6,43 +6,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply
-from nnmip.ops.base import Kind, Meaning, Option, Role, Word, scalar
+from nnmip.ops.base import Kind, Meaning, Option, Role, Task, Word, scalar
+from nnmip.ops.scores import REDUCE, leads, over_rows, ties_are_wrong
 
 FloatArray = NDArray[np.float64]
 
 
-def thresholds(node: Apply, labels: FloatArray) -> FloatArray:
-    """The signed score y f that each row needs to count as right, shape [n].
+def thresholds(node: Apply, scores: FloatArray, labels: FloatArray) -> FloatArray:
+    """The lead over each other class that a row needs to count as right, shape [n, classes - 1].
 
-    With a positive margin: the margin. With margin 0: 0 for label +1, because a score of 0 predicts +1, and the
-    strictness for label -1, because its score must be below 0.
+    With a positive margin: the margin. With margin 0: the strictness where a tie is wrong, else 0.
     """
+    wrong = ties_are_wrong(scores, labels)
     margin = node.option("margin")
-    if margin > 0:
-        return np.full(len(labels), margin)
-    return np.where(labels > 0, 0.0, node.option("strictness"))
+    return np.full(wrong.shape, margin) if margin > 0 else np.where(wrong, node.option("strictness"), 0.0)
 
 
 def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
-    """sum of v over wrong rows / sum v; a score within the tolerance of its threshold counts as right."""
+    """sum of v over wrong rows / sum v (without the division where `reduce` is `sum`).
+
+    A lead within the tolerance of its threshold counts as reaching it.
+    """
     assert node.network is not None and node.data is not None
     data = meaning.dataset(node.data)
-    signed = data.labels * meaning.scores(node.network, node.data)
-    wrong = signed < thresholds(node, data.labels) - meaning.tolerance
-    return np.asarray(np.average(wrong, weights=data.sample_weights))
+    scores = meaning.scores(node.network, node.data)
+    short = leads(scores, data.labels) < thresholds(node, scores, data.labels) - meaning.tolerance
+    wrong = np.asarray(short.any(axis=1), dtype=np.float64)
+    return over_rows(wrong, data.sample_weights, node.option("reduce"))
 
 
 WORD = Word(
     name="zero_one",
-    signature="zero_one(net, data, margin: 0)",
-    summary="the share of rows of `data` on the wrong side of 0 or, with a margin, with y f(x) < margin",
+    signature="zero_one(net, data, margin: 0, reduce: mean)",
+    summary="the share of rows of `data` that are predicted wrong or, with a margin, whose lead is below it",
     parameters=(Kind.NETWORK, Kind.DATA),
     options=(
         Option("margin", "number", default=0.0, least=0.0),
         Option("strictness", "number", default=None, least=1e-5),
+        REDUCE,
     ),
     boolean=False,
     role=Role.LOSS,
+    task=Task.CLASSES,
     shape=scalar,
     evaluate=evaluate,
 )

@@ -1,0 +1,93 @@
+"""What losses read: leads of the true class and residuals, once for each distinct row and label or target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Apply
+from nnmip.lowering.base import Lowering, Passed
+from nnmip.lowering.networks import apply_network
+from nnmip.milp.affine import Affine
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Rows of a data set that agree in features and truth (label or targets), without rows of weight 0.
+
+    distinct: which distinct row of the network, shape [g]. truth: [g, m]. share: what a group's loss counts, [g]; its
+    part of the total weight, or its weight where the loss is a sum.
+    """
+
+    distinct: IntArray
+    truth: FloatArray
+    share: FloatArray
+
+
+def merged_rows(passed: Passed, truth: FloatArray, weights: FloatArray, reduce: str) -> Groups:
+    """Merge the rows with equal features and equal `truth` [n, m]; row weights v >= 0, shape [n]."""
+    counted = weights > 0
+    keys = np.concatenate([passed.inverse[:, None].astype(np.float64), truth], axis=1)[counted]
+    groups, inverse = np.unique(keys, axis=0, return_inverse=True)
+    total = weights.sum() if reduce == "mean" else 1.0
+    share = np.bincount(inverse.reshape(-1), weights=weights[counted]) / total
+    return Groups(groups[:, 0].astype(np.int64), groups[:, 1:], share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Leads:
+    """How far the true class of every group is above each other class, [g, classes - 1], as in `ops.scores.leads`.
+
+    tie_is_wrong: where a lead of 0 is a wrong prediction.
+    """
+
+    groups: Groups
+    value: Affine
+    bounds: Interval
+    tie_is_wrong: BoolArray
+
+
+def leads(low: Lowering, node: Apply, reduce: str) -> Leads:
+    """y f for one score and labels y of -1 and +1, f_own - f_j for the scores of several classes."""
+    assert node.network is not None and node.data is not None
+    data = low.program.dataset(node.data)
+    passed = apply_network(low, node.network, node.data)
+    groups = merged_rows(passed, data.labels[:, None], data.sample_weights, reduce)
+    scores, bounds, labels = passed.scores.value, passed.scores.bounds, groups.truth
+    rows = groups.distinct[:, None]
+    if len(scores.shape) == 1:
+        ends = np.stack([labels * end[rows] for end in (bounds.lo, bounds.hi)])
+        return Leads(groups, scores.gather(rows) * labels, Interval(ends.min(axis=0), ends.max(axis=0)), labels < 0)
+    classes = scores.shape[1]
+    other = np.arange(classes - 1)
+    before = other < labels
+    own_at, other_at = rows * classes + labels.astype(np.int64), rows * classes + np.where(before, other, other + 1)
+    own_at = np.broadcast_to(own_at, other_at.shape)
+    own, others = (Interval(bounds.lo.reshape(-1)[at], bounds.hi.reshape(-1)[at]) for at in (own_at, other_at))
+    difference = own + Interval(-others.hi, -others.lo)
+    return Leads(groups, scores.gather(own_at) - scores.gather(other_at), difference, before)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residuals:
+    """Output minus target of every group, [g, m]."""
+
+    groups: Groups
+    value: Affine
+    bounds: Interval
+
+
+def residuals(low: Lowering, node: Apply, reduce: str) -> Residuals:
+    """f(x) - y for every group of rows and every target."""
+    assert node.network is not None and node.data is not None
+    data = low.program.dataset(node.data)
+    passed = apply_network(low, node.network, node.data)
+    groups = merged_rows(passed, data.targets, data.sample_weights, reduce)
+    width = groups.truth.shape[1]
+    at = groups.distinct[:, None] * width + np.arange(width)
+    bounds = Interval(*(end.reshape(-1)[at] for end in (passed.scores.bounds.lo, passed.scores.bounds.hi)))
+    short = bounds + Interval.point(-groups.truth)
+    return Residuals(groups, passed.scores.value.gather(at) - groups.truth, short)

@@ -1,0 +1,34 @@
+"""`absolute`: the weighted mean of the absolute errors over the rows of a data set."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.hir.core import Apply
+from nnmip.ops.base import Kind, Meaning, Role, Task, Word, scalar
+from nnmip.ops.scores import REDUCE, over_rows
+
+FloatArray = NDArray[np.float64]
+
+
+def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
+    """sum of v |o - y| / sum v (without the division where `reduce` is `sum`), |.| summed over the outputs."""
+    assert node.network is not None and node.data is not None
+    data = meaning.dataset(node.data)
+    errors = np.abs(meaning.scores(node.network, node.data).reshape(data.targets.shape) - data.targets)
+    return over_rows(errors.sum(axis=1), data.sample_weights, node.option("reduce"))
+
+
+WORD = Word(
+    name="absolute",
+    signature="absolute(net, data, reduce: mean)",
+    summary="the mean of |f(x) - y| over the rows of `data`, with targets y, summed over the outputs",
+    parameters=(Kind.NETWORK, Kind.DATA),
+    options=(REDUCE,),
+    boolean=False,
+    role=Role.LOSS,
+    task=Task.VALUES,
+    shape=scalar,
+    evaluate=evaluate,
+)

@@ -1,0 +1,125 @@
+"""How well a network predicts a table: rows predicted right, or errors in the targets' own units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnmip.data import Dataset
+from nnmip.hir.core import Apply, FloatArray, Node, Program
+from nnmip.hir.evaluate import Evaluator, predicted_codes, walk
+from nnmip.ops.base import Task
+from nnmip.ops.registry import WORDS
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Rows predicted right out of all rows of a table, each counted once.
+
+    confusion: for each class in its order the number of its rows by predicted class, without zeros.
+    """
+
+    network: str
+    data: str
+    right: int
+    rows: int
+    confusion: Mapping[str, Mapping[str, int]]
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.rows
+
+    def to_json(self) -> dict[str, Any]:
+        confusion = {name: dict(row) for name, row in self.confusion.items()}
+        return {"accuracy": self.accuracy, "right": self.right, "rows": self.rows, "confusion": confusion}
+
+
+@dataclass(frozen=True, slots=True)
+class TargetError:
+    """The mean and the largest absolute error of a target over the rows of a table, in its own units."""
+
+    target: str
+    mean_absolute: float
+    largest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """The errors of a network on a table, target by target; each row counts once."""
+
+    network: str
+    data: str
+    rows: int
+    targets: tuple[TargetError, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        errors = {t.target: {"mean_absolute": t.mean_absolute, "largest": t.largest} for t in self.targets}
+        return {"rows": self.rows, "errors": errors}
+
+
+Metric = Accuracy | Errors
+
+
+def metrics(program: Program, evaluator: Evaluator) -> tuple[Metric, ...]:
+    """The metrics of every network on every table that it reads, by the rules that `predict` uses."""
+    found: list[Metric] = []
+    for network, name in program.bindings:
+        found.extend(
+            metrics_on(tasks(program, network), network, program.dataset(name), evaluator.scores(network, name))
+        )
+    return tuple(found)
+
+
+def metrics_on(wanted: Sequence[Task], network: str, data: Dataset, scores: FloatArray) -> list[Metric]:
+    """What a table says about the scores [n, *output] of its rows: a metric for each task that it has the truth of."""
+    found: list[Metric] = []
+    if Task.CLASSES in wanted and data.label_name is not None:
+        found.append(_accuracy(network, data, predicted_codes(scores)))
+    if Task.VALUES in wanted and data.target_names:
+        found.append(Errors(network, data.name, data.row_count, target_errors(data.target_names, scores, data.targets)))
+    return found
+
+
+def tasks(program: Program, network: str) -> tuple[Task, ...]:
+    """What the losses of a model compare a network with, in the order of the model."""
+    roots: list[Node] = [t.value for s in program.stages for t in s.terms]
+    roots += [part for constraint in program.constraints for part in constraint.parts]
+    nodes = [node for root in roots for node in walk(root) if isinstance(node, Apply) and node.network == network]
+    found = (WORDS[node.word].task for node in nodes)
+    return tuple(dict.fromkeys(task for task in found if task is not None))
+
+
+def coding_of(data: Dataset) -> tuple[tuple[str, float], ...]:
+    """Text and code of every label: the coding, or the classes with their positions."""
+    return data.coding or tuple((name, float(k)) for k, name in enumerate(data.classes))
+
+
+def names_of(coding: Sequence[tuple[str, float]]) -> dict[float, str]:
+    """What each label code stands for; labels that share a code are joined by `or`."""
+    names: dict[float, str] = {}
+    for text, code in coding:
+        names[code] = f"{names[code]} or {text}" if code in names else text
+    return names
+
+
+def target_errors(names: Sequence[str], outputs: FloatArray, targets: FloatArray) -> tuple[TargetError, ...]:
+    """Errors of outputs [n, *output] at targets [n, m], one for each name; n > 0."""
+    distance = np.abs(outputs.reshape(targets.shape) - targets)
+    return tuple(
+        TargetError(name, float(column.mean()), float(column.max()))
+        for name, column in zip(names, distance.T, strict=True)
+    )
+
+
+def _accuracy(network: str, data: Dataset, predicted: FloatArray) -> Accuracy:
+    names = names_of(coding_of(data))
+    codes = np.unique(np.concatenate([data.labels, predicted, np.array(list(names), dtype=np.float64)])).tolist()
+    confusion = {}
+    for code in codes:
+        of_class = predicted[data.labels == code]
+        counts = {names.get(other, f"{other:g}"): int((of_class == other).sum()) for other in codes}
+        confusion[names.get(code, f"{code:g}")] = {name: count for name, count in counts.items() if count}
+    return Accuracy(network, data.name, int((predicted == data.labels).sum()), data.row_count, confusion)
