@@ -21,14 +21,17 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Parameters and types": ("param", "real", "int", "bool", "true", "false"),
     "Domains": ("in", "step", "domain", "interval", "set", "range", "grid", "union"),
     "Data": (
-        *("data", "csv", "features", "label", "target", "weight", "where", "missing", "split", "seed", "as", "onehot"),
+        *("data", "csv", "label", "target", "weight", "where", "missing", "split", "seed", "as", "onehot"),
         *("scale", "minmax", "standard", "none"),
     ),
     "Networks and layers": ("network", "layer", "return", "weights", "bias", "units"),
     "Goals": ("minimize", "maximize", "satisfy", "then"),
     "Constraints": ("constraint",),
     "Expressions": ("let", "biases"),
-    "Precedence": ("and", "or", "not", "xor", "forall", "exists", "if", "else"),
+    "Logic": (
+        *("and", "or", "not", "xor", "forall", "exists", "if", "else", "->", "<->", "!="),
+        *("features", "classes", "indices"),
+    ),
     "Words on weights and units": ("prune",),
     "What is not there yet": ("var", "verify", "assume", "prove", "sufficient"),
 }
