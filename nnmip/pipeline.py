@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
-Parameters = Mapping[str, str | float]
+Parameters = Mapping[str, str | float | Path]
 
 POLISH_SECONDS = 5.0
 """An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
@@ -75,19 +77,46 @@ class RunOptions:
 class Model:
     """A `.nnm` model and everything made from it; each phase runs once, when first asked for.
 
-    `parameters` gives parameters other values, as numbers or as texts of the language. Paths in the source start from
-    `directory`.
+    `parameters` gives parameters other values, as numbers or as texts of the language, and data declarations other
+    files. `bound` gives data declarations values (see `bind`). Paths in the source start from `directory`, those in
+    `parameters` from the working directory.
     """
 
-    def __init__(self, source: SourceFile, directory: Path, parameters: Parameters | None = None) -> None:
+    def __init__(
+        self,
+        source: SourceFile,
+        directory: Path,
+        parameters: Parameters | None = None,
+        bound: Mapping[str, Any] | None = None,
+    ) -> None:
         self.source = source
         self.directory = directory
         self.parameters = {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
+        self.bound = dict(bound or {})
         self.times: dict[str, float] = {}
         self._found = Diagnostics()
 
     def __repr__(self) -> str:
         return f"Model({self.source.path!r})"
+
+    def bind(self, **values: Any) -> Model:
+        """The same model with other values for some of its parameters and data declarations.
+
+        A parameter takes a number, a truth value, a list or an array, or a text of the language. A table takes a data
+        frame, a mapping from column names to columns, an array of its features, or a pair `(X, y)` of features and
+        label or targets, in the order of the declaration; a tensor takes an array; both take the path of a file, as
+        `str` or `Path`. What does not fit is a diagnostic of the model that is returned.
+        """
+        texts: dict[str, Any] = dict(self.parameters)
+        bound = dict(self.bound)
+        for name, value in values.items():
+            texts.pop(name, None)
+            bound.pop(name, None)
+            if isinstance(value, str | Path | int | float | np.generic):
+                texts[name] = value
+            else:
+                bound[name] = value
+        return Model(self.source, self.directory, texts, bound)
 
     @cached_property
     def parsed(self) -> ParseResult:
@@ -97,7 +126,9 @@ class Model:
     @cached_property
     def _built(self) -> Program | None:
         parsed = self.parsed
-        return self._timed("check", lambda: build_program(parsed, self.directory, self.parameters, self._found))
+        return self._timed(
+            "check", lambda: build_program(parsed, self.directory, self.parameters, self._found, self.bound)
+        )
 
     @property
     def program(self) -> Program:
@@ -237,11 +268,15 @@ class Model:
             self.times[phase] = time.perf_counter() - began
 
 
-def _as_text(value: str | float) -> str:
-    """A parameter's value as the language writes it."""
-    if isinstance(value, str):
-        return value
-    return str(value).lower() if isinstance(value, bool) else repr(int(value) if value == int(value) else float(value))
+def _as_text(value: Any) -> str:
+    """A number or truth value as the language writes it; a path or a text as it is."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return repr(int(value))
+    return str(value)
 
 
 def load(path: str | Path, parameters: Parameters | None = None) -> Model:

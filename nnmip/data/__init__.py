@@ -1,30 +1,33 @@
 """Tables from files: reading, filtering, coding, scaling, and the exact grid of a column."""
 
 from nnmip.data.csv import read_csv
-from nnmip.data.dataset import (
-    Dataset,
-    FeatureColumn,
-    ScaleChoice,
-    TargetColumn,
-    build_dataset,
-)
+from nnmip.data.dataset import Dataset, build_dataset
 from nnmip.data.filter import filter_rows
 from nnmip.data.grid import column_grids, decimal_grid
+from nnmip.data.inputs import InputColumn
 from nnmip.data.labels import LabelCode, LabelColumn, codes_of, encode_labels, levels_of
-from nnmip.data.scaling import Scaling, ScalingKind, fit, no_scaling
+from nnmip.data.missing import MissingRule
+from nnmip.data.scaling import ScaleChoice, Scaling, ScalingKind, fit, no_scaling
+from nnmip.data.spec import FeatureColumn, TableSpec, TargetColumn, WeightRule
+from nnmip.data.split import SplitRule
 from nnmip.data.table import RawTable, column_position, numeric_column
-from nnmip.data.weights import sample_weights
+from nnmip.data.weights import sample_weights, weight_columns
 
 __all__ = [
     "Dataset",
     "FeatureColumn",
+    "InputColumn",
     "LabelCode",
     "LabelColumn",
+    "MissingRule",
     "RawTable",
     "ScaleChoice",
     "Scaling",
     "ScalingKind",
+    "SplitRule",
+    "TableSpec",
     "TargetColumn",
+    "WeightRule",
     "build_dataset",
     "codes_of",
     "column_grids",
@@ -38,4 +41,5 @@ __all__ = [
     "numeric_column",
     "read_csv",
     "sample_weights",
+    "weight_columns",
 ]

@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import csv
-import os
-import stat
 from array import array
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
 
+from nnmip.data.files import FROM_MODEL, MAX_CELLS, check_file, reason, unreadable
 from nnmip.data.table import RawTable, separator_hint, shortened
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.source import Span
-from nnmip.syntax.suggest import closest
 
-MAX_BYTES = 256 * 2**20
-MAX_CELLS = 10_000_000
 MAX_LINE_LENGTH = 16 * 2**20
 CHUNK_CELLS = 2**16
-SEARCHED_FILES = 1000
 
 
-def read_csv(path: Path, span: Span, separator: str = ",") -> RawTable:
-    """Read the CSV file at `path`; `span` is the place in the model that asks for it.
+def read_csv(path: Path, span: Span, separator: str = ",", base: str = FROM_MODEL) -> RawTable:
+    """Read the CSV file at `path`; `span` is the place in the model that asks for it, `base` says where paths start.
 
     The file is UTF-8 text with or without a byte order mark; its first row is the header; cells may stand in double
     quotes; blank lines are skipped. Raises DiagnosticError at `span`: NNM0204 for a separator that is not one
     character, NNM0501 for a file that cannot be read or does not have this form, NNM0505 for one without rows.
     """
     _check_separator(separator, span)
-    _check_file(path, span)
+    check_file(path, span, "CSV", base)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
             return _read_table(handle, path, span, separator)
     except UnicodeDecodeError:
         raise _not_utf8(path, span) from None
     except OSError as error:
-        raise _unreadable(f"`{path}` cannot be read", span, _reason(error)) from None
+        raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
 
 
 def _read_table(handle: TextIO, path: Path, span: Span, separator: str) -> RawTable:
@@ -87,10 +81,10 @@ def _text_lines(handle: TextIO, path: Path, span: Span) -> Iterator[str]:
     while line := handle.readline(MAX_LINE_LENGTH + 1):
         number += 1
         if len(line) > MAX_LINE_LENGTH:
-            raise _unreadable(f"line {number} of `{path.name}` has more than {MAX_LINE_LENGTH} characters", span)
+            raise unreadable(f"line {number} of `{path.name}` has more than {MAX_LINE_LENGTH} characters", span)
         if "\0" in line:
             message = f"line {number} of `{path.name}` contains a NUL character"
-            raise _unreadable(message, span, note="a CSV file is plain text")
+            raise unreadable(message, span, note="a CSV file is plain text")
         yield line
 
 
@@ -105,7 +99,7 @@ def _header(row: list[str], path: Path, span: Span) -> tuple[str, ...]:
     for position, column in enumerate(columns, start=1):
         if column and column in first:
             message = f"columns {first[column]} and {position} of `{path.name}` are both called `{shortened(column)}`"
-            raise _unreadable(message, span, help="give every column its own name")
+            raise unreadable(message, span, help="give every column its own name")
         first[column] = position
     return columns
 
@@ -116,13 +110,13 @@ def _check_width(row: list[str], line: int, columns: tuple[str, ...], path: Path
     cells = "1 cell" if len(row) == 1 else f"{len(row)} cells"
     message = f"the row on line {line} of `{path.name}` has {cells}, the header has {len(columns)}"
     help = separator_hint(columns) or "give the row one cell for each column; quote a cell that contains the separator"
-    raise _unreadable(message, span, help=help)
+    raise unreadable(message, span, help=help)
 
 
 def _check_size(cell_count: int, path: Path, span: Span) -> None:
     if cell_count > MAX_CELLS:
         help = "keep the rows and columns that the model needs"
-        raise _unreadable(f"`{path.name}` has more than {MAX_CELLS} cells", span, help=help)
+        raise unreadable(f"`{path.name}` has more than {MAX_CELLS} cells", span, help=help)
 
 
 def _check_separator(separator: str, span: Span) -> None:
@@ -133,44 +127,13 @@ def _check_separator(separator: str, span: Span) -> None:
     raise DiagnosticError([Diagnostic("NNM0204", message, span, "not a separator", help=help)])
 
 
-def _check_file(path: Path, span: Span) -> None:
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise _missing(path, span) from None
-    except (OSError, ValueError) as error:
-        raise _unreadable(f"`{path}` cannot be read", span, _reason(error)) from None
-    if stat.S_ISDIR(status.st_mode):
-        raise _unreadable(f"`{path}` is a folder", span, help="name a CSV file in it")
-    if not stat.S_ISREG(status.st_mode):
-        raise _unreadable(f"`{path}` is not a regular file", span)
-    if status.st_size > MAX_BYTES:
-        size = f"{status.st_size / 2**20:.0f} MiB, the limit is {MAX_BYTES // 2**20} MiB"
-        help = "keep the rows and columns that the model needs"
-        raise _unreadable(f"`{path}` is too large: {size}", span, help=help)
-
-
-def _missing(path: Path, span: Span) -> DiagnosticError:
-    folder = path.parent
-    if not folder.is_dir():
-        return _unreadable(f"no file `{path}`", span, note=f"there is no folder `{folder}`")
-    try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in islice(entries, SEARCHED_FILES) if entry.is_file())
-    except OSError:
-        names = []
-    near = closest(path.name, names)
-    help = f"did you mean `{near}`?" if near else ""
-    return _unreadable(f"no file `{path}`", span, help=help, note="paths start from the folder of the model file")
-
-
 def _not_utf8(path: Path, span: Span) -> DiagnosticError:
     with path.open("rb") as handle:
         is_utf16 = handle.read(2) in (b"\xff\xfe", b"\xfe\xff")
         handle.seek(0)
         number = next((n for n, line in enumerate(handle, start=1) if not _is_utf8(line)), 1)
     note = "it starts like UTF-16" if is_utf16 else ""
-    return _unreadable(
+    return unreadable(
         f"line {number} of `{path.name}` is not UTF-8 text", span, help="save the file as UTF-8", note=note
     )
 
@@ -186,24 +149,15 @@ def _is_utf8(line: bytes) -> bool:
 def _malformed(reason: str, line: int, path: Path, span: Span) -> DiagnosticError:
     place = f"the row that starts on line {line} of `{path.name}`"
     if "unexpected end" in reason:
-        return _unreadable(f'{place} opens a `"` that is never closed', span)
+        return unreadable(f'{place} opens a `"` that is never closed', span)
     if "field limit" in reason:
-        return _unreadable(f"{place} has a cell of more than {csv.field_size_limit()} characters", span)
+        return unreadable(f"{place} has a cell of more than {csv.field_size_limit()} characters", span)
     if "expected after" in reason:
         help = 'close the quotes at the end of the cell; a `"` inside quotes is written twice'
-        return _unreadable(f'{place} has text after a closing `"`', span, help=help)
-    return _unreadable(f"{place} cannot be split into cells", span)
+        return unreadable(f'{place} has text after a closing `"`', span, help=help)
+    return unreadable(f"{place} cannot be split into cells", span)
 
 
 def _without_rows(path: Path, span: Span, has_header: bool) -> DiagnosticError:
     message = f"`{path.name}` has a header but no rows" if has_header else f"`{path.name}` is empty"
     return DiagnosticError([Diagnostic("NNM0505", message, span, "no data")])
-
-
-def _reason(error: OSError | ValueError) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return (text or "the path is not usable").lower()
-
-
-def _unreadable(message: str, span: Span, label: str = "", *, help: str = "", note: str = "") -> DiagnosticError:
-    return DiagnosticError([Diagnostic("NNM0501", message, span, label, help=help, note=note)])

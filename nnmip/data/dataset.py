@@ -1,63 +1,40 @@
-"""A bound table: scaled features, label codes, and the way back to the user's units."""
+"""A bound table: scaled features, labels and targets, and the way back to the user's units."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnmip.data.labels import LabelColumn, Labels, read_labels
-from nnmip.data.scaling import Scaling, ScalingKind, fit
+from nnmip.data.inputs import InputColumn, fit_input
+from nnmip.data.labels import Labels, read_labels
+from nnmip.data.missing import MissingRule, complete_rows
+from nnmip.data.scaling import ScaleChoice, Scaling, fit
+from nnmip.data.spec import FeatureColumn, TableSpec
+from nnmip.data.split import SplitRule, held_out
 from nnmip.data.table import BoolArray, FloatArray, IntArray, RawTable, numeric_column
-from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.source import Span
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureColumn:
-    """A feature: the column of the file it is read from and its name in the model."""
-
-    source: str
-    alias: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class ScaleChoice:
-    """The declared scaling; `low` and `high` are the ends that `minmax` maps to."""
-
-    kind: ScalingKind
-    span: Span
-    low: float = 0.0
-    high: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class TargetColumn:
-    """A regression target: its column and its name in the model."""
-
-    source: str
-    alias: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """A table after filtering and scaling; n rows, k features, m targets, every array read-only.
+    """A table after filtering, splitting and scaling; n rows, k features, m targets, every array read-only.
 
-    `raw` has the features in the file's units, `features` in scaled units, both of shape (n, k). `labels` has a number
-    for each row and is all zeros if there is no label (`label_name` is None). `coding` lists the text and the code of
-    each label in the order of the model, None without a coding. Where `classes` is not empty it names the classes, and
-    the labels are positions in it. `targets` has shape (n, m), in the file's units. `sample_weights` has shape (n,):
-    not negative, and not all 0. `line_numbers` are lines of the file; `feature_columns` and `label_column` are its
-    columns that features and label were read from.
+    `raw` has the features in the file's units, `features` in scaled units, both of shape (n, k); `inputs` says how
+    they were read. `labels` has a number for each row and is all zeros if there is no label (`label_name` is None).
+    `coding` lists the text and the code of each label in the order of the model, None without a coding. Where `classes`
+    is not empty it names the classes, and the labels are positions in it. `targets` has shape (n, m), in the file's
+    units. `sample_weights` has shape (n,): not negative, and not all 0. `line_numbers` are lines of the file, or
+    positions in an array, as `unit` says. `test` has the rows that were kept apart, read and scaled as those of the
+    training part; it is called `NAME.test`.
     """
 
     name: str
     feature_names: tuple[str, ...]
-    feature_columns: tuple[str, ...]
+    inputs: tuple[InputColumn, ...]
     raw: FloatArray
     features: FloatArray
     labels: FloatArray
@@ -71,6 +48,8 @@ class Dataset:
     sample_weights: FloatArray
     line_numbers: IntArray
     source_name: str
+    unit: str = "line"
+    test: Dataset | None = None
 
     def __post_init__(self) -> None:
         rows, columns = self.raw.shape
@@ -85,6 +64,15 @@ class Dataset:
     def row_count(self) -> int:
         return len(self.raw)
 
+    @property
+    def parts(self) -> tuple[Dataset, ...]:
+        """The training part, and the test part where there is one."""
+        return (self,) if self.test is None else (self, self.test)
+
+    def place(self, row: int) -> str:
+        """Where a row stands, such as "line 8 of `iris.csv`"."""
+        return f"{self.unit} {self.line_numbers[row]} of `{self.source_name}`"
+
     def label_text(self, code: float) -> str | None:
         """The text of the first label with this code, or of the class at this position; None if there is none."""
         if self.classes:
@@ -92,66 +80,131 @@ class Dataset:
         return next((text for text, known in self.coding or () if known == code), None)
 
 
-def build_dataset(
-    name: str,
+def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:
+    """Leave out rows, read the columns, split the rows, then scale the features; what is fitted (scaling, what missing
+    cells are filled with) is fitted to the training part.
+
+    Raises DiagnosticError with every problem of the columns: NNM0202 for a name or label code given twice, NNM0502 for
+    an unknown column, NNM0503 for a cell that is not a finite number, NNM0504 for a label without a code, NNM0505 where
+    no rows are left, and what `spec.rows`, `spec.weights` and `fit` raise.
+    """
+    assert spec.features
+    kept = _kept_rows(table, spec)
+    problems = Diagnostics()
+    labels = Labels(np.zeros(kept.row_count), None, ())
+    if spec.label is not None:
+        with _collecting(problems):
+            labels = read_labels(kept, spec.label)
+    is_test = _test_part(labels, spec.split, kept.source_name)
+    inputs, columns = _read_features(kept, spec.features, ~is_test, spec.missing, problems)
+    targets: list[FloatArray] = []
+    for target in spec.targets:
+        with _collecting(problems):
+            targets.append(numeric_column(kept, target.source, target.span))
+    weights = np.ones(kept.row_count)
+    if spec.weights is not None:
+        with _collecting(problems):
+            weights = spec.weights.compute(kept)
+            _check_training_weights(weights[~is_test], spec.weights.span)
+    problems.raise_errors()
+    raw = np.concatenate(columns, axis=1)
+    names = tuple(name for column in inputs for name in column.names)
+    scaling = fit(_choices(spec.features, inputs), raw[~is_test], names)
+    wanted = np.stack(targets, axis=1) if targets else np.zeros((kept.row_count, 0))
+
+    def part(name: str, rows: BoolArray, test: Dataset | None) -> Dataset:
+        return Dataset(
+            name=name,
+            feature_names=names,
+            inputs=inputs,
+            raw=raw[rows],
+            features=scaling.apply(raw[rows]),
+            labels=labels.values[rows],
+            label_name=None if spec.label is None else spec.label.alias,
+            label_column=None if spec.label is None else spec.label.source,
+            coding=labels.coding,
+            classes=labels.classes,
+            targets=wanted[rows],
+            target_names=tuple(target.alias for target in spec.targets),
+            scaling=scaling,
+            sample_weights=weights[rows],
+            line_numbers=kept.line_numbers[rows],
+            source_name=table.source_name,
+            unit=table.unit,
+            test=test,
+        )
+
+    return part(spec.name, ~is_test, part(f"{spec.name}.test", is_test, None) if is_test.any() else None)
+
+
+def _kept_rows(table: RawTable, spec: TableSpec) -> RawTable:
+    """The rows without missing cells where such rows are dropped, and of these the ones that the filters keep."""
+    kept = table
+    if spec.missing is not None and spec.missing.action == "drop":
+        complete = complete_rows(table, spec.columns)
+        if not complete.any():
+            message = f"every row of `{table.source_name}` has a missing cell"
+            raise DiagnosticError([Diagnostic("NNM0505", message, spec.missing.span, "no row is left")])
+        kept = table.select(complete)
+    return kept if spec.rows is None else kept.select(spec.rows(kept))
+
+
+def _test_part(labels: Labels, split: SplitRule | None, source: str) -> BoolArray:
+    """The rows of the test part; none without a split."""
+    rows = len(labels.values)
+    if split is None:
+        return np.zeros(rows, dtype=bool)
+    chosen = held_out(labels.values, split.share, split.seed)
+    if not chosen.any():
+        message = f"{split.share:g} of the {rows} rows of `{source}` leaves the test part empty"
+        help = "state a greater share, or split a table with more rows for each label"
+        raise DiagnosticError([Diagnostic("NNM0505", message, split.span, "an empty part", help=help)])
+    return chosen
+
+
+def _read_features(
     table: RawTable,
     features: Sequence[FeatureColumn],
-    scale: ScaleChoice,
-    label: LabelColumn | None = None,
-    rows: BoolArray | Callable[[RawTable], BoolArray] | None = None,
-    targets: Sequence[TargetColumn] = (),
-    weights: Callable[[RawTable], FloatArray] | None = None,
-) -> Dataset:
-    """Filter the table, read its columns, then scale the features of the rows that are left.
-
-    `rows` says which rows to keep: a mask with at least one true entry, or a function that makes one (`filter_rows`).
-    `weights` computes the sample weights (`sample_weights`), which are 1 without it. Raises DiagnosticError with every
-    problem of the columns: NNM0202 for a name or label code given twice, NNM0502 for an unknown column, NNM0503 for a
-    cell that is not a finite number, NNM0504 for a label without a code, and what `fit` and `weights` raise.
-    """
-    kept = table if rows is None else table.select(rows(table) if callable(rows) else rows)
-    assert features
-    assert kept.row_count, "a table without rows is refused where it is read and where it is filtered"
-    problems = Diagnostics()
-    _check_names(features, problems)
+    training: BoolArray,
+    missing: MissingRule | None,
+    problems: Diagnostics,
+) -> tuple[tuple[InputColumn, ...], list[FloatArray]]:
+    """How each column is read, and its features [rows, width]."""
+    inputs: list[InputColumn] = []
     columns: list[FloatArray] = []
+    first: dict[str, Span] = {}
     for feature in features:
         with _collecting(problems):
-            columns.append(numeric_column(kept, feature.source, feature.span))
-    labels = Labels(np.zeros(kept.row_count), None, ())
-    if label is not None:
-        with _collecting(problems):
-            labels = read_labels(kept, label)
-    wanted: list[FloatArray] = []
-    for target in targets:
-        with _collecting(problems):
-            wanted.append(numeric_column(kept, target.source, target.span))
-    sample_weights = np.ones(kept.row_count)
-    if weights is not None:
-        with _collecting(problems):
-            sample_weights = weights(kept)
-    problems.raise_errors()
-    raw = np.stack(columns, axis=1)
-    names = tuple(feature.alias for feature in features)
-    scaling = fit(scale.kind, raw, names, scale.span, (scale.low, scale.high))
-    return Dataset(
-        name=name,
-        feature_names=names,
-        feature_columns=tuple(feature.source for feature in features),
-        raw=raw,
-        features=scaling.apply(raw),
-        labels=labels.values,
-        label_name=None if label is None else label.alias,
-        label_column=None if label is None else label.source,
-        coding=labels.coding,
-        classes=labels.classes,
-        targets=np.stack(wanted, axis=1) if wanted else np.zeros((kept.row_count, 0)),
-        target_names=tuple(target.alias for target in targets),
-        scaling=scaling,
-        sample_weights=sample_weights,
-        line_numbers=kept.line_numbers,
-        source_name=table.source_name,
-    )
+            column = fit_input(feature, table, training, missing)
+            _check_names(column, feature.span, first, problems)
+            columns.append(column.read(table, feature.source, feature.span))
+            inputs.append(column)
+    return tuple(inputs), columns
+
+
+def _check_names(column: InputColumn, span: Span, first: dict[str, Span], problems: Diagnostics) -> None:
+    for name in column.names:
+        earlier = first.setdefault(name, span)
+        if earlier is not span:
+            message = f"two features are called `{name}`"
+            help = "remove one, or rename it with `as`"
+            problems.error("NNM0202", message, span, secondary=(Label(earlier, "the first"),), help=help)
+
+
+def _choices(features: Sequence[FeatureColumn], inputs: Sequence[InputColumn]) -> list[ScaleChoice]:
+    """The scaling of each feature; categories are 0 or 1 whatever the scaling of their line."""
+    found: list[ScaleChoice] = []
+    for feature, column in zip(features, inputs, strict=True):
+        choice = ScaleChoice("none", feature.scale.span) if column.levels else feature.scale
+        found.extend([choice] * column.width)
+    return found
+
+
+def _check_training_weights(weights: FloatArray, span: Span) -> None:
+    if not weights.any():
+        message = "the weight of every row of the training part is 0"
+        help = "a mean needs a row with a weight"
+        raise DiagnosticError([Diagnostic("NNM0503", message, span, help=help)])
 
 
 @contextmanager
@@ -161,13 +214,3 @@ def _collecting(problems: Diagnostics) -> Iterator[None]:
     except DiagnosticError as error:
         for diagnostic in error.diagnostics:
             problems.add(diagnostic)
-
-
-def _check_names(features: Sequence[FeatureColumn], problems: Diagnostics) -> None:
-    first: dict[str, Span] = {}
-    for feature in features:
-        earlier = first.setdefault(feature.alias, feature.span)
-        if earlier is not feature.span:
-            message = f"two features are called `{feature.alias}`"
-            help = "remove one, or rename it with `as`"
-            problems.error("NNM0202", message, feature.span, secondary=(Label(earlier, "the first"),), help=help)

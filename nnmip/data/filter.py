@@ -249,7 +249,10 @@ class _RowFilter:
         if isinstance(operand, _Column) and np.isnan(values).any():
             bad = rows[np.isnan(values)]
             column = self.table.columns[operand.position]
-            raise DiagnosticError([unusable_cell(self.table, column, int(bad[0]), operand.span, len(bad) - 1)])
+            row = int(bad[0])
+            skip = f'`where {written(column)} != "{self.table.cells[operand.position][row]}" and ...`'
+            help = f"look at such cells first: {skip}"
+            raise DiagnosticError([unusable_cell(self.table, column, row, operand.span, len(bad) - 1, help)])
         return values
 
     def _values(self, operand: _Operand, rows: IntArray) -> tuple[FloatArray, CellArray]:

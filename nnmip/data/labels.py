@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.data.table import (
+    BoolArray,
     FloatArray,
     RawTable,
     column_position,
+    is_missing,
     parse_numbers,
     shortened,
     unusable_cell,
@@ -68,8 +70,7 @@ def read_labels(table: RawTable, label: LabelColumn) -> Labels:
             return Labels(values, None, tuple(entry.text.strip() for entry in label.coding))
         return Labels(values, tuple((entry.text, entry.code) for entry in label.coding), ())
     cells = table.cells[column_position(table, label.source, label.span)]
-    if "" in cells:
-        raise DiagnosticError([unusable_cell(table, label.source, cells.index(""), label.span, cells.count("") - 1)])
+    _refuse_missing(table, label, is_missing(cells))
     numbers = parse_numbers(cells)
     if np.isin(numbers, BINARY_CODES).all():
         return Labels(numbers, None, ())
@@ -101,12 +102,17 @@ def encode_labels(table: RawTable, label: LabelColumn) -> FloatArray:
     keys = _distinct_keys(label)
     code_of = {cell: keys[_key(cell)].code for cell in set(cells) if _key(cell) in keys}
     uncoded = [cell for cell in dict.fromkeys(cells) if cell not in code_of]
-    if "" in uncoded:
-        raise DiagnosticError([unusable_cell(table, label.source, cells.index(""), label.span, cells.count("") - 1)])
+    _refuse_missing(table, label, is_missing(cells) & ~np.array([cell in code_of for cell in cells]))
     if uncoded:
         unused = [entry.text for entry in label.coding if entry.text.strip() not in code_of]
         raise DiagnosticError([_uncoded_labels(table, label, uncoded, unused)])
     return np.array([code_of[cell] for cell in cells], np.float64)
+
+
+def _refuse_missing(table: RawTable, label: LabelColumn, missing: BoolArray) -> None:
+    rows = np.flatnonzero(missing)
+    if len(rows):
+        raise DiagnosticError([unusable_cell(table, label.source, int(rows[0]), label.span, len(rows) - 1)])
 
 
 def codes_of(cells: Sequence[str], coding: Sequence[tuple[str, float]]) -> FloatArray:

@@ -1,10 +1,12 @@
-"""A table of text cells as it stands in the user's file, and its columns as numbers."""
+"""A table of cells as it stands in the user's file or arrays, and its columns as numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +24,50 @@ SHOWN_CELL_LENGTH = 40
 SEARCHED_NAMES = 1000
 OTHER_SEPARATORS = (";", "\t", "|", ",")
 
+MISSING_TEXTS = frozenset(["", "na", "n/a", "nan", "null", "?"])
+"""The texts of a missing cell, in small letters."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberCells(Sequence[str]):
+    """The cells of a column that is an array of numbers: their texts are made when they are asked for.
+
+    `values` are float64, shape (n,); NaN is an empty cell.
+    """
+
+    values: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return _number_text(float(self.values[index]))
+
+    def __iter__(self) -> Iterator[str]:
+        return map(_number_text, self.values.tolist())
+
+
+def _number_text(value: float) -> str:
+    if value != value:
+        return ""
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawTable:
     """Text cells by column, without the blanks around them.
 
     `cells[j][i]` is the cell of column `columns[j]` in row `i`; `line_numbers[i]` is the line of the file (from 1)
-    on which that row starts; `source_name` is the name of the file for messages.
+    on which that row starts, or the position of the row in an array (from 0), as `unit` says; `source_name` is the
+    name of the file for messages. `groups` names columns that belong together, as those of a matrix.
     """
 
     columns: tuple[str, ...]
-    cells: tuple[tuple[str, ...], ...]
+    cells: tuple[Sequence[str], ...]
     line_numbers: IntArray
     source_name: str
+    unit: str = "line"
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         assert len(self.columns) == len(self.cells)
@@ -49,12 +82,15 @@ class RawTable:
         """The rows where `mask` (one entry a row) is true, in the same order."""
         assert mask.shape == (self.row_count,)
         chosen = mask.tolist()
-        cells = tuple(tuple(compress(column, chosen)) for column in self.cells)
-        return RawTable(self.columns, cells, self.line_numbers[mask], self.source_name)
+        cells = tuple(
+            NumberCells(column.values[mask]) if isinstance(column, NumberCells) else tuple(compress(column, chosen))
+            for column in self.cells
+        )
+        return replace(self, cells=cells, line_numbers=self.line_numbers[mask])
 
     def place(self, row: int) -> str:
         """Where a row stands, such as "line 8 of `iris.csv`"."""
-        return f"line {self.line_numbers[row]} of `{self.source_name}`"
+        return f"{self.unit} {self.line_numbers[row]} of `{self.source_name}`"
 
 
 def written(name: str) -> str:
@@ -116,6 +152,8 @@ def parse_numbers(cells: Sequence[str]) -> FloatArray:
 
     A number is an optional sign, ASCII digits with an optional point, and an optional exponent.
     """
+    if isinstance(cells, NumberCells):
+        return np.where(np.isfinite(cells.values), cells.values, np.nan)
     joined = "".join(cells)
     if joined.isascii() and "_" not in joined:
         try:
@@ -126,6 +164,21 @@ def parse_numbers(cells: Sequence[str]) -> FloatArray:
         values = np.fromiter(map(_number_or_nan, cells), np.float64, len(cells))
     values[~np.isfinite(values)] = np.nan
     return values
+
+
+def exact_mean(values: FloatArray) -> float:
+    """The mean of numbers, rounded once: the same on every machine, and a column in which the mean stands for missing
+    numbers has the same mean again. OverflowError where the sum is too large for a number."""
+    first = math.fsum(values.tolist()) / len(values)
+    return first + math.fsum((*values.tolist(), *[-first] * len(values))) / len(values)
+
+
+def is_missing(cells: Sequence[str]) -> BoolArray:
+    """Which cells are missing: empty, or `NA`, `N/A`, `NaN`, `null` or `?` in any case; shape (len(cells),)."""
+    if isinstance(cells, NumberCells):
+        return np.isnan(cells.values)
+    missing = {cell for cell in set(cells) if cell.lower() in MISSING_TEXTS}
+    return np.fromiter((cell in missing for cell in cells), np.bool_, len(cells))
 
 
 def numeric_column(raw: RawTable, name: str, span: Span) -> FloatArray:
@@ -143,14 +196,25 @@ def numeric_column(raw: RawTable, name: str, span: Span) -> FloatArray:
     return values
 
 
-def unusable_cell(raw: RawTable, name: str, row: int, span: Span, others: int = 0) -> Diagnostic:
-    """The diagnostic NNM0503 for the cell of column `name` in `row`, where a finite number is needed."""
+DROP_HELP = "fill in the cell, or leave such rows out: `missing drop rows`"
+FILL_HELP = "say what becomes of missing cells: `missing drop rows` or `missing fill mean`"
+
+
+def unusable_cell(
+    raw: RawTable, name: str, row: int, span: Span, others: int = 0, missing_help: str = DROP_HELP
+) -> Diagnostic:
+    """The diagnostic NNM0503 for the cell of column `name` in `row`, where a finite number is needed.
+
+    `missing_help` says what to do about a missing cell.
+    """
     cell = raw.cells[raw.columns.index(name)][row]
     place = f"column `{name}` on {raw.place(row)}"
     note = "" if not others else f"the column has {others} more such cell{'s' if others > 1 else ''}"
     skip = f"leave such rows out with `where {written(name)} != {_quoted(cell)}`"
     if not cell:
-        message, label, help = f"empty cell in {place}", "a missing value", f"fill in the cell, or {skip}"
+        message, label, help = f"empty cell in {place}", "a missing value", missing_help
+    elif cell.lower() in MISSING_TEXTS:
+        message, label, help = f"`{cell}` in {place} is a missing value", "a missing value", missing_help
     elif _is_decimal_comma(cell):
         message, label = f"`{cell}` in {place} is not a number", "a comma in a number"
         help = f"write `{cell.replace(',', '.')}`, with a decimal point; cells are split at `separator`"

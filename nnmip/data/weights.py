@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,22 @@ def sample_weights(expr: nodes.Expr, table: RawTable, aliases: Mapping[str, str]
         raise _error("NNM0503", "the weight of every row is 0", expr.span, help="a mean needs a row with a weight")
     weights.setflags(write=False)
     return weights
+
+
+def weight_columns(expr: nodes.Expr, table: RawTable, aliases: Mapping[str, str]) -> tuple[str, ...]:
+    """The columns of `table` that `expr` mentions, by their names in the file."""
+    found: list[str] = []
+    stack: list[Any] = [expr]
+    while stack:
+        match stack.pop():
+            case nodes.Ref(name=name) | nodes.String(value=name):
+                source = name if name in table.columns else aliases.get(name, name)
+                found.extend([source] if source in table.columns else [])
+            case tuple() as parts:
+                stack.extend(reversed(parts))
+            case node if is_dataclass(node) and not isinstance(node, Span):
+                stack.extend(getattr(node, part.name) for part in reversed(fields(node)))
+    return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)

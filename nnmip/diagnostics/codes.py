@@ -40,6 +40,7 @@ TITLES: dict[str, str] = {
     "NNM0505": "empty table",
     "NNM0506": "data outside the input domain",
     "NNM0507": "column cannot be scaled",
+    "NNM0508": "only one class",
     # 06xx: answers from files (how a solver ended is the termination of a result)
     "NNM0611": "solution file cannot be read",
     "NNM0612": "solution belongs to another model",

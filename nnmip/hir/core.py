@@ -435,7 +435,8 @@ class Program:
         return next(n for n in self.networks if n.name == name)
 
     def dataset(self, name: str) -> Dataset:
-        return next(d for d in self.datasets if d.name == name)
+        """The data set of this name, or the test part of one, such as `points.test`."""
+        return next(part for d in self.datasets for part in d.parts if part.name == name)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

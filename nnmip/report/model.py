@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.bounds.table import propagate_intervals
+from nnmip.data import Dataset
 from nnmip.hir.core import Annotation, Layer, Network, Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
@@ -52,10 +53,17 @@ def _data_facts(program: Program, name: str) -> dict[str, Any]:
         "rows": data.row_count,
         "distinct_rows": len(np.unique(data.features, axis=0)),
         "features": list(data.feature_names),
-        "scaling": data.scaling.kind,
+        "scaling": _scalings(data),
         "label": data.label_name,
         "coding": dict(data.coding or ()),
     }
+
+
+def _scalings(data: Dataset) -> str:
+    """The kinds of scaling of the columns, categories apart, in the order of the features."""
+    categories = {name for column in data.inputs if column.levels for name in column.names}
+    named = zip(data.feature_names, data.scaling.kinds, strict=True)
+    return ", ".join(dict.fromkeys(kind for name, kind in named if name not in categories)) or "none"
 
 
 def _layer_facts(lowered: Lowered, network: Network, layer: Layer) -> dict[str, Any]:

@@ -186,7 +186,7 @@ class Elaborator:
             case LayerValue():
                 return _layer_attribute(base, name, span)
             case Dataset():
-                raise not_yet(f"`.{name.text}` of a data set", name.span)
+                return _data_attribute(base, name)
             case RowValue():
                 return _row_attribute(base, name, span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
@@ -218,7 +218,7 @@ class Elaborator:
             assert isinstance(network, Network)
             layer = next((la for la in network.layers if base.decision in la.decisions), None)
             if layer is not None and layer.inputs == (network.input_name,):
-                dataset = self.scope.resolve(data, base.origin.span)
+                dataset = self.scope.resolve(data.partition(".")[0], base.origin.span)
                 assert isinstance(dataset, Dataset)
                 return Columns(1, dataset.feature_names, data)
         return Columns()
@@ -267,6 +267,16 @@ def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
     near = closest(name.text, [*layers, "weights", "biases"])
     help = f"did you mean `{near}`?" if near else f"its layers are {listed(layers)}"
     raise fail("NNM0201", f"network `{network.name}` has no `{name.text}`", name.span, help=help)
+
+
+def _data_attribute(data: Dataset, name: nodes.Name) -> Value:
+    if name.text != "test":
+        help = "its test part is called `test`" if data.test is not None else ""
+        raise fail("NNM0201", f"data set `{data.name}` has no `{name.text}`", name.span, help=help)
+    if data.test is None:
+        help = "add a line `split test 0.3 seed 1` to its declaration"
+        raise fail("NNM0201", f"data set `{data.name}` has no test part", name.span, help=help)
+    return data.test
 
 
 def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:

@@ -180,12 +180,12 @@ def _check_rows(network: Network, data: Dataset, span: Span, domain_span: Span) 
         return
     row, column = (int(i) for i in np.argwhere(outside)[0])
     rows = int(outside.any(axis=1).sum())
-    is_scaled = data.scaling.kind != "none"
+    is_scaled = data.scaling.kinds[column] != "none"
     value = f"{data.features[row, column]:g}" + (" in scaled units" if is_scaled else "")
     reach = f"the features reach from {data.features.min():g} to {data.features.max():g}"
     raise fail(
         "NNM0506",
-        f"`{data.feature_names[column]}` on line {int(data.line_numbers[row])} of `{data.source_name}` is {value}, "
+        f"`{data.feature_names[column]}` on {data.place(row)} is {value}, "
         f"outside the input domain {network.input_domain}",
         span,
         label="" if rows == 1 else f"{rows} rows are outside",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
@@ -16,9 +17,10 @@ from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
-from nnmip.sema.parameters import read_overrides, read_parameter
+from nnmip.sema.outside import read_outside
+from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
-from nnmip.sema.tables import read_data
+from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, collected, not_yet
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -34,23 +36,29 @@ _LATER: dict[type, str] = {
 
 
 def build_program(
-    parsed: ParseResult, directory: Path, overrides: Mapping[str, str], diagnostics: Diagnostics
+    parsed: ParseResult,
+    directory: Path,
+    overrides: Mapping[str, str],
+    diagnostics: Diagnostics,
+    bound: Mapping[str, Any] = MappingProxyType({}),
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
-    Paths in the file start from `directory`, those in an included file from its folder; `overrides` gives parameters
-    other values, as texts.
+    Paths in the file start from `directory`, those in an included file from its folder. `overrides` gives parameters
+    other values, as texts, and data declarations other files; `bound` gives data declarations arrays and data frames.
     """
     sources = read_includes(parsed, directory)
     for diagnostic in sources.diagnostics:
         diagnostics.add(diagnostic)
-    return _Builder(sources, overrides, diagnostics).build()
+    return _Builder(sources, overrides, diagnostics, bound).build()
 
 
 class _Builder:
     """Builds every declaration once, in any order, and keeps going after an error."""
 
-    def __init__(self, sources: Sources, overrides: Mapping[str, str], diagnostics: Diagnostics) -> None:
+    def __init__(
+        self, sources: Sources, overrides: Mapping[str, str], diagnostics: Diagnostics, bound: Mapping[str, Any]
+    ) -> None:
         main = sources.files[0]
         self.sources = sources
         self.start = main.header.span if main.header is not None else Span(main.source, 0, 0)
@@ -62,7 +70,7 @@ class _Builder:
         self.goals = [d for d in sources.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
         self.declarations = _without_mistakes(sources.declarations, sources.diagnostics, broken)
         names = collect_names(self.declarations, broken, diagnostics)
-        self.overrides = read_overrides(overrides, names, broken, diagnostics)
+        self.outside = read_outside(overrides, bound, names, broken, diagnostics)
         self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open)
         self.elaborator = Elaborator(self.scope, self._bindings())
 
@@ -134,14 +142,20 @@ class _Builder:
     def _value(self, declaration: Named) -> Value:
         match declaration:
             case nodes.Param():
-                return read_parameter(self.elaborator, declaration, self.overrides)
+                return read_parameter(self.elaborator, declaration, self.outside.parameters)
             case nodes.Data():
-                return read_data(self.elaborator, declaration, self.sources.directory(declaration.span))
+                return self._data(declaration)
             case nodes.Network():
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
             case nodes.Let():
                 return read_let(self.elaborator, declaration)
         raise Poisoned
+
+    def _data(self, declaration: nodes.Data) -> Value:
+        data = read_data(self.elaborator, declaration, self.sources.directory(declaration.span), self.outside)
+        if isinstance(data, Dataset):
+            warn_of_one_class(declaration, data, self.diagnostics)
+        return data
 
     def _bindings(self) -> tuple[tuple[str, str], ...]:
         """Which networks meet which data sets in the goal and constraints, in the order of the text.
@@ -156,9 +170,24 @@ class _Builder:
                 continue
             for names in _meetings(declaration):
                 networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
-                tables = [n for n in names if n in unread or isinstance(declared.get(n), nodes.Data)]
+                bases = {name: name.partition(".")[0] for name in names}
+                tables = [n for n in names if bases[n] in unread or _is_table(declared.get(bases[n]))]
                 found.extend((n, t) for n in networks for t in tables)
         return tuple(dict.fromkeys(found))
+
+
+def _name_of(value: nodes.DomainExpr) -> str:
+    """The name that an argument is, `points` or `points.test`; empty for anything else."""
+    match value:
+        case nodes.Ref(name=name):
+            return name
+        case nodes.Attribute(base=nodes.Ref(name=name), name=nodes.Name(text="test")):
+            return f"{name}.test"
+    return ""
+
+
+def _is_table(declaration: object) -> bool:
+    return isinstance(declaration, nodes.Data) and declaration.type is None
 
 
 def _without_mistakes(
@@ -191,10 +220,10 @@ def _meetings(declaration: nodes.Declaration) -> Iterator[list[str]]:
     for node in _below(declaration):
         match node:
             case nodes.Call(arguments=arguments):
-                values = [a.value for a in arguments if isinstance(a, nodes.Positional)]
-                yield [value.name for value in values if isinstance(value, nodes.Ref)]
+                names = (_name_of(a.value) for a in arguments if isinstance(a, nodes.Positional))
+                yield [name for name in names if name]
             case nodes.Quantified(binders=binders, body=body) | nodes.Each(binders=binders, body=body):
-                sets = [b.domain.name for b in binders if isinstance(b.domain, nodes.Ref)]
+                sets = [name for name in (_name_of(b.domain) for b in binders) if name]
                 if sets:
                     yield [*sets, *(inner.name for inner in _below(body) if isinstance(inner, nodes.Ref))]
 

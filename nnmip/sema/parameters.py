@@ -6,18 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from nnmip.diagnostics import Diagnostics, Label
+from nnmip.diagnostics import Label
 from nnmip.hir.core import Constant, Shape
 from nnmip.sema.domains import read_domain
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.shapes import read_shape
-from nnmip.sema.values import collected, fail, listed, quoted
-from nnmip.source import Origin, SourceFile, Span
+from nnmip.sema.values import fail, quoted
+from nnmip.source import Origin
 from nnmip.syntax import nodes
-from nnmip.syntax.parser import parse_expression
-from nnmip.syntax.suggest import closest
-
-_WANTED = {"real": "a number such as `0.5`", "int": "a whole number such as `3`", "bool": "`true` or `false`"}
 
 
 def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: Mapping[str, nodes.Expr]) -> Constant:
@@ -58,50 +54,3 @@ def _misfit(base: str, value: Constant) -> str:
     if value.boolean != (base == "bool"):
         return "Boolean" if value.boolean else "a number"
     return "not a whole number" if base == "int" and (value.value != np.floor(value.value)).any() else ""
-
-
-def read_overrides(
-    overrides: Mapping[str, str], declared: Mapping[str, object], broken: set[str], diagnostics: Diagnostics
-) -> dict[str, nodes.Expr]:
-    """The expression of every override `name=text`.
-
-    Reports NNM0201 for a name that is no parameter of the model, and NNM0206 for a text that is no expression or one
-    unknown word; the parameter is then `broken`.
-    """
-    expressions: dict[str, nodes.Expr] = {}
-    for name, text in overrides.items():
-        source = SourceFile(f"-D {name}", text)
-        with collected(diagnostics):
-            parameter = declared.get(name)
-            if not isinstance(parameter, nodes.Param):
-                if name not in broken:
-                    raise _no_parameter(name, declared, Span(source, 0, len(text)))
-                continue
-            expr = parse_expression(source)
-            if expr is not None and not _is_bare_text(expr, declared, broken):
-                expressions[name] = expr
-                continue
-            broken.add(name)
-            message = f"`{text}` is not a value for `{name}`"
-            raise fail("NNM0206", message, Span(source, 0, len(text)), help=f"`{name}` takes {_wanted(parameter)}")
-    return expressions
-
-
-def _is_bare_text(expr: nodes.Expr, declared: Mapping[str, object], broken: set[str]) -> bool:
-    """Whether a value is one word that nothing declares, and so no value at all."""
-    return isinstance(expr, nodes.Ref) and expr.name not in declared and expr.name not in broken
-
-
-def _wanted(parameter: nodes.Param) -> str:
-    """What a parameter takes by its declared type."""
-    if parameter.type.shape:
-        return "a list such as `[1, 2]`"
-    return _WANTED[parameter.type.base]
-
-
-def _no_parameter(name: str, declared: Mapping[str, object], span: Span) -> Exception:
-    parameters = [n for n, d in declared.items() if isinstance(d, nodes.Param)]
-    near = closest(name, parameters)
-    has = f"the parameters are {listed(parameters)}" if parameters else "the model has none"
-    help = f"did you mean `{near}`?" if near else has
-    return fail("NNM0201", f"no parameter is called `{name}`", span, help=help)

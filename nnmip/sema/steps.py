@@ -77,9 +77,10 @@ def step_of(elaborator: Elaborator, node: Node) -> Fraction | None:
             return step_of(elaborator, operands[0]) if word in _OF_ENTRIES else None
         case LayerOutput(network=name, layer=layer, data=data_name, origin=origin):
             network = elaborator.scope.resolve(name, origin.span)
-            data = elaborator.scope.resolve(data_name, origin.span)
+            data = elaborator.scope.resolve(data_name.partition(".")[0], origin.span)
             assert isinstance(network, Network) and isinstance(data, Dataset)
-            return score_grid(network, data, layer)
+            read = next(table for table in data.parts if table.name == data_name)
+            return score_grid(network, read, layer)
     return None
 
 

@@ -48,7 +48,7 @@ def _too_fine(step: Fraction, network: Network, data: Dataset, span: Span) -> Di
     wrong = "a negative score from 0" if network.output_shape == () else "two scores apart"
     message = f"scores lie on a grid of step {float(step):.3g}, too fine to tell {wrong}"
     help = "use `scale none`, so that the grid is that of the file"
-    if data.scaling.kind == "none":
+    if data.scaling.is_identity:
         help = "round the data, or state a margin: `zero_one(net, data, margin: 0.01)`"
     return fail("NNM0404", message, span, help=help)
 
@@ -81,16 +81,17 @@ def score_grid(network: Network, data: Dataset, upto: str | None = None) -> Frac
 
 def _input_grid(data: Dataset) -> Fraction | None:
     scaling = data.scaling
-    if scaling.kind == "standard":
-        return None
     total: Fraction | None = None
-    for j, raw in enumerate(column_grids(data.raw)):
-        if raw is None:
+    for j, (kind, raw) in enumerate(zip(scaling.kinds, column_grids(data.raw), strict=True)):
+        if raw is None or kind == "standard":
             return None
         grid = raw
-        if scaling.kind == "minmax":
-            low, high = Fraction(repr(scaling.low)), Fraction(repr(scaling.high))
-            width = _exact(data.raw[:, j].max()) - _exact(data.raw[:, j].min())
+        if kind == "minmax":
+            low, high = _exact(scaling.low[j]), _exact(scaling.high[j])
+            least, greatest = data.raw[:, j].min(), data.raw[:, j].max()
+            if (scaling.shift[j], scaling.width[j]) != (least, greatest - least):
+                return None  # fitted to other rows, as for a test part: the ends are not among these numbers
+            width = _exact(greatest) - _exact(least)
             grid = raw * (high - low) / width
             grid = _common(grid, low) if low else grid
         total = grid if total is None else _common(total, grid)

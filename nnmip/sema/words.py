@@ -114,7 +114,7 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
 def _check_same_columns(elaborator: Elaborator, network: Network, data: Dataset, span: Span) -> None:
     """Where a network reads several data sets, each must mean the same by every input."""
     first_name = next((d for n, d in elaborator.bindings if n == network.name), data.name)
-    first = elaborator.scope.resolve(first_name, span)
+    first = elaborator.scope.resolve(first_name.partition(".")[0], span)
     assert isinstance(first, Dataset)
     check_same_columns(network, first, data, span)
 

@@ -14,11 +14,14 @@ from nnmip.hir.evaluate import Evaluator, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import hidden_layers
-from nnmip.solution.metrics import metrics
+from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus, TermValue, finite
 from nnmip.solution.tidy import tidied
+
+OUTSIDE = 1e-9
+"""How far a feature may be outside the input domain without being called so."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,7 +134,7 @@ def _terms(program: Program, checked: Replay) -> tuple[TermValue, ...]:
 
 
 def _notes(program: Program) -> tuple[str, ...]:
-    """What a reader must know to read the claim: the strictness of every `zero_one` with margin 0."""
+    """What a reader must know: the strictness of every `zero_one` with margin 0, and test rows outside the domain."""
     roots = [t.value for s in program.stages for t in s.terms]
     roots += [part for constraint in program.constraints for part in constraint.parts]
     notes = []
@@ -145,4 +148,10 @@ def _notes(program: Program) -> tuple[str, ...]:
             notes.append(f"{text}: a score counts as negative from -{strictness:g} on")
         else:
             notes.append(f"{text}: a class counts as ahead of those before it from {strictness:g} on")
+    for network, data in read_parts(program):
+        outside = (program.network(network).input_domain.distance(data.features) > OUTSIDE).any(axis=1)
+        if data.name.endswith(".test") and outside.any():
+            count = int(outside.sum())
+            lie = "lies" if count == 1 else "lie"
+            notes.append(f"{count} of {data.row_count} rows of {data.name} {lie} outside the input domain of {network}")
     return tuple(dict.fromkeys(notes))

@@ -66,11 +66,15 @@ Metric = Accuracy | Errors
 def metrics(program: Program, evaluator: Evaluator) -> tuple[Metric, ...]:
     """The metrics of every network on every table that it reads, by the rules that `predict` uses."""
     found: list[Metric] = []
-    for network, name in program.bindings:
-        found.extend(
-            metrics_on(tasks(program, network), network, program.dataset(name), evaluator.scores(network, name))
-        )
+    for network, data in read_parts(program):
+        found.extend(metrics_on(tasks(program, network), network, data, evaluator.scores(network, data.name)))
     return tuple(found)
+
+
+def read_parts(program: Program) -> tuple[tuple[str, Dataset], ...]:
+    """Every network with each data set that the model reads through it, and with the test part of it."""
+    read = [(network, part) for network, name in program.bindings for part in program.dataset(name).parts]
+    return tuple({(network, part.name): (network, part) for network, part in read}.values())
 
 
 def metrics_on(wanted: Sequence[Task], network: str, data: Dataset, scores: FloatArray) -> list[Metric]:

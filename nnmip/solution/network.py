@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from nnmip.data import Dataset, Scaling
+from nnmip.data import Dataset, InputColumn, Scaling
+from nnmip.data.columns import feature_rows
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import predicted_codes, result
@@ -26,7 +27,7 @@ FloatArray = NDArray[np.float64]
 class TrainedNetwork:
     """A network with numbers for weights.
 
-    features: names of the inputs in the model, and `columns` those in the file (both empty where no table names them).
+    inputs: how the features are read from the columns of a table (empty where no table names them).
     coding: (label text, code) pairs of a classifier, empty otherwise. targets: names of the outputs of a regression,
     empty otherwise.
     """
@@ -34,8 +35,7 @@ class TrainedNetwork:
     network: Network
     assignment: Assignment
     scaling: Scaling | None
-    features: tuple[str, ...]
-    columns: tuple[str, ...]
+    inputs: tuple[InputColumn, ...]
     label: str | None
     label_column: str | None
     coding: tuple[tuple[str, float], ...]
@@ -45,22 +45,28 @@ class TrainedNetwork:
     def name(self) -> str:
         return self.network.name
 
-    def scores(self, X: ArrayLike) -> FloatArray:
-        """The network's result for rows X of shape (n, features) in the user's units; shape (n, *output).
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the inputs of the network; empty where no table names them."""
+        return tuple(name for column in self.inputs for name in column.names)
 
-        Raises ValueError for another shape and for values that are not finite.
+    def rows(self, X: Any) -> FloatArray:
+        """The features of rows in the user's units, as numbers; shape (n, features).
+
+        X is a data frame (or a mapping) with the columns of the table, or an array: of the features, or of the columns
+        of the table in the order of the model, where categories are still texts. Raises ValueError for another shape,
+        for values that are not finite, and for a missing column or an unknown category.
         """
-        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
-        width = int(np.prod(self.network.input_shape))
-        if rows.shape[1:] != (width,):
-            raise ValueError(f"rows of {width} features are needed, got shape {np.shape(X)}")
-        if not np.isfinite(rows).all():
-            raise ValueError("features must be finite numbers")
+        return feature_rows(X, self.inputs, int(np.prod(self.network.input_shape)))
+
+    def scores(self, X: Any) -> FloatArray:
+        """The network's result for rows X in the user's units (see `rows`); shape (n, *output)."""
+        rows = self.rows(X)
         scaled = self.scaling.apply(rows) if self.scaling is not None else rows
         return result(self.network, self.assignment, scaled.reshape(len(rows), *self.network.input_shape))
 
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Predictions for rows X (n, features) in the user's units, shape (n,).
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Predictions for rows X in the user's units (see `rows`), shape (n,).
 
         One score predicts +1 where it is at least 0, else -1; several scores predict the lowest index of the largest.
         Where the labels have names the names are given; labels that share a code are joined by `or`. A regression
@@ -80,12 +86,12 @@ class TrainedNetwork:
         """What each label code stands for; labels that share a code are joined by `or`."""
         return names_of(self.coding)
 
-    def outside(self, X: ArrayLike) -> NDArray[np.bool_]:
-        """Whether each row of X (n, features), in the user's units, is outside the declared input domain; shape (n,).
+    def outside(self, X: Any) -> NDArray[np.bool_]:
+        """Whether each row of X, in the user's units (see `rows`), is outside the declared input domain; shape (n,).
 
         The proof of the network says nothing about such rows.
         """
-        rows = np.atleast_2d(np.asarray(X, dtype=np.float64))
+        rows = self.rows(X)
         scaled = self.scaling.apply(rows) if self.scaling is not None else rows
         return np.asarray((self.network.input_domain.distance(scaled) > 1e-9).any(axis=1))
 
@@ -112,8 +118,7 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
         network=network,
         assignment=assignment,
         scaling=data.scaling if data is not None else None,
-        features=data.feature_names if data is not None else (),
-        columns=data.feature_columns if data is not None else (),
+        inputs=data.inputs if data is not None else (),
         label=data.label_name if data is not None else None,
         label_column=data.label_column if data is not None else None,
         coding=coding_of(data) if data is not None and wanted[:1] != (Task.VALUES,) else (),
@@ -151,7 +156,7 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
             "shape": list(network.result_index.shape),
         },
         "features": list(trained.features),
-        "columns": list(trained.columns),
+        "inputs": [column.to_json() for column in trained.inputs],
         "label": trained.label,
         "label_column": trained.label_column,
         "coding": [[text, code] for text, code in trained.coding],
@@ -187,10 +192,11 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
             raise ValueError(f"`{layer.path}.kept` is not a mask of its units")
     width = int(np.prod(network.input_shape))
     scaling = Scaling.from_json(data["scaling"]) if data["scaling"] is not None else None
-    features, columns = _texts(data["features"]), _texts(data["columns"])
-    if len(features) != len(columns) or len(features) not in (0, width):
-        raise ValueError(f"{width} features are needed, {len(features)} are named")
-    if scaling is not None and len(scaling.shift) != width:
+    inputs = tuple(InputColumn.from_json(entry) for entry in data["inputs"])
+    features = tuple(name for column in inputs for name in column.names)
+    if len(features) not in (0, width) or features != _texts(data["features"]):
+        raise ValueError(f"{width} features are needed, as many as `inputs` has names for")
+    if scaling is not None and len(scaling.kinds) != width:
         raise ValueError("`scaling` has another number of columns")
     label, label_column = (None if data[key] is None else _text(data[key]) for key in ("label", "label_column"))
     coding = tuple((_text(text), _finite(code)) for text, code in data["coding"])
@@ -198,7 +204,7 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
     if targets and len(targets) != network.result_index.size:
         raise ValueError(f"{network.result_index.size} outputs are returned, {len(targets)} targets are named")
     assignment = Assignment(values, kept)
-    return TrainedNetwork(network, assignment, scaling, features, columns, label, label_column, coding, targets)
+    return TrainedNetwork(network, assignment, scaling, inputs, label, label_column, coding, targets)
 
 
 def _network(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:

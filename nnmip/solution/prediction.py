@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnmip.data import RawTable, codes_of, numeric_column, read_csv
+from nnmip.data import RawTable, codes_of, read_csv
 from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.evaluate import predicted_codes
@@ -45,7 +45,7 @@ def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> 
     NNM0613 for a network whose inputs have no names or whose scores are not finite.
     """
     span = Span(SourceFile(str(path), ""), 0, 0)
-    if not trained.columns:
+    if not trained.inputs:
         message = f"network `{trained.name}` cannot read a table: no loss of its model names its inputs"
         raise fail("NNM0613", message, span, help="use `TrainedNetwork.scores` from Python")
     table = read_csv(path, span, separator)
@@ -78,15 +78,15 @@ def _inputs(trained: TrainedNetwork, table: RawTable, span: Span) -> FloatArray:
     """The columns that the network reads, shape (n, features); every missing or unusable one in one DiagnosticError."""
     problems = Diagnostics()
     columns: list[FloatArray] = []
-    for source, alias in zip(trained.columns, trained.features, strict=True):
-        name = source if source in table.columns or alias not in table.columns else alias
+    for column in trained.inputs:
+        is_renamed = column.source not in table.columns and column.alias in table.columns
         try:
-            columns.append(numeric_column(table, name, span))
+            columns.append(column.read(table, column.alias if is_renamed else column.source, span))
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
                 problems.add(replace(diagnostic, help=_help(diagnostic, table)))
     problems.raise_errors()
-    return np.stack(columns, axis=1)
+    return np.concatenate(columns, axis=1)
 
 
 def _help(diagnostic: Diagnostic, table: RawTable) -> str:

@@ -129,8 +129,10 @@ def test_time_limit_without_a_solution(session: Session, solver: str) -> None:
 
 def test_time_limit_of_a_linear_model_gives_no_bound(session: Session, solver: str) -> None:
     rng = np.random.default_rng(0)
-    matrix = rng.random((300, 400))
-    model = milp(matrix, [1] * 300, [INF] * 300, [0] * 400, [1e3] * 400, [False] * 400, rng.random(400))
+    rows, columns = 900, 1200
+    matrix = rng.random((rows, columns))
+    sides = ([1] * rows, [INF] * rows, [0] * columns, [1e3] * columns, [False] * columns)
+    model = milp(matrix, *sides, rng.random(columns))
     answer = session.solve(model, solver, SolveOptions(time_limit=1e-3))
     assert answer.termination is Termination.TIME_LIMIT
     assert answer.dual_bound == -INF

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,6 +15,7 @@ from nnmip.data import (
     LabelColumn,
     RawTable,
     ScaleChoice,
+    TableSpec,
     TargetColumn,
     build_dataset,
     filter_rows,
@@ -22,13 +26,28 @@ from tests.data_layer.helpers import EXAMPLES, condition, refusal, refused, span
 SCALE = ScaleChoice("minmax", span("scale minmax"))
 NONE = ScaleChoice("none", span("scale none"))
 PETALS = (
-    FeatureColumn("petal_length", "petal_length", span("petal_length")),
-    FeatureColumn("petal_width", "width", span("petal_width as width")),
+    FeatureColumn("petal_length", "petal_length", span("petal_length"), NONE),
+    FeatureColumn("petal_width", "width", span("petal_width as width"), NONE),
 )
 
 
+def built(
+    name: str,
+    table: RawTable,
+    columns: tuple[FeatureColumn, ...],
+    scale: ScaleChoice,
+    label: LabelColumn | None = None,
+    rows: Any = None,
+    **rest: Any,
+) -> Dataset:
+    """A data set with one scaling for all columns; `rows` is a mask or what makes one."""
+    scaled = tuple(replace(column, scale=scale) for column in columns)
+    make = (lambda _: rows) if isinstance(rows, np.ndarray) else rows
+    return build_dataset(table, TableSpec(name, scaled, label, rows=make, **rest))
+
+
 def features(*names: str) -> tuple[FeatureColumn, ...]:
-    return tuple(FeatureColumn(name, name, span(name)) for name in names)
+    return tuple(FeatureColumn(name, name, span(name), NONE) for name in names)
 
 
 def label(source: str = "y", **codes: float) -> LabelColumn:
@@ -39,7 +58,7 @@ def label(source: str = "y", **codes: float) -> LabelColumn:
 def iris(where: str = "species in {setosa, versicolor}", **codes: float) -> Dataset:
     raw = read_csv(EXAMPLES / "iris.csv", span())
     codes = codes or {"setosa": -1.0, "versicolor": 1.0}
-    return build_dataset(
+    return built(
         "train", raw, PETALS, SCALE, label("species", **codes), lambda rows: filter_rows(condition(where), rows)
     )
 
@@ -67,14 +86,14 @@ def test_scaling_is_fitted_after_filtering() -> None:
 
 def test_only_the_rows_that_are_kept_must_be_numbers() -> None:
     raw = table("x,y\n1,a\n?,b\n3,a")
-    data = build_dataset("d", raw, features("x"), NONE, label(a=1.0), np.array([True, False, True]))
+    data = built("d", raw, features("x"), NONE, label(a=1.0), np.array([True, False, True]))
     assert data.raw.tolist() == [[1.0], [3.0]]
     assert data.line_numbers.tolist() == [2, 4]
 
 
 def test_no_label() -> None:
     raw = table("x,y\n1,2.5\n2,-3")
-    data = build_dataset("d", raw, features("x", "y"), NONE)
+    data = built("d", raw, features("x", "y"), NONE)
     assert (data.labels.tolist(), data.coding, data.label_name) == ([0.0, 0.0], None, None)
     assert (data.classes, data.target_names, data.targets.shape) == ((), (), (2, 0))
     assert data.features.tolist() == [[1.0, 2.5], [2.0, -3.0]]
@@ -83,7 +102,7 @@ def test_no_label() -> None:
 def test_keys_that_are_numbers_match_by_value() -> None:
     raw = table("x,y\n1,0\n2,0.0\n3,1e0\n4,no")
     coding = tuple(LabelCode(text, code, span(text)) for text, code in (("0", -1.0), ("1", 1.0), (" no ", 5.0)))
-    data = build_dataset("d", raw, features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
+    data = built("d", raw, features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
     assert data.labels.tolist() == [-1.0, -1.0, 1.0, 5.0]
 
 
@@ -109,14 +128,14 @@ def test_misspelled_key_of_the_coding() -> None:
 
 def test_many_labels_without_a_code() -> None:
     rows = "\n".join(f"{i},k{i}" for i in range(8))
-    found = refusal(lambda: build_dataset("d", table("x,y\n" + rows), features("x"), NONE, label(k0=1.0)))
+    found = refusal(lambda: built("d", table("x,y\n" + rows), features("x"), NONE, label(k0=1.0)))
     assert found.message == ("labels `k1`, `k2`, `k3`, `k4`, `k5` and 2 more have no code, first on line 3 of `t.csv`")
     assert found.help == "add each to the coding, or keep the coded rows: `where y in {k0}`"
     assert found.note == "7 of 8 rows have no code"
 
 
 def test_empty_label() -> None:
-    found = refusal(lambda: build_dataset("d", table("x,y\n1,a\n2,\n3,"), features("x"), NONE, label(a=1.0)))
+    found = refusal(lambda: built("d", table("x,y\n1,a\n2,\n3,"), features("x"), NONE, label(a=1.0)))
     assert (found.code, found.message) == ("NNM0503", "empty cell in column `y` on line 3 of `t.csv`")
     assert found.note == "the column has 1 more such cell"
 
@@ -136,45 +155,45 @@ def test_label_without_a_coding_names_classes(
 ) -> None:
     numbers = tuple(map(str, range(len(cells))))
     raw = RawTable(("x", "y"), (numbers, cells), np.arange(2, 2 + len(cells)), "t.csv")
-    data = build_dataset("d", raw, features("x"), NONE, label())
+    data = built("d", raw, features("x"), NONE, label())
     assert (data.classes, data.labels.tolist(), data.coding) == (classes, codes, None)
     assert [data.label_text(code) for code in (0.0, 0.5, 99.0)] == [classes[0], None, None]
 
 
 def test_classes_are_those_of_the_rows_that_are_kept() -> None:
     raw = table("x,y\n1,c\n2,b\n3,a")
-    data = build_dataset("d", raw, features("x"), NONE, label(), np.array([False, True, True]))
+    data = built("d", raw, features("x"), NONE, label(), np.array([False, True, True]))
     assert (data.classes, data.labels.tolist()) == (("b", "a"), [0.0, 1.0])
 
 
 def test_labels_of_minus_and_plus_one_are_codes() -> None:
-    data = build_dataset("d", table("x,y\n1,-1.0\n2,+1\n3,1"), features("x"), NONE, label())
+    data = built("d", table("x,y\n1,-1.0\n2,+1\n3,1"), features("x"), NONE, label())
     assert (data.classes, data.coding, data.labels.tolist()) == ((), None, [-1.0, 1.0, 1.0])
 
 
 def test_listed_classes_are_positions_in_the_list() -> None:
     listed = tuple(LabelCode(text, float(k), span(text)) for k, text in enumerate(("b", "a")))
     column = LabelColumn("y", "y", span("label y"), listed, lists_classes=True)
-    data = build_dataset("d", table("x,y\n1,a\n2,b"), features("x"), NONE, column)
+    data = built("d", table("x,y\n1,a\n2,b"), features("x"), NONE, column)
     assert (data.classes, data.labels.tolist(), data.coding) == (("b", "a"), [1.0, 0.0], None)
-    found = refusal(lambda: build_dataset("d", table("x,y\n1,a\n2,c"), features("x"), NONE, column))
+    found = refusal(lambda: built("d", table("x,y\n1,a\n2,c"), features("x"), NONE, column))
     assert found.message == "label `c` has no class, first on line 3 of `t.csv`"
     assert found.help == "add it to the list, or keep the listed rows: `where y in {b, a}`"
 
 
 def test_targets() -> None:
     columns = (TargetColumn("y", "height", span("y")), TargetColumn("z", "z", span("z")))
-    data = build_dataset("d", table("x,y,z\n1,2.5,7\n2,-3,8"), features("x"), SCALE, targets=columns)
+    data = built("d", table("x,y,z\n1,2.5,7\n2,-3,8"), features("x"), SCALE, targets=columns)
     assert (data.target_names, data.targets.tolist()) == (("height", "z"), [[2.5, 7.0], [-3.0, 8.0]])
     assert not data.targets.flags.writeable
-    found = refused(lambda: build_dataset("d", table("x,y\n1,2\n2,a"), features("x"), NONE, targets=columns))
+    found = refused(lambda: built("d", table("x,y\n1,2\n2,a"), features("x"), NONE, targets=columns))
     assert [(d.code, d.span.text) for d in found] == [("NNM0503", "y"), ("NNM0502", "z")]
 
 
 def test_two_codes_for_a_label() -> None:
     coding = tuple(LabelCode(text, 1.0, span(text)) for text in ("0", "0.0"))
     found = refusal(
-        lambda: build_dataset("d", table("x,y\n1,0"), features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
+        lambda: built("d", table("x,y\n1,0"), features("x"), NONE, LabelColumn("y", "y", span("y"), coding))
     )
     assert (found.code, found.message, found.span.text) == ("NNM0202", "label `0.0` has two codes", "0.0")
     assert [(second.span.text, second.text) for second in found.secondary] == [("0", "the first")]
@@ -182,26 +201,26 @@ def test_two_codes_for_a_label() -> None:
 
 def test_every_problem_is_told_at_its_place() -> None:
     raw = table("x,y,z\n1,a,7\nno,b,7")
-    found = refused(lambda: build_dataset("d", raw, features("x", "w", "z", "z"), SCALE, label("v", a=1.0)))
+    found = refused(lambda: built("d", raw, features("x", "w", "z", "z"), SCALE, label("v", a=1.0)))
     assert [(d.code, d.span.text) for d in found] == [
-        ("NNM0202", "z"),
+        ("NNM0502", "label v"),
         ("NNM0503", "x"),
         ("NNM0502", "w"),
-        ("NNM0502", "label v"),
+        ("NNM0202", "z"),
     ]
-    assert found[0].message == "two features are called `z`"
+    assert found[3].message == "two features are called `z`"
 
 
 def test_constant_feature_is_named_by_its_name_in_the_model() -> None:
-    columns = (FeatureColumn("x", "height", span("x")),)
-    found = refusal(lambda: build_dataset("d", table("x\n7\n7"), columns, SCALE))
+    columns = (FeatureColumn("x", "height", span("x"), SCALE),)
+    found = refusal(lambda: built("d", table("x\n7\n7"), columns, SCALE))
     assert (found.code, found.span.text) == ("NNM0507", "scale minmax")
     assert found.message == "column `height` cannot be scaled by `minmax`: it is 7.0 in every row"
 
 
 def test_ends_of_minmax() -> None:
     choice = ScaleChoice("minmax", span("scale minmax [-1, 1]"), -1.0, 1.0)
-    assert build_dataset("d", table("x\n1\n3\n2"), features("x"), choice).features.tolist() == [[-1.0], [1.0], [0.0]]
+    assert built("d", table("x\n1\n3\n2"), features("x"), choice).features.tolist() == [[-1.0], [1.0], [0.0]]
 
 
 def test_example_tables() -> None:

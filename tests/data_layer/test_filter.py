@@ -122,7 +122,7 @@ REFUSED = {
         "NNM0503",
         "empty cell in column `note` on line 2 of `flowers.csv`",
         "note",
-        'fill in the cell, or leave such rows out with `where note != ""`',
+        'look at such cells first: `where note != "" and ...`',
     ),
     "id > 1 and note in [0, 1]": (
         "NNM0503",

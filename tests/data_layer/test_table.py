@@ -39,11 +39,15 @@ CELLS = {
     ),
     "": (
         "empty cell in column `x` on line 3 of `t.csv`",
-        'fill in the cell, or leave such rows out with `where x != ""`',
+        "fill in the cell, or leave such rows out: `missing drop rows`",
     ),
     "nan": (
-        "`nan` in column `x` on line 3 of `t.csv` is not a finite number",
-        'leave such rows out with `where x != "nan"`',
+        "`nan` in column `x` on line 3 of `t.csv` is a missing value",
+        "fill in the cell, or leave such rows out: `missing drop rows`",
+    ),
+    "N/A": (
+        "`N/A` in column `x` on line 3 of `t.csv` is a missing value",
+        "fill in the cell, or leave such rows out: `missing drop rows`",
     ),
     "1e999": (
         "`1e999` in column `x` on line 3 of `t.csv` is not a finite number",

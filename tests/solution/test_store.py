@@ -213,15 +213,25 @@ BAD_STRUCTURES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "negative result": structure(result__index=[-1]),
     "result of another size": structure(result__shape=[2]),
     "result that is a text": structure(result__index="0"),
-    "too few features": structure(features=["x0"], columns=["x0"]),
-    "features without columns": structure(columns=[]),
+    "too few features": structure(
+        features=["x0"], inputs=[{"source": "x0", "alias": "x0", "levels": [], "fill": None}]
+    ),
+    "features without columns": structure(inputs=[]),
     "features that are numbers": structure(features=[1, 2]),
+    "levels that are numbers": structure(inputs=[{"source": "c", "alias": "c", "levels": [1, 2], "fill": None}]),
+    "a fill that is no level": structure(inputs=[{"source": "c", "alias": "c", "levels": ["a", "b"], "fill": "d"}]),
+    "a fill that is a text": structure(inputs=[{"source": "x0", "alias": "x0", "levels": [], "fill": "d"}] * 2),
+    "levels that repeat": structure(inputs=[{"source": "c", "alias": "c", "levels": ["a", "a"], "fill": None}]),
     "coding that is a number": structure(coding=3),
     "coding that is infinite": structure(coding=[["even", float("inf")], ["odd", 1]]),
     "coding that is huge": structure(coding=[["even", 10**400], ["odd", 1]]),
     "label that is a list": structure(label=["parity"]),
-    "scaling of another size": structure(scaling={"kind": "none", "shift": [0], "width": [1], "range": [0, 1]}),
-    "scaling by zero": structure(scaling={"kind": "none", "shift": [0, 0], "width": [0, 1], "range": [0, 1]}),
+    "scaling of another size": structure(
+        scaling={"kinds": ["none"], "shift": [0], "width": [1], "low": [0], "high": [1]}
+    ),
+    "scaling by zero": structure(
+        scaling={"kinds": ["none"] * 2, "shift": [0, 0], "width": [0, 1], "low": [0, 0], "high": [1, 1]}
+    ),
     "scaling that is a text": structure(scaling="minmax"),
 }
 
