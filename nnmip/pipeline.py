@@ -7,8 +7,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,56 +22,15 @@ from nnmip.syntax.parser import ParseResult, parse
 from nnmip.syntax.read import read_source
 
 if TYPE_CHECKING:
-    from nnmip.backends.process import Session
-    from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions
+    from nnmip.backends.protocol import Progress
     from nnmip.formats import WrittenModel
-    from nnmip.hir.core import Assignment
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
-    from nnmip.solution.keeper import Keeper
-    from nnmip.solution.replay import Replay
-    from nnmip.solution.result import Proof, Result
+    from nnmip.solution.result import Result
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
 Parameters = Mapping[str, str | float | Path]
-
-POLISH_SECONDS = 5.0
-"""An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
-
-MENDED = "the numbers did not pass the replay; their integers were kept and the rest was solved again"
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
-
-    confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
-    Raises ValueError for an unknown solver, and for a limit, gap, number of threads or seed that makes no sense.
-    """
-
-    solver: str = "auto"
-    time_limit: float | None = None
-    gap: float = 0.0
-    threads: int = 1
-    seed: int = 0
-    confirm: bool = False
-    save: Path | None = None
-    resume: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.time_limit is not None and not 0 <= self.time_limit < math.inf:
-            raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
-        if not 0 <= self.gap < math.inf:
-            raise ValueError(f"gap must be a finite number from 0 on, not {self.gap!r}")
-        from nnmip.backends.registry import names
-
-        if self.solver not in names():
-            raise ValueError(f"solver must be one of {', '.join(names())}, not {self.solver!r}")
-        if self.threads < 1:
-            raise ValueError(f"threads must be at least 1, not {self.threads!r}")
-        if self.seed < 0:
-            raise ValueError(f"seed must be at least 0, not {self.seed!r}")
 
 
 class Model:
@@ -140,21 +99,67 @@ class Model:
 
     @cached_property
     def lowered(self) -> Lowered:
-        """The MILP with its way back; DiagnosticError where something has no exact encoding."""
+        """The MILP of the first goal with its way back; DiagnosticError where any goal has no exact encoding."""
+        lowered = self._timed("lower", lambda: self.lowered_at(self.program))
+        self._check_last_stage()
+        return lowered
+
+    def lowered_at(self, program: Program) -> Lowered:
+        """The MILP of a program made from this model, such as a later stage of it; its warnings are kept."""
         from nnmip.lowering.lower import lower_program
 
-        program = self.program
-        lowered = self._timed("lower", lambda: lower_program(program))
+        if program is self.__dict__.get("_built") and "lowered" in self.__dict__:
+            return self.lowered
+        lowered = lower_program(program)
         for warning in lowered.warnings:
             self._found.add(warning)
         return lowered
 
+    def lowered_for(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Lowered:
+        """The MILP of a stage, the stages before it held at the values in `fix`; errors as for `write`."""
+        return self.lowered_at(self._at_stage(stage, fix or {}))
+
+    def _check_last_stage(self) -> None:
+        """Encode the last stage too, at values that hold nothing, so that no error waits until a stage is proved."""
+        from nnmip.hir.core import Held
+
+        program = self.program
+        if len(program.stages) > 1:
+            anything = [Held(0.0, math.inf, math.inf) for _ in program.stages[1:]]
+            self.lowered_at(replace(program, held=tuple(anything)))
+
     @cached_property
     def fingerprint(self) -> str:
         """A text that tells this model, with its data and parameters, from any other."""
+        return self.fingerprint_of(self.lowered)
+
+    def fingerprint_of(self, lowered: Lowered) -> str:
+        """The fingerprint of the model at a stage."""
         from nnmip.solution.fingerprint import fingerprint
 
-        return fingerprint(self.program, self.lowered.milp)
+        return fingerprint(lowered.program, lowered.milp)
+
+    def _at_stage(self, stage: int, fixed: Mapping[int, float]) -> Program:
+        """The program with the stages before number `stage` held at the values in `fixed`, by number.
+
+        Raises ValueError for a stage that the goal does not have, and for values that are missing or too many.
+        """
+        from nnmip.hir.stages import held_at
+
+        program = self.program
+        most = max(1, len(program.stages))
+        if not 1 <= stage <= most:
+            raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {stage}")
+        missing, extra = set(range(1, stage)) - set(fixed), set(fixed) - set(range(1, stage))
+        if missing:
+            raise ValueError(f"stage {stage} needs the value of stage {min(missing)}: --fix stage{min(missing)}=VALUE")
+        if extra:
+            raise ValueError(f"stage {min(extra)} does not come before stage {stage}, so it has no value to fix")
+        for number in range(1, stage):
+            if not math.isfinite(fixed[number]):
+                raise ValueError(f"the value of stage {number} must be finite, not {fixed[number]!r}")
+            program = held_at(program, fixed[number])
+        return program
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -170,28 +175,34 @@ class Model:
                 self._found.add(diagnostic)
         return tuple(sorted(self._found.items, key=lambda d: (d.span.file.path, d.span.start)))
 
-    def compile(self, format: str) -> str:
-        """The model as the text of a `lp` or `mps` file; ValueError for another format."""
+    def compile(self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None) -> str:
+        """The model as the text of a `lp` or `mps` file; ValueError for another format. Stages are as for `write`."""
         from nnmip.formats.files import format_model
 
         stream = io.BytesIO()
-        format_model(self.lowered.milp, format, stream)
+        format_model(self.lowered_for(stage, fix).milp, format, stream)
         return stream.getvalue().decode("ascii")
 
-    def write(self, path: str | Path) -> WrittenModel:
+    def write(self, path: str | Path, stage: int = 1, fix: Mapping[int, float] | None = None) -> WrittenModel:
         """Write the model to a `.lp`, `.mps` or compressed `.gz` file, and its names next to it.
 
-        Raises ValueError for an unknown suffix and OSError where the file cannot be written.
+        A goal with stages has a file for each; `fix` gives the proved value of every stage before `stage`, by number.
+        Raises ValueError for an unknown suffix, a stage that is not there and values that do not fit, and OSError where
+        the file cannot be written.
         """
         from nnmip.formats import write_model
 
-        stages = self.program.stages
+        lowered = self.lowered_for(stage, fix)
+        program = lowered.program
+        extra: dict[str, object] = {"model": Path(self.source.path).name, "parameters": self.parameters}
+        if len(program.stages) > 1:
+            extra.update(stage=stage, fixed=[held.value for held in program.held])
         return write_model(
-            self.lowered.milp,
+            lowered.milp,
             path,
-            fingerprint=self.fingerprint,
-            sense="maximize" if stages and stages[0].sense == "maximize" else "minimize",
-            extra={"model": Path(self.source.path).name, "parameters": self.parameters},
+            fingerprint=self.fingerprint_of(lowered),
+            sense="maximize" if program.goal is not None and program.goal.sense == "maximize" else "minimize",
+            extra=extra,
         )
 
     def solve(
@@ -216,6 +227,9 @@ class Model:
         cannot be written or holds the run of another model (FileExistsError); if writing fails only later, the result
         is returned with a note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
+        from nnmip.report.text import describe_networks
+        from nnmip.solution.run import Problem, Run, RunOptions
+
         options = RunOptions(
             solver,
             time_limit,
@@ -226,7 +240,9 @@ class Model:
             Path(save) if save is not None else None,
             Path(resume) if resume is not None else None,
         )
-        return _Run(self, options, progress, stop).run()
+        facts = partial(self.facts, seed)
+        problem = Problem(self.program, self.fingerprint, self.lowered_at, facts, describe_networks)
+        return Run(problem, options, progress, stop).run()
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None
@@ -241,24 +257,28 @@ class Model:
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
         from nnmip.solution.answer import make_result
-        from nnmip.solution.importer import read_answer, usable_bound
+        from nnmip.solution.importer import read_answer, read_names, usable_bound
         from nnmip.solution.result import Proof
+        from nnmip.solution.run import replayed
 
-        answer = read_answer(self.lowered, self.fingerprint, Path(self.source.path), Path(solution), names)
+        found = read_names(Path(self.source.path), Path(solution), names)
+        program = self._at_stage(*found.stage)
+        lowered = self.lowered_at(program)
+        answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution))
         with Session() as session:
-            raw, checked = replayed(self.lowered, session, answer.raw, SolveOptions())
-        result = make_result(self.lowered, raw, checked, Proof.NONE, self.facts(0))
+            raw, checked = replayed(lowered, session, answer.raw, SolveOptions())
+        result = make_result(lowered, raw, checked, Proof.NONE, self.facts(0, lowered))
         usable, remarks = usable_bound(result, bound)
         notes = (*result.notes, *answer.notes, *remarks)
         return replace(result, termination=None, proof=Proof.NONE, dual_bound=usable, notes=notes)
 
-    def facts(self, seed: int) -> RunFacts:
+    def facts(self, seed: int, lowered: Lowered) -> RunFacts:
         """What a result reports besides the answer."""
         from nnmip.milp.statistics import statistics
         from nnmip.solution.answer import RunFacts
         from nnmip.versions import versions
 
-        return RunFacts(statistics(self.lowered.milp), dict(self.times), seed, versions())
+        return RunFacts(statistics(lowered.milp), dict(self.times), seed, versions())
 
     def _timed(self, phase: str, work: Callable[[], T]) -> T:
         began = time.perf_counter()
@@ -287,164 +307,3 @@ def load(path: str | Path, parameters: Parameters | None = None) -> Model:
 def loads(text: str, parameters: Parameters | None = None, directory: str | Path = ".") -> Model:
     """The model in a text; data paths start from `directory`."""
     return Model(SourceFile("<text>", text), Path(directory), parameters)
-
-
-def replayed(
-    lowered: Lowered, session: Session, raw: RawResult, options: SolveOptions, stop: threading.Event | None = None
-) -> tuple[RawResult, Replay | None]:
-    """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once."""
-    from nnmip.solution.answer import fixed_integers, replay_raw
-    from nnmip.solution.replay import ReplayStatus
-
-    checked = replay_raw(lowered, raw)
-    if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
-        return raw, checked
-    limits = _polish_limits(options, raw.seconds, stop)
-    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", limits)
-    if polished.x is None:
-        return raw, checked
-    message = "; ".join(part for part in (raw.message, MENDED) if part)
-    mended = replace(raw, x=polished.x, objective=polished.objective, message=message)
-    again = replay_raw(lowered, mended)
-    if again is not None and again.status is ReplayStatus.PASSED:
-        return mended, again
-    return raw, checked
-
-
-def _if_it_ran(raw: RawResult) -> RawResult:
-    """The result without a solution where the solver did not start: what it holds is only the start it was given."""
-    from nnmip.backends.protocol import Termination
-
-    if raw.termination in (Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
-        return replace(raw, x=None, objective=None)
-    return raw
-
-
-def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
-    """What is left of the time limit, but enough for a small LP: an answer is worth a little more than the limit."""
-    left = math.inf if options.time_limit is None else options.time_limit - spent
-    if stop is not None and stop.is_set():
-        left = 0.0
-    limit = max(left, POLISH_SECONDS)
-    return replace(options, start=None, gap=0.0, time_limit=limit if math.isfinite(limit) else None)
-
-
-class _Run:
-    """One solve, from the start to the saved result."""
-
-    def __init__(
-        self, model: Model, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
-    ) -> None:
-        self.model, self.options, self.progress, self.stop = model, options, progress, stop
-        self.lowered = model.lowered
-        self.keeper = self._keeper(options)
-
-    def _keeper(self, options: RunOptions) -> Keeper | None:
-        from nnmip.solution.keeper import Keeper
-
-        if options.save is None:
-            return None
-        return Keeper(options.save, self.model.program, self.model.fingerprint, options.resume)
-
-    def run(self) -> Result:
-        from nnmip.backends.process import Session
-        from nnmip.backends.protocol import SolveOptions
-        from nnmip.report.text import describe_networks
-        from nnmip.solution.answer import make_result
-
-        began = time.perf_counter()
-        given = self.options
-        start = self._start()
-        if self.keeper is not None and start is not None:
-            self.keeper.offer(start, None)
-        options = SolveOptions(
-            time_limit=given.time_limit,
-            gap=given.gap,
-            threads=given.threads,
-            seed=given.seed,
-            start=self.lowered.complete(start) if start is not None else None,
-        )
-        with Session() as session:
-            raw = _if_it_ran(session.solve(self.lowered.milp, given.solver, options, self._on_event, self.stop))
-            raw, checked = replayed(self.lowered, session, raw, options, self.stop)
-            proof, raw, checked = self._proof(session, raw, checked, options, began)
-        self.model.times["solve"] = time.perf_counter() - began
-        result = make_result(self.lowered, raw, checked, proof, self.model.facts(given.seed))
-        if self.keeper is None:
-            return result
-        remark = self.keeper.finish(result, describe_networks(result))
-        return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
-
-    def _start(self) -> Assignment | None:
-        """The network of the run to resume, else a constant one, unless the folder to save in has a better one; None
-        where no such network satisfies the constraints."""
-        from nnmip.solution.start import best_of, trivial_assignment
-        from nnmip.solution.store import RunFolder
-
-        program = self.model.program
-        resume = self.options.resume
-        start = RunFolder(resume).load_assignment(program) if resume is not None else trivial_assignment(program)
-        stored = self.keeper.stored if self.keeper is not None else None
-        candidates = [a for a in (start, stored) if a is not None]
-        # A network to resume from that breaks the model still goes to the solver, which says by how much.
-        return best_of(program, candidates) or next(iter(candidates), None)
-
-    def _on_event(self, event: Event) -> None:
-        from nnmip.backends.protocol import Incumbent
-
-        sign = self.lowered.sign
-        if isinstance(event, Incumbent):
-            self._save_incumbent(event)
-            return
-        if self.progress is not None:
-            incumbent = sign * event.incumbent if event.incumbent is not None else None
-            bound = sign * event.dual_bound if event.dual_bound is not None else None
-            self.progress(replace(event, incumbent=incumbent, dual_bound=bound))
-
-    def _on_confirming(self, event: Event) -> None:
-        """Progress of the second solver, under a name of its own: its bound starts from nothing."""
-        from nnmip.backends.protocol import Progress
-
-        self._on_event(replace(event, phase=f"confirm {event.phase}") if isinstance(event, Progress) else event)
-
-    def _save_incumbent(self, event: Incumbent) -> None:
-        """Write a network to disk as soon as the solver lets it out, if its replay passes."""
-        from nnmip.solution.tidy import tidied
-
-        if self.keeper is None:
-            return
-        program = self.model.program
-        claimed = self.lowered.sign * event.objective if program.stages else None
-        self.keeper.offer(tidied(program, self.lowered.lift(event.x)), claimed)
-
-    def _proof(
-        self, session: Session, raw: RawResult, checked: Replay | None, options: SolveOptions, began: float
-    ) -> tuple[Proof, RawResult, Replay | None]:
-        """The proof that the solver gives, or that a second solver confirms or refutes."""
-        from nnmip.backends.confirm import Opinion, confirm
-        from nnmip.backends.protocol import Termination
-        from nnmip.solution.answer import limits_after, replay_raw
-        from nnmip.solution.replay import ReplayStatus
-        from nnmip.solution.result import Proof
-
-        has_optimum = raw.termination is Termination.OPTIMAL and bool(self.model.program.stages)
-        passed = checked is not None and checked.status is ReplayStatus.PASSED
-        claims = (has_optimum and passed) or raw.termination is Termination.INFEASIBLE
-        if not self.options.confirm or not claims:
-            return Proof.SOLVER, raw, checked
-        left = limits_after(options, time.perf_counter() - began)
-        second = confirm(self.lowered.milp, raw, None, left, self._on_confirming, self.stop, session)
-        if second.status is Opinion.CONFIRMED:
-            return Proof.CONFIRMED, replace(raw, message=second.message), checked
-        if second.status is Opinion.UNKNOWN:
-            return Proof.SOLVER, replace(raw, message=second.message), checked
-        milp = self.lowered.milp
-        refuted = replace(
-            raw,
-            termination=Termination.SOLVER_ERROR,
-            x=second.x,
-            objective=milp.objective(second.x) if second.x is not None else None,
-            dual_bound=second.bound,
-            message=second.message,
-        )
-        return Proof.NONE, refuted, replay_raw(self.lowered, refuted)

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, unwritable
+
+
+def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[int, float]:
+    """`stage1=0.25` as number and value; the number may stand alone."""
+    found: dict[int, float] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            found[int(name.strip().removeprefix("stage"))] = float(value)
+        except ValueError:
+            raise click.BadParameter(f"`{text}` is not stageN=VALUE, such as stage1=0.25", context, option) from None
+    return found
 
 
 @click.command("compile")
@@ -21,9 +34,19 @@ from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnost
     required=True,
     help="A .lp or .mps file, or either with .gz.",
 )
+@click.option("--stage", type=click.IntRange(min=1), default=1, help="Which goal of several; the first if not given.")
+@click.option(
+    "--fix",
+    metavar="stageN=VALUE",
+    multiple=True,
+    callback=_read_fixed,
+    help="The proved value of a stage before; --stage 3 needs stage1 and stage2.",
+)
 @define_option
-def command(file: str, outputs: tuple[str, ...], define: dict[str, str]) -> int:
+def command(file: str, outputs: tuple[str, ...], stage: int, fix: dict[int, float], define: dict[str, str]) -> int:
     """Write a model as an exact, deterministic LP or MPS file.
+
+    A goal with stages (`minimize A then B`) has a file for each of them.
 
     Next to it comes NAME.names.json, which maps every column and row to its source; `nnmip import-solution` needs it to
     bring an answer back.
@@ -36,13 +59,19 @@ def command(file: str, outputs: tuple[str, ...], define: dict[str, str]) -> int:
         except ValueError as error:
             raise click.UsageError(str(error)) from None
     model = open_model(file, define)
-    milp = model.lowered.milp
+    try:
+        milp = model.lowered_for(stage, fix).milp
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     print_diagnostics(model.diagnostics, sys.stderr)
     for path in outputs:
         try:
-            written = model.write(path)
+            written = model.write(path, stage, fix)
         except OSError as error:
             raise unwritable(path, error) from None
         click.echo(f"{written.model}: {milp.num_rows} rows, {milp.num_columns} columns, {milp.num_nonzeros} nonzeros")
         click.echo(f"{written.names}: names of columns and rows")
+    stages = len(model.program.stages)
+    if stages > 1:
+        click.echo(f"this is stage {stage} of {stages}")
     return ExitCode.YES

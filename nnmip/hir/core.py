@@ -393,6 +393,23 @@ class Stage:
     terms: tuple[Term, ...]
     origin: Origin
 
+    @property
+    def sign(self) -> float:
+        """1 for `minimize`, -1 for `maximize`: `sign * value` is smaller for better networks."""
+        return 1.0 if self.sense == "minimize" else -1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An earlier goal held at `value`: it may be worse by at most `slack`.
+
+    `room` is what an encoding leaves: the slack, or half the step of a goal whose values lie on a grid (slack 0).
+    """
+
+    value: float
+    slack: float
+    room: float
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
@@ -414,7 +431,9 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """A whole model. `stages` is empty for `satisfy`.
+    """A whole model. `stages` are its goals, in order of importance; empty for `satisfy`.
+
+    held: the first stages that are done, each with its proved value; the stage after them is the goal of a solve.
 
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
@@ -430,6 +449,12 @@ class Program:
     included: tuple[SourceFile, ...] = ()
     documentation: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, tuple[Annotation, ...]], ...] = ()
+    held: tuple[Held, ...] = ()
+
+    @property
+    def goal(self) -> Stage | None:
+        """The stage to solve now, None for `satisfy`."""
+        return self.stages[len(self.held)] if self.stages else None
 
     def network(self, name: str) -> Network:
         return next(n for n in self.networks if n.name == name)

@@ -208,7 +208,8 @@ def domain_violation(program: Program, assignment: Assignment) -> float:
 class Evaluation:
     """Everything that a model says about one assignment.
 
-    objectives: one value for each stage. terms: for each stage, label -> unweighted value. constraints: name ->
+    objectives: one value for each stage. held: by how much each held stage is worse than its value, beyond its room,
+    relative to the value where that is above 1. terms: for each stage, label -> unweighted value. constraints: name ->
     largest violation. domain_violation: distance of the farthest weight from its domain.
     """
 
@@ -216,10 +217,11 @@ class Evaluation:
     terms: tuple[dict[str, float], ...]
     constraints: dict[str, float]
     domain_violation: float
+    held: tuple[float, ...] = ()
 
     @property
     def max_violation(self) -> float:
-        return max([self.domain_violation, *self.constraints.values()])
+        return max([self.domain_violation, *self.constraints.values(), *self.held])
 
 
 def evaluate(program: Program, assignment: Assignment, tolerance: float = ROUNDING) -> Evaluation:
@@ -228,11 +230,16 @@ def evaluate(program: Program, assignment: Assignment, tolerance: float = ROUNDI
     `tolerance` is how far a score may be on the wrong side of a threshold and still count as on it.
     """
     evaluator = Evaluator(program, without_removed(program, assignment), tolerance)
+    objectives = tuple(evaluator.stage(s) for s in program.stages)
     return Evaluation(
-        objectives=tuple(evaluator.stage(s) for s in program.stages),
+        objectives=objectives,
         terms=tuple({t.label: float(evaluator.value(t.value)) for t in s.terms} for s in program.stages),
         constraints={c.name: evaluator.violation(c) for c in program.constraints},
         domain_violation=domain_violation(program, assignment),
+        held=tuple(
+            (stage.sign * (value - held.value) - held.room) / max(1.0, abs(held.value))
+            for stage, value, held in zip(program.stages, objectives, program.held, strict=False)
+        ),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.core import Assignment, IntArray, Program, Stage
+from nnmip.hir.core import Assignment, Held, IntArray, Program, Stage
 from nnmip.hir.evaluate import without_removed
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
@@ -63,7 +63,7 @@ class Lowered:
 
 
 def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
-    """Encode the first goal and every constraint of a program.
+    """Encode the goal, the stages before it at the values they are held at, and every constraint of a program.
 
     Raises DiagnosticError where something has no exact encoding or a big-M exceeds 1e6.
     """
@@ -74,16 +74,18 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
     classes = interchangeable_units(program) if symmetry else {}
     order_units(low, classes)
     sign = 1.0
-    if program.stages:
-        sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
-        low.builder.minimise(_goal(low, program.stages[0]) * sign)
+    if program.goal is not None:
+        sign = program.goal.sign
+        low.builder.minimise(_goal(low, program.goal) * sign)
+    for number, held in enumerate(program.held, 1):
+        _hold(low, number, program.stages[number - 1], held)
     for constraint in program.constraints:
         for number, part in enumerate(constraint.parts):
             path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
             require(low, path, part)
     milp = low.builder.build()
     milp.verify()
-    _check_numbers(milp, program.stages[0].origin if program.stages else origin)
+    _check_numbers(milp, program.goal.origin if program.goal is not None else origin)
     return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
 
 
@@ -95,6 +97,13 @@ def _goal(low: Lowering, stage: Stage) -> Affine:
         polarity = scaled(wanted, np.asarray(term.coefficient))
         parts.append(lower_expression(low, term.value, polarity) * term.coefficient)
     return add_up(parts, ())
+
+
+def _hold(low: Lowering, number: int, stage: Stage, held: Held) -> None:
+    """An earlier goal at its value; what is encoded is at least (for `maximize` at most) the goal."""
+    low.builder.rows(
+        f"stage.{number}", _goal(low, stage) * stage.sign, stage.origin, ub=stage.sign * held.value + held.room
+    )
 
 
 def _check_numbers(milp: Milp, goal: Origin) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -119,6 +120,8 @@ class Word:
     """A word that is called like a function: positional signature, options, meaning; a loss has a `task`.
 
     shape(operand shapes) -> result shape. evaluate(node, operand values, meaning) -> values of that shape.
+    step(node, operand steps, data) -> a step of which every value is a multiple, given those of the operands and the
+    data set that it reads; no rule where there is none.
     """
 
     name: str
@@ -131,6 +134,17 @@ class Word:
     shape: Callable[[tuple[Shape, ...]], Shape]
     evaluate: Callable[[Apply, tuple[FloatArray, ...], Meaning], FloatArray]
     task: Task | None = None
+    step: Callable[[Apply, tuple[Fraction | None, ...], Dataset | None], Fraction | None] | None = None
+
+
+def whole(node: Apply, steps: tuple[Fraction | None, ...], data: Dataset | None) -> Fraction:
+    """The step of a word that counts."""
+    return Fraction(1)
+
+
+def step_of_operand(node: Apply, steps: tuple[Fraction | None, ...], data: Dataset | None) -> Fraction | None:
+    """The step of a word that adds up entries of its operand, up to their signs."""
+    return steps[0]
 
 
 def scalar(shapes: tuple[Shape, ...]) -> Shape:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from nnmip.backends.protocol import Termination
+from nnmip.hir.core import Constraint
 from nnmip.report.rules import describe, number
+from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue
 
 _ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
@@ -62,9 +64,14 @@ def render_result(result: Result) -> str:
     for name, trained in result.networks.items():
         lines.extend(f"  {line}" for line in describe(trained, result.used_units.get(name, {})))
         lines.append("")
-    if result.objective is not None:
+    if len(result.stages) > 1 and result.has_answer:
+        for place, stage in enumerate(result.stages, 1):
+            lines.extend(_stage_lines(place, stage))
+    elif result.objective is not None:
         lines.append(f"  goal      {result.sense} {number(result.objective)}")
-        lines.extend(_term_lines(result))
+        lines.extend(_term_lines(result.terms))
+    if result.conflict is not None:
+        lines.extend(_conflict_lines(result.conflict))
     for metric in result.metrics:
         lines.extend(_metric_lines(metric))
     lines.extend(_proof_lines(result))
@@ -88,15 +95,54 @@ def describe_networks(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _term_lines(result: Result) -> list[str]:
-    if len(result.terms) < 1:
+def _stage_lines(place: int, stage: StageResult) -> list[str]:
+    """One goal of several: its value, its terms, and how far it is proved."""
+    assert stage.objective is not None
+    lines = [f"  stage {place}   {stage.sense} {number(stage.objective)}", *_term_lines(stage.terms)]
+    said = []
+    if stage.dual_bound is not None and stage.gap is not None:
+        said.append(f"bound {number(stage.dual_bound)}, gap {_gap(stage.gap, stage.objective)}")
+    if stage.held is not None:
+        said.append(f"proved {number(stage.held)} and held within {stage.slack:.2g}")
+    elif stage.termination is None:
+        said.append("not reached: the stage before is not proved")
+    return [*lines, f"            {'; '.join(said)}"] if said else lines
+
+
+def _conflict_lines(conflict: Conflict) -> list[str]:
+    """The constraints that cannot hold together, each with its sentence and its place."""
+    if not conflict.constraints:
+        return ["  conflict  no constraint is to blame: the domains and the data alone leave no network"]
+    count = len(conflict.constraints)
+    what = f"these {count} constraints cannot hold together" if count > 1 else "this constraint cannot hold"
+    proved = "any smaller set of them can" if count > 1 else "without it there is a network"
+    lines = [f"  conflict  {what}; " + (proved if conflict.irreducible else "not proved that all are needed")]
+    for c in conflict.constraints:
+        span = c.origin.span
+        sentence = f' "{c.sentence}"' if c.sentence else ""
+        lines.append(f"            {c.name}{sentence}  ({span.file.path}:{span.line}:{span.column})")
+        lines.append(f"              {_condition(c)}")
+    return lines
+
+
+def _condition(constraint: Constraint) -> str:
+    """What a constraint demands, as in the source, on one line."""
+    text = constraint.origin.span.text
+    head, colon, body = text.partition(":")
+    if constraint.sentence is not None:
+        body = text[text.index('"') + 1 :].split('":', 1)[-1] if '":' in text else body
+    return " ".join(body.split()) if colon else " ".join(head.split())
+
+
+def _term_lines(terms: Sequence[TermValue]) -> list[str]:
+    if not terms:
         return []
-    width = max(len(t.label) for t in result.terms)
-    roles = max(len(t.role) for t in result.terms)
+    width = max(len(t.label) for t in terms)
+    roles = max(len(t.role) for t in terms)
     return [
         f"            {t.role:<{roles}}  {t.label:<{width}}  {number(t.coefficient)} x {number(t.value)} = "
         f"{number(t.contribution)}"
-        for t in result.terms
+        for t in terms
     ]
 
 
@@ -131,7 +177,7 @@ def _gap(gap: float, objective: float | None) -> str:
 
 def _proof_lines(result: Result) -> list[str]:
     lines = []
-    if result.dual_bound is not None:
+    if result.dual_bound is not None and not (len(result.stages) > 1 and result.has_answer):
         shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
         lines.append(f"  bound     {number(result.dual_bound)}{shown}")
     lines.append(f"  proof     {_PROOFS[result.proof]}")

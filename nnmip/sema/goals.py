@@ -13,17 +13,30 @@ from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.logic import as_truth, read_chain
-from nnmip.sema.values import fail, not_yet, quoted, short_text_of, text_of
+from nnmip.sema.values import Poisoned, collected, fail, quoted, short_text_of, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 
 
-def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
-    """One stage with its addends; DiagnosticError NNM0104 for later stages, NNM0301 for a goal that is no scalar."""
-    if len(goal.stages) > 1:
-        raise not_yet("`then`", goal.stages[1].span)
-    expr = goal.stages[0].value
-    value = elaborator.number(expr)
+def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> tuple[Stage, ...]:
+    """The stages of a goal; one after `then` has the sense of the first unless it states its own.
+
+    Raises DiagnosticError NNM0301 for each goal that is no scalar.
+    """
+    problems = Diagnostics()
+    stages: list[Stage] = []
+    for stage in goal.stages:
+        with collected(problems):
+            stages.append(_read_stage(elaborator, stage, stage.sense or goal.sense))
+    problems.raise_errors()
+    if len(stages) < len(goal.stages):
+        raise Poisoned
+    return tuple(stages)
+
+
+def _read_stage(elaborator: Elaborator, stage: nodes.Stage, sense: str) -> Stage:
+    """One stage with its addends."""
+    value = elaborator.number(stage.value)
     if value.shape != ():
         wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
         message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
@@ -34,7 +47,7 @@ def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> Stage:
         seen[term.label] = seen.get(term.label, 0) + 1
         count = seen[term.label]
         terms.append(term if count == 1 else replace(term, label=f"{term.label} ({count})"))
-    return Stage(goal.sense, tuple(terms), Origin(goal.span, goal.sense))
+    return Stage(sense, tuple(terms), Origin(stage.span, sense))
 
 
 def _terms(value: Node, coefficient: FloatArray) -> Iterator[Term]:

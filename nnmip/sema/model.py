@@ -120,7 +120,7 @@ class _Builder:
         for declaration in self.declarations:
             with self._guarded(declaration):
                 if isinstance(declaration, nodes.Goal):
-                    stages.append(read_goal(elaborator, declaration))
+                    stages.extend(read_goal(elaborator, declaration))
                 elif isinstance(declaration, nodes.Constraint):
                     constraints.append(read_constraint(elaborator, declaration))
         return tuple(stages), tuple(constraints)

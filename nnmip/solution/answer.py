@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from nnmip.passes.symmetry import hidden_layers
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, replay
-from nnmip.solution.result import Proof, Result, SolutionStatus, TermValue, finite
+from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue, finite
 from nnmip.solution.tidy import tidied
 
 OUTSIDE = 1e-9
@@ -38,7 +38,7 @@ def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
     """Lift and replay the solution of a raw result, None where it has none."""
     if raw.x is None:
         return None
-    has_goal = bool(lowered.program.stages)
+    has_goal = lowered.program.goal is not None
     claimed = lowered.sign * raw.objective if has_goal and raw.objective is not None else None
     bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
     return replay(lowered.program, tidied(lowered.program, lowered.lift(raw.x)), claimed, bound)
@@ -55,14 +55,22 @@ def fixed_integers(milp: Milp, x: FloatArray) -> Milp:
     )
 
 
-def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof: Proof, facts: RunFacts) -> Result:
+def make_result(
+    lowered: Lowered,
+    raw: RawResult,
+    checked: Replay | None,
+    proof: Proof,
+    facts: RunFacts,
+    earlier: Sequence[Result] = (),
+) -> Result:
     """Put together termination, solution, replay and proof.
 
     The objective is the recomputed one. An optimum is claimed only where the solver ended with one, the replay passed
-    and the gap between the recomputed objective and the bound is closed.
+    and the gap between the recomputed objective and the bound is closed. `earlier` are the results of the stages that
+    were proved before; the proof is that of the weakest of them.
     """
     program = lowered.program
-    has_goal = bool(program.stages)
+    has_goal = program.goal is not None
     passed = checked is not None and checked.status is ReplayStatus.PASSED
     termination = raw.termination
     solution = SolutionStatus.FEASIBLE if passed else SolutionStatus.NONE
@@ -78,15 +86,18 @@ def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof:
     settled = solution is SolutionStatus.OPTIMAL or (termination is Termination.INFEASIBLE and checked is None)
     if not has_goal and passed:
         proof, settled = Proof.CERTIFIED, True
+    proof = proof if settled else Proof.NONE
+    if proof is Proof.CONFIRMED and any(result.proof is not Proof.CONFIRMED for result in earlier):
+        proof = Proof.SOLVER
     assignment = checked.assignment if passed and checked is not None else None
     message = checked.message if checked is not None and not passed else raw.message
-    return Result(
+    result = Result(
         model=program.source.path,
-        sense=program.stages[0].sense if has_goal else None,
+        sense=program.goal.sense if program.goal is not None else None,
         termination=termination,
         solution=solution,
         replay=checked,
-        proof=proof if settled else Proof.NONE,
+        proof=proof,
         objective=objective,
         dual_bound=bound,
         terms=_terms(program, checked) if passed and checked is not None else (),
@@ -104,6 +115,30 @@ def make_result(lowered: Lowered, raw: RawResult, checked: Replay | None, proof:
         documentation=dict(program.documentation),
         log=raw.log,
     )
+    return replace(result, stages=_stages(program, result, earlier))
+
+
+def _stages(program: Program, result: Result, earlier: Sequence[Result]) -> tuple[StageResult, ...]:
+    """An entry for every goal: those before (held), that of `result`, and those that were not reached."""
+    checked = result.replay if result.has_answer else None
+    now = len(program.held)
+    found = []
+    for number, stage in enumerate(program.stages):
+        ran = result if number == now else earlier[number] if number < len(earlier) else None
+        held = program.held[number] if number < now else None
+        found.append(
+            StageResult(
+                sense=stage.sense,
+                objective=checked.evaluation.objectives[number] if checked is not None else None,
+                dual_bound=ran.dual_bound if ran is not None else None,
+                proof=ran.proof if ran is not None else Proof.NONE,
+                termination=ran.termination if ran is not None else None,
+                held=held.value if held is not None else None,
+                slack=held.slack if held is not None else None,
+                terms=term_values(program, number, checked) if checked is not None else (),
+            )
+        )
+    return tuple(found)
 
 
 def limits_after(options: SolveOptions, spent: float) -> SolveOptions:
@@ -127,10 +162,15 @@ def used_units(program: Program, assignment: Assignment) -> dict[str, dict[str, 
 
 
 def _terms(program: Program, checked: Replay) -> tuple[TermValue, ...]:
-    if not program.stages:
+    if program.goal is None:
         return ()
-    values = checked.evaluation.terms[0]
-    return tuple(TermValue(t.label, t.role, t.coefficient, values[t.label]) for t in program.stages[0].terms)
+    return term_values(program, len(program.held), checked)
+
+
+def term_values(program: Program, stage: int, checked: Replay) -> tuple[TermValue, ...]:
+    """The addends of a stage for a network."""
+    values = checked.evaluation.terms[stage]
+    return tuple(TermValue(t.label, t.role, t.coefficient, values[t.label]) for t in program.stages[stage].terms)
 
 
 def _notes(program: Program) -> tuple[str, ...]:

@@ -29,20 +29,42 @@ class ImportedAnswer:
     notes: tuple[str, ...]
 
 
-def read_answer(
-    lowered: Lowered, fingerprint: str, model: Path, solution: Path, names: str | Path | None
-) -> ImportedAnswer:
+@dataclass(frozen=True, slots=True)
+class NamesFile:
+    """What a names file says of its model: fingerprint, and stage with the values of the stages before it."""
+
+    path: Path
+    fingerprint: str
+    stage: tuple[int, dict[int, float]]
+
+
+def read_names(model: Path, solution: Path, names: str | Path | None) -> NamesFile:
+    """The names file as given, or as found; DiagnosticError NNM0612 where there is none that can be used."""
+    path = _names_file(model, solution, names)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError
+        extra = content["extra"]
+        fixed = {number: float(value) for number, value in enumerate(extra.get("fixed", ()), 1)}
+        return NamesFile(path, str(content["fingerprint"]), (int(extra.get("stage", 1)), fixed))
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise fail("NNM0612", f"the names file `{path}` cannot be read: {reason}", _whole(solution)) from None
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        raise fail("NNM0612", f"`{path.name}` is not a names file of nnmip", _whole(solution)) from None
+
+
+def read_answer(lowered: Lowered, fingerprint: str, names: NamesFile, solution: Path) -> ImportedAnswer:
     """Read a solution file, check that it belongs to the model, and put its values in the order of the columns.
 
     Raises DiagnosticError NNM0611 and NNM0612, and OSError where the solution file cannot be opened.
     """
     found = read_solution(solution)
-    names_path = _names_file(model, solution, names)
-    written = _fingerprint(names_path, solution)
-    if written != fingerprint:
+    if names.fingerprint != fingerprint:
         raise fail(
             "NNM0612",
-            f"`{solution.name}` belongs to another model: `{names_path.name}` has another fingerprint",
+            f"`{solution.name}` belongs to another model: `{names.path.name}` has another fingerprint",
             _whole(solution),
             help="compile the model again and solve the new file, or give the parameters of the compilation (-D)",
             note="the source text, the data or a parameter has changed since",
@@ -92,19 +114,6 @@ def _names_file(model: Path, solution: Path, given: str | Path | None) -> Path:
         help="name it:  --names model.names.json",
         note=f"looked for {', '.join(dict.fromkeys(c.name for c in candidates))}",
     )
-
-
-def _fingerprint(path: Path, solution: Path) -> str:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError
-        return str(content["fingerprint"])
-    except OSError as error:
-        reason = (error.strerror or "it cannot be read").lower()
-        raise fail("NNM0612", f"the names file `{path}` cannot be read: {reason}", _whole(solution)) from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise fail("NNM0612", f"`{path.name}` is not a names file of nnmip", _whole(solution)) from None
 
 
 def _values(lowered: Lowered, found: SolutionFile, solution: Path) -> FloatArray:

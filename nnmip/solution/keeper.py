@@ -8,7 +8,8 @@ from pathlib import Path
 
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
-from nnmip.solution.replay import ReplayStatus, replay
+from nnmip.solution.order import Rank, is_better, rank
+from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Result, SolutionStatus
 from nnmip.solution.store import RunFolder
 
@@ -30,7 +31,7 @@ class Keeper:
         if earlier not in (None, fingerprint) and not (resume is not None and resume.resolve() == path.resolve()):
             raise FileExistsError(errno.EEXIST, "it holds the run of another model; name another folder", str(path))
         self.stored = self._load() if earlier == fingerprint else None
-        self._best = self._value(self.stored, None) if self.stored is not None else None
+        self._best = self._rank(self.stored) if self.stored is not None else None
         self._proved = self.stored is not None and self.folder.is_proved()
 
     def _load(self) -> Assignment | None:
@@ -42,41 +43,37 @@ class Keeper:
         checked = replay(self.program, assignment, None, None)
         return assignment if checked.status is ReplayStatus.PASSED else None
 
-    def _value(self, assignment: Assignment, claimed: float | None) -> float | None:
-        """The goal of a network, smaller is better (0 for `satisfy`); None if its replay fails."""
-        checked = replay(self.program, assignment, claimed, None)
+    def _rank(self, assignment: Assignment) -> Rank | None:
+        """The goals of a network; None if its replay fails."""
+        checked = replay(self.program, assignment, None, None)
+        return self._rank_of(checked) if checked.status is ReplayStatus.PASSED else None
+
+    def _rank_of(self, checked: Replay) -> Rank:
+        return rank(self.program, checked.evaluation)
+
+    def offer(self, program: Program, assignment: Assignment, claimed: float | None) -> None:
+        """Write a network if its replay passes and nothing better is there. A full disk does not end the run.
+
+        `program` is the model at the stage that is being solved, `claimed` what the solver says about its goal.
+        """
+        checked = replay(program, assignment, claimed, None)
         if checked.status is not ReplayStatus.PASSED:
-            return None
-        return self._signed(checked.objective)
-
-    def _signed(self, objective: float | None) -> float:
-        if objective is None:
-            return 0.0
-        return objective if self.program.stages[0].sense == "minimize" else -objective
-
-    def offer(self, assignment: Assignment, claimed: float | None) -> None:
-        """Write a network if its replay passes and nothing better is there. A full disk does not end the run."""
-        value = self._value(assignment, claimed)
-        if value is None or (self._best is not None and value >= self._best - self._noise()):
+            return
+        found = self._rank_of(checked)
+        if self._best is not None and not is_better(found, self._best):
             return
 
         def save() -> None:
             self.folder.clear_result()
-            objective = value if not self.program.stages or self.program.stages[0].sense == "minimize" else -value
-            self.folder.save_networks(self.program, assignment, objective, self.fingerprint)
+            self.folder.save_networks(self.program, assignment, checked.objective, self.fingerprint)
 
         if self._try(save):
-            self._best, self._proved = value, False
-
-    def _noise(self) -> float:
-        """A difference of two goals that says nothing."""
-        return 1e-9 * (1.0 + abs(self._best or 0.0))
+            self._best, self._proved = found, False
 
     def finish(self, result: Result, text: str) -> str:
         """Write the result, with its network unless a better one is kept; a remark where something is not written."""
         if result.has_answer and result.replay is not None:
-            value = self._signed(result.objective)
-            if self._best is not None and value > self._best + self._noise():
+            if self._best is not None and is_better(self._best, self._rank_of(result.replay)):
                 return f"`{self.folder.path}` keeps a better network, which an earlier run found"
             if self._proved and result.solution is not SolutionStatus.OPTIMAL:
                 return f"`{self.folder.path}` keeps the result of an earlier run, which proved this network optimal"

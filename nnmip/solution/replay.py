@@ -39,19 +39,24 @@ def replay(program: Program, assignment: Assignment, claimed: float | None, boun
     """Check an answer against the meaning of the model in NumPy.
 
     `claimed` is the objective that the solver reports and `bound` its dual bound, both in the user's sense (None where
-    there is none). Passed: every constraint and domain holds within 1e-6 (relative to its numbers above 1), the
+    there is none). Passed: every constraint, domain and held stage holds within 1e-6 (relative to numbers above 1), the
     recomputed objective is not worse than claimed, and it is not better than the bound allows: an answer better than
     its own bound shows that the bound is false.
     """
     # Every test is written so that a value that is not a number fails it.
     evaluation = evaluate(program, assignment, TOLERANCE)
-    objective = evaluation.objectives[0] if program.stages else None
+    objective = evaluation.objectives[len(program.held)] if program.goal is not None else None
     reasons = [f"`{path}` is not finite" for path, v in assignment.values.items() if not np.isfinite(v).all()]
     reasons += [f"`{name}` is violated by {v:.3g}" for name, v in evaluation.constraints.items() if not v <= TOLERANCE]
+    reasons += [
+        f"the goal of stage {number} is no longer held: it is worse by {excess:.3g}"
+        for number, excess in enumerate(evaluation.held, 1)
+        if not excess <= TOLERANCE
+    ]
     if not evaluation.domain_violation <= 1e-9:
         reasons.append(f"a weight is {evaluation.domain_violation:.3g} outside its domain")
-    if objective is not None and claimed is not None:
-        sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
+    if program.goal is not None and objective is not None and claimed is not None:
+        sign = program.goal.sign
         slack = TOLERANCE * (1.0 + abs(claimed))
         if not sign * (objective - claimed) <= slack:
             reasons.append(f"the goal is {objective:.9g}, and the solver claims {claimed:.9g}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from nnmip.backends.protocol import Termination
 from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.replay import Replay, ReplayStatus
+
+if TYPE_CHECKING:
+    from nnmip.solution.conflict import Conflict
 
 
 class SolutionStatus(StrEnum):
@@ -44,6 +47,41 @@ class TermValue:
         return self.coefficient * self.value
 
 
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """One goal of several: its value for the network that is reported, and what is proved about it.
+
+    held: the value that later stages had to keep, within `slack`; None for a stage that was not held. termination is
+    None for a stage that was not reached.
+    """
+
+    sense: str
+    objective: float | None
+    dual_bound: float | None
+    proof: Proof
+    termination: Termination | None
+    held: float | None
+    slack: float | None
+    terms: tuple[TermValue, ...]
+
+    @property
+    def gap(self) -> float | None:
+        return gap_between(self.objective, self.dual_bound)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "sense": self.sense,
+            "objective": self.objective,
+            "dual_bound": self.dual_bound,
+            "gap": self.gap,
+            "proof": self.proof.value,
+            "termination": self.termination.value if self.termination else None,
+            "held": self.held,
+            "slack": self.slack,
+            "terms": terms_json(self.terms),
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
@@ -52,6 +90,9 @@ class Result:
     written to the folder that was asked for.
 
     `documentation` has the `##` comments of the source by the path of what they document; the empty path is the model.
+
+    sense, objective, dual_bound, terms and sizes are those of the stage in which the run ended; `stages` has an entry
+    for every goal. `conflict` names the constraints that cannot hold together, where the model is infeasible.
 
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
@@ -80,14 +121,13 @@ class Result:
     documentation: Mapping[str, str] = field(default_factory=dict)
     log: tuple[str, ...] = field(default=(), repr=False)
     saved: bool = False
+    stages: tuple[StageResult, ...] = ()
+    conflict: Conflict | None = None
 
     @property
     def gap(self) -> float | None:
         """`abs(dual bound - objective)`, relative to `abs(objective)` where that is at least 1e-6."""
-        if self.objective is None or self.dual_bound is None:
-            return None
-        distance = abs(self.dual_bound - self.objective)
-        return distance / abs(self.objective) if abs(self.objective) >= 1e-6 else distance
+        return gap_between(self.objective, self.dual_bound)
 
     @property
     def has_answer(self) -> bool:
@@ -111,15 +151,9 @@ class Result:
             "objective": self.objective,
             "dual_bound": self.dual_bound,
             "gap": self.gap,
-            "terms": {
-                t.label: {
-                    "role": t.role,
-                    "coefficient": t.coefficient,
-                    "value": t.value,
-                    "contribution": t.contribution,
-                }
-                for t in self.terms
-            },
+            "terms": terms_json(self.terms),
+            "stages": [stage.to_json() for stage in self.stages],
+            "conflict": self.conflict.to_json() if self.conflict else None,
             "metrics": self._metrics_json(),
             "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
             "sizes": dict(self.sizes),
@@ -144,6 +178,22 @@ class Result:
             "biases": {layer: array.tolist() for layer, array in trained.biases.items()},
             "used_units": {layer: list(units) for layer, units in self.used_units.get(name, {}).items()},
         }
+
+
+def gap_between(objective: float | None, bound: float | None) -> float | None:
+    """`abs(bound - objective)`, relative to `abs(objective)` where that is at least 1e-6."""
+    if objective is None or bound is None:
+        return None
+    distance = abs(bound - objective)
+    return distance / abs(objective) if abs(objective) >= 1e-6 else distance
+
+
+def terms_json(terms: Sequence[TermValue]) -> dict[str, dict[str, Any]]:
+    """The addends of a goal by their labels."""
+    return {
+        t.label: {"role": t.role, "coefficient": t.coefficient, "value": t.value, "contribution": t.contribution}
+        for t in terms
+    }
 
 
 def finite(value: float | None) -> float | None:

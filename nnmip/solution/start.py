@@ -8,6 +8,7 @@ import numpy as np
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
+from nnmip.solution.order import Rank, is_better, rank
 from nnmip.solution.replay import TOLERANCE
 
 
@@ -28,16 +29,15 @@ def trivial_assignment(program: Program) -> Assignment | None:
 
 
 def best_of(program: Program, candidates: Sequence[Assignment]) -> Assignment | None:
-    """The candidate with the best goal among those that satisfy every constraint, the first of equals, or None."""
+    """The candidate with the best goals among those that satisfy every constraint and every held stage, the first of
+    equals, or None."""
     best: Assignment | None = None
-    best_value = np.inf
+    best_rank: Rank = ()
     for candidate in candidates:
         evaluation = evaluate(program, candidate)
         if not evaluation.max_violation <= TOLERANCE:
             continue
-        value = evaluation.objectives[0] if program.stages else 0.0
-        if program.stages and program.stages[0].sense == "maximize":
-            value = -value
-        if value < best_value:
-            best, best_value = candidate, value
+        value = rank(program, evaluation)
+        if best is None or is_better(value, best_rank):
+            best, best_rank = candidate, value
     return best

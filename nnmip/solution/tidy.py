@@ -29,10 +29,10 @@ def tidied(program: Program, assignment: Assignment) -> Assignment:
 
 
 def _is_worse(program: Program, found: Evaluation, wanted: Evaluation) -> bool:
-    if not program.stages:
+    if program.goal is None:
         return False
-    sign = 1.0 if program.stages[0].sense == "minimize" else -1.0
-    return sign * (found.objectives[0] - wanted.objectives[0]) > SLACK * (1.0 + abs(wanted.objectives[0]))
+    now, before = (evaluation.objectives[len(program.held)] for evaluation in (found, wanted))
+    return program.goal.sign * (now - before) > SLACK * (1.0 + abs(before))
 
 
 def _candidates(program: Program, assignment: Assignment) -> Iterator[Assignment]:

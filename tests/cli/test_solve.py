@@ -37,6 +37,8 @@ KEYS = [
         "dual_bound",
         "gap",
         "terms",
+        "stages",
+        "conflict",
     ),
     *("metrics", "networks", "sizes", "times", "solver", "seed", "versions", "message", "notes"),
 ]

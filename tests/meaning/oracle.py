@@ -84,6 +84,21 @@ def enumerate_optimum(program: Program) -> Truth:
     return Truth(None if best is None else sign * best, count, best_assignment)
 
 
+def enumerate_stages(program: Program) -> tuple[float, ...] | None:
+    """The true optimum of every goal in turn, each among the optima of those before; None where nothing is feasible."""
+    signs = [-1.0 if stage.sense == "maximize" else 1.0 for stage in program.stages]
+    best: tuple[float, ...] | None = None
+    for batch in batches(program):
+        meaning = BatchMeaning(program, batch)
+        feasible = meaning.feasible()
+        if not feasible.any():
+            continue
+        goals = np.stack([sign * meaning.goal(i) for i, sign in enumerate(signs)], axis=1)[feasible].round(9)
+        first = tuple(float(v) for v in goals[np.lexsort(goals.T[::-1])[0]])
+        best = first if best is None or first < best else best
+    return None if best is None else tuple(sign * value for sign, value in zip(signs, best, strict=True))
+
+
 def batches(program: Program) -> Iterator[Batch]:
     """Every assignment once, one batch for each set of removed units."""
     prunable = [layer for network in program.networks for layer in network.layers if layer.prune]
@@ -135,10 +150,10 @@ class BatchMeaning:
     def __init__(self, program: Program, batch: Batch) -> None:
         self.program, self.batch = program, batch
 
-    def goal(self) -> FloatArray:
-        """The value of the first goal, shape [batch]."""
+    def goal(self, stage: int = 0) -> FloatArray:
+        """The value of a goal, shape [batch]."""
         total = np.zeros(self.batch.size)
-        for term in self.program.stages[0].terms if self.program.stages else ():
+        for term in self.program.stages[stage].terms if self.program.stages else ():
             total = total + term.coefficient * self.value(term.value)
         return total
 

@@ -12,10 +12,11 @@ from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.hir.core import Assignment
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Milp
-from nnmip.pipeline import MENDED, Model, load, replayed
+from nnmip.pipeline import Model, load
 from nnmip.solution.answer import RunFacts, fixed_integers, make_result, replay_raw
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.run import MENDED, replayed
 from nnmip.solution.tidy import tidied
 from tests.workbench import LINEAR, SATISFIED, XOR, XOR_MAXIMISED, write_model
 

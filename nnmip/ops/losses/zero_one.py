@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.data import Dataset, decimal_grid
 from nnmip.hir.core import Apply
 from nnmip.ops.base import Kind, Meaning, Option, Role, Task, Word, scalar
 from nnmip.ops.scores import REDUCE, leads, over_rows, ties_are_wrong
@@ -35,6 +38,15 @@ def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) ->
     return over_rows(wrong, data.sample_weights, node.option("reduce"))
 
 
+def step(node: Apply, steps: tuple[Fraction | None, ...], data: Dataset | None) -> Fraction | None:
+    """The largest weight of which all weights are multiples, for a mean as a share of the total: 1/n for n rows."""
+    assert data is not None
+    grid = decimal_grid(data.sample_weights)
+    if grid is None or node.option("reduce") == "sum":
+        return grid
+    return grid / sum(Fraction(repr(float(w))) for w in data.sample_weights)
+
+
 WORD = Word(
     name="zero_one",
     signature="zero_one(net, data, margin: 0, reduce: mean)",
@@ -50,4 +62,5 @@ WORD = Word(
     task=Task.CLASSES,
     shape=scalar,
     evaluate=evaluate,
+    step=step,
 )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply
-from nnmip.ops.base import Kind, Meaning, Role, Word, each, scalar
+from nnmip.ops.base import Kind, Meaning, Role, Word, each, scalar, step_of_operand
 
 FloatArray = NDArray[np.float64]
 
@@ -25,4 +25,5 @@ WORD = Word(
     role=Role.OTHER,
     shape=scalar,
     evaluate=evaluate,
+    step=step_of_operand,
 )

@@ -1,0 +1,272 @@
+"""One solve: stage after stage, each proved, lifted, replayed and kept, to the result of the run."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nnmip.backends.confirm import Opinion, confirm
+from nnmip.backends.process import Session
+from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions, Termination
+from nnmip.backends.registry import names
+from nnmip.hir.core import Assignment, Program
+from nnmip.hir.stages import held_at
+from nnmip.lowering.lower import Lowered
+from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_result, replay_raw
+from nnmip.solution.conflict import Conflict, find_conflict
+from nnmip.solution.keeper import Keeper
+from nnmip.solution.replay import Replay, ReplayStatus, replay
+from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.start import best_of, trivial_assignment
+from nnmip.solution.store import RunFolder
+from nnmip.solution.tidy import tidied
+
+ProgressHandler = Callable[[Progress], None]
+
+POLISH_SECONDS = 5.0
+"""An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
+
+MENDED = "the numbers did not pass the replay; their integers were kept and the rest was solved again"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
+
+    confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
+    Raises ValueError for an unknown solver, and for a limit, gap, number of threads or seed that makes no sense.
+    """
+
+    solver: str = "auto"
+    time_limit: float | None = None
+    gap: float = 0.0
+    threads: int = 1
+    seed: int = 0
+    confirm: bool = False
+    save: Path | None = None
+    resume: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.time_limit is not None and not 0 <= self.time_limit < math.inf:
+            raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
+        if not 0 <= self.gap < math.inf:
+            raise ValueError(f"gap must be a finite number from 0 on, not {self.gap!r}")
+        if self.solver not in names():
+            raise ValueError(f"solver must be one of {', '.join(names())}, not {self.solver!r}")
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, not {self.threads!r}")
+        if self.seed < 0:
+            raise ValueError(f"seed must be at least 0, not {self.seed!r}")
+
+
+def replayed(
+    lowered: Lowered, session: Session, raw: RawResult, options: SolveOptions, stop: threading.Event | None = None
+) -> tuple[RawResult, Replay | None]:
+    """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once."""
+    checked = replay_raw(lowered, raw)
+    if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
+        return raw, checked
+    limits = _polish_limits(options, raw.seconds, stop)
+    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", limits)
+    if polished.x is None:
+        return raw, checked
+    message = "; ".join(part for part in (raw.message, MENDED) if part)
+    mended = replace(raw, x=polished.x, objective=polished.objective, message=message)
+    again = replay_raw(lowered, mended)
+    if again is not None and again.status is ReplayStatus.PASSED:
+        return mended, again
+    return raw, checked
+
+
+def _if_it_ran(raw: RawResult) -> RawResult:
+    """The result without a solution where the solver did not start: what it holds is only the start it was given."""
+    if raw.termination in (Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
+        return replace(raw, x=None, objective=None)
+    return raw
+
+
+def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
+    """What is left of the time limit, but enough for a small LP: an answer is worth a little more than the limit."""
+    left = math.inf if options.time_limit is None else options.time_limit - spent
+    if stop is not None and stop.is_set():
+        left = 0.0
+    limit = max(left, POLISH_SECONDS)
+    return replace(options, start=None, gap=0.0, time_limit=limit if math.isfinite(limit) else None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """What a run solves: the model, its encoding at each stage, what reports add, and networks in words."""
+
+    program: Program
+    fingerprint: str
+    lower: Callable[[Program], Lowered]
+    facts: Callable[[Lowered], RunFacts]
+    describe: Callable[[Result], str]
+
+
+class Run:
+    """One solve, from the start to the saved result."""
+
+    def __init__(
+        self, problem: Problem, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
+    ) -> None:
+        self.problem, self.options, self.progress, self.stop = problem, options, progress, stop
+        self.began = time.perf_counter()
+        self.known: list[Assignment] = []
+        self.keeper = self._keeper(options)
+
+    def _keeper(self, options: RunOptions) -> Keeper | None:
+        if options.save is None:
+            return None
+        return Keeper(options.save, self.problem.program, self.problem.fingerprint, options.resume)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def run(self) -> Result:
+        """Solve the stages in their order, each only after the one before it is proved."""
+        program = self.problem.program
+        self.known = self._first_networks()
+        results: list[Result] = []
+        with Session() as session:
+            while True:
+                result = _Stage(self, session, program, results).solve()
+                results.append(result)
+                is_last = len(program.held) + 1 >= len(program.stages)
+                if is_last or result.solution is not SolutionStatus.OPTIMAL:
+                    break
+                assert result.objective is not None and result.replay is not None
+                program = held_at(program, result.objective)
+                self.known.insert(0, result.replay.assignment)
+            if result.termination is Termination.INFEASIBLE and not result.has_answer:
+                result = replace(result, conflict=self._conflict(session))
+        if self.keeper is None:
+            return result
+        remark = self.keeper.finish(result, self.problem.describe(result))
+        return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
+
+    def limits(self) -> SolveOptions:
+        """What the solver is told, with what is left of the time limit."""
+        given = self.options
+        options = SolveOptions(time_limit=given.time_limit, gap=given.gap, threads=given.threads, seed=given.seed)
+        return limits_after(options, self.seconds)
+
+    def _first_networks(self) -> list[Assignment]:
+        """The network of the run to resume, else a constant one, and that of the folder to save in."""
+        program, resume = self.problem.program, self.options.resume
+        start = RunFolder(resume).load_assignment(program) if resume is not None else trivial_assignment(program)
+        stored = self.keeper.stored if self.keeper is not None else None
+        return [a for a in (start, stored) if a is not None]
+
+    def _conflict(self, session: Session) -> Conflict:
+        """Which constraints of the model cannot hold together."""
+
+        def solve(lowered: Lowered, limit: float) -> RawResult:
+            options = replace(self.limits(), gap=0.0, time_limit=limit)
+            return session.solve(lowered.milp, self.options.solver, options, stop=self.stop)
+
+        return find_conflict(self.problem.program, self.problem.lower, solve, self.seconds, self.limits().time_limit)
+
+
+class _Stage:
+    """One stage of a run: solved, replayed, and proved once more where that is asked for."""
+
+    def __init__(self, run: Run, session: Session, program: Program, earlier: list[Result]) -> None:
+        self.run, self.session, self.program, self.earlier = run, session, program, earlier
+        self.began = time.perf_counter()
+        self.lowered = run.problem.lower(program)
+
+    def solve(self) -> Result:
+        run, options = self.run, self.run.options
+        try:
+            raw, checked, proof = self._answer()
+        except KeyboardInterrupt:
+            if not self.earlier:
+                raise
+            raw, checked, proof = RawResult(Termination.INTERRUPTED, options.solver, ""), None, Proof.NONE
+        if self.earlier and (checked is None or checked.status is not ReplayStatus.PASSED):
+            raw, checked = self._network_before(raw, checked)
+        facts = run.problem.facts(self.lowered)
+        facts = replace(facts, times={**facts.times, "solve": run.seconds})
+        return make_result(self.lowered, raw, checked, proof, facts, self.earlier)
+
+    def _answer(self) -> tuple[RawResult, Replay | None, Proof]:
+        run, start = self.run, self._start()
+        if run.keeper is not None and start is not None:
+            run.keeper.offer(self.program, start, None)
+        options = replace(run.limits(), start=self.lowered.complete(start) if start is not None else None)
+        solver = run.options.solver
+        raw = _if_it_ran(self.session.solve(self.lowered.milp, solver, options, self._on_event, run.stop))
+        raw, checked = replayed(self.lowered, self.session, raw, options, run.stop)
+        return self._proved(raw, checked)
+
+    def _start(self) -> Assignment | None:
+        """The best network that is known; None where no such network satisfies the constraints."""
+        # A network to resume from that breaks the model still goes to the solver, which says by how much.
+        return best_of(self.program, self.run.known) or next(iter(self.run.known), None)
+
+    def _network_before(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay]:
+        """The network of the stage before, where this stage has no better answer; nothing is claimed of a bound."""
+        before = self.earlier[-1].replay
+        assert before is not None
+        message = checked.message if checked is not None else raw.message
+        termination = raw.termination
+        if termination in (Termination.OPTIMAL, Termination.INFEASIBLE):
+            message = message or f"{raw.solver} finds no network that keeps the stages before, but there is one"
+            termination = Termination.SOLVER_ERROR
+        again = replay(self.program, before.assignment, None, None)
+        return replace(raw, termination=termination, dual_bound=-math.inf, message=message), again
+
+    def _on_event(self, event: Event) -> None:
+        sign, run = self.lowered.sign, self.run
+        if isinstance(event, Incumbent):
+            self._save_incumbent(event)
+            return
+        if run.progress is not None:
+            incumbent = sign * event.incumbent if event.incumbent is not None else None
+            bound = sign * event.dual_bound if event.dual_bound is not None else None
+            phase = event.phase
+            if len(self.program.stages) > 1:
+                phase = f"stage {len(self.program.held) + 1} of {len(self.program.stages)} {phase}"
+            seconds = self.began - run.began + event.seconds
+            run.progress(replace(event, phase=phase, incumbent=incumbent, dual_bound=bound, seconds=seconds))
+
+    def _on_confirming(self, event: Event) -> None:
+        """Progress of the second solver, under a name of its own: its bound starts from nothing."""
+        self._on_event(replace(event, phase=f"confirm {event.phase}") if isinstance(event, Progress) else event)
+
+    def _save_incumbent(self, event: Incumbent) -> None:
+        """Write a network to disk as soon as the solver lets it out, if its replay passes."""
+        if self.run.keeper is None:
+            return
+        claimed = self.lowered.sign * event.objective if self.program.goal is not None else None
+        self.run.keeper.offer(self.program, tidied(self.program, self.lowered.lift(event.x)), claimed)
+
+    def _proved(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay | None, Proof]:
+        """The proof that the solver gives, or that a second solver confirms or refutes."""
+        has_optimum = raw.termination is Termination.OPTIMAL and self.program.goal is not None
+        passed = checked is not None and checked.status is ReplayStatus.PASSED
+        claims = (has_optimum and passed) or raw.termination is Termination.INFEASIBLE
+        if not self.run.options.confirm or not claims:
+            return raw, checked, Proof.SOLVER
+        milp = self.lowered.milp
+        second = confirm(milp, raw, None, self.run.limits(), self._on_confirming, self.run.stop, self.session)
+        if second.status is Opinion.CONFIRMED:
+            return replace(raw, message=second.message), checked, Proof.CONFIRMED
+        if second.status is Opinion.UNKNOWN:
+            return replace(raw, message=second.message), checked, Proof.SOLVER
+        refuted = replace(
+            raw,
+            termination=Termination.SOLVER_ERROR,
+            x=second.x,
+            objective=milp.objective(second.x) if second.x is not None else None,
+            dual_bound=second.bound,
+            message=second.message,
+        )
+        return refuted, replay_raw(self.lowered, refuted), Proof.NONE
