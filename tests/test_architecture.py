@@ -52,7 +52,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     | BASE
     | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},
     "manual": BASE | {"syntax", "ops"},
-    "cli": BASE | {"syntax", "manual", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
+    "starter": frozenset(),
+    "cli": BASE | {"syntax", "manual", "starter", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
     "nnmip": frozenset({"diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }

@@ -61,6 +61,7 @@ def test_contents(wheel: Path) -> None:
     assert {name.split("/")[0] for name in names} == {"nnmip", "nnmip-0.1.0.dist-info"}
     sources = {str(p.relative_to(ROOT)) for p in (ROOT / "nnmip").rglob("*.py") if "_grammar" not in p.parts}
     assert {name for name in names if name.endswith(".py")} == sources
+    assert {f"nnmip/starter/{name}" for name in ("model.nnm", "plants.csv", "new.csv")} <= names
     assert not any("test" in name or "example" in name for name in names if not name.endswith("examples.py"))
     assert "License-Expression: Apache-2.0" in metadata
     for needed in ("mip[highs]", "lark", "numpy", "click", "rich", "platformdirs"):
@@ -79,6 +80,8 @@ def test_installed_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     out = call(scripts / "nnmip", "solve", "xor.nnm", folder=home)
     assert out.startswith("xor.nnm: globally optimal, proved with highs ")
     assert "  goal      minimize 0.0066\n" in out
+    assert call(scripts / "nnmip", "init", "plants", folder=home).endswith("nnmip solve model.nnm\n")
+    assert call(scripts / "nnmip", "check", "plants/model.nnm", folder=home) == "plants/model.nnm: no errors\n"
     where = call(scripts / "python", "-c", "import nnmip; print(nnmip.__file__)", folder=home)
     assert Path(where.strip()).is_relative_to(tmp_path / "venv")
-    assert sorted(p.name for p in home.iterdir()) == ["data", "xor.nnm"]
+    assert sorted(p.name for p in home.iterdir()) == ["data", "plants", "xor.nnm"]

@@ -8,11 +8,12 @@ import click
 
 from nnmip import __version__
 from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
+from nnmip.cli.paths import MODEL
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
 
 
 @click.command("check")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=MODEL)
 @click.option(
     "--format", "style", type=click.Choice(["full", "json", "sarif"]), default="full", help="How to print messages."
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, unwritable
+from nnmip.cli.paths import MODEL, OUTPUT
 
 
 def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[int, float]:
@@ -24,12 +25,13 @@ def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence
 
 
 @click.command("compile")
-@click.argument("file")
+@click.argument("file", type=MODEL)
 @click.option(
     "-o",
     "--output",
     "outputs",
     metavar="PATH",
+    type=OUTPUT,
     multiple=True,
     required=True,
     help="A .lp or .mps file, or either with .gz.",

@@ -9,8 +9,15 @@ import click
 from nnmip.cli.common import ExitCode, wants_colour
 
 
+def _topics(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The words and codes that start so, in either case."""
+    from nnmip.manual import topics
+
+    return [topic for topic in topics() if topic.lower().startswith(incomplete.lower()) and " " not in topic]
+
+
 @click.command("explain")
-@click.argument("topic", metavar="[CODE or WORD]", required=False)
+@click.argument("topic", metavar="[CODE or WORD]", required=False, shell_complete=_topics)
 def command(topic: str | None) -> int:
     """Print the page of a diagnostic code (NNM0312), of a word (relu, hinge, minimize) or of a section of the manual.
 

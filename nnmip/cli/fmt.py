@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnmip.cli.common import ExitCode, print_diagnostics, unreadable, unwritable, wants_colour
+from nnmip.cli.paths import MODEL
 
 if TYPE_CHECKING:
     from nnmip.source import SourceFile
@@ -36,7 +37,7 @@ class _Formatted:
 
 
 @click.command("fmt")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=MODEL)
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change, and exit with 1.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change, and exit with 1.")
 def command(files: tuple[str, ...], check: bool, diff: bool) -> int:

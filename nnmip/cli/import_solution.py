@@ -19,14 +19,15 @@ from nnmip.cli.common import (
     unreadable,
     unwritable,
 )
+from nnmip.cli.paths import FOLDER, MODEL, NAMES, SOLUTION
 
 
 @click.command("import-solution")
-@click.argument("model")
-@click.argument("solution")
-@click.option("--names", metavar="PATH", help="The names file written with the compiled model.")
+@click.argument("model", type=MODEL)
+@click.argument("solution", type=SOLUTION)
+@click.option("--names", metavar="PATH", type=NAMES, help="The names file written with the compiled model.")
 @click.option("--bound", type=FiniteRange(), metavar="NUMBER", help="A dual bound of the goal, for the gap.")
-@click.option("--save", metavar="DIR", help="Save the network.")
+@click.option("--save", metavar="DIR", type=FOLDER, help="Save the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @define_option
 def command(

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO, TextIOWrapper
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,12 +21,17 @@ from nnmip import __version__
 from nnmip.cli.common import ExitCode, print_diagnostics
 from nnmip.diagnostics import DiagnosticError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 COMMANDS = {
     "check": "Read models and say what is wrong with them.",
     "compile": "Write a model as an exact LP or MPS file for any solver.",
+    "completion": "Print the script that completes commands in your shell.",
     "explain": "Explain a diagnostic code, a word or a section of the manual.",
     "fmt": "Rewrite models in the one canonical format.",
     "import-solution": "Bring back the answer of another solver to a compiled model.",
+    "init": "Write a small project to start from.",
     "predict": "Apply a saved network to new rows.",
     "show": "Show what a model becomes: layers, decisions, bounds, sizes.",
     "solve": "Find a globally optimal network, prove it and check it.",
@@ -82,6 +87,14 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with _broken_pipes_named():
             return super().invoke(ctx)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands from the table, so that none is imported to list them; behind `-`, options."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [CompletionItem(name, help=help) for name, help in COMMANDS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

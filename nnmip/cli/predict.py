@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from nnmip.cli.common import ExitCode, unreadable, unwritable
+from nnmip.cli.paths import FOLDER, TABLE
 
 
 @click.command("predict")
-@click.argument("run", metavar="DIR")
-@click.argument("table", metavar="FILE.csv")
+@click.argument("run", metavar="DIR", type=FOLDER)
+@click.argument("table", metavar="FILE.csv", type=TABLE)
 @click.option("--network", metavar="NAME", help="Which network, if the run has several.")
 @click.option("--separator", metavar="CHARACTER", default=",", help="What separates cells (default: a comma).")
 @click.option("-o", "--output", metavar="PATH", help="Write the rows to a file instead of standard output.")

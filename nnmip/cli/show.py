@@ -7,10 +7,11 @@ import sys
 import click
 
 from nnmip.cli.common import ExitCode, define_option, errors_as_json, open_model, print_diagnostics, print_json
+from nnmip.cli.paths import MODEL
 
 
 @click.command("show")
-@click.argument("file")
+@click.argument("file", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @define_option
 def command(file: str, as_json: bool, define: dict[str, str]) -> int:

@@ -17,6 +17,7 @@ from nnmip.cli.common import (
     print_json,
     unwritable,
 )
+from nnmip.cli.paths import FOLDER, MODEL
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
 
@@ -27,15 +28,15 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 
 
 @click.command("solve")
-@click.argument("file")
+@click.argument("file", type=MODEL)
 @click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="auto is highs.")
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
 @click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the solver.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the solver.")
 @click.option("--confirm", is_flag=True, help="Prove the answer again with a second solver.")
-@click.option("--save", metavar="DIR", help="Save the network, and each better one as soon as it is found.")
-@click.option("--resume", metavar="DIR", help="Start from the network that an earlier --save wrote.")
+@click.option("--save", metavar="DIR", type=FOLDER, help="Save the network, and each better one once it is found.")
+@click.option("--resume", metavar="DIR", type=FOLDER, help="Start from the network that an earlier --save wrote.")
 @click.option("--accept-feasible", is_flag=True, help="Exit with 0 for a network that is not proved optimal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--json-stream", is_flag=True, help="Print typed JSON lines while solving.")
