@@ -30,7 +30,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Expressions": ("let", "biases"),
     "Logic": (
         *("and", "or", "not", "xor", "forall", "exists", "if", "else", "->", "<->", "!="),
-        *("features", "classes", "indices"),
+        *("classes", "indices"),
     ),
     "Words on weights and units": ("prune",),
     "What is not there yet": ("var", "verify", "assume", "prove", "sufficient"),

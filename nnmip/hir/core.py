@@ -86,6 +86,12 @@ class Network:
     def layer(self, name: str) -> Layer:
         return next(layer for layer in self.layers if layer.name == name)
 
+    def width(self, name: str) -> int:
+        """The number of units of layer `name`, or of entries of the input of this name."""
+        if name == self.input_name:
+            return int(np.prod(self.input_shape, dtype=np.int64))
+        return self.layer(name).units
+
     def readers(self, name: str) -> tuple[Layer, ...]:
         """The layers that read layer or input `name`."""
         return tuple(layer for layer in self.layers if name in layer.inputs)

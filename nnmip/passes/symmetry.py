@@ -95,6 +95,8 @@ def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric:
             _name_outputs(program, node, np.arange(int(np.prod(shape))), named)
         case Units(network=network, layer=layer, index=index):
             owner = program.network(network)
+            if layer == owner.input_name:
+                return
             every = np.arange(owner.layer(layer).units)
             if not (symmetric and np.array_equal(np.sort(index, axis=None), every)):
                 _name_units(owner, layer, index, named)

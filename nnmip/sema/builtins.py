@@ -12,6 +12,7 @@ from nnmip.hir.core import Apply, Constant, Gather, Join, LayerOutput, Network, 
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.binders import instances
+from nnmip.sema.features import features_word, used_word
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.steps import with_strictness
@@ -32,6 +33,7 @@ SIGNATURES: Mapping[str, str] = MappingProxyType(
         "exactly": "exactly(k, p, ...)",
         "active": "active(units, row)",
         "fan_in": "fan_in(units)",
+        "features": "features(net)",
     }
 )
 
@@ -179,6 +181,12 @@ def _fan_in(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     return Apply("l0", (incoming,), None, None, (), units.shape, False, origin_of(call.span), batch=units.index.ndim)
 
 
+def _used(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`used(...)` of units, features or a one-hot column."""
+    node = used_word(elaborator, call)
+    return node if node is not None else apply_word(elaborator, name, call)
+
+
 Builtin = Callable[["Elaborator", str, nodes.Call], Node]
 
 BUILTINS: Mapping[str, Builtin] = MappingProxyType(
@@ -188,15 +196,17 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "exactly": _counted,
         "active": _active,
         "fan_in": _fan_in,
+        "features": features_word,
+        "used": _used,
     }
 )
 
 
 def call_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """The HIR of a call of a word of the language, of either kind."""
+    each = next((a for a in call.arguments if isinstance(a, nodes.Each)), None)
+    if each is not None and name not in _COMPARISONS:
+        return comprehension(elaborator, name, call, each)
     if name in BUILTINS:
         return BUILTINS[name](elaborator, name, call)
-    each = next((a for a in call.arguments if isinstance(a, nodes.Each)), None)
-    if each is not None:
-        return comprehension(elaborator, name, call, each)
     return apply_word(elaborator, name, call)

@@ -16,6 +16,7 @@ from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
 from nnmip.sema.binders import INDEX_SETS, read_quantified
 from nnmip.sema.builtins import BUILTINS, call_word, network_at
+from nnmip.sema.features import features_at
 from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.logic import (
     as_truth,
@@ -30,6 +31,8 @@ from nnmip.sema.scope import Scope
 from nnmip.sema.values import (
     MOST_AXES,
     NODE_TYPES,
+    FeaturesValue,
+    InputValue,
     LayerValue,
     Poisoned,
     RowValue,
@@ -191,11 +194,15 @@ class Elaborator:
                 return _row_attribute(base, name, span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
 
-    def _subscript(self, expr: nodes.Subscript) -> Node:
+    def _subscript(self, expr: nodes.Subscript) -> Node | FeaturesValue:
         base, at, span = self.value(expr.base), expr.base.span, expr.span
         match base:
             case RowValue():
                 raise fail("NNM0205", f"{describe(base)} has no entries", at, help="write `row.column`")
+            case InputValue():
+                return features_at(self, base, expr)
+            case FeaturesValue():
+                raise fail("NNM0205", f"{describe(base)} has no entries", at)
             case LayerValue(network=network, layer=layer):
                 places = read_index(self, layer.shape, expr.indices, at, Columns())
                 return Units(network.name, layer.name, places, origin_of(span))
@@ -228,7 +235,7 @@ class Elaborator:
         if not isinstance(function, nodes.Ref):
             raise fail("NNM0205", f"{quoted(function.span)} cannot be called", function.span)
         is_declared = function.name in self.scope.declarations or function.name in self.scope.broken
-        if function.name in INDEX_SETS:
+        if function.name in INDEX_SETS and function.name not in BUILTINS:
             help = f"it stands after `in`: `forall i in {function.name}(...): ...`"
             raise fail("NNM0205", f"`{function.name}` is a set of indices, not a value", expr.span, help=help)
         if function.name in WORDS or function.name in BUILTINS or not is_declared:
@@ -262,6 +269,8 @@ def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
         return Join(parts, origin)
     if name.text in layers:
         return LayerValue(network, layers[name.text])
+    if name.text == network.input_name:
+        return InputValue(network)
     if name.text in _LATER_ATTRIBUTES:
         raise not_yet(f"`.{name.text}`", name.span)
     near = closest(name.text, [*layers, "weights", "biases"])
@@ -316,6 +325,8 @@ def _as_number(value: Value, expr: nodes.Expr) -> str:
     match value:
         case LayerValue(layer=layer):
             return f"its weights are `{text}.weights`" if layer.decisions else f"count its units: `count(used({text}))`"
+        case InputValue() | FeaturesValue():
+            return f"count its features in use: `count(used({text}))`"
         case Units():
             return f"count those in use: `count(used({text}))`"
         case Network():

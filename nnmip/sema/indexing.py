@@ -44,13 +44,14 @@ def read_index(
         if isinstance(index, nodes.Slice):
             picks.append(_read_slice(elaborator, index, size))
             continue
-        position = _named_position(elaborator, index, columns) if columns.names and axis == columns.axis else None
+        named = columns.names and axis == columns.axis
+        position = _named_position(elaborator, index, size, base, columns) if named else None
         picks.append(_read_position(elaborator, index, size, base) if position is None else position)
     places = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     return np.asarray(places[tuple(picks)])
 
 
-def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns) -> int | None:
+def _named_position(elaborator: Elaborator, index: nodes.Expr, size: int, base: Span, columns: Columns) -> int | None:
     """The position of a column that is named, plain or in quotes; None for any other index."""
     match index:
         case nodes.Ref(name=name):
@@ -60,15 +61,33 @@ def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns)
         case _:
             return None
     is_bound = isinstance(index, nodes.Ref) and name in elaborator.bound
-    if is_bound and name not in columns.names:
-        return None
-    if is_bound:
-        message = f"`{name}` is a column of `{columns.data}` and a bound name"
-        raise fail("NNM0202", message, index.span, help="choose another name for the index")
     if name not in columns.names:
-        if declared is None and name not in elaborator.scope.broken:
+        if not is_bound and declared is None and name not in elaborator.scope.broken:
             raise _unknown_column(name, index.span, columns)
         return None
+    check_unambiguous(elaborator, index, name, columns)
+    position = columns.names.index(name)
+    check_width(name, position, size, base, index.span, columns)
+    return position
+
+
+def check_width(name: str, last: int, size: int, base: Span, span: Span, columns: Columns) -> None:
+    """NNM0301 for a column behind the last entry, because the network reads fewer features than the table has."""
+    if last >= size:
+        message = (
+            f"`{name}` is a column of `{columns.data}` with {len(columns.names)} features, {quoted(base)} has {size}"
+        )
+        raise fail("NNM0301", message, span)
+
+
+def check_unambiguous(elaborator: Elaborator, index: nodes.Expr, name: str, columns: Columns) -> None:
+    """NNM0202 where the plain name of a column is that of something else too; a name in quotes is a column."""
+    if not isinstance(index, nodes.Ref):
+        return
+    if name in elaborator.bound:
+        message = f"`{name}` is a column of `{columns.data}` and a bound name"
+        raise fail("NNM0202", message, index.span, help="choose another name for the index")
+    declared = elaborator.scope.declarations.get(name)
     if declared is not None:
         raise fail(
             "NNM0202",
@@ -77,7 +96,6 @@ def _named_position(elaborator: Elaborator, index: nodes.Expr, columns: Columns)
             secondary=(Label(declared.name.span, "declared here"),),
             help=f"rename one of them; a column is renamed by `features {name} as new_name`",
         )
-    return columns.names.index(name)
 
 
 def _unknown_column(name: str, span: Span, columns: Columns) -> DiagnosticError:

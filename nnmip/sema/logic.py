@@ -15,6 +15,8 @@ from nnmip.sema.domains import read_domain
 from nnmip.sema.steps import is_whole, with_strictness
 from nnmip.sema.values import (
     NODE_TYPES,
+    FeaturesValue,
+    InputValue,
     Poisoned,
     RowValue,
     Value,
@@ -249,6 +251,6 @@ def as_truth(value: Value, expr: nodes.Expr, wanted: str) -> Node:
         return value
     is_number = isinstance(value, NODE_TYPES) and not isinstance(value, Units)
     help = f"compare it: `{short_text_of(expr.span)} <= 1`" if is_number else ""
-    if isinstance(value, Units):
+    if isinstance(value, Units | InputValue | FeaturesValue):
         help = f"write `used({short_text_of(expr.span)})`"
     raise fail("NNM0205", f"{wanted}, and this is {describe(value)}", expr.span, help=help)

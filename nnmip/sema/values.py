@@ -18,6 +18,7 @@ from nnmip.hir.core import (
     Constant,
     Fold,
     Gather,
+    IntArray,
     Join,
     Junction,
     Layer,
@@ -52,6 +53,25 @@ class LayerValue:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class InputValue:
+    """The input of a network, as in `clf.x`."""
+
+    network: Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeaturesValue:
+    """Entries of the input of a network, as in `clf.x[2]`: `places` are their positions, of the shape that is picked.
+
+    `is_column` says that they are all features of one one-hot column, as in `clf.x[colour]`, and count as one thing.
+    """
+
+    network: Network
+    places: IntArray
+    is_column: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class RowValue:
     """A row of a data set, as in `forall s in train: ...`."""
 
@@ -71,7 +91,7 @@ class RowValue:
         return float(self.data.labels[self.position]) if column == self.data.label_name else None
 
 
-Value = Node | LayerValue | Network | Dataset | RowValue
+Value = Node | LayerValue | InputValue | FeaturesValue | Network | Dataset | RowValue
 
 NODE_TYPES = (
     *(Constant, Reference, Gather, Join, Plus, Scale, Units, LayerOutput, Apply),
@@ -93,6 +113,10 @@ def describe(value: Value) -> str:
     match value:
         case LayerValue():
             return "a layer"
+        case InputValue():
+            return "the input of a network"
+        case FeaturesValue():
+            return "features of the input"
         case Network():
             return "a network"
         case Dataset():

@@ -11,9 +11,21 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.sema.features import used_features
 from nnmip.sema.losses import check_loss, check_same_columns
 from nnmip.sema.strictness import resolve_strictness
-from nnmip.sema.values import NODE_TYPES, LayerValue, Value, describe, fail, listed, not_yet, short_text_of
+from nnmip.sema.values import (
+    NODE_TYPES,
+    FeaturesValue,
+    InputValue,
+    LayerValue,
+    Value,
+    describe,
+    fail,
+    listed,
+    not_yet,
+    short_text_of,
+)
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -103,6 +115,8 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
     if isinstance(value, LayerValue):
         places = np.arange(value.layer.units)
         value = Units(value.network.name, value.layer.name, places, Origin(expr.span, value.layer.path))
+    if word == "used" and isinstance(value, InputValue | FeaturesValue):
+        return used_features(value, expr.span)
     if not isinstance(value, Units):
         help = _instead(value, Kind.UNITS, word, expr.span)
         message = f"`{word}` needs {Kind.UNITS.value} here, and this is {describe(value)}"
@@ -125,11 +139,13 @@ def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
     match kind, value:
         case Kind.TENSOR, Network():
             return f"write `{word}({text}.weights)`"
+        case Kind.TENSOR, InputValue():
+            return f"count its features in use: `count(used({text}))`"
         case Kind.TENSOR, LayerValue(layer=layer) if layer.decisions:
             return f"write `{word}({text}.weights)`"
         case Kind.TENSOR, LayerValue(network=network, layer=layer):
             return _instead_of_units(network, layer, text, word)
-        case Kind.BOOLEANS, LayerValue() | Units():
+        case Kind.BOOLEANS, LayerValue() | InputValue() | FeaturesValue() | Units():
             return f"write `{word}(used({text}))`"
         case Kind.UNITS, Network():
             names = [layer.name for layer in value.layers if not layer.decisions] or [value.layers[0].name]
@@ -148,8 +164,7 @@ def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> s
 
 def _check_has_weights(elaborator: Elaborator, units: Units, span: Span) -> None:
     """NNM0205 where nothing with weights makes the units: the inputs of a network are not its units."""
-    network = elaborator.scope.resolve(units.network, span)
-    assert isinstance(network, Network)
+    network = elaborator.network(units.network, span)
     name = units.layer
     while name != network.input_name:
         layer = network.layer(name)

@@ -57,6 +57,17 @@ ABC = "0,a\n1,b\n2,c\n1,c\n1,b\n"
 TARGETS = "0,0\n1,2\n2,1\n1,0.5\n1,2\n"
 XOR = "0,0,neg\n1,0,pos\n0,1,pos\n1,1,neg\n"
 
+TWO = "0,1,neg\n1,0,pos\n2,1,pos\n1,2,neg\n"
+KINDS = "0,red,neg\n1,blue,pos\n2,green,pos\n1,red,neg\n"
+
+
+def one_hot(layers: str, goal: str, *constraints: str) -> Model:
+    """A model whose second column has three kinds, so that the input has four entries."""
+    plain = model(layers, goal, *constraints, rows=KINDS)
+    text = plain.text.replace("features f0, f1", "features f0\n  features f1 as onehot").replace("real[2]", "real[4]")
+    return Model(text, plain.tables)
+
+
 CORNERS: dict[str, Model] = {
     "l0 of integers without a negative value, maximised": model(
         LINEAR.format(w="0..4"), "maximize l0(net.weights) - hinge(net, train)", "sum(net.o.weights) <= 0"
@@ -145,6 +156,42 @@ CORNERS: dict[str, Model] = {
         "minimize norm_1(net.weights) + hinge(net, train)",
         "count(used(net.a)) >= 1",
         "l0(net.h.weights) = 1",
+    ),
+    "few features, as much weight as can be": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=""),
+        "maximize norm_1(net.h.weights) - hinge(net, train)",
+        "features(net) <= 1",
+        rows=TWO,
+    ),
+    "a feature that must be read, as little weight as can be": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=PRUNE),
+        "minimize norm_1(net.h.weights) + 0.1 * norm_1(net.o.weights) + 0.01 * hinge(net, train)",
+        "used(net.x[f1])",
+        rows=TWO,
+    ),
+    "one feature only with the other": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "minimize hinge(net, train)",
+        "used(net.x[f0]) -> used(net.x[f1])",
+        "not used(net.x[f1])",
+        rows=TWO,
+    ),
+    "features of pruned units, which have weights that cannot be 0": model(
+        HIDDEN.format(w="{-1, 1}", v="{-1, 1}", prune=PRUNE),
+        "minimize hinge(net, train) + 0.3 * features(net)",
+        rows=TWO,
+    ),
+    "a one-hot column counts once, from above": one_hot(
+        LINEAR.format(w="{-1, 0, 1}"), "maximize norm_1(net.weights) - hinge(net, train)", "features(net) <= 1"
+    ),
+    "a one-hot column counts once, from below": one_hot(
+        LINEAR.format(w="{-1, 0, 1}"), "minimize norm_1(net.weights) + 0.01 * hinge(net, train)", "features(net) >= 2"
+    ),
+    "a one-hot column in a rule": one_hot(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize features(net) - hinge(net, train) - 0.1 * l0(net.weights)",
+        "used(net.x[f1]) -> not used(net.x[f0])",
+        'used(net.x["f1_blue"])',
     ),
     "a single value": model(LINEAR.format(w="{0.5}"), "minimize hinge(net, train) + l0(net.weights)"),
     "rows that contradict each other": model(

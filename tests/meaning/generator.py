@@ -248,6 +248,7 @@ class _Writer:
         found = [f"l0({pick(self.choose, tensors)})", f"norm_1({pick(self.choose, tensors)})"]
         found.append(f"sum({pick(self.choose, tensors)})")
         found += [f"count(used(net.{layer.output}))" for layer in self.layers]
+        found.append(pick(self.choose, ("features(net)", "count(used(net.x))")))
         return found
 
     # ---- constraints -------------------------------------------------------------------------------------------
@@ -323,6 +324,8 @@ class _Writer:
             f"count(used({unit})) <= 0",
             f"count(used(net.{layer.output}[0:1])) {pick(choose, ('<=', '>='))} {choose.integer(0, 1)}",
             f"used(net.{layer.output})",
+            f"features(net) {self._op()} {choose.integer(0, self.features)}",
+            f"used(net.x[{choose.integer(0, self.features - 1)}])",
         )
         return pick(choose, forms)
 

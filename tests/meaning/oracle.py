@@ -264,10 +264,22 @@ class BatchMeaning:
             values[layer.name] = a
         return values
 
+    def _read(self, network: Network, units: Units) -> FloatArray:
+        """Which entries of the input some layer has a nonzero weight for."""
+        columns = [
+            self.batch.values[f"{layer.path}.weights"]
+            for layer in network.layers
+            if layer.inputs == (network.input_name,)
+        ]
+        read = (np.concatenate(columns, axis=1) != 0).any(axis=1)
+        return read[:, units.index.reshape(-1)].reshape(self.batch.size, *units.index.shape).astype(float)
+
     def _used(self, node: Apply) -> FloatArray:
         (units,) = node.operands
         assert isinstance(units, Units)
         network = self.program.network(units.network)
+        if units.layer == network.input_name:
+            return self._read(network, units)
         source = _weighted_source(network)
         layer = source[units.layer]
         coming = np.zeros((self.batch.size, layer.units), dtype=bool)

@@ -47,11 +47,25 @@ class Rules:
     # ---- atoms -------------------------------------------------------------------------------------------------
 
     def _atoms(self) -> tuple[Callable[[], str], ...]:
-        return self._used, self._nonzero, self._order, self._order, self._membership, self._known, self._norm
+        return (
+            self._used,
+            self._read,
+            self._nonzero,
+            self._order,
+            self._order,
+            self._membership,
+            self._known,
+            self._norm,
+        )
 
     def _used(self) -> str:
         layer = _pick(self.choose, self.layers)
         return f"used(net.{layer.output}[{self.choose.integer(0, layer.units - 1)}])"
+
+    def _read(self) -> str:
+        width = self.layers[0].width
+        forms = (f"used(net.x[{self.choose.integer(0, width - 1)}])", f"features(net) {self._op()} 1")
+        return _pick(self.choose, forms)
 
     def _entry(self) -> str:
         choose = self.choose

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from nnmip.bounds.interval import Interval, matmul
-from nnmip.hir.core import Program
+from nnmip.hir.core import Fold, Program
+from nnmip.lowering.base import Polarity
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
+from nnmip.lowering.expressions import lower_expression
+from nnmip.lowering.logic import lower_fold
 from nnmip.lowering.lower import lower_program
 from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
@@ -61,6 +64,7 @@ DROPPED = (
     "used.in.each0",
     "used.in.some",
     "used.out.some",
+    "used.out.each0",
     ".product.upper",
     ".product.lower",
     ".product.rest_upper",
@@ -261,6 +265,19 @@ def test_a_largest_with_wrong_bounds_is_noticed(
 def test_a_side_that_is_not_flipped_is_noticed(place: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"nnmip.lowering.{place}.scaled", lambda polarity, factor: polarity)
     assert first_disagreement(known) is not None
+
+
+def test_features_of_a_column_that_count_one_by_one_are_noticed(
+    known: list[Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(low: Any, node: Fold, polarity: Polarity) -> Affine:
+        if node.op == "or" and node.operand.shape == (3,):
+            return lower_expression(low, node.operand, polarity).sum(axis=-1)
+        return lower_fold(low, node, polarity)
+
+    of_columns = [entry for entry in known if "as onehot" in entry[1].source.text]
+    monkeypatch.setattr("nnmip.lowering.logic.lower_fold", faulty)
+    assert first_disagreement(of_columns) is not None
 
 
 @pytest.mark.parametrize("encoding", [PiecesEncoding, IntegerEncoding])
