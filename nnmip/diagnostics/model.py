@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,6 +54,8 @@ class Diagnostic:
 
     def _repr_html_(self) -> str:
         """For notebooks."""
+        import html
+
         return f"<pre>{html.escape(str(self))}</pre>"
 
 

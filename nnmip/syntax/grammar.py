@@ -60,10 +60,11 @@ class Grammar:
     def feed(self, tokens: list[Token], start: str) -> Any:
         """What the builder makes of `tokens`, read as the rule `start`. Raises Stuck at the first wrong token."""
         parser = self.lark.parse_interactive(start=start)
+        take = parser.parser_state.feed_token  # that of the parser itself only adds a call for each token
         index = 0
         try:
             for index, token in enumerate(tokens):  # noqa: B007
-                parser.feed_token(token)
+                take(token)
             index = len(tokens)
             return parser.feed_eof(tokens[-1] if tokens else None)
         except lark.UnexpectedToken:

@@ -6,65 +6,90 @@ from dataclasses import dataclass
 
 from nnmip.source import SourceFile, Span
 
+
+class Node:
+    """What all parts of the tree share. Two are equal that are of one kind and have equal fields.
+
+    Written once here: making these methods for each kind would take a fifth of the time of a first parse.
+    """
+
+    __slots__: tuple[str, ...] = ()
+
+    def _values(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return isinstance(other, Node) and self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._values()))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
+        return f"{type(self).__name__}({shown})"
+
+
 # ---- expressions -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Name(Node):
     """A name where it is declared or used as a label, not an expression."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Ref(Node):
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Number(Node):
     """A literal; `value` is an int exactly when the text has no point and no exponent."""
 
     value: int | float
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class String:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class String(Node):
     value: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Boolean:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Boolean(Node):
     value: bool
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Paren:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Paren(Node):
     inner: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class ListLiteral:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ListLiteral(Node):
     """`[a, b, c]`. After `in`, two elements are the ends of an interval."""
 
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class SetLiteral:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SetLiteral(Node):
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Unary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Unary(Node):
     """`op` is one of `-`, `+`, `not`."""
 
     op: str
@@ -72,8 +97,8 @@ class Unary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Binary:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Binary(Node):
     """`op` is one of `+ - * / and or xor -> <->`."""
 
     op: str
@@ -82,8 +107,8 @@ class Binary:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Chain(Node):
     """`a <= b < c`: operands one longer than ops; ops among `= != <= >= < >`."""
 
     operands: tuple[Expr, ...]
@@ -91,8 +116,8 @@ class Chain:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Member(Node):
     """`x in D` or `x not in D`."""
 
     element: Expr
@@ -101,8 +126,8 @@ class Member:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Binder:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Binder(Node):
     """`i in D`, with an optional type before `in` (`x : real[2] in [0, 1]`)."""
 
     name: Name
@@ -111,8 +136,8 @@ class Binder:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Quantified:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Quantified(Node):
     """`kind` is `forall` or `exists`."""
 
     kind: str
@@ -122,44 +147,44 @@ class Quantified:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Conditional:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Conditional(Node):
     condition: Expr
     then: Expr
     otherwise: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Attribute(Node):
     base: Expr
     name: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Slice(Node):
     start: Expr | None
     stop: Expr | None
     step: Expr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Subscript:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Subscript(Node):
     base: Expr
     indices: tuple[Expr | Slice, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Positional:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Positional(Node):
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Named(Node):
     """`units: 4`."""
 
     name: Name
@@ -167,8 +192,8 @@ class Named:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class DomainArgument:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DomainArgument(Node):
     """`weights in {-1, 0, 1}`: a membership of a bare name standing alone as an argument."""
 
     name: Name
@@ -176,8 +201,8 @@ class DomainArgument:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Each(Node):
     """`i in A, j in B where p: e` inside a call."""
 
     binders: tuple[Binder, ...]
@@ -189,8 +214,8 @@ class Each:
 Argument = Positional | Named | DomainArgument | Each
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Call(Node):
     function: Expr
     arguments: tuple[Argument, ...]
     span: Span
@@ -231,8 +256,8 @@ def left_spine(expr: Expr) -> tuple[Expr, tuple[Binary, ...]]:
 # ---- domains and types -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Range(Node):
     """`low..high` (both included) or `low..<high` (`half_open`)."""
 
     low: Expr
@@ -241,8 +266,8 @@ class Range:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Stepped:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Stepped(Node):
     """`piece step s`."""
 
     piece: Range | Expr
@@ -250,8 +275,8 @@ class Stepped:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Union(Node):
     """`A | B | C`, flattened."""
 
     pieces: tuple[Range | Stepped | Expr, ...]
@@ -261,8 +286,8 @@ class Union:
 DomainExpr = Union | Stepped | Range | Expr
 
 
-@dataclass(frozen=True, slots=True)
-class TypeExpr:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TypeExpr(Node):
     """`real[2, 3]`: `base` is `real`, `int` or `bool`."""
 
     base: str
@@ -273,28 +298,28 @@ class TypeExpr:
 # ---- declarations ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Header(Node):
     version: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Annotation(Node):
     name: Name
     arguments: tuple[Argument, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Include:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Include(Node):
     path: String
     annotations: tuple[Annotation, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Param(Node):
     name: Name
     type: TypeExpr
     domain: DomainExpr | None
@@ -303,8 +328,8 @@ class Param:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Var:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Var(Node):
     name: Name
     type: TypeExpr
     domain: DomainExpr | None
@@ -312,8 +337,8 @@ class Var:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Let:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Let(Node):
     name: Name
     type: TypeExpr | None
     value: Expr
@@ -321,8 +346,8 @@ class Let:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Column(Node):
     """A column: its name in the file and, after `as`, its name in the model; `onehot` after `as onehot`."""
 
     source: Name
@@ -331,15 +356,15 @@ class Column:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Features(Node):
     columns: tuple[Column, ...]
     scale: Expr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Code(Node):
     """`setosa: -1` in a label coding, or `setosa` in a list of classes; the key is the text of the cell."""
 
     key: Name
@@ -347,35 +372,35 @@ class Code:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class LabelField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LabelField(Node):
     column: Column
     coding: tuple[Code, ...] | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class TargetField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class TargetField(Node):
     """`target y, z`: the columns that a regression predicts."""
 
     columns: tuple[Column, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class WeightField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WeightField(Node):
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class WhereField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WhereField(Node):
     condition: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class MissingField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class MissingField(Node):
     """`missing drop rows` or `missing fill mean`: what becomes of missing cells."""
 
     action: Name
@@ -383,8 +408,8 @@ class MissingField:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class SplitField:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SplitField(Node):
     """`split test 0.3 seed 1`: the share of rows that is kept apart."""
 
     part: Name
@@ -396,8 +421,8 @@ class SplitField:
 DataField = Features | LabelField | TargetField | WeightField | WhereField | MissingField | SplitField
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Data(Node):
     """A table or a tensor; without a `source` it is bound from outside."""
 
     name: Name
@@ -408,24 +433,24 @@ class Data:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Input(Node):
     name: Name
     type: TypeExpr
     domain: DomainExpr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Layer(Node):
     name: Name
     value: Expr
     annotations: tuple[Annotation, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Network(Node):
     name: Name
     inputs: tuple[Input, ...]
     layers: tuple[Layer, ...]
@@ -434,8 +459,8 @@ class Network:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class NetworkFile:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NetworkFile(Node):
     """`network f = onnx("f.onnx")`."""
 
     name: Name
@@ -444,8 +469,8 @@ class NetworkFile:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Constraint(Node):
     name: Name
     sentence: str | None
     body: Expr
@@ -453,8 +478,8 @@ class Constraint:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Stage(Node):
     """One stage of a goal; `sense` is None where a later stage leaves it out."""
 
     sense: str | None
@@ -462,8 +487,8 @@ class Stage:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Goal(Node):
     """`minimize a then b`: `sense` is `minimize` or `maximize`, the sense of the first stage."""
 
     sense: str
@@ -472,14 +497,14 @@ class Goal:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Satisfy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Satisfy(Node):
     annotations: tuple[Annotation, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Verify:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Verify(Node):
     name: Name
     sentence: str | None
     given: tuple[Binder, ...]
@@ -492,16 +517,16 @@ class Verify:
 Declaration = Include | Param | Var | Let | Data | Network | NetworkFile | Constraint | Goal | Satisfy | Verify
 
 
-@dataclass(frozen=True, slots=True)
-class Comment:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comment(Node):
     """`# text`, or documentation where it starts with exactly two `#`."""
 
     text: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class File:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class File(Node):
     """A whole text; `comments` has all of them in the order of the text, wherever they stand."""
 
     source: SourceFile

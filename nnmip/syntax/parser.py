@@ -15,7 +15,7 @@ from nnmip.syntax import nodes
 from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
-from nnmip.syntax.recovery import Recovered, declared_name, recover
+from nnmip.syntax.recovered import Recovered, declared_name
 from nnmip.syntax.walk import dump_html
 
 _OPENING = tuple(
@@ -45,9 +45,10 @@ class ParseResult:
 
 def parse(source: SourceFile) -> ParseResult:
     """The syntax tree of `source`. Never raises on what the user wrote: every defect is a diagnostic with its span."""
-    grammar = load_grammar()
-    with grammar.lock, _collector_paused():
-        return _parse(grammar, source)
+    with _collector_paused():
+        grammar = load_grammar()
+        with grammar.lock:
+            return _parse(grammar, source)
 
 
 def parse_expression(source: SourceFile) -> nodes.Expr | None:
@@ -92,6 +93,8 @@ def _read(grammar: Grammar, tokens: list[Token]) -> Recovered:
     try:
         header, declarations = grammar.feed(tokens, "file")
     except Stuck:
+        from nnmip.syntax.recovery import recover  # a good text needs none of it
+
         grammar.builder.diagnostics.clear()
         return recover(grammar, tokens)
     return Recovered(header, declarations, (), frozenset())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 
 from lark import Token
@@ -13,17 +12,8 @@ from nnmip.syntax import nodes
 from nnmip.syntax.explain import explain
 from nnmip.syntax.grammar import Grammar, Stuck
 from nnmip.syntax.header import unreadable_header
+from nnmip.syntax.recovered import Recovered, declared_name
 from nnmip.syntax.tokens import STARTERS, Brackets, match_brackets, opens_line
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """`broken` has the names that unreadable declarations would have declared."""
-
-    header: nodes.Header | None
-    declarations: tuple[nodes.Declaration, ...]
-    diagnostics: tuple[Diagnostic, ...]
-    broken: frozenset[str]
 
 
 def recover(grammar: Grammar, tokens: list[Token]) -> Recovered:
@@ -56,12 +46,6 @@ def _before_wrong_line(grammar: Grammar, piece: list[Token], wrong: int) -> tupl
         del grammar.builder.diagnostics[found:]
         return ()
     return declarations
-
-
-def declared_name(declaration: nodes.Declaration) -> tuple[str, ...]:
-    """The name that `declaration` declares, if it declares one."""
-    name: nodes.Name | None = getattr(declaration, "name", None)
-    return (name.text,) if name is not None else ()
 
 
 def _split_header(grammar: Grammar, tokens: list[Token]) -> tuple[nodes.Header | None, list[Token], list[Diagnostic]]:
