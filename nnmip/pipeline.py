@@ -7,15 +7,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
+from nnmip.passes.base import Analysed, Level, Pass, check_order
+from nnmip.passes.registry import HIR_PASSES
 from nnmip.sema.model import build_program
 from nnmip.source import SourceFile
 from nnmip.syntax.parser import ParseResult, parse
@@ -31,6 +33,55 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
 Parameters = Mapping[str, str | float | Path]
+
+
+@dataclass(frozen=True)
+class Parse(Pass):
+    """The syntax tree of the file and what is wrong with its text."""
+
+    name: ClassVar[str] = "parse"
+    does: ClassVar[str] = "reads the text into a syntax tree that keeps comments"
+    takes: ClassVar[Level] = Level.TEXT
+    gives: ClassVar[Level] = Level.TREE
+
+    def run(self, ir: SourceFile, job: Model) -> ParseResult:
+        return parse(ir)
+
+
+@dataclass(frozen=True)
+class Check(Pass):
+    """The HIR, None where the file has errors."""
+
+    name: ClassVar[str] = "check"
+    does: ClassVar[str] = "resolves names, reads the data and checks types, shapes and products: what the model means"
+    takes: ClassVar[Level] = Level.TREE
+    gives: ClassVar[Level] = Level.HIR
+
+    def run(self, ir: ParseResult, job: Model) -> Analysed | None:
+        program = build_program(ir, job.directory, job.parameters, job.found, job.bound)
+        return None if program is None else Analysed(program)
+
+
+@dataclass(frozen=True)
+class Lower(Pass):
+    """The MILP of the first goal with its way back."""
+
+    name: ClassVar[str] = "lower"
+    does: ClassVar[str] = "writes the goal and every constraint as linear rows over bounded columns"
+    takes: ClassVar[Level] = Level.HIR
+    gives: ClassVar[Level] = Level.MILP
+    after: ClassVar[tuple[str, ...]] = ("bounds", "symmetry")
+
+    def run(self, ir: Analysed, job: Model) -> Lowered:
+        from nnmip.lowering.lower import lower_analysed
+
+        return lower_analysed(ir)
+
+
+PASSES: tuple[Pass, ...] = (Parse(), Check(), *HIR_PASSES, Lower())
+"""Every pass from the text to the rows, in the order in which they run."""
+
+check_order(PASSES)
 
 
 class Model:
@@ -53,7 +104,8 @@ class Model:
         self.parameters = {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
         self.bound = dict(bound or {})
         self.times: dict[str, float] = {}
-        self._found = Diagnostics()
+        self.found = Diagnostics()
+        self._made: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"Model({self.source.path!r})"
@@ -77,30 +129,44 @@ class Model:
                 bound[name] = value
         return Model(self.source, self.directory, texts, bound)
 
-    @cached_property
+    def after(self, name: str) -> Any:
+        """What the model is after the pass called `name`; every pass runs once, when first needed.
+
+        `parse` gives a `ParseResult`, `check` and the passes over the HIR an `Analysed`, `lower` a `Lowered`. Raises
+        ValueError for a name that no pass has, DiagnosticError with every error of the model found on the way.
+        """
+        if name not in {step.name for step in PASSES}:
+            known = ", ".join(step.name for step in PASSES)
+            raise ValueError(f"no pass is called `{name}`; the passes are {known}")
+        ir: Any = self.source
+        for step in PASSES:
+            if step.name not in self._made:
+                self._made[step.name] = self._timed(step.name, partial(step.run, ir, self))
+            ir = self._made[step.name]
+            if ir is None:
+                self.found.raise_errors()
+            if step.name == name:
+                break
+        return ir
+
+    @property
     def parsed(self) -> ParseResult:
         """The syntax tree and what is wrong with the text."""
-        return self._timed("parse", lambda: parse(self.source))
-
-    @cached_property
-    def _built(self) -> Program | None:
-        parsed = self.parsed
-        return self._timed(
-            "check", lambda: build_program(parsed, self.directory, self.parameters, self._found, self.bound)
-        )
+        parsed: ParseResult = self.after("parse")
+        return parsed
 
     @property
     def program(self) -> Program:
         """The HIR; DiagnosticError with every error of the file where it has some."""
-        program = self._built
-        self._found.raise_errors()
-        assert program is not None
+        program: Program = self.after("check").program
         return program
 
     @cached_property
     def lowered(self) -> Lowered:
         """The MILP of the first goal with its way back; DiagnosticError where any goal has no exact encoding."""
-        lowered = self._timed("lower", lambda: self.lowered_at(self.program))
+        lowered: Lowered = self.after("lower")
+        for warning in lowered.warnings:
+            self.found.add(warning)
         self._check_last_stage()
         return lowered
 
@@ -108,11 +174,11 @@ class Model:
         """The MILP of a program made from this model, such as a later stage of it; its warnings are kept."""
         from nnmip.lowering.lower import lower_program
 
-        if program is self.__dict__.get("_built") and "lowered" in self.__dict__:
+        if program is self.program:
             return self.lowered
         lowered = lower_program(program)
         for warning in lowered.warnings:
-            self._found.add(warning)
+            self.found.add(warning)
         return lowered
 
     def lowered_for(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Lowered:
@@ -164,7 +230,7 @@ class Model:
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What has been found so far, errors and warnings."""
-        return tuple(self._found.items)
+        return tuple(self.found.items)
 
     def check(self) -> tuple[Diagnostic, ...]:
         """Parse, resolve, bind data and encode; every error and warning, in the order of the text."""
@@ -172,8 +238,8 @@ class Model:
             _ = self.lowered
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
-                self._found.add(diagnostic)
-        return tuple(sorted(self._found.items, key=lambda d: (d.span.file.path, d.span.start)))
+                self.found.add(diagnostic)
+        return tuple(sorted(self.found.items, key=lambda d: (d.span.file.path, d.span.start)))
 
     def compile(self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None) -> str:
         """The model as the text of a `lp` or `mps` file; ValueError for another format. Stages are as for `write`."""

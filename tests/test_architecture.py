@@ -40,14 +40,14 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ops": MEANING | BASE | {"bounds"},
     "bounds": MEANING | BASE,
     "sema": MEANING | BASE | {"syntax"},
-    "passes": MEANING | BASE,
+    "passes": MEANING | BASE | {"bounds"},
     "milp": frozenset({"source"}),
     "lowering": MEANING | BASE | {"bounds", "passes", "milp"},
     "formats": BASE | {"milp"},
     "backends": BASE | {"milp"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends"},
-    "report": MEANING | BASE | {"bounds", "lowering", "milp", "backends", "solution"},
+    "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "pipeline": MEANING
     | BASE
     | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},

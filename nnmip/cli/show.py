@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from difflib import get_close_matches
 
 import click
 
@@ -12,13 +13,18 @@ from nnmip.cli.paths import MODEL
 
 @click.command("show")
 @click.argument("file", type=MODEL)
+@click.option("--after", metavar="PASS", help="Print the model after this pass; `--after list` lists the passes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @define_option
-def command(file: str, as_json: bool, define: dict[str, str]) -> int:
-    """Show a model layer by layer: shapes, domains, bounds, stable and open ReLU cases, rows, columns, binaries.
+def command(file: str, after: str | None, as_json: bool, define: dict[str, str]) -> int:
+    """Show a model layer by layer: shapes, decisions, bounds, stable and unstable cases of activations; and the rows,
+    nonzeros, columns and the largest big-M of every layer, loss and constraint.
 
-    `on` and `off` count cases (distinct row, unit) that bounds decide; `open` cases need a binary.
+    A case is a distinct row and a unit; an unstable one needs a binary. `--after PASS` prints the syntax tree, the HIR
+    or the MILP instead, as a pass leaves it.
     """
+    if after is not None:
+        return _show_after(file, after, as_json, define)
     from nnmip.report.model import model_facts, render_model
 
     with errors_as_json(file, as_json):
@@ -29,4 +35,30 @@ def command(file: str, as_json: bool, define: dict[str, str]) -> int:
         print_json(facts)
     else:
         click.echo(render_model(facts), nl=False)
+    return ExitCode.YES
+
+
+def _show_after(file: str, name: str, as_json: bool, define: dict[str, str]) -> int:
+    """Print what the model is after a pass, or the passes."""
+    from nnmip.pipeline import PASSES
+    from nnmip.report.passes import print_ir
+
+    known = [step.name for step in PASSES]
+    if name == "list":
+        width = max(map(len, known))
+        click.echo("\n".join(f"{s.name.ljust(width)}  {s.takes} -> {s.gives}: {s.does}" for s in PASSES))
+        return ExitCode.YES
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        help = f"did you mean `{near[0]}`?" if near else f"the passes are {', '.join(known)}"
+        raise click.UsageError(f"there is no pass `{name}`; {help}")
+    with errors_as_json(file, as_json):
+        model = open_model(file, define)
+        text = print_ir(model.after(name))
+    print_diagnostics(model.diagnostics, sys.stderr)
+    if as_json:
+        done = next(step for step in PASSES if step.name == name)
+        print_json({"model": file, "pass": name, "level": done.gives.value, "text": text})
+    else:
+        click.echo(text, nl=False)
     return ExitCode.YES

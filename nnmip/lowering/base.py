@@ -13,6 +13,7 @@ from nnmip.hir.core import Compare, Layer, Network, Node, Program
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.passes.base import Analysed
 
 if TYPE_CHECKING:
     from nnmip.lowering.decisions import Encoding
@@ -68,14 +69,14 @@ class Passed:
 
 @dataclass(slots=True, eq=False)
 class Lowering:
-    """The state of one lowering: the builder and what has been encoded so far.
+    """The state of one lowering: the builder, what the passes found out, and what has been encoded so far.
 
     kept: for each layer with `prune`, the affine 0/1 tensor of its units. encodings: decisions by path.
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
     to keep it alive. inexact: comparisons whose failing costs more than it would have to.
     """
 
-    program: Program
+    known: Analysed
     builder: MilpBuilder
     encodings: dict[str, Encoding] = field(default_factory=dict)
     kept: dict[str, Affine] = field(default_factory=dict)
@@ -83,6 +84,10 @@ class Lowering:
     lowered: dict[tuple[int, Polarity], tuple[Node, Affine]] = field(default_factory=dict)
     inexact: list[Compare] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def program(self) -> Program:
+        return self.known.program
 
     def label(self, word: str) -> str:
         """A new readable path for the columns and rows of a word: `hinge`, `hinge.2`, ..."""

@@ -92,9 +92,8 @@ class IntervalEncoding(Encoding):
         if self._nonzero is None:
             value, lo, hi = self.value, d.domain.lo, d.domain.hi
             t = low.builder.binaries(f"{d.path}.nonzero", d.shape, d.origin, lambda x, choice: choice[d.path] != 0)
-            low.builder.note_big_m(np.array([lo, hi]), d.origin)
-            low.builder.rows(f"{d.path}.nonzero.upper", value - t * hi, d.origin, ub=0.0)
-            low.builder.rows(f"{d.path}.nonzero.lower", value - t * lo, d.origin, lb=0.0)
+            low.builder.rows(f"{d.path}.nonzero.upper", value - t * hi, d.origin, ub=0.0, big_m=hi)
+            low.builder.rows(f"{d.path}.nonzero.lower", value - t * lo, d.origin, lb=0.0, big_m=lo)
             if self.gate is not None:
                 low.builder.rows(f"{d.path}.nonzero.kept", t - self.gate, d.origin, ub=0.0)
             self._nonzero = t
@@ -149,9 +148,8 @@ class PiecesEncoding(Encoding):
             return inside
 
         t = builder.binaries(f"{d.path}.nonzero", d.shape, d.origin, fill)
-        builder.note_big_m(np.array([lo, hi]), d.origin)
-        builder.rows(f"{d.path}.nonzero.upper", part - t * hi, d.origin, ub=0.0)
-        builder.rows(f"{d.path}.nonzero.lower", part - t * lo, d.origin, lb=0.0)
+        builder.rows(f"{d.path}.nonzero.upper", part - t * hi, d.origin, ub=0.0, big_m=hi)
+        builder.rows(f"{d.path}.nonzero.lower", part - t * lo, d.origin, lb=0.0, big_m=lo)
         builder.rows(f"{d.path}.nonzero.picked", t - _piece(self.picks, piece), d.origin, ub=0.0)
         return t
 
@@ -225,9 +223,8 @@ class IntegerEncoding(Encoding):
             hi, least = (above[-1], above[0]) if len(above) else (0.0, 0.0)
             lo, greatest = (below[0], below[-1]) if len(below) else (0.0, 0.0)
             builder, w = low.builder, self.value
-            builder.note_big_m(np.array([lo, hi]), d.origin)
-            builder.rows(f"{d.path}.nonzero.upper", w - p * hi - n * greatest, d.origin, ub=0.0)
-            builder.rows(f"{d.path}.nonzero.lower", w - n * lo - p * least, d.origin, lb=0.0)
+            builder.rows(f"{d.path}.nonzero.upper", w - p * hi - n * greatest, d.origin, ub=0.0, big_m=hi)
+            builder.rows(f"{d.path}.nonzero.lower", w - n * lo - p * least, d.origin, lb=0.0, big_m=lo)
             if len(above) and len(below):
                 builder.rows(f"{d.path}.nonzero.sign", p + n, d.origin, ub=1.0)
             self._nonzero = p + n
@@ -273,8 +270,8 @@ def _encode_interval(low: Lowering, d: Decision, gate: Affine | None) -> Interva
     ends = (min(lo, 0.0), max(hi, 0.0)) if gate is not None else (lo, hi)
     w = low.builder.columns(d.path, d.shape, *ends, d.origin, lambda x, choice: choice[d.path])
     if gate is not None:
-        low.builder.rows(f"{d.path}.kept.upper", w - gate * hi, d.origin, ub=0.0)
-        low.builder.rows(f"{d.path}.kept.lower", w - gate * lo, d.origin, lb=0.0)
+        low.builder.rows(f"{d.path}.kept.upper", w - gate * hi, d.origin, ub=0.0, big_m=hi)
+        low.builder.rows(f"{d.path}.kept.lower", w - gate * lo, d.origin, lb=0.0, big_m=lo)
     return IntervalEncoding(d, w, gate)
 
 
@@ -301,7 +298,7 @@ def _encode_integer(low: Lowering, d: Decision, gate: Affine | None, step: float
         k = low.builder.columns(f"{d.path}.index", d.shape, 0.0, float(top), d.origin, index, integer=True)
     if gate is None:
         return IntegerEncoding(d, k * step + np.full(d.shape, first), None, k, bits)
-    low.builder.rows(f"{d.path}.kept", k - gate * float(top), d.origin, ub=0.0)
+    low.builder.rows(f"{d.path}.kept", k - gate * float(top), d.origin, ub=0.0, big_m=float(top))
     return IntegerEncoding(d, k * step + gate * first, gate, k, bits)
 
 
@@ -333,8 +330,8 @@ def _encode_pieces(low: Lowering, d: Decision, gate: Affine | None) -> PiecesEnc
             return np.where(chosen(x, choice)[..., i], choice[d.path], 0.0)
 
         w = low.builder.columns(f"{d.path}.part{i}", d.shape, min(lo[i], 0.0), max(hi[i], 0.0), d.origin, part)
-        low.builder.rows(f"{d.path}.part{i}.upper", w - pick * hi[i], d.origin, ub=0.0)
-        low.builder.rows(f"{d.path}.part{i}.lower", w - pick * lo[i], d.origin, lb=0.0)
+        low.builder.rows(f"{d.path}.part{i}.upper", w - pick * hi[i], d.origin, ub=0.0, big_m=hi[i])
+        low.builder.rows(f"{d.path}.part{i}.lower", w - pick * lo[i], d.origin, lb=0.0, big_m=lo[i])
         parts[i] = w
         value = value + w
     return PiecesEncoding(d, value, gate, picks, pieces, parts)

@@ -137,11 +137,10 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
 
     d = low.builder.binaries(path, shape, origin, fill, picked=open_)
     if Polarity.LOWER in polarity:
-        low.builder.note_big_m(hi, origin)
-        rows(f"{path}.if", inner + d * hi, origin, ub=hi, shape=shape, picked=open_)
+        rows(f"{path}.if", inner + d * hi, origin, ub=hi, shape=shape, picked=open_, big_m=hi)
     if Polarity.UPPER in polarity:
-        low.builder.note_big_m(strict - lo, origin)
-        rows(f"{path}.only_if", inner + d * (strict - lo), origin, lb=strict, shape=shape, picked=open_)
+        reach = strict - lo
+        rows(f"{path}.only_if", inner + d * reach, origin, lb=strict, shape=shape, picked=open_, big_m=reach)
         low.note_strictness(node)
     known = np.flatnonzero(~undecided)
     holds = Affine.constant((bounds.hi <= 0).astype(np.float64).reshape(-1)[known])
@@ -223,11 +222,10 @@ def lower_choice(low: Lowering, node: Choose, polarity: Polarity) -> Affine:
         origin,
         lambda x, choice: np.round(c.value(x)) * w.value(x),
     )
-    low.builder.note_big_m(np.stack([lo, hi]), origin)
-    rows(f"{path}.off_upper", p - c * hi, origin, ub=0.0)
-    rows(f"{path}.off_lower", p - c * lo, origin, lb=0.0)
-    rows(f"{path}.on_upper", p - w - c * lo, origin, ub=-lo)
-    rows(f"{path}.on_lower", p - w - c * hi, origin, lb=-hi)
+    rows(f"{path}.off_upper", p - c * hi, origin, ub=0.0, big_m=hi)
+    rows(f"{path}.off_lower", p - c * lo, origin, lb=0.0, big_m=lo)
+    rows(f"{path}.on_upper", p - w - c * lo, origin, ub=-lo, big_m=lo)
+    rows(f"{path}.on_lower", p - w - c * hi, origin, lb=-hi, big_m=hi)
     return otherwise + p
 
 
@@ -295,5 +293,4 @@ def _require_one_of(low: Lowering, path: str, terms: Sequence[Node], shape: tupl
         return
     e = _excess(low, conditional, Polarity.LOWER) + np.zeros(shape)
     hi = np.maximum(bounds_of(low.builder, e).without_tiny().hi, 0.0)
-    low.builder.note_big_m(hi, origin)
-    low.builder.rows(path, e - total * hi, origin, ub=0.0)
+    low.builder.rows(path, e - total * hi, origin, ub=0.0, big_m=hi)

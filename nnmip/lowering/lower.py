@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.core import Assignment, Held, IntArray, Program, Stage
+from nnmip.hir.core import Assignment, Held, Program, Stage
 from nnmip.hir.evaluate import without_removed
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
@@ -17,8 +17,9 @@ from nnmip.lowering.symmetry import order_units, ordered
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import FloatArray, Milp
-from nnmip.passes.symmetry import interchangeable_units
-from nnmip.source import Origin, Span
+from nnmip.passes.base import Analysed
+from nnmip.passes.registry import analyse
+from nnmip.source import GOAL, Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
 SMALLEST, LARGEST = 1e-9, 1e15
@@ -37,7 +38,11 @@ class Lowered:
     sign: float
     warnings: tuple[Diagnostic, ...]
     _low: Lowering
-    _classes: dict[str, IntArray]
+
+    @property
+    def known(self) -> Analysed:
+        """The program with what the passes over it found out."""
+        return self._low.known
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -56,23 +61,29 @@ class Lowered:
 
     def complete(self, assignment: Assignment) -> FloatArray:
         """A value for every column that describes the given network (with equal units put in order)."""
-        network = ordered(self.program, without_removed(self.program, assignment), self._classes)
+        network = ordered(self.program, without_removed(self.program, assignment), self.known.interchangeable)
         choice = dict(network.values)
         choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
         return self._low.builder.complete(choice)
 
 
 def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
+    """Encode a program that no pass has run over yet; `symmetry` says whether equal units are put in order."""
+    known = analyse(program)
+    return lower_analysed(known if symmetry else replace(known, interchangeable={}))
+
+
+def lower_analysed(known: Analysed) -> Lowered:
     """Encode the goal, the stages before it at the values they are held at, and every constraint of a program.
 
     Raises DiagnosticError where something has no exact encoding or a big-M exceeds 1e6.
     """
+    program = known.program
     origin = Origin(Span(program.source, 0, 0), "model")
-    low = Lowering(program, MilpBuilder(origin))
+    low = Lowering(known, MilpBuilder(origin))
     for network in program.networks:
         encode_network(low, network)
-    classes = interchangeable_units(program) if symmetry else {}
-    order_units(low, classes)
+    order_units(low, known.interchangeable)
     sign = 1.0
     if program.goal is not None:
         sign = program.goal.sign
@@ -80,13 +91,14 @@ def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
     for number, held in enumerate(program.held, 1):
         _hold(low, number, program.stages[number - 1], held)
     for constraint in program.constraints:
-        for number, part in enumerate(constraint.parts):
-            path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
-            require(low, path, part)
+        with low.builder.owned_by(f"constraint {constraint.name}"):
+            for number, part in enumerate(constraint.parts):
+                path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
+                require(low, path, part)
     milp = low.builder.build()
     milp.verify()
     _check_numbers(milp, program.goal.origin if program.goal is not None else origin)
-    return Lowered(program, milp, sign, _big_m_warnings(low), low, classes)
+    return Lowered(program, milp, sign, _big_m_warnings(milp), low)
 
 
 def _goal(low: Lowering, stage: Stage) -> Affine:
@@ -95,15 +107,16 @@ def _goal(low: Lowering, stage: Stage) -> Affine:
     parts: list[Affine] = []
     for term in stage.terms:
         polarity = scaled(wanted, np.asarray(term.coefficient))
-        parts.append(lower_expression(low, term.value, polarity) * term.coefficient)
+        with low.builder.owned_by(f"{GOAL} {term.label}"):
+            parts.append(lower_expression(low, term.value, polarity) * term.coefficient)
     return add_up(parts, ())
 
 
 def _hold(low: Lowering, number: int, stage: Stage, held: Held) -> None:
     """An earlier goal at its value; what is encoded is at least (for `maximize` at most) the goal."""
-    low.builder.rows(
-        f"stage.{number}", _goal(low, stage) * stage.sign, stage.origin, ub=stage.sign * held.value + held.room
-    )
+    value, most = _goal(low, stage) * stage.sign, stage.sign * held.value + held.room
+    with low.builder.owned_by(f"{GOAL} before, held"):
+        low.builder.rows(f"stage.{number}", value, stage.origin, ub=most)
 
 
 def _check_numbers(milp: Milp, goal: Origin) -> None:
@@ -143,11 +156,12 @@ def _unusable_number(origin: Origin, what: str) -> DiagnosticError:
     )
 
 
-def _big_m_warnings(low: Lowering) -> tuple[Diagnostic, ...]:
+def _big_m_warnings(milp: Milp) -> tuple[Diagnostic, ...]:
     found = Diagnostics()
-    big_m, origin = low.builder.big_m, low.builder.big_m_origin
-    if origin is None or big_m <= LARGE_M:
+    largest = max(milp.rows, key=lambda block: block.big_m, default=None)
+    if largest is None or largest.big_m <= LARGE_M:
         return ()
+    big_m, origin = largest.big_m, largest.origin
     help = "tighten the domains of the weights, or scale the data: `scale minmax`"
     if big_m > TOO_LARGE_M:
         message = f"`{origin.path}` needs a big-M of {big_m:.3g}; above {TOO_LARGE_M:g} solvers give wrong answers"

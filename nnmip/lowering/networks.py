@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.bounds.interval import Interval
-from nnmip.bounds.table import Bounds, propagate_intervals
+from nnmip.bounds.table import Bounds
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Layer, Network
 from nnmip.lowering.base import Lowering, Passed, Signal
@@ -21,13 +21,15 @@ def encode_network(low: Lowering, network: Network) -> None:
     """Make the keep binaries of every prunable layer and the columns of every decision."""
     for layer in network.layers:
         if layer.prune is not None:
-            low.kept[layer.path] = _keep_binaries(low, layer)
+            with low.builder.owned_by(layer.path):
+                low.kept[layer.path] = _keep_binaries(low, layer)
     for layer in network.layers:
         reads_data = all(name == network.input_name for name in layer.inputs)
-        for decision in layer.decisions:
-            gate = gate_of(low, network, decision)
-            multiplies = decision.role == "weights" and not reads_data
-            low.encodings[decision.path] = encode_decision(low, decision, gate, multiplies)
+        with low.builder.owned_by(layer.path):
+            for decision in layer.decisions:
+                gate = gate_of(low, network, decision)
+                multiplies = decision.role == "weights" and not reads_data
+                low.encodings[decision.path] = encode_decision(low, decision, gate, multiplies)
 
 
 def _keep_binaries(low: Lowering, layer: Layer) -> Affine:
@@ -45,21 +47,22 @@ def apply_network(low: Lowering, network_name: str, data_name: str) -> Passed:
 
 
 def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
-    features = low.program.dataset(data_name).features
-    rows, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
-    bounds = propagate_intervals(network, rows)
+    found = low.known.over(network.name, data_name)
+    rows, bounds = found.rows, found.bounds
     _check_magnitudes(network, bounds)
     several = len({data for name, data in low.program.bindings if name == network.name}) > 1
     signals = {network.input_name: Signal(Affine.constant(rows), Interval.point(rows))}
     for layer in network.layers:
         path = f"{layer.path}.{data_name}" if several else layer.path
         inputs = tuple(signals[name] for name in layer.inputs)
-        signals[layer.name] = LAYER_LOWERINGS[layer.op](low, network, layer, inputs, bounds.outputs[layer.name], path)
+        lower, interval = LAYER_LOWERINGS[layer.op], bounds.outputs[layer.name]
+        with low.builder.owned_by(layer.path):
+            signals[layer.name] = lower(low, network, layer, inputs, interval, path)
     last = signals[network.result_layer]
     n, width = len(rows), int(np.prod(last.value.shape[1:], dtype=np.int64))
     picked = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     scores = Signal(last.value.gather(picked), last.bounds.take(network.result_index))
-    return Passed(scores, signals, first, inverse.reshape(-1))
+    return Passed(scores, signals, found.distinct, found.inverse)
 
 
 def _check_magnitudes(network: Network, bounds: Bounds) -> None:

@@ -89,9 +89,9 @@ def positive_part(
     rows(f"{path}.at_least", h - inner, origin, lb=0.0, shape=shape, picked=open_)
     if Polarity.LOWER in polarity:
         s = low.builder.binaries(f"{path}.phase", shape, origin, lambda x, choice: inner.value(x) > 0, picked=open_)
-        low.builder.note_big_m(np.concatenate([L[open_], U[open_]]), origin)
-        rows(f"{path}.off", h - s * U[open_], origin, ub=0.0, shape=shape, picked=open_)
-        rows(f"{path}.on", h - inner - s * L[open_], origin, ub=-L[open_], shape=shape, picked=open_)
+        lo, hi = L[open_], U[open_]
+        rows(f"{path}.off", h - s * hi, origin, ub=0.0, shape=shape, picked=open_, big_m=hi)
+        rows(f"{path}.on", h - inner - s * lo, origin, ub=-lo, shape=shape, picked=open_, big_m=lo)
         if gate is not None:
             rows(f"{path}.kept", s - gate.gather(open_), origin, ub=0.0, shape=shape, picked=open_)
         phase = scattered([(open_, s)], shape)
@@ -135,9 +135,8 @@ def largest(
     if Polarity.LOWER in polarity and len(open_):
         pick = _picks(low, path, candidates, picked, of_group, len(open_), origin)
         big_m = np.maximum(np.maximum(_best_other(U, is_candidate), least) - L, TINY).reshape(-1)[picked]
-        low.builder.note_big_m(big_m, origin)
         reach = over - inner + pick * big_m
-        low.builder.rows(f"{path}.at_most", reach, origin, ub=big_m, shape=(g, c), picked=picked)
+        low.builder.rows(f"{path}.at_most", reach, origin, ub=big_m, shape=(g, c), picked=picked, big_m=big_m)
     return scattered([(alone, known), (open_, y)], (g,))
 
 

@@ -30,7 +30,6 @@ def activation_product(
         return total
     lo, hi = bounds.lo.reshape(-1)[cases.activation], bounds.hi.reshape(-1)[cases.activation]
     factor = Signal(a.gather(cases.activation), Interval(lo, hi))
-    low.builder.note_big_m(np.concatenate([lo, hi]), origin)
     if isinstance(weights, PiecesEncoding):
         products = disaggregated(low, path, weights, factor, cases, origin)
     else:
@@ -78,8 +77,9 @@ def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, 
     rest = pick.sum(axis=1) * -1.0 + np.ones(len(cases.flat))
     left = a.value - part.sum(axis=1)
     rows = low.builder.rows
-    rows(f"{path}.rest_upper", left - rest * a.bounds.hi, origin, ub=0.0, shape=cases.shape, picked=cases.flat)
-    rows(f"{path}.rest_lower", left - rest * a.bounds.lo, origin, lb=0.0, shape=cases.shape, picked=cases.flat)
+    for name, end, lb, ub in (("upper", a.bounds.hi, -np.inf, 0.0), ("lower", a.bounds.lo, 0.0, np.inf)):
+        inside = left - rest * end
+        rows(f"{path}.rest_{name}", inside, origin, lb=lb, ub=ub, shape=cases.shape, picked=cases.flat, big_m=end)
     return (part * (levels[others] - reference)).sum(axis=1) + a.value * reference
 
 
@@ -104,8 +104,8 @@ def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, case
     shape, picked = cases.split(len(scale))
     rows = low.builder.rows
     left = (q * -1.0) + a.value.reshape((-1, 1))
-    rows(f"{path}.off_upper", left + u * hi, origin, ub=hi, shape=shape, picked=picked)
-    rows(f"{path}.off_lower", left + u * lo, origin, lb=lo, shape=shape, picked=picked)
+    rows(f"{path}.off_upper", left + u * hi, origin, ub=hi, shape=shape, picked=picked, big_m=hi)
+    rows(f"{path}.off_lower", left + u * lo, origin, lb=lo, shape=shape, picked=picked, big_m=lo)
     product = (q * scale).sum(axis=1)
     if weights.gate is None:
         product = product + a.value * first
@@ -128,8 +128,8 @@ def _switched(low: Lowering, path: str, u: Affine, a: Signal, cases: Cases, orig
         lambda x, choice: (u.value(x) * a.value.value(x)[:, None]).reshape(-1),
         picked=picked,
     ).reshape(u.shape)
-    low.builder.rows(f"{path}.upper", q - u * hi, origin, ub=0.0, shape=shape, picked=picked)
-    low.builder.rows(f"{path}.lower", q - u * lo, origin, lb=0.0, shape=shape, picked=picked)
+    low.builder.rows(f"{path}.upper", q - u * hi, origin, ub=0.0, shape=shape, picked=picked, big_m=hi)
+    low.builder.rows(f"{path}.lower", q - u * lo, origin, lb=0.0, shape=shape, picked=picked, big_m=lo)
     return q
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from nnmip.hir.core import Assignment, Decision, FloatArray, IntArray, Layer, Network, Program
 from nnmip.lowering.base import Lowering
 
 
-def order_units(low: Lowering, classes: dict[str, IntArray]) -> None:
+def order_units(low: Lowering, classes: Mapping[str, IntArray]) -> None:
     """One chain for each class of interchangeable units j, j':
 
         g_j >= g_j'        key_j >= key_j' - R (1 - g_j')
@@ -18,20 +20,26 @@ def order_units(low: Lowering, classes: dict[str, IntArray]) -> None:
     only one chain for a class (formulation: sum of lexicographic orders is not valid).
     """
     for network, layer, units in _classes(low.program, classes):
-        before, after = units[:-1], units[1:]
-        pruned = _pruned(network, layer)
-        kept = low.kept[pruned] if pruned is not None else None
-        key, position = _key(network, layer)
-        value = low.encodings[key.path].value
-        difference = value.gather(position[before]) - value.gather(position[after])
-        reach = max(0.0, -min(key.domain.lo, 0.0))
-        if kept is not None:
-            low.builder.rows(f"{layer.path}.order.kept", kept.gather(before) - kept.gather(after), layer.origin, lb=0.0)
-            difference = difference - kept.gather(after) * reach + reach
-        low.builder.rows(f"{layer.path}.order", difference, layer.origin, lb=0.0)
+        with low.builder.owned_by(layer.path):
+            _order(low, network, layer, units)
 
 
-def ordered(program: Program, assignment: Assignment, classes: dict[str, IntArray]) -> Assignment:
+def _order(low: Lowering, network: Network, layer: Layer, units: IntArray) -> None:
+    """The chain of one class."""
+    before, after = units[:-1], units[1:]
+    pruned = _pruned(network, layer)
+    kept = low.kept[pruned] if pruned is not None else None
+    key, position = _key(network, layer)
+    value = low.encodings[key.path].value
+    difference = value.gather(position[before]) - value.gather(position[after])
+    reach = max(0.0, -min(key.domain.lo, 0.0)) if kept is not None else 0.0
+    if kept is not None:
+        low.builder.rows(f"{layer.path}.order.kept", kept.gather(before) - kept.gather(after), layer.origin, lb=0.0)
+        difference = difference - kept.gather(after) * reach + reach
+    low.builder.rows(f"{layer.path}.order", difference, layer.origin, lb=0.0, big_m=reach)
+
+
+def ordered(program: Program, assignment: Assignment, classes: Mapping[str, IntArray]) -> Assignment:
     """The same network with the units of every class in the order that `order_units` imposes."""
     values = {path: array.copy() for path, array in assignment.values.items()}
     kept = {path: array.copy() for path, array in assignment.kept.items()}
@@ -52,7 +60,7 @@ def ordered(program: Program, assignment: Assignment, classes: dict[str, IntArra
     return Assignment(values, kept)
 
 
-def _classes(program: Program, classes: dict[str, IntArray]) -> list[tuple[Network, Layer, IntArray]]:
+def _classes(program: Program, classes: Mapping[str, IntArray]) -> list[tuple[Network, Layer, IntArray]]:
     return [
         (network, layer, classes[layer.path])
         for network in program.networks

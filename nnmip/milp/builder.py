@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,8 @@ class MilpBuilder:
 
     Every block of columns comes with a `fill`: given the vector of all columns with the earlier blocks already
     filled, and the chosen decisions by path, it returns the values of its own. So a choice of the decisions extends
-    to a full solution, which serves as a start for solvers and as a test of the rows.
+    to a full solution, which serves as a start for solvers and as a test of the rows. `owner` is the path of what is
+    being encoded; blocks keep it.
     """
 
     origin: Origin
@@ -42,8 +44,7 @@ class MilpBuilder:
     _row_entries: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     _cost: Affine | None = None
     _one: Affine | None = None
-    big_m: float = 0.0
-    big_m_origin: Origin | None = None
+    owner: str = ""
 
     @property
     def num_columns(self) -> int:
@@ -70,7 +71,7 @@ class MilpBuilder:
         Bounds broadcast to the entries that exist; they must be finite.
         """
         assert all(block.path != path for block in self._columns), f"columns {path} are made twice"
-        block = Block(path, shape, self.num_columns, origin, picked)
+        block = Block(path, shape, self.num_columns, origin, picked, self.owner)
         size = (block.size,) if picked is not None else shape
         lower, upper = (np.broadcast_to(b, size).reshape(-1).astype(np.float64) for b in (lb, ub))
         assert np.isfinite(lower).all() and np.isfinite(upper).all(), f"{path} is not bounded"
@@ -97,11 +98,13 @@ class MilpBuilder:
         ub: FloatArray | float = np.inf,
         shape: Shape | None = None,
         picked: IntArray | None = None,
+        big_m: FloatArray | float = 0.0,
     ) -> None:
         """A row `lb <= expression <= ub` for each entry of `expression`.
 
-        Where the expression is a selection, `shape` and `picked` say which entries of which tensor these are.
-        Entries without columns are dropped where they hold; where not, the row says so on a column fixed at 1.
+        Where the expression is a selection, `shape` and `picked` say which entries of which tensor these are. `big_m`
+        has the constants of the entries that are big-M, for the statistics and the limits. Entries without columns are
+        dropped where they hold; where not, the row says so on a column fixed at 1.
         """
         e = expression.merged()
         const = e.const.reshape(-1)
@@ -120,7 +123,9 @@ class MilpBuilder:
         keep = position[e.entry] >= 0
         if len(present) < e.size:
             picked = present if picked is None else picked[present]
-        block = Block(path, shape if shape is not None else expression.shape, self.num_rows, origin, picked)
+        largest = np.abs(np.broadcast_to(big_m, e.shape).reshape(-1)[present]).max()
+        whole = shape if shape is not None else expression.shape
+        block = Block(path, whole, self.num_rows, origin, picked, self.owner, float(largest))
         self._rows.append(block)
         self._row_lb.append(low[present])
         self._row_ub.append(high[present])
@@ -139,15 +144,18 @@ class MilpBuilder:
         high[false] += 1.0
         return (e + one).merged(), low, high
 
+    @contextmanager
+    def owned_by(self, owner: str) -> Iterator[None]:
+        """Give the blocks that are made inside to `owner`."""
+        before, self.owner = self.owner, owner
+        try:
+            yield
+        finally:
+            self.owner = before
+
     def column_bounds(self) -> tuple[FloatArray, FloatArray]:
         """The lower and the upper bound of every column so far."""
         return _joined(self._col_lb), _joined(self._col_ub)
-
-    def note_big_m(self, constants: FloatArray, origin: Origin) -> None:
-        """Record constants used as big-M, for the statistics and the limits; the origin of the largest is kept."""
-        largest = float(np.abs(constants).max(initial=0.0))
-        if largest > self.big_m:
-            self.big_m, self.big_m_origin = largest, origin
 
     def minimise(self, cost: Affine) -> None:
         """Set the objective, a scalar."""
@@ -189,7 +197,6 @@ class MilpBuilder:
             offset=offset,
             columns=tuple(self._columns),
             rows=tuple(self._rows),
-            big_m=self.big_m,
         )
 
 

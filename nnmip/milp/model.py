@@ -21,7 +21,8 @@ class Block:
     """A run of columns or rows that one statement of the source made.
 
     The entries are those of a tensor of `shape`, row-major, starting at column or row `start`; where only some
-    entries exist (a stable ReLU has no phase), `picked` lists their flat positions in that tensor.
+    entries exist (a stable ReLU has no phase), `picked` lists their flat positions in that tensor. `owner` is the path
+    of what was being encoded, such as `clf.a` or `goal`. `big_m` is the largest constant that rows use as big-M.
     """
 
     path: str
@@ -29,6 +30,8 @@ class Block:
     start: int
     origin: Origin
     picked: IntArray | None = None
+    owner: str = ""
+    big_m: float = 0.0
 
     @property
     def size(self) -> int:
@@ -57,7 +60,6 @@ class Milp:
     """A minimisation in CSR form. Arrays are read-only; infinite bounds are +-inf; `integer` marks integer columns.
 
     `columns` and `rows` partition the indices into named blocks (side tables: no solver reads them).
-    `big_m` is the largest big-M constant that a lowering used, 0 if none.
     """
 
     indptr: IntArray
@@ -72,7 +74,6 @@ class Milp:
     offset: float
     columns: tuple[Block, ...]
     rows: tuple[Block, ...]
-    big_m: float = 0.0
 
     def __post_init__(self) -> None:
         for array in (
@@ -93,12 +94,23 @@ class Milp:
         return len(self.row_lb)
 
     @property
+    def num_two_sided(self) -> int:
+        """How many rows have two different finite sides; files write each of them as two rows."""
+        both = np.isfinite(self.row_lb) & np.isfinite(self.row_ub)
+        return int((both & (self.row_lb != self.row_ub)).sum())
+
+    @property
     def num_columns(self) -> int:
         return len(self.col_lb)
 
     @property
     def num_nonzeros(self) -> int:
         return len(self.data)
+
+    @property
+    def big_m(self) -> float:
+        """The largest big-M constant in a row, 0 if there is none."""
+        return max((block.big_m for block in self.rows), default=0.0)
 
     @cached_property
     def binary(self) -> BoolArray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
 import numpy as np
 
 from nnmip.hir.core import (
@@ -23,8 +26,22 @@ from nnmip.hir.core import (
     Units,
     children,
 )
+from nnmip.passes.base import Analysed, Level, Pass
 
 SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count"})
+
+
+@dataclass(frozen=True)
+class Symmetry(Pass):
+    """Finds interchangeable units; the lowering imposes an order on them."""
+
+    name: ClassVar[str] = "symmetry"
+    does: ClassVar[str] = "finds the units that the model cannot tell apart, so that one order of them can be imposed"
+    takes: ClassVar[Level] = Level.HIR
+    gives: ClassVar[Level] = Level.HIR
+
+    def run(self, ir: Analysed, job: Any) -> Analysed:
+        return replace(ir, interchangeable=interchangeable_units(ir.program))
 
 
 def interchangeable_units(program: Program) -> dict[str, IntArray]:

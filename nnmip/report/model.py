@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from nnmip.bounds.table import propagate_intervals
 from nnmip.data import Dataset
 from nnmip.hir.core import Annotation, Layer, Network, Program
+from nnmip.hir.domain import Domain
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
-from nnmip.milp.statistics import statistics
+from nnmip.milp.statistics import sizes_of, statistics
+from nnmip.passes.base import Analysed
 from nnmip.report.rules import number
 from nnmip.source import GOAL
+
+Sizes = Mapping[str, int | float]
 
 
 def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
     """Parameters, tables, networks layer by layer, goal, constraints and sizes, as plain values."""
-    program = lowered.program
+    program, parts = lowered.program, _parts(lowered)
     return {
         "model": program.source.path,
         "fingerprint": fingerprint,
         "parameters": {name: value.tolist() for name, value in program.parameters},
         "data": {d.name: _data_facts(program, d.name) for d in program.datasets},
-        "networks": {n.name: [_layer_facts(lowered, n, layer) for layer in n.layers] for n in program.networks},
+        "networks": {
+            n.name: [_layer_facts(lowered, n, layer, parts[layer.path]) for layer in n.layers] for n in program.networks
+        },
         "goal": [
             {
                 "sense": s.sense,
@@ -36,7 +42,9 @@ def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
         "constraints": {c.name: c.sentence for c in program.constraints},
         "documentation": dict(program.documentation),
         "annotations": {path: [_annotation(a) for a in found] for path, found in program.annotations},
+        "parts": parts,
         "sizes": statistics(lowered.milp),
+        "two_sided_rows": lowered.milp.num_two_sided,
     }
 
 
@@ -66,44 +74,65 @@ def _scalings(data: Dataset) -> str:
     return ", ".join(dict.fromkeys(kind for name, kind in named if name not in categories)) or "none"
 
 
-def _layer_facts(lowered: Lowered, network: Network, layer: Layer) -> dict[str, Any]:
-    milp = lowered.milp
-    rows = [b for b in milp.rows if _belongs(b, layer)]
-    columns = [b for b in milp.columns if _belongs(b, layer)]
-    starts = [(milp.indptr[b.start], milp.indptr[b.stop]) for b in rows]
+def _layer_facts(lowered: Lowered, network: Network, layer: Layer, sizes: Sizes) -> dict[str, Any]:
     return {
         "name": layer.name,
         "op": layer.op,
         "reads": list(layer.inputs),
         "shape": list(layer.shape),
         "prune": layer.prune,
-        "decisions": {d.role: {"shape": list(d.shape), "domain": str(d.domain)} for d in layer.decisions},
-        **_phases(lowered.program, network, layer),
-        "rows": sum(b.size for b in rows),
-        "columns": sum(b.size for b in columns),
-        "binaries": int(sum(milp.integer[b.start : b.stop].sum() for b in columns)),
-        "nonzeros": int(sum(stop - start for start, stop in starts)),
+        "decisions": {
+            d.role: {"shape": list(d.shape), "domain": str(d.domain), "kind": _kind(d.domain)} for d in layer.decisions
+        },
+        **_phases(lowered.known, network, layer),
+        **sizes,
     }
 
 
-def _belongs(block: Block, layer: Layer) -> bool:
-    """Whether a block was made for a layer; its path starts with that of the layer."""
-    return block.path == layer.path or block.path.startswith(f"{layer.path}.")
+def _kind(domain: Domain) -> str:
+    """What values a decision has: `binary`, `integer`, `finite` (other values), `continuous`, or `mixed`."""
+    if domain.intervals:
+        return "mixed" if domain.values else "continuous"
+    if not all(value.is_integer() for value in domain.values):
+        return "finite"
+    return "binary" if set(domain.values) <= {0.0, 1.0} else "integer"
 
 
-def _phases(program: Program, network: Network, layer: Layer) -> dict[str, Any]:
+def _parts(lowered: Lowered) -> dict[str, Sizes]:
+    """The sizes of what every layer, term of the goal and constraint became; every row and column belongs to one part.
+
+    What is made of a decision or a layer belongs to its layer, whoever asked for it first.
+    """
+    program, milp = lowered.program, lowered.milp
+    layers = [layer.path for network in program.networks for layer in network.layers]
+    goal = [f"{GOAL} {term.label}" for term in program.goal.terms] if program.goal is not None else []
+    owners = [*layers, *goal, *(f"constraint {c.name}" for c in program.constraints)]
+    columns: dict[str, list[Block]] = {owner: [] for owner in owners}
+    rows: dict[str, list[Block]] = {owner: [] for owner in owners}
+    known = sorted(layers, key=len, reverse=True)
+    for blocks, table in ((milp.columns, columns), (milp.rows, rows)):
+        for block in blocks:
+            within = next((p for p in known if block.path == p or block.path.startswith(f"{p}.")), block.owner)
+            table.setdefault(within, []).append(block)
+    return {owner: sizes_of(milp, columns.get(owner, ()), rows.get(owner, ())) for owner in {**columns, **rows}}
+
+
+def _phases(known: Analysed, network: Network, layer: Layer) -> dict[str, Any]:
     """Widest bounds, and for an activation how many cases (distinct row, unit) are stable or unstable."""
-    tables = [program.dataset(d) for n, d in program.bindings if n == network.name]
-    if not tables:
+    found = [over.bounds.outputs for (name, _), over in known.bounds.items() if name == network.name]
+    if not found:
         return {}
-    rows = np.unique(np.concatenate([t.features for t in tables]), axis=0)
-    bounds = propagate_intervals(network, rows).outputs
-    facts: dict[str, Any] = {"lower": float(bounds[layer.name].lo.min()), "upper": float(bounds[layer.name].hi.max())}
+    ends = [bounds[layer.name] for bounds in found]
+    facts: dict[str, Any] = {
+        "lower": min(float(end.lo.min()) for end in ends),
+        "upper": max(float(end.hi.max()) for end in ends),
+    }
     if not layer.decisions:
-        source = bounds[layer.inputs[0]]
-        is_active = source.lo >= 0
-        active, inactive = int(is_active.sum()), int((~is_active & (source.hi <= 0)).sum())
-        facts.update(stable_active=active, stable_inactive=inactive, unstable=source.lo.size - active - inactive)
+        sources = [bounds[layer.inputs[0]] for bounds in found]
+        active = sum(int((source.lo >= 0).sum()) for source in sources)
+        inactive = sum(int(((source.lo < 0) & (source.hi <= 0)).sum()) for source in sources)
+        total = sum(source.lo.size for source in sources)
+        facts.update(stable_active=active, stable_inactive=inactive, unstable=total - active - inactive)
     return facts
 
 
@@ -119,10 +148,10 @@ def render_model(facts: Mapping[str, Any]) -> str:
             f"features {', '.join(data['features'])} (scale {data['scaling']}), label {data['label']}"
         )
     for name, layers in facts["networks"].items():
-        lines.extend(["", *_remarks(facts, name), f"  network {name}"])
+        lines.extend(["", *_remarks(facts, name), f"  network {name}, {_decided(layers)}"])
         for layer in layers:
             lines.extend(_remarks(facts, f"{name}.{layer['name']}", indent="    ", label=f"{layer['name']}: "))
-        lines.extend(_table(layers))
+        lines.extend(_layer_table(layers))
     lines.extend(["", *_remarks(facts, GOAL)])
     for stage in facts["goal"]:
         terms = " + ".join(f"{number(t['coefficient'])} * {t['label']}" for t in stage["terms"])
@@ -130,9 +159,14 @@ def render_model(facts: Mapping[str, Any]) -> str:
     for name, sentence in facts["constraints"].items():
         lines.extend(_remarks(facts, name))
         lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else ""))
-    sizes = facts["sizes"]
-    counts = ", ".join(f"{sizes[key]} {key}" for key in ("rows", "columns", "binaries", "integers", "nonzeros"))
-    lines.append(f"  MILP: {counts}, largest big-M {number(sizes['largest_big_m'])}")
+    goals = len(facts["goal"])
+    lines.extend(
+        ["", f"  the MILP of the first of {goals} goals:" if goals > 1 else "  the MILP:", *_size_table(facts)]
+    )
+    if two_sided := facts["two_sided_rows"]:
+        lines.append(
+            f"  {two_sided} {'rows have' if two_sided > 1 else 'row has'} two sides; files have two rows for each"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -152,30 +186,47 @@ def _value(value: object) -> str:
     return number(value)
 
 
-def _table(layers: list[dict[str, Any]]) -> list[str]:
-    head = (
-        "layer",
-        "op",
-        "shape",
-        "decisions",
-        "bounds",
-        "on",
-        "off",
-        "open",
-        "rows",
-        "columns",
-        "binaries",
-        "nonzeros",
-    )
-    body = [_cells(layer) for layer in layers]
-    widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
-    return ["    " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in [head, *body]]
+def _layer_table(layers: list[dict[str, Any]]) -> list[str]:
+    head = ("layer", "op", "shape", "decisions", "bounds", "stable active", "stable inactive", "unstable")
+    return table([head, *map(_layer_cells, layers)], indent=4)
 
 
-def _cells(layer: Mapping[str, Any]) -> tuple[str, ...]:
-    decisions = ", ".join(f"{role} in {d['domain']}" for role, d in layer["decisions"].items())
+def _layer_cells(layer: Mapping[str, Any]) -> tuple[str, ...]:
+    decisions = ", ".join(f"{prod(d['shape'])} {role} in {d['domain']}" for role, d in layer["decisions"].items())
     prune = f"prune {layer['prune']}" if layer["prune"] else ""
     bounds = f"[{number(layer['lower'])}, {number(layer['upper'])}]" if "lower" in layer else "-"
     phases = [str(layer.get(key, "-")) for key in ("stable_active", "stable_inactive", "unstable")]
-    counts = [str(layer[key]) for key in ("rows", "columns", "binaries", "nonzeros")]
-    return (layer["name"], layer["op"], str(layer["shape"]), decisions or prune or "-", bounds, *phases, *counts)
+    return (layer["name"], layer["op"], str(layer["shape"]), decisions or prune or "-", bounds, *phases)
+
+
+def _decided(layers: list[dict[str, Any]]) -> str:
+    """How many decisions of each kind a network has: `9 decisions: 6 continuous, 3 integer`."""
+    counts: dict[str, int] = {}
+    for decision in (d for layer in layers for d in layer["decisions"].values()):
+        counts[decision["kind"]] = counts.get(decision["kind"], 0) + prod(decision["shape"])
+    listed = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    total = sum(counts.values())
+    return f"{total} decision{'s' if total != 1 else ''}: {listed}"
+
+
+def _size_table(facts: Mapping[str, Any]) -> list[str]:
+    """Rows and columns of every part and of the whole."""
+    head = ("part", "rows", "nonzeros", "columns", "binary", "integer", "continuous", "largest M")
+    parts = [(name, *_size_cells(sizes)) for name, sizes in facts["parts"].items()]
+    return table([head, *parts, ("total", *_size_cells(facts["sizes"]))], indent=2, right=True)
+
+
+def _size_cells(sizes: Sizes) -> tuple[str, ...]:
+    continuous = int(sizes["columns"] - sizes["binaries"] - sizes["integers"])
+    counts = [str(sizes[key]) for key in ("rows", "nonzeros", "columns", "binaries", "integers")]
+    return (*counts, str(continuous), number(sizes["largest_big_m"]) if sizes["largest_big_m"] else "-")
+
+
+def table(rows: Sequence[tuple[str, ...]], *, indent: int, right: bool = False) -> list[str]:
+    """Lines with aligned columns; with `right`, all but the first column are aligned at their ends."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+
+    def cell(i: int, text: str) -> str:
+        return text.rjust(widths[i]) if right and i else text.ljust(widths[i])
+
+    return [" " * indent + "  ".join(cell(i, text) for i, text in enumerate(row)).rstrip() for row in rows]

@@ -185,11 +185,11 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert "  param most = 5" in lines
     assert "  data points: 4 rows (4 distinct) of points.csv, features x0, x1 (scale none), label parity" in lines
     head = next(line for line in lines if line.lstrip().startswith("layer"))
-    assert " ".join(head.split()) == "layer op shape decisions bounds on off open rows columns binaries nonzeros"
+    assert " ".join(head.split()) == "layer op shape decisions bounds stable active stable inactive unstable"
     relu = next(line for line in lines if line.startswith("    a "))
     assert relu.split()[:5] == ["a", "relu", "[2]", "prune", "units"]
     assert "  constraint few: weight budget" in lines
-    assert lines[-1].startswith("  MILP: ")
+    assert lines[-1].startswith("  total ")
 
 
 def test_show_counts_each_case_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,12 +97,25 @@ def test_the_objective_keeps_its_constant() -> None:
     assert milp.objective(np.array([1.0, 3.0])) == 2.0
 
 
-def test_the_largest_big_m_is_kept_with_its_origin() -> None:
-    builder, _ = builder_with(1)
-    other = Origin(ORIGIN.span, "net.a")
-    builder.note_big_m(np.array([-3.0, 2.0]), other)
-    builder.note_big_m(np.array([2.5]), ORIGIN)
-    assert (builder.big_m, builder.big_m_origin) == (3.0, other)
+def test_rows_keep_the_largest_big_m_of_the_entries_that_are_there() -> None:
+    builder, x = builder_with(2)
+    builder.rows("first", x, ORIGIN, lb=0.0, big_m=np.array([-3.0, 2.0]))
+    builder.rows("second", x * np.array([0.0, 1.0]), ORIGIN, lb=0.0, big_m=np.array([7.0, 2.5]))
+    builder.rows("third", x, ORIGIN, lb=0.0)
+    milp = built(builder)
+    assert [(block.path, block.big_m) for block in milp.rows] == [("first", 3.0), ("second", 2.5), ("third", 0.0)]
+    assert milp.big_m == 3.0
+
+
+def test_blocks_keep_who_owns_them() -> None:
+    builder, x = builder_with(1)
+    with builder.owned_by("net"):
+        with builder.owned_by("net.a"):
+            builder.rows("inner", x, ORIGIN, lb=0.0)
+        builder.binaries("b", (1,), ORIGIN, lambda _x, _choice: np.zeros(1))
+    builder.rows("outer", x, ORIGIN, lb=0.0)
+    milp = built(builder)
+    assert [block.owner for block in (*milp.columns, *milp.rows)] == ["", "net", "net.a", ""]
 
 
 def test_an_empty_builder_builds_an_empty_model() -> None:

@@ -70,9 +70,10 @@ def _right(
     """Rows by which a group without an error has every lead that its class needs."""
     shape, picked = required.shape, np.flatnonzero(relevant)
     big_m = np.maximum(required - found.bounds.lo, TINY)[relevant]
-    low.builder.note_big_m(big_m, node.origin)
     reach = found.value.gather(picked) + wrong.gather(picked // shape[1]) * big_m
-    low.builder.rows(f"{path}.right", reach, node.origin, lb=required[relevant], shape=shape, picked=picked)
+    low.builder.rows(
+        f"{path}.right", reach, node.origin, lb=required[relevant], shape=shape, picked=picked, big_m=big_m
+    )
 
 
 def _one_label(low: Lowering, node: Apply, path: str, groups: Groups, wrong: Affine) -> None:
@@ -112,8 +113,8 @@ def _wrong(
         at = np.flatnonzero(relevant.any(axis=1))
         low.builder.rows(f"{path}.some", (some - wrong).gather(at), node.origin, lb=0.0, shape=(shape[0],), picked=at)
     big_m = np.maximum(most - below, TINY)
-    low.builder.note_big_m(big_m, node.origin)
-    low.builder.rows(f"{path}.wrong", inner + picks * big_m, node.origin, ub=below + big_m, shape=shape, picked=picked)
+    reach, ub = inner + picks * big_m, below + big_m
+    low.builder.rows(f"{path}.wrong", reach, node.origin, ub=ub, shape=shape, picked=picked, big_m=big_m)
 
 
 def _without_grid(node: Apply) -> Diagnostic:

@@ -39,7 +39,6 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
         )
         big_m = most[..., None] - np.maximum(bounds.lo, 0.0)
         big_m = np.where(big_m > 0, np.maximum(big_m, TINY), 0.0)
-        low.builder.note_big_m(big_m, origin)
-        rows(f"{path}.at_most", wide - a + r * big_m, origin, ub=big_m)
+        rows(f"{path}.at_most", wide - a + r * big_m, origin, ub=big_m, big_m=big_m)
         rows(f"{path}.one_largest", r.sum(axis=-1), origin, lb=1.0, ub=1.0)
     return m
