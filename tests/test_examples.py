@@ -7,16 +7,22 @@ from pathlib import Path
 import pytest
 
 import nnmip
+from nnmip.solution.result import Result
 
 FOLDER = Path(__file__).parents[1] / "examples"
 OPTIMA = {
-    "breast_cancer": 0.0965933,
+    "breast_cancer": 0.1144957,
     "flower_rules": 0.1529231,
     "iris": 0.2488889,
     "iris_classes": 0.123145,
     "lexicographic": 5.0,
     "petals": 0.135667,
     "xor": 0.0066,
+    "tutorial/1_first_network": 0.0,
+    "tutorial/2_few_measurements": 0.18,
+    "tutorial/3_rules": 2.3444444,
+    "tutorial/4_regression": 0.1486857,
+    "tutorial/5_priorities": 11.0,
 }
 
 
@@ -40,4 +46,47 @@ def test_the_infeasible_example_names_its_conflict() -> None:
 
 
 def test_no_example_is_left_out() -> None:
-    assert {path.stem for path in FOLDER.glob("*.nnm")} == {*OPTIMA, "infeasible"}
+    found = {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.nnm")}
+    assert found == {*OPTIMA, "infeasible"}
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.nnm")), ids=lambda path: path.stem)
+def test_an_example_is_in_canonical_form(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert nnmip.format_text(text) == text
+
+
+# ---- what the tutorial says ----------------------------------------------------------------------------------------
+
+
+def tutorial(name: str, **parameters: int) -> Result:
+    (path,) = FOLDER.glob(f"tutorial/{name}_*.nnm")
+    return nnmip.load(path, parameters).solve()
+
+
+def test_one_unit_is_not_enough() -> None:
+    assert tutorial("1", units=1).dual_bound == pytest.approx(0.25, abs=1e-6)
+
+
+@pytest.mark.parametrize(("budget", "goal", "right"), [(1, 0.18, 94), (2, 0.128923, 94), (4, 0.0990469, 96)])
+def test_what_more_measurements_add(budget: int, goal: float, right: int) -> None:
+    result = tutorial("2", budget=budget)
+    assert result.objective == pytest.approx(goal, abs=1e-6)
+    assert result.to_json()["metrics"]["clf"]["flowers"]["right"] == right
+
+
+def test_one_column_is_too_few() -> None:
+    result = tutorial("3", most=1)
+    assert result.conflict is not None and [c.name for c in result.conflict.constraints] == ["right", "few"]
+
+
+def test_the_error_on_the_test_part() -> None:
+    metrics = tutorial("4").to_json()["metrics"]["fit"]
+    errors = [metrics[part]["errors"]["petal_width"]["mean_absolute"] for part in ("flowers", "flowers.test")]
+    assert errors == pytest.approx([0.148686, 0.1488], abs=1e-6)
+
+
+def test_the_stages_of_the_last_model() -> None:
+    result = tutorial("5")
+    assert [stage.objective for stage in result.stages] == pytest.approx([4 / 150, 3, 11], abs=1e-6)
+    assert [stage.slack for stage in result.stages] == [0, 0, None]
