@@ -208,14 +208,17 @@ class Model:
     def _at_stage(self, stage: int, fixed: Mapping[int, float]) -> Program:
         """The program with the stages before number `stage` held at the values in `fixed`, by number.
 
-        Raises ValueError for a stage that the goal does not have, and for values that are missing or too many.
+        Raises ValueError for a stage that the goal does not have, for values that are missing or too many, and for a
+        value that the goal of its stage cannot take.
         """
-        from nnmip.hir.stages import held_at
+        from nnmip.hir.stages import held_at, nearest_values
 
         program = self.program
         most = max(1, len(program.stages))
         if not 1 <= stage <= most:
             raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {stage}")
+        if strange := [number for number in fixed if not 1 <= number <= most]:
+            raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {strange[0]} to fix")
         missing, extra = set(range(1, stage)) - set(fixed), set(fixed) - set(range(1, stage))
         if missing:
             raise ValueError(f"stage {stage} needs the value of stage {min(missing)}: --fix stage{min(missing)}=VALUE")
@@ -224,6 +227,9 @@ class Model:
         for number in range(1, stage):
             if not math.isfinite(fixed[number]):
                 raise ValueError(f"the value of stage {number} must be finite, not {fixed[number]!r}")
+            if near := nearest_values(program, fixed[number]):
+                values = " and ".join(f"{value:.12g}" for value in near)
+                raise ValueError(f"stage {number} cannot have the value {fixed[number]:.12g}; it can have {values}")
             program = held_at(program, fixed[number])
         return program
 
@@ -323,20 +329,21 @@ class Model:
         from nnmip.backends.process import Session
         from nnmip.backends.protocol import SolveOptions
         from nnmip.solution.answer import make_result
-        from nnmip.solution.importer import read_answer, read_names, usable_bound
+        from nnmip.solution.importer import imported, other_model, read_answer, read_names
         from nnmip.solution.result import Proof
         from nnmip.solution.run import replayed
 
         found = read_names(Path(self.source.path), Path(solution), names)
-        program = self._at_stage(*found.stage)
+        try:
+            program = self._at_stage(*found.stage)
+        except ValueError as error:
+            raise other_model(found, Path(solution), f"does not fit it ({error})") from None
         lowered = self.lowered_at(program)
         answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution))
         with Session() as session:
             raw, checked = replayed(lowered, session, answer.raw, SolveOptions())
         result = make_result(lowered, raw, checked, Proof.NONE, self.facts(0, lowered))
-        usable, remarks = usable_bound(result, bound)
-        notes = (*result.notes, *answer.notes, *remarks)
-        return replace(result, termination=None, proof=Proof.NONE, dual_bound=usable, notes=notes)
+        return imported(result, answer, program, bound)
 
     def facts(self, seed: int, lowered: Lowered) -> RunFacts:
         """What a result reports besides the answer."""

@@ -18,9 +18,12 @@ def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence
     for text in given:
         name, _, value = text.partition("=")
         try:
-            found[int(name.strip().removeprefix("stage"))] = float(value)
+            number, fixed = int(name.strip().removeprefix("stage")), float(value)
         except ValueError:
             raise click.BadParameter(f"`{text}` is not stageN=VALUE, such as stage1=0.25", context, option) from None
+        if number in found:
+            raise click.BadParameter(f"stage {number} has two values, {found[number]:g} and {fixed:g}", context, option)
+        found[number] = fixed
     return found
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
-from nnmip.source import Origin, SourceFile
+from nnmip.source import Origin, SourceFile, Span
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -416,15 +416,21 @@ class Held:
     slack: float
     room: float
 
+    @property
+    def scale(self) -> float:
+        """What a violation is measured in: the room on a grid, where one step is too much, else the value above 1."""
+        return self.room if self.slack == 0 else max(1.0, abs(self.value))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Constraint:
-    """Every Boolean in `parts` must hold in every entry."""
+    """Every Boolean in `parts` must hold in every entry. `condition` is where the source says what must hold."""
 
     name: str
     sentence: str | None
     parts: tuple[Node, ...]
     origin: Origin
+    condition: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,8 +208,8 @@ def domain_violation(program: Program, assignment: Assignment) -> float:
 class Evaluation:
     """Everything that a model says about one assignment.
 
-    objectives: one value for each stage. held: by how much each held stage is worse than its value, beyond its room,
-    relative to the value where that is above 1. terms: for each stage, label -> unweighted value. constraints: name ->
+    objectives: one value for each stage. held: by how much each held stage is worse than its value, beyond its room, in
+    units of `Held.scale`. terms: for each stage, label -> unweighted value. constraints: name ->
     largest violation. domain_violation: distance of the farthest weight from its domain.
     """
 
@@ -237,7 +237,7 @@ def evaluate(program: Program, assignment: Assignment, tolerance: float = ROUNDI
         constraints={c.name: evaluator.violation(c) for c in program.constraints},
         domain_violation=domain_violation(program, assignment),
         held=tuple(
-            (stage.sign * (value - held.value) - held.room) / max(1.0, abs(held.value))
+            (stage.sign * (value - held.value) - held.room) / held.scale
             for stage, value, held in zip(program.stages, objectives, program.held, strict=False)
         ),
     )

@@ -28,7 +28,13 @@ from nnmip.hir.core import (
 from nnmip.ops.registry import WORDS
 
 LEAST_STEP = 1e-5
-"""A goal whose values lie closer together is held like a continuous one."""
+"""A goal whose values lie closer together than this, relative to values above 1, is held like a continuous one."""
+
+MOST_PARTS = 1000
+"""The largest denominator of a factor that is no decimal, as in `l0(net.weights) / 3`."""
+
+TYPED = 1e-6
+"""How far a value that a user typed may be from one that the goal can take, relative to values above 1."""
 
 
 def held_at(program: Program, value: float) -> Program:
@@ -38,13 +44,17 @@ def held_at(program: Program, value: float) -> Program:
     """
     assert program.goal is not None
     step = goal_step(program, program.goal)
-    slack = 0.0 if step is not None else max(1e-7, 1e-7 * abs(value))
-    room = float(step) / 2 if step is not None else slack
-    return replace(program, held=(*program.held, Held(value, slack, room)))
+    room = max(1e-7, 1e-7 * abs(value))
+    if step is None or 0 < step < LEAST_STEP * abs(value):
+        return replace(program, held=(*program.held, Held(value, room, room)))
+    return replace(program, held=(*program.held, Held(value, 0.0, float(step) / 2 or room)))
 
 
 def goal_step(program: Program, stage: Stage) -> Fraction | None:
-    """A step of which all differences between values of a goal are multiples, None if there is none of 1e-5 or more."""
+    """A step of which all differences between values of a goal are multiples, None if there is none of 1e-5 or more.
+
+    It is 0 for a goal with a single value.
+    """
     total = Fraction(0)
     for term in stage.terms:
         if isinstance(term.value, Constant):
@@ -53,7 +63,26 @@ def goal_step(program: Program, stage: Stage) -> Fraction | None:
         if step is None or factor is None:
             return None
         total = _common(total, step * factor)
-    return total if total >= LEAST_STEP else None
+    return total if total == 0 or total >= LEAST_STEP else None
+
+
+def nearest_values(program: Program, value: float) -> tuple[float, ...]:
+    """The values on both sides of `value` that the grid of the present goal has; none where `value` is one of them.
+
+    None either where there is no grid. A typed value counts as one of the grid when it is that of a report.
+    """
+    stage = program.goal
+    assert stage is not None
+    step = goal_step(program, stage)
+    if step is None:
+        return ()
+    fixed = sum(t.coefficient * float(t.value.value) for t in stage.terms if isinstance(t.value, Constant))
+    width = float(step)
+    below = fixed + (np.floor((value - fixed) / width) * width if width else 0.0)
+    sides = (float(below), float(below) + width) if width else (float(below),)
+    noise = TYPED * max(1.0, abs(value))
+    near = min(noise, width / 4) if width else noise
+    return () if any(abs(value - side) <= near for side in sides) else sides
 
 
 def _step(program: Program, node: Node) -> Fraction | None:
@@ -86,8 +115,22 @@ def _step(program: Program, node: Node) -> Fraction | None:
 
 
 def _grid(values: FloatArray) -> Fraction | None:
-    """The largest step of which all values are multiples, 0 if all are 0."""
-    return decimal_grid(values) if values.any() else Fraction(0)
+    """The largest step of which all values are multiples, 0 if all are 0.
+
+    The values are decimals or fractions such as 1/3, read as what the float64 nearest to them was written for.
+    """
+    if not values.any():
+        return Fraction(0)
+    decimal = decimal_grid(values)
+    if decimal is not None:
+        return decimal
+    total = Fraction(0)
+    for value in np.unique(values).tolist():
+        simple = Fraction(value).limit_denominator(MOST_PARTS)
+        if float(simple) != value:
+            return None
+        total = _common(total, simple)
+    return abs(total)
 
 
 def _common(a: Fraction, b: Fraction) -> Fraction:

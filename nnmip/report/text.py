@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nnmip.backends.protocol import Termination
-from nnmip.hir.core import Constraint
 from nnmip.report.rules import describe, number
 from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Metric
@@ -48,7 +47,9 @@ def headline(result: Result) -> str:
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"a network that satisfies the model, found with {solver}"
     if result.solution is SolutionStatus.FEASIBLE:
-        return f"a feasible network, not proved optimal: {ending} ({solver})"
+        count, reached = len(result.stages), [stage.termination is not None for stage in result.stages]
+        place = f" in stage {sum(reached)} of {count}" if count > 1 else ""
+        return f"a feasible network, not proved optimal: {ending}{place} ({solver})"
     if result.replay is not None and result.replay.status is ReplayStatus.FAILED:
         return f"no answer: what {solver} found fails the replay"
     if result.termination is Termination.INFEASIBLE:
@@ -65,8 +66,9 @@ def render_result(result: Result) -> str:
         lines.extend(f"  {line}" for line in describe(trained, result.used_units.get(name, {})))
         lines.append("")
     if len(result.stages) > 1 and result.has_answer:
+        now = sum(stage.held is not None for stage in result.stages) + 1
         for place, stage in enumerate(result.stages, 1):
-            lines.extend(_stage_lines(place, stage))
+            lines.extend(_stage_lines(place, stage, is_reached=place <= now))
     elif result.objective is not None:
         lines.append(f"  goal      {result.sense} {number(result.objective)}")
         lines.extend(_term_lines(result.terms))
@@ -95,7 +97,7 @@ def describe_networks(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stage_lines(place: int, stage: StageResult) -> list[str]:
+def _stage_lines(place: int, stage: StageResult, is_reached: bool) -> list[str]:
     """One goal of several: its value, its terms, and how far it is proved."""
     assert stage.objective is not None
     lines = [f"  stage {place}   {stage.sense} {number(stage.objective)}", *_term_lines(stage.terms)]
@@ -103,35 +105,40 @@ def _stage_lines(place: int, stage: StageResult) -> list[str]:
     if stage.dual_bound is not None and stage.gap is not None:
         said.append(f"bound {number(stage.dual_bound)}, gap {_gap(stage.gap, stage.objective)}")
     if stage.held is not None:
-        said.append(f"proved {number(stage.held)} and held within {stage.slack:.2g}")
-    elif stage.termination is None:
-        said.append("not reached: the stage before is not proved")
+        how = f"within {stage.slack:.2g}" if stage.slack else "exactly"
+        is_given = stage.proof is Proof.NONE
+        said.append(
+            f"held {how} at {stage.held:.12g}, which was given and is not proved"
+            if is_given
+            else f"proved {stage.held:.12g} and held {how}"
+        )
+    elif not is_reached:
+        said.append("not reached")
+    if stage.proof is Proof.CONFIRMED:
+        said.append("confirmed by a second solver")
     return [*lines, f"            {'; '.join(said)}"] if said else lines
 
 
 def _conflict_lines(conflict: Conflict) -> list[str]:
-    """The constraints that cannot hold together, each with its sentence and its place."""
-    if not conflict.constraints:
-        return ["  conflict  no constraint is to blame: the domains and the data alone leave no network"]
-    count = len(conflict.constraints)
-    what = f"these {count} constraints cannot hold together" if count > 1 else "this constraint cannot hold"
-    proved = "any smaller set of them can" if count > 1 else "without it there is a network"
-    lines = [f"  conflict  {what}; " + (proved if conflict.irreducible else "not proved that all are needed")]
-    for c in conflict.constraints:
-        span = c.origin.span
-        sentence = f' "{c.sentence}"' if c.sentence else ""
-        lines.append(f"            {c.name}{sentence}  ({span.file.path}:{span.line}:{span.column})")
-        lines.append(f"              {_condition(c)}")
+    """What cannot hold together, each member with its sentence, its place and its text."""
+    lines = [f"  conflict  {_conflict_headline(conflict)}"]
+    for name, span, text in conflict.members:
+        lines += [f"            {name}  ({span.file.path}:{span.line}:{span.column})", f"              {text}"]
     return lines
 
 
-def _condition(constraint: Constraint) -> str:
-    """What a constraint demands, as in the source, on one line."""
-    text = constraint.origin.span.text
-    head, colon, body = text.partition(":")
-    if constraint.sentence is not None:
-        body = text[text.index('"') + 1 :].split('":', 1)[-1] if '":' in text else body
-    return " ".join(body.split()) if colon else " ".join(head.split())
+def _conflict_headline(conflict: Conflict) -> str:
+    count = len(conflict.constraints)
+    these = f"these {count} constraints" if count > 1 else "this constraint"
+    if conflict.goal is None and count == 0:
+        return "no constraint is to blame: the domains and the data alone leave no network"
+    rest = "any smaller set of them can" if conflict.irreducible else "not proved that all are needed"
+    if conflict.goal is not None:
+        what = "the goal, which leaves out networks too near to its thresholds,"
+        return f"{what} and {these} cannot hold together; {rest}" if count else f"{what} leaves none at all"
+    if count == 1 and conflict.irreducible:
+        rest = "without it there is a network"
+    return f"{these} cannot hold{' together' if count > 1 else ''}; {rest}"
 
 
 def _term_lines(terms: Sequence[TermValue]) -> list[str]:

@@ -73,10 +73,11 @@ def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Co
     while isinstance(body, nodes.Paren):
         body = body.inner
     name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
+    condition = declaration.body.span
     if isinstance(body, nodes.Chain):
-        return Constraint(name, declaration.sentence, read_chain(elaborator, body), origin)
+        return Constraint(name, declaration.sentence, read_chain(elaborator, body), origin, condition)
     value = as_truth(elaborator.value(body), body, "a constraint says that something holds")
-    return Constraint(name, declaration.sentence, (value,), origin)
+    return Constraint(name, declaration.sentence, (value,), origin, condition)
 
 
 def check_single_goal(

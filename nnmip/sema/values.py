@@ -41,6 +41,7 @@ MOST_ENTRIES = 10_000_000
 MOST_AXES = 32
 """Most axes of a tensor that every version of NumPy can hold."""
 
+_STRING_OR_COMMENT = r'("(?:[^"\\\n]|\\.)*")|#[^\n]*'
 _LONGEST_TEXT = 80
 
 
@@ -163,8 +164,9 @@ def collected(diagnostics: Diagnostics) -> Iterator[None]:
 
 
 def text_of(span: Span) -> str:
-    """The source text of a span on one line, as labels show it."""
-    return re.sub(r"\s+", " ", span.text)
+    """The source text of a span on one line and without comments, as labels show it."""
+    text = re.sub(_STRING_OR_COMMENT, lambda found: found[1] or "", span.text) if "#" in span.text else span.text
+    return re.sub(r"\s+", " ", text)
 
 
 def short_text_of(span: Span) -> str:

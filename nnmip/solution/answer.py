@@ -86,11 +86,13 @@ def make_result(
     settled = solution is SolutionStatus.OPTIMAL or (termination is Termination.INFEASIBLE and checked is None)
     if not has_goal and passed:
         proof, settled = Proof.CERTIFIED, True
-    proof = proof if settled else Proof.NONE
+    own = proof if settled else Proof.NONE
+    proof = own
     if proof is Proof.CONFIRMED and any(result.proof is not Proof.CONFIRMED for result in earlier):
         proof = Proof.SOLVER
     assignment = checked.assignment if passed and checked is not None else None
     message = checked.message if checked is not None and not passed else raw.message
+    remarks = [past.message for past in earlier if past.message]
     result = Result(
         model=program.source.path,
         sense=program.goal.sense if program.goal is not None else None,
@@ -110,28 +112,29 @@ def make_result(
         solver_version=raw.version,
         seed=facts.seed,
         versions=facts.versions,
-        message=message,
-        notes=(*_notes(program), *lowered.notes),
+        message=f"stage {len(program.held) + 1}: {message}" if message and len(program.stages) > 1 else message,
+        notes=(*_notes(program), *lowered.notes, *remarks),
         documentation=dict(program.documentation),
         log=raw.log,
     )
-    return replace(result, stages=_stages(program, result, earlier))
+    return replace(result, stages=_stages(program, result, own, earlier))
 
 
-def _stages(program: Program, result: Result, earlier: Sequence[Result]) -> tuple[StageResult, ...]:
-    """An entry for every goal: those before (held), that of `result`, and those that were not reached."""
+def _stages(program: Program, result: Result, proof: Proof, earlier: Sequence[Result]) -> tuple[StageResult, ...]:
+    """An entry for every goal: those before (held), that of `result` with its own `proof`, those not reached."""
     checked = result.replay if result.has_answer else None
     now = len(program.held)
+    ended = {number: (past, past.stages[number].proof) for number, past in enumerate(earlier)} | {now: (result, proof)}
     found = []
     for number, stage in enumerate(program.stages):
-        ran = result if number == now else earlier[number] if number < len(earlier) else None
+        ran, own = ended.get(number, (None, Proof.NONE))
         held = program.held[number] if number < now else None
         found.append(
             StageResult(
                 sense=stage.sense,
                 objective=checked.evaluation.objectives[number] if checked is not None else None,
                 dual_bound=ran.dual_bound if ran is not None else None,
-                proof=ran.proof if ran is not None else Proof.NONE,
+                proof=own,
                 termination=ran.termination if ran is not None else None,
                 held=held.value if held is not None else None,
                 slack=held.slack if held is not None else None,

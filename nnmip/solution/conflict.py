@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnmip.backends.protocol import RawResult, Termination
-from nnmip.hir.core import Assignment, Constraint, Program
+from nnmip.hir.core import Assignment, Constraint, Program, Stage
 from nnmip.hir.evaluate import evaluate
 from nnmip.lowering.lower import Lowered
+from nnmip.sema.values import text_of
 from nnmip.solution.answer import replay_raw
 from nnmip.solution.replay import TOLERANCE, ReplayStatus
 from nnmip.solution.start import trivial_assignment
+from nnmip.source import Span
 
 Lower = Callable[[Program], Lowered]
-Solve = Callable[[Lowered, float], RawResult]
-"""A lowered program and a time limit in seconds to the solver's answer."""
+Solve = Callable[[Lowered, float, str], RawResult]
+"""A lowered program, a time limit in seconds and what is being tested, for people, to the solver's answer."""
 
 LEAST_SECONDS = 30.0
 """Without a time limit of the run, one test may take this long, or twice what the infeasibility took."""
@@ -27,22 +29,34 @@ LEAST_SECONDS = 30.0
 class Conflict:
     """Constraints that cannot hold together with the domains and the data, in the order of the source.
 
-    Empty where domains and data alone contradict each other. `irreducible`: for each constraint a network is known
-    (and replayed) that satisfies all the others.
+    Empty where domains and data alone contradict each other. `goal` is the goal where it is a member too: its encoding
+    leaves out networks that are nearer to a threshold than the strictness that it states. `irreducible`: for each
+    member a network is known (and replayed) that satisfies all the others.
     """
 
     constraints: tuple[Constraint, ...]
     irreducible: bool
+    goal: Stage | None = None
+
+    @property
+    def members(self) -> list[tuple[str, Span, str]]:
+        """The goal, if it is one, and the constraints: name with sentence, place and text on one line, for people."""
+        goal = [] if self.goal is None else [("the goal", self.goal.origin.span, text_of(self.goal.origin.span))]
+        quoted = [f' "{c.sentence}"' if c.sentence else "" for c in self.constraints]
+        return goal + [
+            (c.name + q, c.origin.span, condition_of(c)) for c, q in zip(self.constraints, quoted, strict=True)
+        ]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values: names, sentences and places."""
+        """Plain values: names, sentences, conditions and places."""
         return {
             "irreducible": self.irreducible,
+            "goal": text_of(self.goal.origin.span) if self.goal is not None else None,
             "constraints": [
                 {
                     "name": c.name,
                     "sentence": c.sentence,
-                    "text": " ".join(c.origin.span.text.split()),
+                    "text": condition_of(c),
                     "file": c.origin.span.file.path,
                     "line": c.origin.span.line,
                     "column": c.origin.span.column,
@@ -52,45 +66,65 @@ class Conflict:
         }
 
 
+def condition_of(constraint: Constraint) -> str:
+    """What a constraint demands, as in the source, on one line."""
+    return text_of(constraint.condition or constraint.origin.span)
+
+
 def find_conflict(program: Program, lower: Lower, solve: Solve, spent: float, left: float | None) -> Conflict:
     """A conflict of a program that a solver found infeasible, by deletion of one constraint after the other.
 
     spent: the seconds of that proof; left: what is left of the time limit, None without one. A test that ends without
-    an answer keeps its constraint, and the conflict is then not called irreducible. (Deletion filter: Chinneck and
-    Dravnieks 1991, on groups instead of rows.)
+    an answer keeps its constraint, and the conflict is then not called irreducible. Ctrl-C ends the search in the same
+    way. (Deletion filter: Chinneck and Dravnieks 1991, on groups instead of rows.)
+
+    The goal is left out first. Only where the constraints can hold together without it does it come into question.
     """
-    search = _Search(replace(program, stages=(), held=()), lower, solve, spent, left)
-    return search.run()
+    search = _Search(program, lower, solve, spent, left)
+    found = search.delete(with_goal=False)
+    if len(found.constraints) < len(program.constraints) or program.goal is None:
+        return found
+    alone = search.has_network(program.constraints, False, "without the goal")
+    if alone is False:
+        return found
+    return search.delete(with_goal=True) if alone else replace(found, irreducible=False, goal=program.goal)
 
 
 class _Search:
+    """Tests of parts of a program, each within what is left of the time."""
+
     def __init__(self, program: Program, lower: Lower, solve: Solve, spent: float, left: float | None) -> None:
         self.program, self.lower, self.ask, self.spent = program, lower, solve, spent
         self.deadline = None if left is None else time.monotonic() + left
         self.witnesses: list[Assignment] = []
         self.is_stopped = False
 
-    def run(self) -> Conflict:
+    def delete(self, with_goal: bool) -> Conflict:
+        """Leave out every constraint without which the rest stays infeasible, the last first."""
         kept = list(self.program.constraints)
         irreducible = True
         for constraint in reversed(self.program.constraints):
             others = [c for c in kept if c is not constraint]
-            feasible = self._is_feasible(others)
+            # A network satisfies what a goal means always, but perhaps not the encoding of the goal.
+            feasible = (not with_goal and self._has_witness(others)) or self.has_network(
+                others, with_goal, f"without `{constraint.name}`"
+            )
             if feasible is False:
                 kept = others
             irreducible = irreducible and feasible is not None
-        return Conflict(tuple(kept), irreducible)
+        return Conflict(tuple(kept), irreducible, self.program.goal if with_goal else None)
 
-    def _is_feasible(self, constraints: Sequence[Constraint]) -> bool | None:
-        """Whether the constraints can hold together, None where that stays open."""
-        program = replace(self.program, constraints=tuple(constraints))
-        if self._has_witness(program):
-            return True
+    def has_network(self, constraints: Sequence[Constraint], with_goal: bool, what: str) -> bool | None:
+        """Whether the solver finds that the constraints can hold together, None where that stays open."""
         limit = self._limit()
         if self.is_stopped or limit <= 0:
             return None
-        lowered = self.lower(program)
-        raw = self.ask(lowered, limit)
+        try:
+            lowered = self.lower(self._part(constraints, with_goal))
+            raw = self.ask(lowered, limit, what)
+        except KeyboardInterrupt:
+            self.is_stopped = True
+            return None
         self.is_stopped = raw.termination is Termination.INTERRUPTED
         checked = replay_raw(lowered, raw)
         if checked is not None and checked.status is ReplayStatus.PASSED:
@@ -98,8 +132,13 @@ class _Search:
             return True
         return False if raw.termination is Termination.INFEASIBLE and checked is None else None
 
-    def _has_witness(self, program: Program) -> bool:
-        """Whether a network that is known already satisfies a program."""
+    def _part(self, constraints: Sequence[Constraint], with_goal: bool) -> Program:
+        stages = self.program.stages[:1] if with_goal else ()
+        return replace(self.program, constraints=tuple(constraints), stages=stages, held=())
+
+    def _has_witness(self, constraints: Sequence[Constraint]) -> bool:
+        """Whether a network that is known already satisfies constraints."""
+        program = self._part(constraints, False)
         known = any(evaluate(program, w, TOLERANCE).max_violation <= TOLERANCE for w in self.witnesses)
         return known or trivial_assignment(program) is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +11,16 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.backends.tracker import ACCEPTED_VIOLATION
+from nnmip.diagnostics import DiagnosticError
 from nnmip.formats import SolutionFile, one_sided, read_solution
 from nnmip.formats.names import OBJECTIVE_CONSTANT, model_names
 from nnmip.formats.sidecar import FORMAT
+from nnmip.hir.core import Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray
 from nnmip.sema.values import fail
-from nnmip.solution.result import Result
+from nnmip.solution.replay import refuted_stage
+from nnmip.solution.result import Proof, Result
 from nnmip.source import SourceFile, Span
 
 
@@ -62,13 +65,7 @@ def read_answer(lowered: Lowered, fingerprint: str, names: NamesFile, solution: 
     """
     found = read_solution(solution)
     if names.fingerprint != fingerprint:
-        raise fail(
-            "NNM0612",
-            f"`{solution.name}` belongs to another model: `{names.path.name}` has another fingerprint",
-            _whole(solution),
-            help="compile the model again and solve the new file, or give the parameters of the compilation (-D)",
-            note="the source text, the data or a parameter has changed since",
-        )
+        raise other_model(names, solution, "has another fingerprint")
     x = _values(lowered, found, solution)
     milp = lowered.milp
     objective = milp.objective(x)
@@ -84,6 +81,42 @@ def read_answer(lowered: Lowered, fingerprint: str, names: NamesFile, solution: 
         notes.append("CBC with its own defaults can report false optima; the manual has the options that prevent it")
     raw = RawResult(Termination.GAP_LIMIT, found.solver, "", x, objective)
     return ImportedAnswer(raw, tuple(notes))
+
+
+def other_model(names: NamesFile, solution: Path, why: str) -> DiagnosticError:
+    """NNM0612: the answer in a solution file is not one to this model, as its names file shows."""
+    return fail(
+        "NNM0612",
+        f"`{solution.name}` belongs to another model: `{names.path.name}` {why}",
+        _whole(solution),
+        help="compile the model again and solve the new file, or give the parameters of the compilation (-D)",
+        note="the source text, the data or a parameter has changed since",
+    )
+
+
+def imported(result: Result, answer: ImportedAnswer, program: Program, bound: float | None) -> Result:
+    """The result of an imported answer: nothing is claimed but the network and the bound that the user gives."""
+    usable, remarks = usable_bound(result, bound)
+    stages = [replace(stage, termination=None) for stage in result.stages]
+    if stages:
+        stages[len(program.held)] = replace(stages[len(program.held)], dual_bound=usable)
+    return replace(
+        result,
+        termination=None,
+        proof=Proof.NONE,
+        dual_bound=usable,
+        stages=tuple(stages),
+        notes=(*result.notes, *answer.notes, *remarks, *_stage_remarks(program, result)),
+    )
+
+
+def _stage_remarks(program: Program, result: Result) -> tuple[str, ...]:
+    """What the network of an imported answer shows about the values that the stages before it were held at."""
+    number = refuted_stage(program, result.replay) if result.replay is not None else None
+    if number is None:
+        return ()
+    value, held = result.stages[number - 1].objective, program.held[number - 1].value
+    return (f"stage {number} is {value:.9g} here, better than the {held:.9g} that was given as its best value",)
 
 
 def usable_bound(result: Result, bound: float | None) -> tuple[float | None, tuple[str, ...]]:
@@ -121,7 +154,9 @@ def _values(lowered: Lowered, found: SolutionFile, solution: Path) -> FloatArray
     names = model_names(one_sided(milp)).columns
     if not found.values:
         said = f" (it says: {found.status})" if found.status else ""
-        raise fail("NNM0611", f"`{solution.name}` holds no values{said}", _whole(solution))
+        given = " and ".join(f"stage{number}={held.value:.12g}" for number, held in enumerate(lowered.program.held, 1))
+        help = f"no network may have the values that were given: --fix {given}" if given else ""
+        raise fail("NNM0611", f"`{solution.name}` holds no values{said}", _whole(solution), help=help)
     position = {name: i for i, name in enumerate(names)}
     position[OBJECTIVE_CONSTANT] = -1
     strange = [name for name in found.values if name not in position]

@@ -49,8 +49,10 @@ def replay(program: Program, assignment: Assignment, claimed: float | None, boun
     reasons = [f"`{path}` is not finite" for path, v in assignment.values.items() if not np.isfinite(v).all()]
     reasons += [f"`{name}` is violated by {v:.3g}" for name, v in evaluation.constraints.items() if not v <= TOLERANCE]
     reasons += [
-        f"the goal of stage {number} is no longer held: it is worse by {excess:.3g}"
-        for number, excess in enumerate(evaluation.held, 1)
+        f"the goal of stage {number} is {value:.9g}, worse than {held.value:.9g}, at which it is held"
+        for number, (excess, value, held) in enumerate(
+            zip(evaluation.held, evaluation.objectives, program.held, strict=False), 1
+        )
         if not excess <= TOLERANCE
     ]
     if not evaluation.domain_violation <= 1e-9:
@@ -64,3 +66,17 @@ def replay(program: Program, assignment: Assignment, claimed: float | None, boun
             reasons.append(f"the goal is {objective:.9g}, better than the solver's bound {bound:.9g}")
     status = ReplayStatus.FAILED if reasons else ReplayStatus.PASSED
     return Replay(status, assignment, evaluation, objective, evaluation.max_violation, "; ".join(reasons))
+
+
+def refuted_stage(program: Program, checked: Replay) -> int | None:
+    """The first stage, counted from 1, in which a network is better than the value that was proved for it.
+
+    The network is looked at without any tolerance at thresholds.
+    """
+    if not program.held or checked.status is not ReplayStatus.PASSED:
+        return None
+    values = evaluate(program, checked.assignment).objectives
+    for number, (stage, value, held) in enumerate(zip(program.stages, values, program.held, strict=False), 1):
+        if stage.sign * (held.value - value) > max(held.room, TOLERANCE * max(1.0, abs(held.value))):
+            return number
+    return None

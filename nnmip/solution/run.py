@@ -19,7 +19,7 @@ from nnmip.lowering.lower import Lowered
 from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
-from nnmip.solution.replay import Replay, ReplayStatus, replay
+from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
@@ -136,7 +136,7 @@ class Run:
         results: list[Result] = []
         with Session() as session:
             while True:
-                result = _Stage(self, session, program, results).solve()
+                result = self._solve_stage(session, program, results)
                 results.append(result)
                 is_last = len(program.held) + 1 >= len(program.stages)
                 if is_last or result.solution is not SolutionStatus.OPTIMAL:
@@ -150,6 +150,21 @@ class Run:
             return result
         remark = self.keeper.finish(result, self.problem.describe(result))
         return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
+
+    def _solve_stage(self, session: Session, program: Program, earlier: list[Result]) -> Result:
+        """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
+        try:
+            return _Stage(self, session, program, earlier).solve()
+        except KeyboardInterrupt:
+            if not earlier:
+                raise
+            return replace(
+                earlier[-1],
+                termination=Termination.INTERRUPTED,
+                solution=SolutionStatus.FEASIBLE,
+                proof=Proof.NONE,
+                message="",
+            )
 
     def limits(self) -> SolveOptions:
         """What the solver is told, with what is left of the time limit."""
@@ -167,9 +182,13 @@ class Run:
     def _conflict(self, session: Session) -> Conflict:
         """Which constraints of the model cannot hold together."""
 
-        def solve(lowered: Lowered, limit: float) -> RawResult:
+        def solve(lowered: Lowered, limit: float, what: str) -> RawResult:
+            def show(event: Event) -> None:
+                if self.progress is not None and isinstance(event, Progress):
+                    self.progress(Progress(f"conflict {what}", self.seconds, nodes=event.nodes))
+
             options = replace(self.limits(), gap=0.0, time_limit=limit)
-            return session.solve(lowered.milp, self.options.solver, options, stop=self.stop)
+            return session.solve(lowered.milp, self.options.solver, options, show, self.stop)
 
         return find_conflict(self.problem.program, self.problem.lower, solve, self.seconds, self.limits().time_limit)
 
@@ -180,21 +199,37 @@ class _Stage:
     def __init__(self, run: Run, session: Session, program: Program, earlier: list[Result]) -> None:
         self.run, self.session, self.program, self.earlier = run, session, program, earlier
         self.began = time.perf_counter()
+        self.raw: RawResult | None = None
         self.lowered = run.problem.lower(program)
 
     def solve(self) -> Result:
-        run, options = self.run, self.run.options
         try:
             raw, checked, proof = self._answer()
         except KeyboardInterrupt:
-            if not self.earlier:
+            if self.raw is None:
                 raise
-            raw, checked, proof = RawResult(Termination.INTERRUPTED, options.solver, ""), None, Proof.NONE
+            raw, proof = replace(self.raw, termination=Termination.INTERRUPTED), Proof.NONE
+            checked = replay_raw(self.lowered, raw)
         if self.earlier and (checked is None or checked.status is not ReplayStatus.PASSED):
             raw, checked = self._network_before(raw, checked)
-        facts = run.problem.facts(self.lowered)
-        facts = replace(facts, times={**facts.times, "solve": run.seconds})
-        return make_result(self.lowered, raw, checked, proof, facts, self.earlier)
+        refuted = refuted_stage(self.program, checked) if checked is not None else None
+        if checked is not None and refuted is not None:
+            return self._refuted(refuted, raw, checked)
+        return make_result(self.lowered, raw, checked, proof, self._facts(self.lowered), self.earlier)
+
+    def _facts(self, lowered: Lowered) -> RunFacts:
+        facts = self.run.problem.facts(lowered)
+        return replace(facts, times={**facts.times, "solve": self.run.seconds})
+
+    def _refuted(self, number: int, raw: RawResult, checked: Replay) -> Result:
+        """The end of a run in which a later stage found a network that is better than a proof of stage `number`."""
+        program = replace(self.program, held=self.program.held[: number - 1])
+        claimed = self.program.held[number - 1].value
+        message = f"{raw.solver} claimed {claimed:.9g} as the best value of this stage, and found a better one later"
+        lowered = self.run.problem.lower(program)
+        error = RawResult(Termination.SOLVER_ERROR, raw.solver, raw.version, message=message, log=raw.log)
+        again = replay(program, checked.assignment, None, None)
+        return make_result(lowered, error, again, Proof.NONE, self._facts(lowered), self.earlier[: number - 1])
 
     def _answer(self) -> tuple[RawResult, Replay | None, Proof]:
         run, start = self.run, self._start()
@@ -203,6 +238,7 @@ class _Stage:
         options = replace(run.limits(), start=self.lowered.complete(start) if start is not None else None)
         solver = run.options.solver
         raw = _if_it_ran(self.session.solve(self.lowered.milp, solver, options, self._on_event, run.stop))
+        self.raw = raw
         raw, checked = replayed(self.lowered, self.session, raw, options, run.stop)
         return self._proved(raw, checked)
 

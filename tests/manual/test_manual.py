@@ -35,7 +35,7 @@ MANUAL = ROOT / "grammar" / "reference.md"
 README = ROOT / "README.md"
 BLOCKS = [*read_blocks(MANUAL), *read_blocks(README)]
 PRELUDES = preludes(BLOCKS)
-PROGRESS = re.compile(r"^\S+  incumbent \S+  bound .* s\n", re.MULTILINE)
+PROGRESS = re.compile(r"^\S.*  incumbent \S+  bound .* s\n", re.MULTILINE)
 
 
 def _of(language: str) -> list[Any]:
