@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,6 +28,7 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.passes.base import Analysed, Level, Pass
+from nnmip.passes.exchange import Exchanges
 
 SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count"})
 
@@ -45,23 +47,78 @@ class Symmetry(Pass):
 
 
 def interchangeable_units(program: Program) -> dict[str, IntArray]:
-    """For each hidden activation layer (by path) the units that no goal or constraint names: any permutation of them,
-    with their incoming and outgoing weights, is another solution of equal value.
+    """For each hidden activation layer (by path) the units that goals and constraints do not tell apart: permuted,
+    with their incoming and outgoing weights, they give another solution of equal value. Of several such sets in a layer the
+    largest one.
+
+    An expression does not tell units apart if it reads them through whole tensors under `l0`, a norm, `sum`, `count` or
+    a quantifier only, or if it is the same expression after two units have changed places.
+    """
+    nodes = [term.value for stage in program.stages for term in stage.terms]
+    nodes += [part for constraint in program.constraints for part in constraint.parts]
+    named = {id(node): _named(program, node) for node in nodes}
+    found: dict[str, IntArray] = {}
+    for network in program.networks:
+        for layer in hidden_layers(network):
+            naming = [node for node in nodes if named[id(node)][layer.path].any()]
+            masks = [named[id(node)][layer.path] for node in naming]
+            groups = _groups(program, network, layer, naming, np.logical_or.reduce(masks) if masks else None)
+            found[layer.path] = max(groups, key=len)
+    return {path: units for path, units in found.items() if len(units) > 1}
+
+
+def _groups(
+    program: Program, network: Network, layer: Layer, naming: list[Node], is_named: BoolArray | None
+) -> list[IntArray]:
+    """The units of a layer in groups of which any two can change places; `naming` are the expressions that name some.
+
+    That two units can change places is an equivalence, so one unit speaks for its group. Neighbours are asked first.
+    """
+    every = np.arange(layer.units)
+    if is_named is None:
+        return [every]
+    groups = [every[~is_named]] if (~is_named).any() else []
+    groups += [every[unit : unit + 1] for unit in np.flatnonzero(is_named)]
+    groups.sort(key=lambda units: int(units[0]))
+    firsts = [int(units[0]) for units in groups]
+    groups = _merged(program, network, layer, naming, groups, list(pairwise(firsts)))
+    firsts = [int(units[0]) for units in groups]
+    return _merged(program, network, layer, naming, groups, list(combinations(firsts, 2)))
+
+
+def _merged(
+    program: Program,
+    network: Network,
+    layer: Layer,
+    naming: list[Node],
+    groups: list[IntArray],
+    pairs: list[tuple[int, int]],
+) -> list[IntArray]:
+    """Groups joined wherever their first units, which `pairs` has, can change places."""
+    if not pairs:
+        return groups
+    exchanges = Exchanges(program, network, layer, np.array(pairs))
+    same = np.logical_and.reduce([exchanges.leave(node) for node in naming])
+    leader = {int(units[0]): int(units[0]) for units in groups}
+    for (first, second), is_same in zip(pairs, same.tolist(), strict=True):
+        if is_same:
+            kept, gone = leader[first], leader[second]
+            leader = {unit: kept if its == gone else its for unit, its in leader.items()}
+    joined: dict[int, list[IntArray]] = {}
+    for units in groups:
+        joined.setdefault(leader[int(units[0])], []).append(units)
+    return [np.sort(np.concatenate(parts)) for parts in joined.values()]
+
+
+def _named(program: Program, node: Node) -> dict[str, BoolArray]:
+    """For each hidden layer (by path) the units that an expression names.
 
     A unit counts as named as soon as an entry of its weights, its bias or itself is read other than through a whole
-    tensor under `l0`, a norm, `sum`, `count`, or a quantifier; so the answer errs on the side of too few.
+    tensor under `l0`, a norm, `sum`, `count`, or a quantifier.
     """
-    named: dict[str, BoolArray] = {
-        layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)
-    }
-    for stage in program.stages:
-        for term in stage.terms:
-            _visit(program, term.value, named, symmetric=False)
-    for constraint in program.constraints:
-        for part in constraint.parts:
-            _visit(program, part, named, symmetric=False)
-    classes = {path: np.flatnonzero(~mask) for path, mask in named.items()}
-    return {path: units for path, units in classes.items() if len(units) > 1}
+    named = {layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)}
+    _visit(program, node, named, symmetric=False)
+    return named
 
 
 def hidden_layers(network: Network) -> list[Layer]:

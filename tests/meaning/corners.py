@@ -193,6 +193,28 @@ CORNERS: dict[str, Model] = {
         "used(net.x[f1]) -> not used(net.x[f0])",
         'used(net.x["f1_blue"])',
     ),
+    "units told apart by a number": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=""),
+        "minimize sum(net.h.bias) + 0.1 * hinge(net, train)",
+        "forall j in units(net.a): net.h.bias[j] >= j",
+    ),
+    "a bias named alone": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=""),
+        "maximize sum(net.h.bias) - 0.1 * hinge(net, train)",
+        "net.h.bias[0] <= -1",
+    ),
+    "a unit that is told apart at rows": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=""),
+        "maximize sum(net.h.bias) - 0.1 * hinge(net, train)",
+        "forall s in train: not active(net.a[0], s)",
+    ),
+    "units treated alike": model(
+        HIDDEN.format(w="{-1, 0, 1}", v="{-1, 1}", prune=PRUNE),
+        "minimize hinge(net, train) + 0.1 * norm_1(net.weights)",
+        "forall j in units(net.a): used(net.a[j]) -> net.h.bias[j] >= 0 or exists s in train: active(net.a[j], s)",
+        "forall s in train: atmost(1, active(net.a, s))",
+        rows="0,pos\n1,neg\n2,neg\n",
+    ),
     "a single value": model(LINEAR.format(w="{0.5}"), "minimize hinge(net, train) + l0(net.weights)"),
     "rows that contradict each other": model(
         LINEAR.format(w="{-1, 1}"), "minimize hinge(net, train)", rows="1,neg\n1,pos\n1,pos\n-1,pos\n"

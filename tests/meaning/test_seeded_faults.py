@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nnmip.bounds.interval import Interval, matmul
-from nnmip.hir.core import Fold, Program
+from nnmip.hir.core import Constant, Fold, IntArray, Node, Program
 from nnmip.lowering.base import Polarity
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
 from nnmip.lowering.expressions import lower_expression
@@ -23,6 +23,7 @@ from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
+from nnmip.passes.exchange import Exchanges
 from tests.meaning.corners import CORNERS
 from tests.meaning.harness import difference, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum
@@ -293,6 +294,29 @@ def test_an_order_of_units_that_are_named_is_noticed(
     function: str, known: list[Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(f"nnmip.passes.symmetry.{function}", lambda *args: None)
+    assert first_disagreement(known) is not None
+
+
+@pytest.mark.parametrize("part", ["_decision", "_outputs", "constants", "all"])
+def test_units_that_are_told_apart_unnoticed_are_noticed(
+    part: str, known: list[Known], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exchange that does not move what it must, or is blind to what differs."""
+    exact = Exchanges.numbers
+
+    def numbers(self: Exchanges, node: Node) -> IntArray:
+        return exact(self, node) * (not isinstance(node, Constant))
+
+    def fixed(self: Exchanges, node: Any) -> IntArray:
+        return self._fixed(np.arange(int(np.prod(node.shape))).reshape(node.shape))
+
+    match part:
+        case "constants":
+            monkeypatch.setattr(Exchanges, "numbers", numbers)
+        case "all":
+            monkeypatch.setattr(Exchanges, "leave", lambda self, node: np.ones(len(self.pairs), dtype=bool))
+        case _:
+            monkeypatch.setattr(Exchanges, part, fixed)
     assert first_disagreement(known) is not None
 
 
