@@ -19,6 +19,7 @@ from nnmip.hir.core import Program
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
 from nnmip.sema.model import build_program
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.parser import ParseResult, parse
 from nnmip.syntax.read import read_source
@@ -45,7 +46,7 @@ class Parse(Pass):
     gives: ClassVar[Level] = Level.TREE
 
     def run(self, ir: SourceFile, job: Model) -> ParseResult:
-        return parse(ir)
+        return parse(ir, job.allowance)
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,24 @@ class Check(Pass):
     gives: ClassVar[Level] = Level.HIR
 
     def run(self, ir: ParseResult, job: Model) -> Analysed | None:
-        program = build_program(ir, job.directory, job.parameters, job.found, job.bound)
+        program = build_program(ir, job.directory, job.parameters, job.found, job.bound, job.allowance)
         return None if program is None else Analysed(program)
+
+
+@dataclass(frozen=True)
+class Sizes(Pass):
+    """The same HIR; DiagnosticError NNM0310 where its encoding would be larger than is allowed."""
+
+    name: ClassVar[str] = "sizes"
+    does: ClassVar[str] = "estimates the rows from the shapes, and stops where they are more than is allowed"
+    takes: ClassVar[Level] = Level.HIR
+    gives: ClassVar[Level] = Level.HIR
+
+    def run(self, ir: Analysed, job: Model) -> Analysed:
+        from nnmip.lowering.size import check_size
+
+        check_size(ir.program, job.allowance)
+        return ir
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ class Lower(Pass):
         return lower_analysed(ir)
 
 
-PASSES: tuple[Pass, ...] = (Parse(), Check(), *HIR_PASSES, Lower())
+PASSES: tuple[Pass, ...] = (Parse(), Check(), Sizes(), *HIR_PASSES, Lower())
 """Every pass from the text to the rows, in the order in which they run."""
 
 check_order(PASSES)
@@ -89,7 +106,7 @@ class Model:
 
     `parameters` gives parameters other values, as numbers or as texts of the language, and data declarations other
     files. `bound` gives data declarations values (see `bind`). Paths in the source start from `directory`, those in
-    `parameters` from the working directory.
+    `parameters` from the working directory. What would be larger than `allowance` is a diagnostic (NNM0310).
     """
 
     def __init__(
@@ -98,11 +115,13 @@ class Model:
         directory: Path,
         parameters: Parameters | None = None,
         bound: Mapping[str, Any] | None = None,
+        allowance: Allowance = UNASKED,
     ) -> None:
         self.source = source
         self.directory = directory
         self.parameters = {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
         self.bound = dict(bound or {})
+        self.allowance = allowance
         self.times: dict[str, float] = {}
         self.found = Diagnostics()
         self._made: dict[str, Any] = {}
@@ -127,7 +146,7 @@ class Model:
                 texts[name] = value
             else:
                 bound[name] = value
-        return Model(self.source, self.directory, texts, bound)
+        return Model(self.source, self.directory, texts, bound, self.allowance)
 
     def after(self, name: str) -> Any:
         """What the model is after the pass called `name`; every pass runs once, when first needed.
@@ -176,7 +195,7 @@ class Model:
 
         if program is self.program:
             return self.lowered
-        lowered = lower_program(program)
+        lowered = lower_program(program, allowance=self.allowance)
         for warning in lowered.warnings:
             self.found.add(warning)
         return lowered
@@ -311,6 +330,7 @@ class Model:
             confirm,
             Path(save) if save is not None else None,
             Path(resume) if resume is not None else None,
+            self.allowance,
         )
         facts = partial(self.facts, seed)
         problem = Problem(self.program, self.fingerprint, self.lowered_at, facts, describe_networks)
@@ -333,13 +353,13 @@ class Model:
         from nnmip.solution.result import Proof
         from nnmip.solution.run import replayed
 
-        found = read_names(Path(self.source.path), Path(solution), names)
+        found = read_names(Path(self.source.path), Path(solution), names, self.allowance)
         try:
             program = self._at_stage(*found.stage)
         except ValueError as error:
             raise other_model(found, Path(solution), f"does not fit it ({error})") from None
         lowered = self.lowered_at(program)
-        answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution))
+        answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution), self.allowance)
         with Session() as session:
             raw, checked = replayed(lowered, session, answer.raw, SolveOptions())
         result = make_result(lowered, raw, checked, Proof.NONE, self.facts(0, lowered))
@@ -372,11 +392,23 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-def load(path: str | Path, parameters: Parameters | None = None) -> Model:
-    """The model in a file. Raises OSError where it cannot be read, DiagnosticError NNM0103 where it is not text."""
-    return Model(read_source(path), Path(path).parent, parameters)
+def load(path: str | Path, parameters: Parameters | None = None, *, allow_size: int | str | None = None) -> Model:
+    """The model in a file.
+
+    `allow_size` is how large a part of the model may be, in bytes or as `4GB`; above it nothing is built (NNM0310).
+    Raises OSError where the file cannot be read, DiagnosticError NNM0103 where it is not text, NNM0310 where it is too
+    large, ValueError for an `allow_size` that is no size.
+    """
+    allowance = Allowance.of(allow_size)
+    return Model(read_source(path, allowance), Path(path).parent, parameters, allowance=allowance)
 
 
-def loads(text: str, parameters: Parameters | None = None, directory: str | Path = ".") -> Model:
-    """The model in a text; data paths start from `directory`."""
-    return Model(SourceFile("<text>", text), Path(directory), parameters)
+def loads(
+    text: str,
+    parameters: Parameters | None = None,
+    directory: str | Path = ".",
+    *,
+    allow_size: int | str | None = None,
+) -> Model:
+    """The model in a text; data paths start from `directory`. `allow_size` is as for `load`."""
+    return Model(SourceFile("<text>", text), Path(directory), parameters, allowance=Allowance.of(allow_size))

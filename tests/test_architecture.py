@@ -26,12 +26,13 @@ PACKAGE = ROOT / "nnmip"
 MANUAL = ROOT / "grammar" / "reference.md"
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
-BASE = frozenset({"source", "diagnostics"})
+BASE = frozenset({"source", "diagnostics", "sizes"})
 MEANING = frozenset({"data", "hir", "ops"})
 ARROWS: Mapping[str, frozenset[str]] = {
     "source": frozenset(),
     "versions": frozenset(),
     "diagnostics": frozenset({"source"}),
+    "sizes": frozenset({"source", "diagnostics"}),
     "syntax": BASE,
     "data": BASE | {"syntax"},
     # What a word means is stated in `ops` over the nodes of `hir`, with its interval rule; `hir.evaluate` and

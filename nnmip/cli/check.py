@@ -7,7 +7,15 @@ import sys
 import click
 
 from nnmip import __version__
-from nnmip.cli.common import ExitCode, define_option, diagnostics_json, open_model, print_diagnostics, print_json
+from nnmip.cli.common import (
+    ExitCode,
+    define_option,
+    diagnostics_json,
+    open_model,
+    print_diagnostics,
+    print_json,
+    size_option,
+)
 from nnmip.cli.paths import MODEL
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
 
@@ -17,8 +25,9 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
 @click.option(
     "--format", "style", type=click.Choice(["full", "json", "sarif"]), default="full", help="How to print messages."
 )
+@size_option
 @define_option
-def command(files: tuple[str, ...], style: str, define: dict[str, str]) -> int:
+def command(files: tuple[str, ...], style: str, define: dict[str, str], allow_size: str | None) -> int:
     """Read models, their data and their exactness, and print every error and warning.
 
     Exit code 0 without errors, 1 with errors.
@@ -26,7 +35,7 @@ def command(files: tuple[str, ...], style: str, define: dict[str, str]) -> int:
     found: list[Diagnostic] = []
     for path in files:
         try:
-            found.extend(open_model(path, define).check())
+            found.extend(open_model(path, define, allow_size).check())
         except DiagnosticError as error:
             found.extend(error.diagnostics)
     errors = sum(d.severity is Severity.ERROR for d in found)

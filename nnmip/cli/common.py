@@ -46,6 +46,28 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]
+    """A size such as `4GB`, as the text that says it."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from nnmip.sizes import read_size
+
+        try:
+            read_size(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def size_option(command: F) -> F:
+    """`--allow-size 4GB` as the text `allow_size`, None where it is not given."""
+    return click.option(
+        "--allow-size", metavar="SIZE", type=Size(), help="Build what is larger than 500MB, up to this size: 4GB."
+    )(command)
+
+
 def define_option(command: F) -> F:
     """`-D name=value`, any number of times, as the dictionary `define`."""
     return click.option(
@@ -68,12 +90,12 @@ def _read_definitions(context: click.Context, option: click.Parameter, given: Se
     return found
 
 
-def open_model(path: str, define: dict[str, str]) -> Model:
+def open_model(path: str, define: dict[str, str], allow_size: str | None = None) -> Model:
     """The model in a file; a usage error where the file cannot be read, with the nearest file there is."""
     from nnmip.pipeline import load
 
     try:
-        return load(path, define)
+        return load(path, define, allow_size=allow_size)
     except OSError as error:
         raise unreadable(path, error) from None
 

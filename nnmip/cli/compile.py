@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, unwritable
+from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, size_option, unwritable
 from nnmip.cli.paths import MODEL, OUTPUT
 
 
@@ -47,8 +47,16 @@ def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence
     callback=_read_fixed,
     help="The proved value of a stage before; --stage 3 needs stage1 and stage2.",
 )
+@size_option
 @define_option
-def command(file: str, outputs: tuple[str, ...], stage: int, fix: dict[int, float], define: dict[str, str]) -> int:
+def command(
+    file: str,
+    outputs: tuple[str, ...],
+    stage: int,
+    fix: dict[int, float],
+    define: dict[str, str],
+    allow_size: str | None,
+) -> int:
     """Write a model as an exact, deterministic LP or MPS file.
 
     A goal with stages (`minimize A then B`) has a file for each of them.
@@ -63,7 +71,7 @@ def command(file: str, outputs: tuple[str, ...], stage: int, fix: dict[int, floa
             split_suffix(Path(path))
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-    model = open_model(file, define)
+    model = open_model(file, define, allow_size)
     try:
         milp = model.lowered_for(stage, fix).milp
     except ValueError as error:

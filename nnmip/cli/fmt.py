@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nnmip.cli.common import ExitCode, print_diagnostics, unreadable, unwritable, wants_colour
+from nnmip.cli.common import ExitCode, print_diagnostics, size_option, unreadable, unwritable, wants_colour
 from nnmip.cli.paths import MODEL
 
 if TYPE_CHECKING:
+    from nnmip.sizes import Allowance
     from nnmip.source import SourceFile
 
 STDIN = "-"
@@ -40,7 +41,8 @@ class _Formatted:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=MODEL)
 @click.option("--check", is_flag=True, help="Write nothing; name the files that would change, and exit with 1.")
 @click.option("--diff", is_flag=True, help="Write nothing; print what would change, and exit with 1.")
-def command(files: tuple[str, ...], check: bool, diff: bool) -> int:
+@size_option
+def command(files: tuple[str, ...], check: bool, diff: bool, allow_size: str | None) -> int:
     """Rewrite models in the one canonical format, in place. `-` reads standard input and writes standard output.
 
     A folder stands for all .nnm files in it. Every comment is kept. A file with syntax errors is left as it is, and
@@ -48,7 +50,7 @@ def command(files: tuple[str, ...], check: bool, diff: bool) -> int:
 
     Exit code 0 if all is well, 1 with errors, and with --check or --diff also if a file would change.
     """
-    done = [_format(path) for given in files for path in _paths(given)]
+    done = [_format(path, allow_size) for given in files for path in _paths(given)]
     if diff:
         _print_differences(done)
     for model in done:
@@ -75,25 +77,28 @@ def _paths(given: str) -> Iterator[str]:
         yield given
 
 
-def _format(path: str) -> _Formatted:
+def _format(path: str, allow_size: str | None) -> _Formatted:
     from nnmip.diagnostics import DiagnosticError
+    from nnmip.sizes import Allowance
     from nnmip.syntax.format import format_source
 
+    allowance = Allowance.of(allow_size)
     try:
-        source = _read(path)
-        return _Formatted(source.path, source.text, format_source(source))
+        source = _read(path, allowance)
+        return _Formatted(source.path, source.text, format_source(source, allowance))
     except DiagnosticError as error:
         print_diagnostics(error.diagnostics, sys.stderr)
         return _Formatted(path, "", None)
 
 
-def _read(path: str) -> SourceFile:
+def _read(path: str, allowance: Allowance) -> SourceFile:
+    from nnmip.sizes import TEXT
     from nnmip.syntax.read import decode_source, read_source
 
     if path == STDIN:
-        return decode_source("<stdin>", sys.stdin.buffer.read())
+        return decode_source("<stdin>", sys.stdin.buffer.read(allowance.most(TEXT) + 1), allowance)
     try:
-        return read_source(path)
+        return read_source(path, allowance)
     except OSError as error:
         raise unreadable(path, error) from None
 

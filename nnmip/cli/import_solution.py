@@ -16,6 +16,7 @@ from nnmip.cli.common import (
     open_model,
     print_diagnostics,
     print_json,
+    size_option,
     unreadable,
     unwritable,
 )
@@ -29,6 +30,7 @@ from nnmip.cli.paths import FOLDER, MODEL, NAMES, SOLUTION
 @click.option("--bound", type=FiniteRange(), metavar="NUMBER", help="A dual bound of the goal, for the gap.")
 @click.option("--save", metavar="DIR", type=FOLDER, help="Save the network.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@size_option
 @define_option
 def command(
     model: str,
@@ -38,6 +40,7 @@ def command(
     save: str | None,
     as_json: bool,
     define: dict[str, str],
+    allow_size: str | None,
 ) -> int:
     """Read the solution file that CBC, HiGHS, Gurobi, SCIP or CPLEX wrote for a compiled MODEL.
 
@@ -48,7 +51,7 @@ def command(
     from nnmip.solution.keeper import Keeper
 
     with errors_as_json(model, as_json):
-        opened = open_model(model, define)
+        opened = open_model(model, define, allow_size)
         _ = opened.lowered
         print_diagnostics(opened.diagnostics, sys.stderr)
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from nnmip.cli.common import ExitCode, unreadable, unwritable
+from nnmip.cli.common import ExitCode, size_option, unreadable, unwritable
 from nnmip.cli.paths import FOLDER, TABLE
 
 
@@ -17,7 +17,10 @@ from nnmip.cli.paths import FOLDER, TABLE
 @click.option("--network", metavar="NAME", help="Which network, if the run has several.")
 @click.option("--separator", metavar="CHARACTER", default=",", help="What separates cells (default: a comma).")
 @click.option("-o", "--output", metavar="PATH", help="Write the rows to a file instead of standard output.")
-def command(run: str, table: str, network: str | None, separator: str, output: str | None) -> int:
+@size_option
+def command(
+    run: str, table: str, network: str | None, separator: str, output: str | None, allow_size: str | None
+) -> int:
     """Apply the network that `solve --save DIR` wrote to the rows of a CSV file.
 
     Every row comes back with its score and its predicted label, or with the predicted values of a regression; scaling
@@ -25,11 +28,13 @@ def command(run: str, table: str, network: str | None, separator: str, output: s
     """
     from nnmip.formats.atomic import atomic_file
     from nnmip.report.rules import number
+    from nnmip.sizes import Allowance
     from nnmip.solution.prediction import as_csv, predict_table
     from nnmip.solution.store import RunFolder
 
     _check_input(table)
-    networks = {trained.name: trained for trained in RunFolder(Path(run)).load_networks()}
+    allowance = Allowance.of(allow_size)
+    networks = {trained.name: trained for trained in RunFolder(Path(run), allowance).load_networks()}
     if network is None and len(networks) > 1:
         raise click.UsageError(f"the run has several networks; choose one of {', '.join(networks)} with --network")
     name = network if network is not None else next(iter(networks))
@@ -37,7 +42,7 @@ def command(run: str, table: str, network: str | None, separator: str, output: s
         raise click.UsageError(f"the run has no network `{name}`; it has {', '.join(networks)}")
     if len(separator) != 1 or separator in '"\r\n\0':
         raise click.UsageError(f"--separator must be one character, not `{separator}`")
-    prediction = predict_table(networks[name], Path(table), separator)
+    prediction = predict_table(networks[name], Path(table), separator, allowance)
     text = as_csv(prediction)
     if output is None:
         sys.stdout.write(text)

@@ -7,7 +7,15 @@ from difflib import get_close_matches
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, errors_as_json, open_model, print_diagnostics, print_json
+from nnmip.cli.common import (
+    ExitCode,
+    define_option,
+    errors_as_json,
+    open_model,
+    print_diagnostics,
+    print_json,
+    size_option,
+)
 from nnmip.cli.paths import MODEL
 
 
@@ -15,8 +23,9 @@ from nnmip.cli.paths import MODEL
 @click.argument("file", type=MODEL)
 @click.option("--after", metavar="PASS", help="Print the model after this pass; `--after list` lists the passes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@size_option
 @define_option
-def command(file: str, after: str | None, as_json: bool, define: dict[str, str]) -> int:
+def command(file: str, after: str | None, as_json: bool, define: dict[str, str], allow_size: str | None) -> int:
     """Show a model layer by layer: shapes, decisions, bounds, stable and unstable cases of activations; and the rows,
     nonzeros, columns and the largest big-M of every layer, loss and constraint.
 
@@ -24,11 +33,11 @@ def command(file: str, after: str | None, as_json: bool, define: dict[str, str])
     or the MILP instead, as a pass leaves it.
     """
     if after is not None:
-        return _show_after(file, after, as_json, define)
+        return _show_after(file, after, as_json, define, allow_size)
     from nnmip.report.model import model_facts, render_model
 
     with errors_as_json(file, as_json):
-        model = open_model(file, define)
+        model = open_model(file, define, allow_size)
         facts = model_facts(model.lowered, model.fingerprint)
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:
@@ -38,7 +47,7 @@ def command(file: str, after: str | None, as_json: bool, define: dict[str, str])
     return ExitCode.YES
 
 
-def _show_after(file: str, name: str, as_json: bool, define: dict[str, str]) -> int:
+def _show_after(file: str, name: str, as_json: bool, define: dict[str, str], allow_size: str | None) -> int:
     """Print what the model is after a pass, or the passes."""
     from nnmip.pipeline import PASSES
     from nnmip.report.passes import print_ir
@@ -53,7 +62,7 @@ def _show_after(file: str, name: str, as_json: bool, define: dict[str, str]) -> 
         help = f"did you mean `{near[0]}`?" if near else f"the passes are {', '.join(known)}"
         raise click.UsageError(f"there is no pass `{name}`; {help}")
     with errors_as_json(file, as_json):
-        model = open_model(file, define)
+        model = open_model(file, define, allow_size)
         text = print_ir(model.after(name))
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:

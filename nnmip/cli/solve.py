@@ -15,6 +15,7 @@ from nnmip.cli.common import (
     open_model,
     print_diagnostics,
     print_json,
+    size_option,
     unwritable,
 )
 from nnmip.cli.paths import FOLDER, MODEL
@@ -40,6 +41,7 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @click.option("--accept-feasible", is_flag=True, help="Exit with 0 for a network that is not proved optimal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--json-stream", is_flag=True, help="Print typed JSON lines while solving.")
+@size_option
 @define_option
 def command(
     file: str,
@@ -55,6 +57,7 @@ def command(
     as_json: bool,
     json_stream: bool,
     define: dict[str, str],
+    allow_size: str | None,
 ) -> int:
     """Find a globally optimal network, prove it, check it, and print it in words.
 
@@ -64,7 +67,7 @@ def command(
     if as_json and json_stream:
         raise click.UsageError("--json prints one object and --json-stream many: choose one of them")
     try:
-        model = open_model(file, define)
+        model = open_model(file, define, allow_size)
         _ = model.lowered
         print_diagnostics(model.diagnostics, sys.stderr)
         with LiveProgress() as live:

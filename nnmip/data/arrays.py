@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from nnmip.data.files import FROM_MODEL, MAX_BYTES, MAX_CELLS, check_file, reason, unreadable
+from nnmip.data.files import FROM_MODEL, KEEP_LESS, check_file, reason, unreadable
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.sizes import CELL, ENTRY, UNASKED, Allowance, counted, in_bytes
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 
@@ -24,6 +26,7 @@ MOST_ARRAYS = 1000
 _ENTRY = b"PK\x01\x02"
 """What an entry in the directory of a ZIP archive starts with."""
 _CHUNK = 2**20
+_LONGEST_HEADER = 2**16
 _SHOWN_ARRAYS = 12
 
 
@@ -50,14 +53,20 @@ class ArrayHeader:
     def size(self) -> int:
         return prod(self.shape) * self.dtype.itemsize
 
+    @property
+    def needed(self) -> int:
+        """What the array counts once it is read, in bytes: texts become objects of their own."""
+        return self.size + self.cells * (ENTRY if self.dtype.kind in "biuf" else CELL)
+
 
 Choice = Callable[[Mapping[str, ArrayHeader]], Iterable[str]]
 """From the heads of the arrays in an archive to the names of those to load."""
 
 
-def read_npy(path: Path, span: Span, base: str = FROM_MODEL) -> AnyArray:
+def read_npy(path: Path, span: Span, base: str = FROM_MODEL, allowance: Allowance = UNASKED) -> AnyArray:
     """The array in the NPY file at `path`; `span` is the place in the model that asks for it, `base` says where paths
-    start. Raises DiagnosticError NNM0501 at `span` for a file that is not one or has an array of another kind.
+    start. Raises DiagnosticError at `span`: NNM0501 for a file that is not one or has an array of another kind, NNM0310
+    for an array that is larger than is allowed.
     """
     check_file(path, span, "NPY", base)
     try:
@@ -66,19 +75,22 @@ def read_npy(path: Path, span: Span, base: str = FROM_MODEL) -> AnyArray:
                 message = f"`{path.name}` is an archive of arrays, not a single one"
                 raise unreadable(message, span, help='read it with `npz("FILE", "NAME")`')
             stream.seek(0)
-            return _load(stream, _header(stream, f"`{path.name}`", span), f"`{path.name}`", span)
+            return _load(stream, _header(stream, f"`{path.name}`", span), f"`{path.name}`", span, allowance)
     except OSError as error:
         raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
 
 
-def read_npz(path: Path, span: Span, choose: Choice, base: str = FROM_MODEL) -> dict[str, AnyArray]:
+def read_npz(
+    path: Path, span: Span, choose: Choice, base: str = FROM_MODEL, allowance: Allowance = UNASKED
+) -> dict[str, AnyArray]:
     """The arrays in the NPZ file at `path` that `choose` names, as for `read_npy`."""
-    check_file(path, span, "NPZ", base)
+    size = check_file(path, span, "NPZ", base)
+    allowance.check(size, 1, f"`{path.name}`", span, help=KEEP_LESS)
     try:
         if _entries(path) > MOST_ARRAYS:
             raise unreadable(f"`{path.name}` has more than {MOST_ARRAYS} arrays", span)
         with ZipFile(path) as archive:
-            return _Archive(archive, path.name, span).load(choose)
+            return _Archive(archive, path.name, span, allowance).load(choose)
     except OSError as error:
         raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
     except DiagnosticError:
@@ -105,6 +117,7 @@ class _Archive:
     archive: ZipFile
     source: str
     span: Span
+    allowance: Allowance
 
     def load(self, choose: Choice) -> dict[str, AnyArray]:
         members = {m.filename.removesuffix(".npy"): m for m in self.archive.infolist() if m.filename.endswith(".npy")}
@@ -116,12 +129,12 @@ class _Archive:
             with self.archive.open(member) as stream:
                 headers[name] = self._header(stream, name, member)
         chosen = list(dict.fromkeys(choose(headers)))
-        _check_size(sum(headers[n].cells for n in chosen), sum(headers[n].size for n in chosen), self.source, self.span)
+        _check_size([headers[n] for n in chosen], f"`{self.source}`", self.span, self.allowance)
         return {name: self._load(name, members[name]) for name in chosen}
 
     def _load(self, name: str, member: ZipInfo) -> AnyArray:
         with self.archive.open(member) as stream:
-            return _load(stream, self._header(stream, name, member), self._called(name), self.span)
+            return _load(stream, self._header(stream, name, member), self._called(name), self.span, self.allowance)
 
     def _header(self, stream: IO[bytes], name: str, member: ZipInfo) -> ArrayHeader:
         header = _header(stream, self._called(name), self.span)
@@ -136,9 +149,12 @@ class _Archive:
 def _header(stream: IO[bytes], called: str, span: Span) -> ArrayHeader:
     """The header at the start of a stream, which is left behind it."""
     try:
-        version = npy.read_magic(stream)
-        readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-        shape, fortran, dtype = readers[version](stream)
+        readers = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
+        width, reader = readers[npy.read_magic(stream)]
+        length = stream.read(width)
+        if int.from_bytes(length, "little") > _LONGEST_HEADER:
+            raise ValueError(length)
+        shape, fortran, dtype = reader(BytesIO(length + stream.read(int.from_bytes(length, "little"))))
         sizes = tuple(int(size) for size in shape)
         if any(size < 0 for size in sizes):
             raise ValueError(sizes)
@@ -160,9 +176,9 @@ def _check_type(header: ArrayHeader, called: str, span: Span) -> None:
         raise unreadable(f"{message:.150}", span, help="save it as numbers: `array.astype(float)`")
 
 
-def _load(stream: IO[bytes], header: ArrayHeader, called: str, span: Span) -> AnyArray:
+def _load(stream: IO[bytes], header: ArrayHeader, called: str, span: Span, allowance: Allowance) -> AnyArray:
     _check_type(header, called, span)
-    _check_size(header.cells, header.size, called.strip("`"), span)
+    _check_size([header], called, span, allowance)
     content = stream.read(header.size)
     if len(content) < header.size:
         raise _truncated(called, span)
@@ -172,12 +188,11 @@ def _load(stream: IO[bytes], header: ArrayHeader, called: str, span: Span) -> An
     return flat.reshape(header.shape, order="F" if header.fortran else "C")
 
 
-def _check_size(cells: int, size: int, source: str, span: Span) -> None:
-    help = "keep the rows and columns that the model needs"
-    if cells > MAX_CELLS:
-        raise unreadable(f"`{source}` has more than {MAX_CELLS} entries", span, help=help)
-    if size > MAX_BYTES:
-        raise unreadable(f"`{source}` is larger than {MAX_BYTES // 2**20} MiB", span, help=help)
+def _check_size(headers: Sequence[ArrayHeader], called: str, span: Span, allowance: Allowance) -> None:
+    """NNM0310 for arrays that are larger together than is allowed, before any of them is read."""
+    entries = counted(sum(header.cells for header in headers), "entry", "entries")
+    what = f"{called}, {entries} in {in_bytes(sum(header.size for header in headers))},"
+    allowance.check(1, sum(header.needed for header in headers), what, span, help=KEEP_LESS)
 
 
 def _entries(path: Path) -> int:

@@ -4,40 +4,60 @@ from __future__ import annotations
 
 import csv
 from array import array
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 
-from nnmip.data.files import FROM_MODEL, MAX_CELLS, check_file, reason, unreadable
+from nnmip.data.files import FROM_MODEL, KEEP_LESS, check_file, reason, unreadable
 from nnmip.data.table import RawTable, separator_hint, shortened
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.sizes import CELL, UNASKED, Allowance, counted
 from nnmip.source import Span
 
 MAX_LINE_LENGTH = 16 * 2**20
 CHUNK_CELLS = 2**16
+_SAMPLE = 2**16
+_COLUMN_CELLS = 4
+"""How many cells a column counts without any rows."""
 
 
-def read_csv(path: Path, span: Span, separator: str = ",", base: str = FROM_MODEL) -> RawTable:
+def read_csv(
+    path: Path, span: Span, separator: str = ",", base: str = FROM_MODEL, allowance: Allowance = UNASKED
+) -> RawTable:
     """Read the CSV file at `path`; `span` is the place in the model that asks for it, `base` says where paths start.
 
     The file is UTF-8 text with or without a byte order mark; its first row is the header; cells may stand in double
     quotes; blank lines are skipped. Raises DiagnosticError at `span`: NNM0204 for a separator that is not one
-    character, NNM0501 for a file that cannot be read or does not have this form, NNM0505 for one without rows.
+    character, NNM0310 for more cells than are allowed, NNM0501 for a file that cannot be read or does not have this
+    form, NNM0505 for one without rows.
     """
     _check_separator(separator, span)
-    check_file(path, span, "CSV", base)
+    size = check_file(path, span, "CSV", base)
+    _check_estimate(path, size, separator, span, allowance)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            return _read_table(handle, path, span, separator)
+            return _read_table(handle, path, span, separator, allowance)
     except UnicodeDecodeError:
         raise _not_utf8(path, span) from None
     except OSError as error:
         raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
 
 
-def _read_table(handle: TextIO, path: Path, span: Span, separator: str) -> RawTable:
+def _check_estimate(path: Path, size: int, separator: str, span: Span, allowance: Allowance) -> None:
+    """NNM0310 where a file of `size` bytes, read like its first lines, has more cells than are allowed."""
+    try:
+        with path.open("rb") as stream:
+            sample = stream.read(_SAMPLE)
+    except OSError as error:
+        raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
+    cells = size * (sample.count(separator.encode()) + sample.count(b"\n")) // max(1, len(sample))
+    _check_cells(max(cells, size // CELL), path, span, allowance)
+
+
+def _read_table(handle: TextIO, path: Path, span: Span, separator: str, allowance: Allowance) -> RawTable:
     lines = _text_lines(handle, path, span)
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
     start = 1
@@ -50,6 +70,7 @@ def _read_table(handle: TextIO, path: Path, span: Span, separator: str) -> RawTa
             line, start = start, reader.line_num + 1
             if not columns:
                 columns = () if _is_blank(row, 0) else _header(row, path, span)
+                _check_cells(_COLUMN_CELLS * len(columns), path, span, allowance)
                 cells = [[] for _ in columns]
             elif not _is_blank(row, len(columns)):
                 _check_width(row, line, columns, path, span)
@@ -57,11 +78,11 @@ def _read_table(handle: TextIO, path: Path, span: Span, separator: str) -> RawTa
                 line_numbers.append(line)
                 if len(chunk) * len(columns) >= CHUNK_CELLS:
                     _move_rows(chunk, cells)
-                    _check_size(len(line_numbers) * len(columns), path, span)
+                    _check_cells(len(line_numbers) * len(columns), path, span, allowance)
     except csv.Error as error:
         raise _malformed(str(error), start, path, span) from None
     _move_rows(chunk, cells)
-    _check_size(len(line_numbers) * len(columns), path, span)
+    _check_cells(len(line_numbers) * len(columns), path, span, allowance)
     if not line_numbers:
         raise _without_rows(path, span, bool(columns))
     return RawTable(columns, tuple(map(tuple, cells)), np.array(line_numbers, np.int64), path.name)
@@ -113,10 +134,8 @@ def _check_width(row: list[str], line: int, columns: tuple[str, ...], path: Path
     raise unreadable(message, span, help=help)
 
 
-def _check_size(cell_count: int, path: Path, span: Span) -> None:
-    if cell_count > MAX_CELLS:
-        help = "keep the rows and columns that the model needs"
-        raise unreadable(f"`{path.name}` has more than {MAX_CELLS} cells", span, help=help)
+def _check_cells(count: int, path: Path, span: Span, allowance: Allowance) -> None:
+    allowance.check(count, CELL, f"`{path.name}`, a table of {counted(count, 'cell')},", span, help=KEEP_LESS)
 
 
 def _check_separator(separator: str, span: Span) -> None:
@@ -131,19 +150,24 @@ def _not_utf8(path: Path, span: Span) -> DiagnosticError:
     with path.open("rb") as handle:
         is_utf16 = handle.read(2) in (b"\xff\xfe", b"\xfe\xff")
         handle.seek(0)
-        number = next((n for n, line in enumerate(handle, start=1) if not _is_utf8(line)), 1)
+        number = _first_line_not_utf8(handle)
     note = "it starts like UTF-16" if is_utf16 else ""
     return unreadable(
         f"line {number} of `{path.name}` is not UTF-8 text", span, help="save the file as UTF-8", note=note
     )
 
 
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+def _first_line_not_utf8(handle: BinaryIO) -> int:
+    """The number of the line (from 1) with the first byte that cannot stand in UTF-8 text."""
+    decoder = getincrementaldecoder("utf-8")()
+    number = 1
+    while chunk := handle.read(_SAMPLE):
+        try:
+            decoder.decode(chunk)
+        except UnicodeDecodeError as error:
+            return number + error.object[: error.start].count(b"\n")
+        number += chunk.count(b"\n")
+    return number
 
 
 def _malformed(reason: str, line: int, path: Path, span: Span) -> DiagnosticError:

@@ -11,16 +11,17 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 
-MAX_BYTES = 256 * 2**20
-MAX_CELLS = 10_000_000
 SEARCHED_FILES = 1000
 
 FROM_MODEL = "paths start from the folder of the model file"
 FROM_WORKING_DIRECTORY = "a path from outside the model starts from the working directory"
 
 
-def check_file(path: Path, span: Span, kind: str, base: str = FROM_MODEL) -> None:
-    """Raise DiagnosticError NNM0501 at `span` unless `path` is a regular file of at most MAX_BYTES.
+KEEP_LESS = "keep the rows and columns that the model needs"
+
+
+def check_file(path: Path, span: Span, kind: str, base: str = FROM_MODEL) -> int:
+    """The bytes of a regular file; DiagnosticError NNM0501 at `span` for anything else.
 
     `kind` is what such a file is called, such as `CSV`; `base` says where paths start.
     """
@@ -34,10 +35,7 @@ def check_file(path: Path, span: Span, kind: str, base: str = FROM_MODEL) -> Non
         raise unreadable(f"`{path}` is a folder", span, help=f"name {_article(kind)} {kind} file in it")
     if not stat.S_ISREG(status.st_mode):
         raise unreadable(f"`{path}` is not a regular file", span)
-    if status.st_size > MAX_BYTES:
-        size = f"{status.st_size / 2**20:.0f} MiB, the limit is {MAX_BYTES // 2**20} MiB"
-        help = "keep the rows and columns that the model needs"
-        raise unreadable(f"`{path}` is too large: {size}", span, help=help)
+    return status.st_size
 
 
 def _article(kind: str) -> str:

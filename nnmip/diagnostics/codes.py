@@ -23,6 +23,7 @@ TITLES: dict[str, str] = {
     "NNM0301": "shapes do not agree",
     "NNM0302": "index out of range",
     "NNM0303": "not a domain",
+    "NNM0310": "too large to build unasked",
     "NNM0312": "product of two decisions without an exact encoding",
     "NNM0313": "expression is not linear",
     "NNM0314": "nonzero must be provable, but the domain has no least magnitude",

@@ -16,12 +16,11 @@ import numpy as np
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.formats.names import OBJECTIVE_CONSTANT
 from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
+from nnmip.sizes import LINE_TEXT, UNASKED, Allowance, counted
 from nnmip.source import Origin, SourceFile, Span
 
 # Every solver takes a bound of this size for no bound at all.
 INFINITY = 1e20
-# Guards against a small compressed file that unpacks without end.
-MAX_BYTES = 1 << 31
 
 MODEL_CODE = "NNM0614"
 
@@ -58,15 +57,18 @@ class Text:
         return value
 
 
-def load_text(path: str | os.PathLike[str], code: str) -> Text:
-    """The UTF-8 text of a file, unpacked if its name ends in `.gz`. Raises DiagnosticError with `code`."""
+def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UNASKED) -> Text:
+    """The UTF-8 text of a file, unpacked if its name ends in `.gz`.
+
+    Raises DiagnosticError with `code`, and NNM0310 for more text than is allowed, packed or not.
+    """
     place = Path(path)
     nothing = Text(SourceFile(str(path), ""), code)
     try:
         with gzip.open(place) if place.suffix == ".gz" else place.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            nothing.refuse(f"`{place.name}` is larger than {MAX_BYTES >> 30} GiB", 0, 0)
+            content = stream.read(allowance.most(LINE_TEXT) + 1)
+        size = max(len(content), place.stat().st_size)
+        allowance.check(size, LINE_TEXT, f"`{place.name}`, a text of {counted(size, 'byte')},", nothing.span(0))
         return Text(SourceFile(str(path), content.decode("utf-8-sig")), code)
     except UnicodeDecodeError as error:
         nothing.refuse(f"`{place.name}` is not text in UTF-8", 0, 0, note=f"byte {error.start} cannot be decoded")

@@ -10,6 +10,7 @@ from typing import NoReturn
 from xml.parsers import expat
 
 from nnmip.formats.reading import Text, load_text, shorten
+from nnmip.sizes import UNASKED, Allowance
 
 SOLUTION_CODE = "NNM0611"
 
@@ -62,12 +63,13 @@ class _Reader:
         self.values[name] = self.number(line, word)
 
 
-def read_solution(path: str | os.PathLike[str]) -> SolutionFile:
+def read_solution(path: str | os.PathLike[str], allowance: Allowance = UNASKED) -> SolutionFile:
     """Read a solution file (`.gz` is unpacked), finding out its layout from its first lines.
 
-    Raises DiagnosticError (NNM0611) with the line for anything that does not fit the layout.
+    Raises DiagnosticError: NNM0611 with the line for anything that does not fit the layout, NNM0310 for a file that is
+    larger than is allowed.
     """
-    text = load_text(path, SOLUTION_CODE)
+    text = load_text(path, SOLUTION_CODE, allowance)
     if text.file.text.lstrip().startswith("<"):
         return _read_cplex(text)
     lines = list(_lines(text))

@@ -13,12 +13,14 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.logic import require
 from nnmip.lowering.networks import encode_network
+from nnmip.lowering.size import check_size
 from nnmip.lowering.symmetry import order_units, ordered
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.base import Analysed
 from nnmip.passes.registry import analyse
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import GOAL, Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
@@ -67,8 +69,12 @@ class Lowered:
         return self._low.builder.complete(choice)
 
 
-def lower_program(program: Program, *, symmetry: bool = True) -> Lowered:
-    """Encode a program that no pass has run over yet; `symmetry` says whether equal units are put in order."""
+def lower_program(program: Program, *, symmetry: bool = True, allowance: Allowance = UNASKED) -> Lowered:
+    """Encode a program that no pass has run over yet; `symmetry` says whether equal units are put in order.
+
+    Raises DiagnosticError NNM0310 where the encoding would be larger than is allowed, and what `lower_analysed` raises.
+    """
+    check_size(program, allowance)
     known = analyse(program)
     return lower_analysed(known if symmetry else replace(known, interchangeable={}))
 

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Label
+from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import Constant, Network, Node, Shape, Units
-from nnmip.sema.domains import read_domain
+from nnmip.sema.domains import range_ends, read_domain
 from nnmip.sema.logic import as_truth, over_all
-from nnmip.sema.values import NODE_TYPES, LayerValue, RowValue, Value, describe, fail, not_yet, origin_of, quoted
+from nnmip.sema.values import (
+    NODE_TYPES,
+    LayerValue,
+    Poisoned,
+    RowValue,
+    Value,
+    describe,
+    fail,
+    not_yet,
+    origin_of,
+    quoted,
+)
+from nnmip.sizes import EXPRESSION, counted
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -22,36 +34,112 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MOST_INSTANCES = 200_000
-"""Most things that one quantifier goes over: each is an expression of its own."""
+_Quantifier = nodes.Quantified | nodes.Each
 
 INDEX_SETS = ("units", "features", "classes", "indices")
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """How many members a set has, and these in their order."""
+
+    count: int
+    each: Iterator[Value]
 
 
 def read_quantified(elaborator: Elaborator, expr: nodes.Quantified) -> Node:
     """`forall ...: p` and `exists ...: p`; over nothing the first holds and the second does not."""
     wanted = f"`{expr.kind}` says that something holds"
-    bodies = [
-        as_truth(inner.value(expr.body), expr.body, wanted)
-        for inner in instances(elaborator, expr.binders, expr.where, expr.span)
-    ]
+    bodies = [as_truth(inner.value(expr.body), expr.body, wanted) for inner in instances(elaborator, expr)]
     return over_all("and" if expr.kind == "forall" else "or", bodies, expr.span)
 
 
-def instances(
-    elaborator: Elaborator, binders: tuple[nodes.Binder, ...], where: nodes.Expr | None, span: Span
-) -> Iterator[Elaborator]:
-    """One elaborator for each choice of the bound names that `where` keeps, in the order of the sets."""
-    _check_names(elaborator, binders)
-    count = 0
-    for inner in _choices(elaborator, binders):
-        if where is not None and not _keeps(inner, where):
-            continue
-        count += 1
-        if count > MOST_INSTANCES:
-            message = f"this goes over more than {MOST_INSTANCES} things"
-            raise fail("NNM0301", message, span, help="narrow the sets, or the condition after `where`")
-        yield inner
+def instances(elaborator: Elaborator, quantifier: _Quantifier) -> Iterator[Elaborator]:
+    """One elaborator for each choice of the bound names that `where` keeps, in the order of the sets.
+
+    Raises DiagnosticError NNM0310 before more expressions are read than are allowed: each choice reads its own.
+    """
+    _check_names(elaborator, quantifier.binders)
+    choices, first = _expected(elaborator, quantifier.binders)
+    if first is None:
+        return
+    _check_read(elaborator, choices * _size(first, quantifier), choices, quantifier.span)
+    own = _own_size(elaborator, quantifier)
+    for inner in _choices(elaborator, quantifier.binders):
+        elaborator.scope.read += own
+        _check_read(elaborator, 0, choices, quantifier.span)
+        if quantifier.where is None or _keeps(inner, quantifier.where):
+            yield inner
+
+
+def _check_read(elaborator: Elaborator, more: int, choices: int, span: Span) -> None:
+    """NNM0310 where quantifiers read more expressions than is allowed, with `more` of them to come."""
+    read = elaborator.scope.read + more
+    help = "narrow the sets"
+    what = f"what quantifiers say here, {counted(read, 'expression')},"
+    label = f"goes over {counted(choices, 'choice')}"
+    elaborator.scope.allowance.check(read, EXPRESSION, what, span, label, help)
+
+
+def _own_size(elaborator: Elaborator, quantifier: _Quantifier) -> int:
+    """How many expressions are read for each choice, without those inside quantifiers further inside."""
+    return sum(own for own, _ in _parts(elaborator, quantifier))
+
+
+def _size(elaborator: Elaborator, quantifier: _Quantifier) -> int:
+    """How many expressions are read for the choice that `elaborator` has made, all in all."""
+    parts = _parts(elaborator, quantifier)
+    return sum(own + sum(_inside(elaborator, inner) for inner in nested) for own, nested in parts)
+
+
+def _parts(elaborator: Elaborator, quantifier: _Quantifier) -> list[tuple[int, tuple[_Quantifier, ...]]]:
+    """For the body and the condition: how many expressions there are, and the quantifiers among them."""
+    parts = (quantifier.body,) if quantifier.where is None else (quantifier.body, quantifier.where)
+    known = elaborator.scope.sizes
+    for part in parts:
+        if id(part) not in known:
+            known[id(part)] = _counted(part)
+    return [known[id(part)] for part in parts]
+
+
+def _counted(part: nodes.Expr) -> tuple[int, tuple[_Quantifier, ...]]:
+    total = 0
+    nested: list[_Quantifier] = []
+    stack: list[Any] = [part]
+    while stack:
+        match stack.pop():
+            case tuple() as several:
+                stack.extend(several)
+            case (nodes.Quantified() | nodes.Each()) as inner:
+                total += 1
+                nested.append(inner)
+            case node if is_dataclass(node) and not isinstance(node, Span):
+                total += 1
+                stack.extend(getattr(node, field.name) for field in fields(node))
+    return total, tuple(nested)
+
+
+def _inside(elaborator: Elaborator, inner: _Quantifier) -> int:
+    """How many expressions a quantifier inside a body reads; 1 where that is not known, as after a mistake."""
+    try:
+        choices, first = _expected(elaborator, inner.binders)
+    except (DiagnosticError, Poisoned):
+        return 1
+    return 0 if first is None else choices * _size(first, inner)
+
+
+def _expected(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> tuple[int, Elaborator | None]:
+    """How many choices there are, if every set has as many members as it has for the first choice of the others; and
+    the first choice, None without any."""
+    if not binders:
+        return 1, elaborator
+    found = members(elaborator, binders[0])
+    first = next(found.each, None)
+    if first is None:
+        return 0, None
+    bound = {**elaborator.bound, binders[0].name.text: first}
+    rest, choice = _expected(replace(elaborator, bound=bound), binders[1:])
+    return found.count * rest, choice
 
 
 def _choices(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> Iterator[Elaborator]:
@@ -59,7 +147,7 @@ def _choices(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> Itera
         yield elaborator
         return
     binder = binders[0]
-    for member in members(elaborator, binder):
+    for member in members(elaborator, binder).each:
         bound = {**elaborator.bound, binder.name.text: member}
         yield from _choices(replace(elaborator, bound=bound), binders[1:])
 
@@ -91,7 +179,7 @@ def _undecided(condition: Node) -> str:
     return describe(condition) if isinstance(condition, Constant) else "decided by the solver"
 
 
-def members(elaborator: Elaborator, binder: nodes.Binder) -> Iterator[Value]:
+def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
     """The members of the set of a binder, in their order.
 
     Raises DiagnosticError: NNM0104 for regions of real numbers, NNM0205 for what is no set, NNM0303 for an interval.
@@ -108,6 +196,10 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Iterator[Value]:
             raise not_yet(f"`{name}`", domain.span)
         case nodes.Call():
             return _members_of_value(elaborator.value(domain), domain)
+        case nodes.Range():
+            lo, hi = (int(end) for end in range_ends(domain, elaborator.constant))
+            origin = origin_of(domain.span)
+            return Members(hi - lo + 1, (Constant(np.asarray(float(k)), origin) for k in range(lo, hi + 1)))
     known = read_domain(domain, elaborator.constant)
     if not known.is_finite:
         help = "for whole numbers write `0..3`; for grid points `[0, 1] step 0.1`"
@@ -115,10 +207,10 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Iterator[Value]:
     return _numbers(np.array(known.values), domain.span)
 
 
-def _members_of_value(value: Value, domain: nodes.Expr) -> Iterator[Value]:
+def _members_of_value(value: Value, domain: nodes.Expr) -> Members:
     match value:
         case Dataset():
-            return (RowValue(value, row) for row in range(value.row_count))
+            return Members(value.row_count, (RowValue(value, row) for row in range(value.row_count)))
         case Constant(boolean=False, value=array) if array.ndim == 1:
             return _numbers(array, domain.span)
         case LayerValue(layer=layer):
@@ -131,8 +223,9 @@ def _members_of_value(value: Value, domain: nodes.Expr) -> Iterator[Value]:
     raise fail("NNM0205", f"{quoted(domain.span)} is {describe(value)}, not a set", domain.span, help=help)
 
 
-def _numbers(array: np.ndarray, span: Span) -> Iterator[Value]:
-    return (Constant(np.asarray(float(number)), origin_of(span)) for number in array.tolist())
+def _numbers(array: np.ndarray, span: Span) -> Members:
+    origin = origin_of(span)
+    return Members(len(array), (Constant(np.asarray(float(number)), origin) for number in array.tolist()))
 
 
 def index_set(elaborator: Elaborator, call: nodes.Call) -> np.ndarray:

@@ -63,10 +63,7 @@ def _booleans(elaborator: Elaborator, argument: nodes.Argument, name: str) -> li
     wanted = f"`{name}` counts Booleans"
     if isinstance(argument, nodes.Each):
         return each_stacked(
-            [
-                as_truth(inner.value(argument.body), argument.body, wanted)
-                for inner in instances(elaborator, argument.binders, argument.where, argument.span)
-            ]
+            [as_truth(inner.value(argument.body), argument.body, wanted) for inner in instances(elaborator, argument)]
         )
     assert isinstance(argument, nodes.Positional)
     return [as_truth(elaborator.value(argument.value), argument.value, wanted)]
@@ -93,7 +90,7 @@ def comprehension(elaborator: Elaborator, name: str, call: nodes.Call, each: nod
     """
     if len(call.arguments) > 1:
         raise fail("NNM0204", f"nothing stands beside `{quoted(each.span)[1:-1]}` in `{name}`", call.arguments[1].span)
-    inner = list(instances(elaborator, each.binders, each.where, each.span))
+    inner = list(instances(elaborator, each))
     if name == "count":
         bodies = [as_truth(e.value(each.body), each.body, "`count` counts Booleans") for e in inner]
     elif name == "sum":

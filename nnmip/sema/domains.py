@@ -61,7 +61,7 @@ def _piece(piece: nodes.DomainExpr, constants: Constants) -> Parts:
         case nodes.SetLiteral(items=items):
             return [], [_end(item, constants) for item in items]
         case nodes.Range():
-            return [], _stepped(*_range(piece, constants), 1.0, piece.span)
+            return [], _stepped(*range_ends(piece, constants), 1.0, piece.span)
         case nodes.Stepped(piece=inner, step=step):
             lo, hi = _stepped_ends(inner, constants)
             width = _end(step, constants)
@@ -91,7 +91,8 @@ def _interval(piece: nodes.ListLiteral, constants: Constants) -> tuple[float, fl
     return lo, hi
 
 
-def _range(piece: nodes.Range, constants: Constants) -> tuple[float, float]:
+def range_ends(piece: nodes.Range, constants: Constants) -> tuple[float, float]:
+    """The least and the greatest member of a range; DiagnosticError NNM0303 where it is empty or not whole."""
     lo, hi = _end(piece.low, constants), _end(piece.high, constants)
     for value, end in ((lo, piece.low), (hi, piece.high)):
         if value != np.floor(value) or abs(value) > _WHOLE:
@@ -116,7 +117,7 @@ def _stepped_ends(inner: nodes.DomainExpr, constants: Constants) -> tuple[float,
         case nodes.Paren(inner=deeper):
             return _stepped_ends(deeper, constants)
         case nodes.Range():
-            return _range(inner, constants)
+            return range_ends(inner, constants)
         case nodes.ListLiteral(items=(_, _)):
             return _interval(inner, constants)
     help = "for example `[-1, 1] step 1/8`"

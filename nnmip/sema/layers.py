@@ -14,6 +14,7 @@ from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, short_text_of
 from nnmip.sema.words import read_options
+from nnmip.sizes import Allowance
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -64,13 +65,14 @@ def make_layer(
 ) -> tuple[Layer, Tensor]:
     """The layer of a call that reads `inputs`, and the tensor it makes; `span` is the place of its declaration.
 
-    Raises DiagnosticError NNM0301 or NNM0312.
+    Raises DiagnosticError NNM0301, NNM0310 or NNM0312.
     """
     options = settings.options
     shapes = _infer(call, inputs, options)
-    check_size(shapes.output, f"layer `{name}`", call.node.span)
+    allowance = call.elaborator.scope.allowance
+    check_size(shapes.output, f"layer `{name}`", call.node.span, allowance)
     decisions = tuple(
-        _decision(f"{call.path}.{role}", role, shapes.decisions[role], domain, where)
+        _decision(f"{call.path}.{role}", role, shapes.decisions[role], domain, where, allowance)
         for role, (domain, where) in settings.domains.items()
     )
     _check_products(inputs, decisions)
@@ -90,8 +92,8 @@ def make_layer(
     return layer, Tensor(shapes.output, span, decided)
 
 
-def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span) -> Decision:
-    check_size(shape, f"`{path}`", span)
+def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span, allowance: Allowance) -> Decision:
+    check_size(shape, f"`{path}`", span, allowance)
     return Decision(path, role, shape, domain, Origin(span, path))
 
 

@@ -22,6 +22,7 @@ from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, collected, not_yet
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.documentation import declared_path, documentation
@@ -41,23 +42,30 @@ def build_program(
     overrides: Mapping[str, str],
     diagnostics: Diagnostics,
     bound: Mapping[str, Any] = MappingProxyType({}),
+    allowance: Allowance = UNASKED,
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
     Paths in the file start from `directory`, those in an included file from its folder. `overrides` gives parameters
     other values, as texts, and data declarations other files; `bound` gives data declarations arrays and data frames.
+    What is larger than `allowance` is not built.
     """
-    sources = read_includes(parsed, directory)
+    sources = read_includes(parsed, directory, allowance)
     for diagnostic in sources.diagnostics:
         diagnostics.add(diagnostic)
-    return _Builder(sources, overrides, diagnostics, bound).build()
+    return _Builder(sources, overrides, diagnostics, bound, allowance).build()
 
 
 class _Builder:
     """Builds every declaration once, in any order, and keeps going after an error."""
 
     def __init__(
-        self, sources: Sources, overrides: Mapping[str, str], diagnostics: Diagnostics, bound: Mapping[str, Any]
+        self,
+        sources: Sources,
+        overrides: Mapping[str, str],
+        diagnostics: Diagnostics,
+        bound: Mapping[str, Any],
+        allowance: Allowance,
     ) -> None:
         main = sources.files[0]
         self.sources = sources
@@ -71,7 +79,7 @@ class _Builder:
         self.declarations = _without_mistakes(sources.declarations, sources.diagnostics, broken)
         names = collect_names(self.declarations, broken, diagnostics)
         self.outside = read_outside(overrides, bound, names, broken, diagnostics)
-        self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open)
+        self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open, allowance=allowance)
         self.elaborator = Elaborator(self.scope, self._bindings())
 
     def build(self) -> Program | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.sema.values import Poisoned, Value, fail, listed
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -33,7 +35,9 @@ class Scope:
     """Declarations by name. `resolve` builds the value of one and remembers it, or remembers that it is broken.
 
     `fitting` remembers which networks have been found to fit which data sets. `is_open` where the file includes others,
-    whose names are not known: then no name is called unknown.
+    whose names are not known: then no name is called unknown. `allowance` limits the size of what is built, `read`
+    counts the expressions that quantifiers have read, `sizes` says how many there are in a
+    syntax node, by its id.
     """
 
     declarations: dict[str, Named]
@@ -41,6 +45,9 @@ class Scope:
     diagnostics: Diagnostics
     build: Callable[[Named], Value]
     is_open: bool = False
+    allowance: Allowance = UNASKED
+    read: int = 0
+    sizes: dict[int, Any] = field(default_factory=dict)
     fitting: set[tuple[str, str]] = field(default_factory=set)
     _values: dict[str, Value] = field(default_factory=dict)
     _building: list[str] = field(default_factory=list)

@@ -21,6 +21,7 @@ from nnmip.sema.outside import Outside
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.tables import read_spec
 from nnmip.sema.values import fail, not_yet, short_text_of
+from nnmip.sizes import Allowance
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -59,7 +60,7 @@ def read_data(elaborator: Elaborator, declaration: nodes.Data, directory: Path, 
     if source is None:
         table = bound_table(name, outside.values[name], _expected(declaration), declaration.name.span)
     else:
-        table = _table(source, declaration)
+        table = _table(source, declaration, elaborator.scope.allowance)
     return build_dataset(table, read_spec(elaborator, declaration, table))
 
 
@@ -136,25 +137,26 @@ def _stated(call: nodes.Expr, name: str, directory: Path) -> _Source:
 # ---- tables --------------------------------------------------------------------------------------------------------
 
 
-def _table(source: _Source, declaration: nodes.Data) -> RawTable:
+def _table(source: _Source, declaration: nodes.Data, allowance: Allowance) -> RawTable:
     if source.reader == "csv":
-        return read_csv(source.path, source.span, source.separator, source.base)
+        return read_csv(source.path, source.span, source.separator, source.base, allowance)
     if source.reader == "npz" and source.array is None:
         mentioned = frozenset(_texts(declaration.fields))
 
         def choose(headers: Mapping[str, ArrayHeader]) -> Iterable[str]:
             return _same_rows(headers, mentioned, source)
 
-        return table_of(read_npz(source.path, source.span, choose, source.base), source.path.name, source.span)
-    array = _array(source)
+        arrays = read_npz(source.path, source.span, choose, source.base, allowance)
+        return table_of(arrays, source.path.name, source.span)
+    array = _array(source, allowance)
     name = "" if array.dtype.names else source.array or _SINGLE
     return table_of({name: array}, source.path.name, source.span)
 
 
-def _array(source: _Source) -> AnyArray:
+def _array(source: _Source, allowance: Allowance) -> AnyArray:
     """The single array that a file is asked for."""
     if source.reader == "npy":
-        return read_npy(source.path, source.span, source.base)
+        return read_npy(source.path, source.span, source.base, allowance)
     name, span = source.array, source.array_span or source.span
 
     def choose(headers: Mapping[str, ArrayHeader]) -> list[str]:
@@ -167,7 +169,7 @@ def _array(source: _Source) -> AnyArray:
             raise unknown_array(name, headers, source.path.name, span)
         return [name]
 
-    (array,) = read_npz(source.path, source.span, choose, source.base).values()
+    (array,) = read_npz(source.path, source.span, choose, source.base, allowance).values()
     return array
 
 
@@ -222,7 +224,7 @@ def _tensor(
         help = f"write `data {name.text} = csv(...) {{ features ... }}`, or read a tensor from `npy`"
         raise fail("NNM0204", "a tensor is read from `npy` or `npz`", source.span, help=help)
     span = name.span if source is None else source.span
-    array = np.asarray(bound) if source is None else _array(source)
+    array = np.asarray(bound) if source is None else _array(source, elaborator.scope.allowance)
     declared = (Label(type.span, f"the type of `{name.text}`"),)
     shape = read_shape(elaborator, type, f"`{name.text}`")
     if array.shape != shape:

@@ -33,10 +33,8 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from nnmip.sizes import ENTRY, Allowance, counted, product
 from nnmip.source import Origin, Span
-
-MOST_ENTRIES = 10_000_000
-"""Largest tensor: one decision more for each entry is far beyond what can be solved."""
 
 MOST_AXES = 32
 """Most axes of a tensor that every version of NumPy can hold."""
@@ -200,12 +198,9 @@ def integer(node: Constant, what: str, span: Span) -> int:
     return int(value)
 
 
-def check_size(shape: Shape, what: str, span: Span) -> None:
-    """NNM0301 for a tensor that no machine can hold."""
+def check_size(shape: Shape, what: str, span: Span, allowance: Allowance) -> None:
+    """NNM0310 for a tensor that is larger than is allowed, NNM0301 for one of more axes than NumPy has."""
     if len(shape) > MOST_AXES:
         raise fail("NNM0301", f"{what} has {len(shape)} axes; {MOST_AXES} are the most", span)
-    entries = 1
-    for size in shape:
-        entries *= size
-    if entries > MOST_ENTRIES:
-        raise fail("NNM0301", f"{what} has more than {MOST_ENTRIES // 10**6} million entries", span)
+    entries = product(shape)
+    allowance.check(entries, ENTRY, what, span, label=counted(entries, "entry", "entries"))

@@ -19,6 +19,7 @@ from nnmip.hir.core import Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray
 from nnmip.sema.values import fail
+from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
 from nnmip.solution.replay import refuted_stage
 from nnmip.solution.result import Proof, Result
 from nnmip.source import SourceFile, Span
@@ -41,10 +42,11 @@ class NamesFile:
     stage: tuple[int, dict[int, float]]
 
 
-def read_names(model: Path, solution: Path, names: str | Path | None) -> NamesFile:
+def read_names(model: Path, solution: Path, names: str | Path | None, allowance: Allowance = UNASKED) -> NamesFile:
     """The names file as given, or as found; DiagnosticError NNM0612 where there is none that can be used."""
     path = _names_file(model, solution, names)
     try:
+        allowance.check(path.stat().st_size, LINE_TEXT, f"the names file `{path.name}`", _whole(path))
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
             raise ValueError
@@ -58,12 +60,14 @@ def read_names(model: Path, solution: Path, names: str | Path | None) -> NamesFi
         raise fail("NNM0612", f"`{path.name}` is not a names file of nnmip", _whole(solution)) from None
 
 
-def read_answer(lowered: Lowered, fingerprint: str, names: NamesFile, solution: Path) -> ImportedAnswer:
+def read_answer(
+    lowered: Lowered, fingerprint: str, names: NamesFile, solution: Path, allowance: Allowance = UNASKED
+) -> ImportedAnswer:
     """Read a solution file, check that it belongs to the model, and put its values in the order of the columns.
 
-    Raises DiagnosticError NNM0611 and NNM0612, and OSError where the solution file cannot be opened.
+    Raises DiagnosticError NNM0310, NNM0611 and NNM0612, and OSError where the solution file cannot be opened.
     """
-    found = read_solution(solution)
+    found = read_solution(solution, allowance)
     if names.fingerprint != fingerprint:
         raise other_model(names, solution, "has another fingerprint")
     x = _values(lowered, found, solution)

@@ -15,6 +15,7 @@ from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.evaluate import predicted_codes
 from nnmip.sema.values import fail
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.metrics import TargetError, target_errors
 from nnmip.solution.network import FloatArray, TrainedNetwork
 from nnmip.source import SourceFile, Span
@@ -38,7 +39,9 @@ class Prediction:
     outside: int
 
 
-def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> Prediction:
+def predict_table(
+    trained: TrainedNetwork, path: Path, separator: str = ",", allowance: Allowance = UNASKED
+) -> Prediction:
     """Apply a network to a CSV file whose columns are named as in the training file, or as in the model.
 
     Raises DiagnosticError for a file that cannot be read, a missing column or a cell that is no number (NNM05xx), and
@@ -48,7 +51,7 @@ def predict_table(trained: TrainedNetwork, path: Path, separator: str = ",") -> 
     if not trained.inputs:
         message = f"network `{trained.name}` cannot read a table: no loss of its model names its inputs"
         raise fail("NNM0613", message, span, help="use `TrainedNetwork.scores` from Python")
-    table = read_csv(path, span, separator)
+    table = read_csv(path, span, separator, allowance=allowance)
     X = _inputs(trained, table, span)
     with np.errstate(over="ignore", invalid="ignore"):
         scores = trained.scores(X)

@@ -16,6 +16,7 @@ from nnmip.backends.registry import names
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
@@ -38,6 +39,7 @@ class RunOptions:
     """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
 
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
+    allowance: how large that may be.
     Raises ValueError for an unknown solver, and for a limit, gap, number of threads or seed that makes no sense.
     """
 
@@ -49,6 +51,7 @@ class RunOptions:
     confirm: bool = False
     save: Path | None = None
     resume: Path | None = None
+    allowance: Allowance = UNASKED
 
     def __post_init__(self) -> None:
         if self.time_limit is not None and not 0 <= self.time_limit < math.inf:
@@ -175,7 +178,11 @@ class Run:
     def _first_networks(self) -> list[Assignment]:
         """The network of the run to resume, else a constant one, and that of the folder to save in."""
         program, resume = self.problem.program, self.options.resume
-        start = RunFolder(resume).load_assignment(program) if resume is not None else trivial_assignment(program)
+        start = (
+            RunFolder(resume, self.options.allowance).load_assignment(program)
+            if resume is not None
+            else trivial_assignment(program)
+        )
         stored = self.keeper.stored if self.keeper is not None else None
         return [a for a in (start, stored) if a is not None]
 

@@ -18,6 +18,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.sema.values import fail
+from nnmip.sizes import ENTRY, LINE_TEXT, UNASKED, Allowance
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
 from nnmip.solution.result import Result, SolutionStatus
 from nnmip.source import SourceFile, Span
@@ -25,7 +26,6 @@ from nnmip.source import SourceFile, Span
 FORMAT = "nnmip-network"
 VERSION = 1
 WEIGHTS, STRUCTURE, RESULT, TEXT = "weights.npz", "network.json", "result.json", "network.txt"
-MOST_BYTES = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class RunFolder:
     improves), and at the end `result.json` and `network.txt`."""
 
     path: Path
+    allowance: Allowance = UNASKED
 
     def create(self) -> None:
         """Make the folder and try to write in it; OSError where that fails."""
@@ -142,8 +143,10 @@ class RunFolder:
             stream.write(content)
 
     def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
         try:
-            content = json.loads((self.path / name).read_text(encoding="utf-8"))
+            self.allowance.check(path.stat().st_size, LINE_TEXT, f"`{name}`", _whole(path))
+            content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise self._unusable(name, (error.strerror or "it cannot be read").lower()) from None
         except (ValueError, RecursionError):
@@ -157,25 +160,31 @@ class RunFolder:
         try:
             with ZipFile(path) as packed:
                 unpacked = sum(entry.file_size for entry in packed.infolist())
-            arrays = _plain_arrays(path) if unpacked <= MOST_BYTES else None
+            self.allowance.check(unpacked, ENTRY / 8, f"`{WEIGHTS}`, unpacked,", _whole(path))
+            arrays = _plain_arrays(path)
         except OSError as error:
             raise self._unusable(WEIGHTS, (error.strerror or "it cannot be read").lower()) from None
+        except DiagnosticError:
+            raise
         except Exception:  # whatever zipfile, zlib and NumPy raise for a damaged archive means the same
             arrays = None
         if arrays is None:
-            raise self._unusable(WEIGHTS, f"it is not an NPZ archive of plain arrays of at most {MOST_BYTES} bytes")
+            raise self._unusable(WEIGHTS, "it is not an NPZ archive of plain arrays")
         return arrays
 
     def _unusable(
         self, name: str, reason: str, help: str = "name a folder that `nnmip solve --save` wrote"
     ) -> Exception:
-        file = SourceFile(str(self.path / name), "")
         return fail(
             "NNM0613",
             f"the saved run in `{self.path}` cannot be used: {name}: {reason}",
-            Span(file, 0, 0),
+            _whole(self.path / name),
             help=help,
         )
+
+
+def _whole(path: Path) -> Span:
+    return Span(SourceFile(str(path), ""), 0, 0)
 
 
 def _plain_arrays(path: Path) -> dict[str, NDArray[Any]] | None:

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from nnmip.diagnostics import DiagnosticError
+from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax import nodes
 from nnmip.syntax.compare import same_tree
@@ -19,16 +20,16 @@ _WIDEST_PAD = 16
 """Neighbours whose names differ by more columns than this are not aligned."""
 
 
-def format_source(source: SourceFile) -> str:
+def format_source(source: SourceFile, allowance: Allowance = UNASKED) -> str:
     """The text of `source` in the canonical form, with every comment in its place.
 
-    Raises DiagnosticError where the text has syntax errors, because nothing is known of what cannot be read.
+    Raises DiagnosticError where the text has syntax errors or is too large: nothing is known of what is not read.
     """
-    parsed = parse(source)
+    parsed = parse(source, allowance)
     if parsed.diagnostics:
         raise DiagnosticError(parsed.diagnostics)
     text = unparse(parsed.file)
-    again = parse(SourceFile(source.path, text))
+    again = parse(SourceFile(source.path, text), Allowance(2 * allowance.size))
     if again.diagnostics or not same_tree(parsed.file, again.file):
         raise AssertionError("the formatted text does not say the same")
     return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -48,9 +49,12 @@ class Grammar:
     builder: Builder
     lock: RLock = field(default_factory=RLock)
 
-    def lex(self, text: str) -> list[Token]:
-        """The tokens of `text`; comments go to the builder. Every text has tokens: slips are tokens of their own."""
-        return list(self.lark.lex(text))
+    def lex(self, text: str, most: int | None = None) -> list[Token]:
+        """The first `most` tokens of `text`, all without it; comments go to the builder.
+
+        Every text has tokens: slips are tokens of their own.
+        """
+        return list(islice(self.lark.lex(text), most))
 
     def spelling(self, kind: str) -> str:
         """The text of a keyword or sign, by its kind of token."""

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.sizes import TEXT, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.parser import ParseResult, parse
@@ -16,9 +17,6 @@ from nnmip.syntax.read import read_source
 MAX_FILES = 500
 MAX_NESTED = 50
 """Most files of a model, and most that include one another: far more than a person writes."""
-
-MAX_CHARACTERS = 64 * 2**20
-"""Most text of all files together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,14 @@ class Sources:
         return self.directories[span.file.path]
 
 
-def read_includes(parsed: ParseResult, directory: Path) -> Sources:
+def read_includes(parsed: ParseResult, directory: Path, allowance: Allowance = UNASKED) -> Sources:
     """The files of the model whose main text is `parsed`; paths in it start from `directory`.
 
     Each file is read once, however often it is included. NNM0105 for a file that cannot be read and for too many,
-    NNM0106 for files that include each other in a circle, and what is wrong with the text of each.
+    NNM0106 for files that include each other in a circle, NNM0310 for more text than is allowed, and what is wrong with
+    the text of each.
     """
-    reader = _Reader()
+    reader = _Reader(allowance)
     reader.add(parsed, directory, _identity(directory / Path(parsed.file.source.path).name))
     return Sources(
         tuple(reader.files),
@@ -62,13 +61,15 @@ def read_includes(parsed: ParseResult, directory: Path) -> Sources:
 class _Reader:
     """Goes through the files, outermost first. `reading`: those whose includes are being read, by their identity."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
         self.files: list[nodes.File] = []
         self.declarations: list[nodes.Declaration] = []
         self.directories: dict[str, Path] = {}
         self.diagnostics = Diagnostics()
         self.broken: set[str] = set()
         self.is_open = False
+        self.tokens = 0
         self.reading: dict[Path, str] = {}
         self.done: set[Path] = set()
 
@@ -76,6 +77,8 @@ class _Reader:
         self.files.append(parsed.file)
         self.directories[parsed.file.source.path] = directory
         self.broken.update(parsed.broken)
+        self.tokens += parsed.tokens
+        self.is_open = self.is_open or parsed.is_too_large
         for diagnostic in parsed.diagnostics:
             self.diagnostics.add(diagnostic)
         self.reading[identity] = Path(parsed.file.source.path).name
@@ -96,7 +99,7 @@ class _Reader:
             return
         if source is not None:
             path = directory / name.value
-            self.add(parse(source), path.parent, _identity(path))
+            self.add(parse(source, self.allowance, self.tokens), path.parent, _identity(path))
 
     def _source(self, name: nodes.String, directory: Path) -> SourceFile | None:
         """The text of an included file, None where it has been read before."""
@@ -113,12 +116,12 @@ class _Reader:
         try:
             if path.exists() and not path.is_file():
                 raise _unreadable(name, f"`{name.value}` is not a file", "name a file in that folder")
-            source = read_source(path)
+            source = read_source(path, self.allowance)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise _unreadable(name, f"cannot read `{name.value}`: {reason}", _nearest(name.value, path)) from None
-        if sum(len(file.source.text) for file in self.files) + len(source.text) > MAX_CHARACTERS:
-            raise _unreadable(name, f"the files of the model have more than {MAX_CHARACTERS} characters")
+        total = sum(len(file.source.text) for file in self.files) + len(source.text)
+        self.allowance.check(total, TEXT, f"the model with `{name.value}`, {counted(total, 'character')},", name.span)
         return source
 
     def _circle(self, name: nodes.String, identity: Path) -> DiagnosticError:

@@ -6,10 +6,12 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from lark import Token
 
 from nnmip.diagnostics import Diagnostic
+from nnmip.sizes import TOKEN, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
@@ -17,6 +19,9 @@ from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovered import Recovered, declared_name
 from nnmip.syntax.walk import dump_html
+
+_TOKEN_LENGTH = 3
+"""Characters of a token with the blanks around it, to say how large a text is that was not read to its end."""
 
 _OPENING = tuple(
     Token(kind, text, start_pos=0, end_pos=0) for kind, text in (("LET", "let"), ("NAME", "x"), ("EQ", "="))
@@ -29,11 +34,14 @@ class ParseResult:
     """The declarations that could be read, and what is wrong with the text, in its order.
 
     `broken` has the names of the declarations that could not be read: they are declared, but nothing is known of them.
+    `tokens` counts the tokens of the text; where it is larger than is allowed (`is_too_large`) nothing of it was read.
     """
 
     file: nodes.File
     diagnostics: tuple[Diagnostic, ...]
     broken: frozenset[str] = frozenset()
+    tokens: int = 0
+    is_too_large: bool = False
 
     def __repr__(self) -> str:
         return f"ParseResult({self.file!r}, {len(self.diagnostics)} diagnostics)"
@@ -43,12 +51,15 @@ class ParseResult:
         return "".join(diagnostic._repr_html_() for diagnostic in self.diagnostics) + dump_html(self.file)
 
 
-def parse(source: SourceFile) -> ParseResult:
-    """The syntax tree of `source`. Never raises on what the user wrote: every defect is a diagnostic with its span."""
+def parse(source: SourceFile, allowance: Allowance = UNASKED, before: int = 0) -> ParseResult:
+    """The syntax tree of `source`. Never raises on what the user wrote: every defect is a diagnostic with its span.
+
+    A text with more tokens than is allowed (NNM0310) is not read; `before` have been read in other files of the model.
+    """
     with _collector_paused():
         grammar = load_grammar()
         with grammar.lock:
-            return _parse(grammar, source)
+            return _parse(grammar, source, allowance, before)
 
 
 def parse_expression(source: SourceFile) -> nodes.Expr | None:
@@ -67,10 +78,14 @@ def parse_expression(source: SourceFile) -> nodes.Expr | None:
     return None
 
 
-def _parse(grammar: Grammar, source: SourceFile) -> ParseResult:
+def _parse(grammar: Grammar, source: SourceFile, allowance: Allowance, before: int) -> ParseResult:
     builder = grammar.builder
     builder.start(source)
-    tokens = grammar.lex(source.text)
+    most = max(0, allowance.most(TOKEN) - before)
+    lines = source.text.count("\n")
+    tokens = grammar.lex(source.text, most + 1) if lines <= most else []
+    if lines > most or len(tokens) > most:
+        return _too_large(source, allowance, before + max(lines, len(tokens)))
     read = _read(grammar, tokens)
     found = [*builder.diagnostics, *read.diagnostics]
     if not any(diagnostic.code == "NNM0102" for diagnostic in found):
@@ -86,7 +101,18 @@ def _parse(grammar: Grammar, source: SourceFile) -> ParseResult:
             broken.update(declared_name(declaration))
     found.sort(key=lambda diagnostic: diagnostic.span.start)
     file = nodes.File(source, read.header, tuple(kept), tuple(builder.comments))
-    return ParseResult(file, tuple(found), frozenset(broken))
+    return ParseResult(file, tuple(found), frozenset(broken), len(tokens))
+
+
+def _too_large(source: SourceFile, allowance: Allowance, tokens: int) -> ParseResult:
+    """What is known of a text of at least so many tokens, which was not read."""
+    needed = max(tokens * TOKEN, len(source.text) // _TOKEN_LENGTH * TOKEN)
+    name = Path(source.path).name
+    span = Span(source, 0, min(1, len(source.text)))
+    help = "keep numbers in data files (csv, npy, npz), and say it once with `forall` or of whole tensors"
+    what = f"the text of `{name}`, {counted(len(source.text), 'character')},"
+    refusal = allowance.refusal(needed, what, span, help=help)
+    return ParseResult(nodes.File(source, None, (), ()), (refusal,), is_too_large=True)
 
 
 def _read(grammar: Grammar, tokens: list[Token]) -> Recovered:

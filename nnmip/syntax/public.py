@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from nnmip.sizes import Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax import parser
 from nnmip.syntax.format import format_source, unparse
@@ -11,14 +12,15 @@ from nnmip.syntax.walk import dump, walk
 __all__ = ["dump", "format_text", "parse", "unparse", "walk"]
 
 
-def parse(text: str, path: str = "<text>") -> ParseResult:
+def parse(text: str, path: str = "<text>", allow_size: int | str | None = None) -> ParseResult:
     """The syntax tree of a model's text: `file` with spans and comments, `diagnostics`, and `broken` names.
 
     Only the text is read: no data, no included file, no name is looked up. Never raises on what the text says: what
     cannot be read is a diagnostic with its place, and the declarations around it are still there. `path` is the name
     that diagnostics give the text. The nodes of the tree are the dataclasses of `nnmip.syntax.nodes`.
+    A text that is too large (NNM0310) is not read unless `allow_size` has room for it: a number of bytes, or `4GB`.
     """
-    return parser.parse(SourceFile(path, text))
+    return parser.parse(SourceFile(path, text), Allowance.of(allow_size))
 
 
 def format_text(text: str, path: str = "<text>") -> str:

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.sizes import TEXT, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
-
-MAX_BYTES = 16 * 2**20
-"""Largest file read as text; numbers in bulk belong into data files."""
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_source(path: str | Path) -> SourceFile:
+def read_source(path: str | Path, allowance: Allowance = UNASKED) -> SourceFile:
     """The text of `path`, which must be UTF-8; a byte order mark at its start is left out.
 
-    Raises OSError where the file cannot be opened, and DiagnosticError (NNM0103) where it is not text or larger
-    than `MAX_BYTES`.
+    Raises OSError where the file cannot be opened, and DiagnosticError: NNM0103 where it is not text, NNM0310 where it
+    is larger than is allowed.
     """
     with Path(path).open("rb") as stream:
-        content = stream.read(MAX_BYTES + 1)
-    return decode_source(str(path), content)
+        _check_size(str(path), os.fstat(stream.fileno()).st_size, allowance)
+        content = stream.read(allowance.most(TEXT) + 1)
+    return decode_source(str(path), content, allowance)
 
 
-def decode_source(path: str, content: bytes) -> SourceFile:
-    """The text of `content`, which was read from `path`. Raises DiagnosticError (NNM0103) where it is none."""
-    if len(content) > MAX_BYTES:
-        raise _unreadable(
-            SourceFile(path, ""),
-            0,
-            0,
-            f"`{Path(path).name}` is larger than {MAX_BYTES // 2**20} MiB",
-            "keep numbers in data files (csv, npy, npz, onnx) and name these in the text",
-        )
+def decode_source(path: str, content: bytes, allowance: Allowance = UNASKED) -> SourceFile:
+    """The text of `content`, which was read from `path`. Raises DiagnosticError as `read_source`."""
+    _check_size(path, len(content), allowance)
     if content.startswith(_UTF16_BOMS):
         source = SourceFile(path, content.decode("utf-16", errors="replace"))
         end = min(1, len(source.text))
@@ -45,6 +38,12 @@ def decode_source(path: str, content: bytes) -> SourceFile:
     except UnicodeDecodeError as error:
         raise _not_utf8(path, content, error) from None
     return _without_nul(SourceFile(path, text))
+
+
+def _check_size(path: str, size: int, allowance: Allowance) -> None:
+    place = Span(SourceFile(path, ""), 0, 0)
+    help = "keep numbers in data files (csv, npy, npz) and name these in the text"
+    allowance.check(size, TEXT, f"`{Path(path).name}`, a text of {counted(size, 'byte')},", place, help=help)
 
 
 def _not_utf8(path: str, content: bytes, error: UnicodeDecodeError) -> DiagnosticError:

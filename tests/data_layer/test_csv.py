@@ -9,6 +9,7 @@ import pytest
 
 from nnmip.data import csv as reader
 from nnmip.data import read_csv
+from nnmip.sizes import Allowance
 from tests.data_layer.helpers import EXAMPLES, refusal, span
 
 SPAN = span()
@@ -143,13 +144,22 @@ def test_folder_and_special_file_are_refused(tmp_path: Path, monkeypatch: pytest
 
 def test_stated_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "a,b\n" + "1,2\n" * 10)
-    monkeypatch.setattr(reader, "MAX_CELLS", 19)
-    assert refusal(lambda: read_csv(path, SPAN)).message == "`t.csv` has more than 19 cells"
+    small = Allowance(1900)
+    found = refusal(lambda: read_csv(path, SPAN, allowance=small))
+    limit = "is too large to build unasked: about 2.2 kB, and the limit is 1.9 kB"
+    assert (found.code, found.message) == ("NNM0310", f"`t.csv`, a table of 22 cells, {limit}")
     monkeypatch.setattr(reader, "MAX_LINE_LENGTH", 3)
     assert refusal(lambda: read_csv(path, SPAN)).message == "line 1 of `t.csv` has more than 3 characters"
     with path.open("r+b") as handle:
         handle.truncate(300 * 2**20)
-    assert refusal(lambda: read_csv(path, SPAN)).message.endswith("is too large: 300 MiB, the limit is 256 MiB")
+    message = refusal(lambda: read_csv(path, SPAN, allowance=Allowance(10**8))).message
+    assert message.endswith("is too large to build unasked: about 315 MB, and the limit is 100 MB")
+
+
+def test_cells_are_counted_where_the_first_lines_mislead(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\n" + f"{'1' * 900},2\n" * 80 + "1,2\n" * 300)
+    found = refusal(lambda: read_csv(path, SPAN, allowance=Allowance(74_000)))
+    assert found.message.startswith("`t.csv`, a table of 760 cells, is too large to build unasked")
 
 
 @pytest.mark.parametrize("separator", ["", ";;", '"', "\n"])

@@ -156,7 +156,6 @@ BAD_WEIGHTS = {
     "infinite": npz(net__h__weights=npy(np.full((2, 2), np.inf))),
     "mask of numbers": npz(net__a__kept=npy(np.array([np.nan, 1.0]))),
     "mask of another layer": npz(net__a__kept=npy(np.array([True, True, True]))),
-    "too large": archive({"net.h.weights.npy": b"\0" * (2**30 + 1)}, zipfile.ZIP_DEFLATED),
 }
 
 
@@ -169,6 +168,13 @@ def test_weights_that_are_refused(name: str, folder: RunFolder, capsys: pytest.C
         assert out == ""
         assert err.startswith("error[NNM0613]: the saved run in `run` cannot be used: ")
     assert not Path("exploded").exists()
+
+
+def test_weights_that_unpack_to_much_are_not_unpacked(folder: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder.path / "weights.npz").write_bytes(archive({"net.h.weights.npy": b"\0" * 10**8}, zipfile.ZIP_DEFLATED))
+    for command in (["predict", "run", "points.csv"], ["solve", "xor.nnm", "--resume", "run"]):
+        assert run([*command, "--allow-size", "400MB"]) == 1
+        assert capsys.readouterr().err.startswith("error[NNM0310]: `weights.npz`, unpacked, is too large")
 
 
 def structure(**changes: Any) -> Callable[[dict[str, Any]], None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
-from nnmip.syntax import read as read_module
+from nnmip.sizes import TEXT, Allowance
 from nnmip.syntax.read import read_source
 
 
@@ -68,13 +68,15 @@ def test_nul_is_located(tmp_path: Path) -> None:
     assert (found.span.line, found.span.column) == (2, 4)
 
 
-def test_size_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read_module, "MAX_BYTES", 2**20)
+def test_size_limit(tmp_path: Path) -> None:
+    allowance = Allowance(TEXT * 2**20)
     path = tmp_path / "a.nnm"
     path.write_bytes(b"#" * 2**20)
-    assert len(read_source(path).text) == 2**20
+    assert len(read_source(path, allowance).text) == 2**20
     path.write_bytes(b"#" * (2**20 + 1))
-    assert refused(path).message == "`a.nnm` is larger than 1 MiB"
+    with pytest.raises(DiagnosticError) as caught:
+        read_source(path, allowance)
+    assert caught.value.diagnostics[0].code == "NNM0310"
 
 
 def test_missing_file_and_folder_raise_oserror(tmp_path: Path) -> None:

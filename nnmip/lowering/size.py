@@ -1,0 +1,167 @@
+"""How many coefficients an encoding has, estimated from shapes before any of it is built."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnmip.hir.core import (
+    Apply,
+    Choose,
+    Compare,
+    Constant,
+    Decision,
+    Fold,
+    Gather,
+    Join,
+    Junction,
+    Layer,
+    LayerOutput,
+    Network,
+    Node,
+    Plus,
+    Program,
+    Reference,
+    Scale,
+    Units,
+    Xor,
+    children,
+)
+from nnmip.lowering.decisions import INTEGER_FROM, even_step
+from nnmip.sizes import NONZERO, Allowance, counted, product
+from nnmip.source import Origin
+
+_USES = 4
+"""How often the output of a layer or an operand is written, in the rows that make it and in those that read it."""
+
+_BITS = 18
+"""Most columns of a weight with evenly spaced values: a binary for each bit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Something that is encoded, how many coefficients it has at most, and what there are many of."""
+
+    origin: Origin
+    coefficients: int
+    label: str
+
+
+def check_size(program: Program, allowance: Allowance) -> None:
+    """DiagnosticError NNM0310 at the largest part of a model that has more coefficients than is allowed."""
+    parts = list(_Estimate(program).parts())
+    total = sum(part.coefficients for part in parts)
+    if total * NONZERO > allowance.size:
+        largest = max(parts, key=lambda part: part.coefficients)
+        what = f"the encoding of `{largest.origin.path}`, up to {counted(total, 'coefficient')},"
+        help = "take fewer rows, units or values of weights"
+        allowance.check(total, NONZERO, what, largest.origin.span, largest.label, help)
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    program: Program
+    terms: dict[int, int] = field(default_factory=dict)
+
+    def parts(self) -> Iterator[_Part]:
+        for decision in self.program.decisions:
+            label = f"{counted(decision.size, 'entry', 'entries')}, {counted(_columns(decision), 'column')} for each"
+            yield _Part(decision.origin, decision.size * _columns(decision) * _USES, label)
+        nodes = list(self._nodes())
+        for (name, data), uses in Counter(self._meetings(nodes)).items():
+            rows = len(np.unique(self.program.dataset(data).features, axis=0))
+            network = self.program.network(name)
+            for layer in network.layers:
+                terms = self._layer_terms(name, layer) * (2 + _USES * uses * (layer.name == network.result_layer))
+                label = f"{counted(rows, 'row')}, {counted(terms, 'coefficient')} for each"
+                yield _Part(layer.origin, rows * terms, label)
+        for node in nodes:
+            count = self._size(node)
+            yield _Part(node.origin, count, counted(product(node.shape), "entry", "entries"))
+
+    def _nodes(self) -> Iterator[Node]:
+        """Every expression of the goals and constraints, once."""
+        waiting: list[Node] = [term.value for stage in self.program.stages for term in stage.terms]
+        waiting.extend(part for constraint in self.program.constraints for part in constraint.parts)
+        seen: set[int] = set()
+        while waiting:
+            node = waiting.pop()
+            if id(node) not in seen:
+                seen.add(id(node))
+                waiting.extend(children(node))
+                yield node
+
+    def _meetings(self, nodes: list[Node]) -> Iterator[tuple[str, str]]:
+        for node in nodes:
+            if isinstance(node, Apply | LayerOutput) and node.network is not None and node.data is not None:
+                yield node.network, node.data
+
+    def _layer_terms(self, name: str, layer: Layer) -> int:
+        """The coefficients that one row needs for all units of a layer."""
+        weights = layer.decision("weights")
+        if weights is None:
+            return product(layer.shape)
+        bias = layer.decision("bias")
+        terms = weights.size * _columns(weights) + (0 if bias is None else bias.size * _columns(bias))
+        reads_data = layer.inputs[0] == self.program.network(name).input_name
+        return terms if reads_data else 2 * terms
+
+    def _output_terms(self, network: Network, name: str) -> int:
+        """The terms of one entry of what a layer gives for a row."""
+        if name == network.input_name:
+            return 0
+        layer = network.layer(name)
+        return max(1, self._layer_terms(network.name, layer) // max(1, product(layer.shape)))
+
+    def _terms(self, node: Node) -> int:
+        """The terms of one entry of an expression, at most; counted once for each node."""
+        if id(node) not in self.terms:
+            self.terms[id(node)] = self._terms_of(node)
+        return self.terms[id(node)]
+
+    def _terms_of(self, node: Node) -> int:
+        match node:
+            case Constant() | Units():
+                return 0
+            case Reference(decision=decision):
+                return _columns(decision)
+            case Gather(base=inner) | Scale(operand=inner):
+                return self._terms(inner)
+            case Join(parts=parts):
+                return max(self._terms(part) for part in parts)
+            case Plus(terms=terms):
+                return sum(self._terms(term) for term in terms)
+            case LayerOutput(network=network, layer=layer):
+                return self._output_terms(self.program.network(network), layer)
+            case Apply(operands=operands, shape=shape):
+                entries = sum(product(operand.shape) * max(1, self._terms(operand)) for operand in operands)
+                return max(1, entries // max(1, product(shape)))
+        return 1
+
+    def _size(self, node: Node) -> int:
+        """The coefficients that are written for an expression, on top of those of its operands."""
+        entries = product(node.shape)
+        match node:
+            case Constant() | Reference() | Units() | LayerOutput():
+                return entries
+            case Gather() | Join() | Plus() | Scale():
+                return entries * self._terms(node)
+            case Apply(network=None, operands=operands):
+                return _USES * sum(product(o.shape) * max(1, self._terms(o)) for o in operands)
+            case Fold(operand=operand):
+                return _USES * product(operand.shape)
+            case Compare() | Junction() | Xor() | Choose():
+                return _USES * entries * (1 + sum(self._terms(child) for child in children(node)))
+        return entries
+
+
+def _columns(decision: Decision) -> int:
+    """How many columns one entry of a decision has."""
+    domain = decision.domain
+    pieces = len(domain.values) + len(domain.intervals)
+    if domain.is_finite and pieces >= INTEGER_FROM and even_step(domain) is not None:
+        return min(pieces, _BITS)
+    return pieces
