@@ -24,6 +24,7 @@ from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import GOAL, Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
+ADMITTED = 1e-6
 SMALLEST, LARGEST = 1e-9, 1e15
 """Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
 
@@ -67,6 +68,10 @@ class Lowered:
         choice = dict(network.values)
         choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
         return self._low.builder.complete(choice)
+
+    def admits(self, assignment: Assignment) -> bool:
+        """Whether the rows allow a network, up to 1e-6: they leave out some that are too near to a threshold."""
+        return self.milp.violation(self.complete(assignment)) <= ADMITTED
 
 
 def lower_program(program: Program, *, symmetry: bool = True, allowance: Allowance = UNASKED) -> Lowered:

@@ -48,8 +48,8 @@ class Symmetry(Pass):
 
 def interchangeable_units(program: Program) -> dict[str, IntArray]:
     """For each hidden activation layer (by path) the units that goals and constraints do not tell apart: permuted,
-    with their incoming and outgoing weights, they give another solution of equal value. Of several such sets in a layer the
-    largest one.
+    with their incoming and outgoing weights, they give another solution of equal value. Of several such sets in a layer
+    the largest one.
 
     An expression does not tell units apart if it reads them through whole tensors under `l0`, a norm, `sum`, `count` or
     a quantifier only, or if it is the same expression after two units have changed places.

@@ -49,6 +49,8 @@ def headline(result: Result) -> str:
     if result.solution is SolutionStatus.FEASIBLE:
         count, reached = len(result.stages), [stage.termination is not None for stage in result.stages]
         place = f" in stage {sum(reached)} of {count}" if count > 1 else ""
+        if result.termination is Termination.INFEASIBLE:
+            ending = "its encoding leaves none that keeps the stages before,"
         return f"a feasible network, not proved optimal: {ending}{place} ({solver})"
     if result.replay is not None and result.replay.status is ReplayStatus.FAILED:
         return f"no answer: what {solver} found fails the replay"

@@ -105,22 +105,22 @@ class _Search:
         irreducible = True
         for constraint in reversed(self.program.constraints):
             others = [c for c in kept if c is not constraint]
-            # A network satisfies what a goal means always, but perhaps not the encoding of the goal.
-            feasible = (not with_goal and self._has_witness(others)) or self.has_network(
-                others, with_goal, f"without `{constraint.name}`"
-            )
+            feasible = self.has_network(others, with_goal, f"without `{constraint.name}`")
             if feasible is False:
                 kept = others
             irreducible = irreducible and feasible is not None
         return Conflict(tuple(kept), irreducible, self.program.goal if with_goal else None)
 
     def has_network(self, constraints: Sequence[Constraint], with_goal: bool, what: str) -> bool | None:
-        """Whether the solver finds that the constraints can hold together, None where that stays open."""
+        """Whether there is a network that satisfies the constraints, None where that stays open."""
         limit = self._limit()
         if self.is_stopped or limit <= 0:
             return None
+        stages = self.program.stages[:1] if with_goal else ()
         try:
-            lowered = self.lower(self._part(constraints, with_goal))
+            lowered = self.lower(replace(self.program, constraints=tuple(constraints), stages=stages, held=()))
+            if self._has_witness(lowered):
+                return True
             raw = self.ask(lowered, limit, what)
         except KeyboardInterrupt:
             self.is_stopped = True
@@ -132,15 +132,16 @@ class _Search:
             return True
         return False if raw.termination is Termination.INFEASIBLE and checked is None else None
 
-    def _part(self, constraints: Sequence[Constraint], with_goal: bool) -> Program:
-        stages = self.program.stages[:1] if with_goal else ()
-        return replace(self.program, constraints=tuple(constraints), stages=stages, held=())
+    def _has_witness(self, lowered: Lowered) -> bool:
+        """Whether a network that is known already satisfies a program, and its encoding.
 
-    def _has_witness(self, constraints: Sequence[Constraint]) -> bool:
-        """Whether a network that is known already satisfies constraints."""
-        program = self._part(constraints, False)
-        known = any(evaluate(program, w, TOLERANCE).max_violation <= TOLERANCE for w in self.witnesses)
-        return known or trivial_assignment(program) is not None
+        The encoding leaves out networks that are nearer to a threshold than the stated strictness.
+        """
+        trivial = trivial_assignment(lowered.program)
+        known = [*self.witnesses, *([trivial] if trivial is not None else [])]
+        return any(
+            evaluate(lowered.program, w, TOLERANCE).max_violation <= TOLERANCE and lowered.admits(w) for w in known
+        )
 
     def _limit(self) -> float:
         if self.deadline is not None:

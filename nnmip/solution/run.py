@@ -260,7 +260,9 @@ class _Stage:
         assert before is not None
         message = checked.message if checked is not None else raw.message
         termination = raw.termination
-        if termination in (Termination.OPTIMAL, Termination.INFEASIBLE):
+        if termination is Termination.INFEASIBLE and not self.lowered.admits(before.assignment):
+            message = "the goal leaves out networks too near to its thresholds, and no others keep the stages before"
+        elif termination in (Termination.OPTIMAL, Termination.INFEASIBLE):
             message = message or f"{raw.solver} finds no network that keeps the stages before, but there is one"
             termination = Termination.SOLVER_ERROR
         again = replay(self.program, before.assignment, None, None)

@@ -120,7 +120,7 @@ def difference(lowered: Lowered, answer: Answer, truth: float | None) -> str:
     # A solver may be off by its tolerance everywhere; what comes back must be in the domains exactly all the same.
     noise = 1e-8 * np.cos(np.arange(len(answer.x)))
     replay = evaluate(lowered.program, lowered.lift(answer.x + noise), 1e-6)
-    value = replay.objectives[0] if replay.objectives else 0.0
+    value = replay.objectives[len(lowered.program.held)] if replay.objectives else 0.0
     if abs(value - claimed) > 1e-6:
         return f"claims {claimed}, its network has {value}"
     if replay.domain_violation > 0:
