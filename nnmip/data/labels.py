@@ -18,7 +18,8 @@ from nnmip.data.table import (
     unusable_cell,
     written,
 )
-from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Edit, Label
+from nnmip.diagnostics.edit import insert_after, substitute_inside
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 
@@ -151,12 +152,19 @@ def _uncoded_labels(table: RawTable, label: LabelColumn, uncoded: Sequence[str],
     lacks, place = ("class", "list") if label.lists_classes else ("code", "coding")
     message = f"{subject} no {lacks}, first on {table.place(cells.index(uncoded[0]))}"
     near = closest(uncoded[0], unused)
+    fix: tuple[Edit, ...] = ()
     if near is not None:
+        fix = substitute_inside(label.span, near, written(uncoded[0]))
         help = f"did you mean `{written(uncoded[0])}` where the {place} has `{written(near)}`?"
     else:
         coded = ", ".join(written(entry.text) for entry in label.coding)
         kept = f"the {'listed' if label.lists_classes else 'coded'} rows"
-        help = f"add {object} to the {place}, or keep {kept}: `where {written(label.source)} in {{{coded}}}`"
+        rule = f"where {written(label.source)} in {{{coded}}}"
+        help = f"add {object} to the {place}, or keep {kept}: `{rule}`"
+        fix = insert_after(label.span, f"\n  {rule}")
+        if len(uncoded) == 1 and not label.lists_classes:
+            sign = "+1" if any(entry.code == -1 for entry in label.coding) else "-1"
+            fix = insert_after(label.coding[-1].span, f", {written(uncoded[0])}: {sign}")
     count = sum(map(set(uncoded).__contains__, cells))
     note = f"{count} of {len(cells)} rows have no {lacks}"
-    return Diagnostic("NNM0504", message, label.span, f"in column `{label.source}`", help=help, note=note)
+    return Diagnostic("NNM0504", message, label.span, f"in column `{label.source}`", help=help, note=note, fix=fix)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.diagnostics.edit import substitute_inside
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 
@@ -144,7 +145,8 @@ def unknown_column(raw: RawTable, name: str, span: Span, aliases: Iterable[str] 
     if any(_is_measurement(column) for column in raw.columns):
         note += "; the first row is read as the header, and this one looks like data"
     message = f"`{raw.source_name}` has no column `{shortened(name)}`"
-    return Diagnostic("NNM0502", message, span, "unknown column", help=help, note=note)
+    fix = substitute_inside(span, name, written(near)) if near is not None and not hint else ()
+    return Diagnostic("NNM0502", message, span, "unknown column", help=help, note=note, fix=fix)
 
 
 def parse_numbers(cells: Sequence[str]) -> FloatArray:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from nnmip.diagnostics.codes import TITLES
+from nnmip.diagnostics.edit import Edit, replacement
 from nnmip.source import Span
 
 
@@ -29,6 +30,9 @@ class Diagnostic:
 
     `message` is a lower-case headline without a full stop, with the user's own names in backquotes;
     `label` stands at the caret; `help` proposes an edit; `note` adds a fact.
+
+    A help that says "did you mean `X`?" or "write `X`" means X in the place of `span`. Where the edit is another one,
+    `fix` has it; see `edits`.
     """
 
     code: str
@@ -39,9 +43,21 @@ class Diagnostic:
     help: str = ""
     note: str = ""
     severity: Severity = Severity.ERROR
+    fix: tuple[Edit, ...] = ()
 
     def __post_init__(self) -> None:
         assert self.code in TITLES, f"diagnostic code {self.code} is not in the table"
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What to change in the source so that this message goes away; empty where only the user can know."""
+        if self.fix or not self.span.file.text:
+            return self.fix
+        text = replacement(self.help)
+        if text is None:
+            return ()
+        is_quoted = self.span.text[:1] == '"' and text[:1] != '"'
+        return (Edit(self.span, f'"{text}"' if is_quoted else text),)
 
     def __str__(self) -> str:
         """The message with its source lines, as `nnmip check` prints it."""
@@ -93,8 +109,9 @@ class Diagnostics:
         secondary: tuple[Label, ...] = (),
         help: str = "",
         note: str = "",
+        fix: tuple[Edit, ...] = (),
     ) -> None:
-        self.add(Diagnostic(code, message, span, label, secondary, help, note))
+        self.add(Diagnostic(code, message, span, label, secondary, help, note, fix=fix))
 
     def warning(self, code: str, message: str, span: Span, *, help: str = "", note: str = "") -> None:
         self.add(Diagnostic(code, message, span, help=help, note=note, severity=Severity.WARNING))

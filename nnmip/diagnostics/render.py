@@ -42,7 +42,10 @@ def render_text(diagnostics: Iterable[Diagnostic], color: bool = False, width: i
 
 
 def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
-    """One dictionary of plain values for each diagnostic; lines and columns count from 1, end columns are exclusive."""
+    """One dictionary of plain values for each diagnostic; lines and columns count from 1, end columns are exclusive.
+
+    `edits` has what the help proposes: each puts `text` in the place of a span.
+    """
     return [
         {
             "code": diagnostic.code,
@@ -52,6 +55,7 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
             "label": diagnostic.label,
             "help": diagnostic.help,
             "note": diagnostic.note,
+            "edits": [{**_place(edit.span), "text": edit.text} for edit in diagnostic.edits],
             "secondary": [{**_place(label.span), "label": label.text} for label in diagnostic.secondary],
         }
         for diagnostic in diagnostics

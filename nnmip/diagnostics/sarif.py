@@ -29,7 +29,9 @@ def to_sarif(diagnostics: Iterable[Diagnostic], version: str) -> dict[str, Any]:
 
 def _result(diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
     parts = (diagnostic.message, *(f"{kind}: {text}" for kind, text in _extras(diagnostic) if text))
+    fixes = {"fixes": [_fix(diagnostic)]} if diagnostic.edits else {}
     return {
+        **fixes,
         "ruleId": diagnostic.code,
         "ruleIndex": rule,
         "level": diagnostic.severity.value,
@@ -46,14 +48,32 @@ def _extras(diagnostic: Diagnostic) -> tuple[tuple[str, str], ...]:
     return ("help", diagnostic.help), ("note", diagnostic.note)
 
 
+def _fix(diagnostic: Diagnostic) -> dict[str, Any]:
+    """What the help proposes, with the changes of each file."""
+    changes: dict[str, list[dict[str, Any]]] = {}
+    for edit in diagnostic.edits:
+        change = {"deletedRegion": _region(edit.span), "insertedContent": {"text": edit.text}}
+        changes.setdefault(_uri(edit.span.file.path), []).append(change)
+    return {
+        "description": {"text": diagnostic.help or diagnostic.message},
+        "artifactChanges": [
+            {"artifactLocation": {"uri": uri}, "replacements": replacements} for uri, replacements in changes.items()
+        ],
+    }
+
+
 def _location(span: Span) -> dict[str, Any]:
-    region = {
+    where = {"artifactLocation": {"uri": _uri(span.file.path)}, "region": _region(span)}
+    return {"physicalLocation": where}
+
+
+def _region(span: Span) -> dict[str, int]:
+    return {
         "startLine": span.line,
         "startColumn": span.column,
         "endLine": span.end_line,
         "endColumn": span.end_column,
     }
-    return {"physicalLocation": {"artifactLocation": {"uri": _uri(span.file.path)}, "region": region}}
 
 
 def _uri(path: str) -> str:

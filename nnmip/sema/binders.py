@@ -194,6 +194,10 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
             return _numbers(index_set(elaborator, domain), domain.span)
         case nodes.Call(function=nodes.Ref(name="domain" | "filters" as name)):
             raise not_yet(f"`{name}`", domain.span)
+        case nodes.Number():
+            text = domain.span.text
+            help = f"write `0..<{text}` for the numbers below it, or `{{{text}}}` for it alone"
+            raise fail("NNM0205", f"`{text}` is a number, not a set", domain.span, help=help)
         case nodes.Call():
             return _members_of_value(elaborator.value(domain), domain)
         case nodes.Range():

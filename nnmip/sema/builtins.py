@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnmip.diagnostics.edit import insert_before
 from nnmip.hir.core import Apply, Constant, Gather, Join, LayerOutput, Network, Node, Reference
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import compare
@@ -47,7 +48,8 @@ def _counted(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     number = elaborator.value(given[0].value)
     if not isinstance(number, Constant):
         message = f"`{name}` starts with a known number, and {quoted(given[0].span)} is none"
-        raise fail("NNM0205", message, given[0].span, help=f"its signature is `{SIGNATURES[name]}`")
+        help = f"say how many: `{name}(1, ...)`"
+        raise fail("NNM0205", message, given[0].span, help=help, fix=insert_before(given[0].span, "1, "))
     k = integer(number, f"the number of `{name}`", given[0].span)
     counted = [part for argument in given[1:] for part in _booleans(elaborator, argument, name)]
     if all(isinstance(part, Constant) for part in counted):

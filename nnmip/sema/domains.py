@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Constant
 from nnmip.hir.domain import Domain
 from nnmip.sema.values import describe, fail, quoted, short_text_of
@@ -69,7 +70,14 @@ def _piece(piece: nodes.DomainExpr, constants: Constants) -> Parts:
                 raise fail("NNM0303", f"a step must be positive, this one is {width:g}", step.span)
             return [], _stepped(lo, hi, width, piece.span)
         case nodes.Number() | nodes.Unary():
-            help = f"a single value is a set: `{{{short_text_of(piece.span)}}}`"
+            text = short_text_of(piece.span)
+            raise fail(
+                "NNM0303",
+                f"{quoted(piece.span)} is not a domain",
+                piece.span,
+                help=f"a single value is a set: `{{{text}}}`",
+                fix=substitute(piece.span, f"{{{piece.span.text}}}"),
+            )
         case _:
             help = "write `[-1, 1]`, `{-1, 0, 1}`, `-3..3`, `[-1, 1] step 1/8`, or several of them joined by `|`"
     raise fail("NNM0303", f"{quoted(piece.span)} is not a domain", piece.span, help=help)

@@ -66,6 +66,11 @@ class Elaborator:
     bindings: tuple[tuple[str, str], ...] = ()
     bound: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
 
+    def only_table(self) -> str | None:
+        """The name of the one data set that the file declares; None where there are none or several."""
+        names = [name for name, node in self.scope.declarations.items() if isinstance(node, nodes.Data)]
+        return names[0] if len(names) == 1 else None
+
     def constant(self, expr: nodes.Expr) -> Constant:
         """The value of an expression that must be known before solving; NNM0205 where it is a decision."""
         value = self.value(expr)

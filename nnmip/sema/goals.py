@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnmip.diagnostics import Diagnostics, Label
+from nnmip.diagnostics import Diagnostics, Edit, Label
+from nnmip.diagnostics.edit import delete, insert_after
 from nnmip.hir.core import Apply, Constant, Constraint, FloatArray, Node, Plus, Scale, Stage, Term
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
@@ -86,7 +87,8 @@ def check_single_goal(
     """NNM0207 unless the file has exactly one goal; `may_be_missing` where unreadable text may hold it."""
     if not goals and not may_be_missing:
         help = "add `minimize ...`, `maximize ...`, or `satisfy` where any network that fits will do"
-        diagnostics.error("NNM0207", "the file has no goal", start, help=help)
+        end = Span(start.file, len(start.file.text), len(start.file.text))
+        diagnostics.error("NNM0207", "the file has no goal", start, help=help, fix=insert_after(end, "\nsatisfy\n"))
     any_satisfy = any(isinstance(goal, nodes.Satisfy) for goal in goals)
     for extra in goals[1:]:
         diagnostics.error(
@@ -95,4 +97,15 @@ def check_single_goal(
             extra.span,
             secondary=(Label(goals[0].span, "the first goal"),),
             help="keep one of them" if any_satisfy else "add them up in one goal",
+            fix=delete(extra.span) if any_satisfy else _added(goals[0], extra),
         )
+
+
+def _added(first: nodes.Goal | nodes.Satisfy, extra: nodes.Goal | nodes.Satisfy) -> tuple[Edit, ...]:
+    """The edit that adds a goal to the first, where both are sought in the same direction and have no stages."""
+    match first, extra:
+        case nodes.Goal(sense=one, stages=(_,)), nodes.Goal(sense=other, stages=(stage,)) if one == other:
+            return (*insert_after(first.span, f" + {stage.value.span.text}"), *delete(extra.span))
+        case nodes.Goal(sense=one, stages=(_,)), nodes.Goal(stages=(stage,)):
+            return (*insert_after(first.span, f" - ({stage.value.span.text})"), *delete(extra.span))
+    return ()

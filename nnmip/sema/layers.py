@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nnmip.diagnostics import Label
+from nnmip.diagnostics import Edit, Label
+from nnmip.diagnostics.edit import insert_after, substitute, substitute_inside
 from nnmip.hir.core import Decision, Layer, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
@@ -102,12 +103,14 @@ def _infer(call: LayerCall, inputs: Mapping[str, Tensor], options: Mapping[str, 
         return call.op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
     except ShapeMismatch as error:
         name, first = next(iter(inputs.items()))
+        fix: tuple[Edit, ...] = ()
         shape, help = f"has shape {list(first.shape)}", ""
         if first.shape == ():
             shape, help = "is a single number", "give the input its number of features, such as `x: real[2]`"
+            fix = substitute_inside(first.span, "real", "real[2]")
         label = Label(first.span, "declared here")
         message = f"{error}, but `{name}` {shape}"
-        raise fail("NNM0301", message, call.node.span, secondary=(label,), help=help) from None
+        raise fail("NNM0301", message, call.node.span, secondary=(label,), help=help, fix=fix) from None
 
 
 def _prune(call: LayerCall) -> str | None:
@@ -128,7 +131,7 @@ def _prune(call: LayerCall) -> str | None:
     if chosen in _LATER_PRUNING:
         raise not_yet(f"`prune: {chosen}`", argument.span, help=f"`{op.name}` can have `prune: {op.prune[0]}`")
     message = f"`{op.name}` prunes {op.prune[0]}, not {quoted(value.span)}"
-    raise fail("NNM0204", message, value.span, help=f"write `prune: {op.prune[0]}`")
+    raise fail("NNM0204", message, value.span, help=f"write `{op.prune[0]}`")
 
 
 def _options(call: LayerCall) -> dict[str, Any]:
@@ -140,14 +143,29 @@ def _options(call: LayerCall) -> dict[str, Any]:
         if any(domain.name == name for domain in op.domains):
             help = f"write `{name} in {short_text_of(argument.value.span)}`"
             raise fail("NNM0204", f"`{name}` takes a domain after `in`", argument.span, help=help)
+        if name == "activation":
+            example = f"layer a = {argument.value.span.text}(h)" if isinstance(argument.value, nodes.Ref) else "relu(h)"
+            help = f"leave it out; an activation is a layer of its own: `{example}`"
+            message = f"`{op.name}` has no option `activation`"
+            raise fail("NNM0204", message, argument.span, help=help, fix=_without(call.node, argument))
         if name in _LATER_OPTIONS:
             raise not_yet(f"`{name}:`", argument.span)
     options = read_options(call.elaborator, op.name, op.options, given, ("prune",) if op.prune else ())
     for option in op.options:
         if option.required and options[option.name] is None:
-            help = f"its signature is `{op.signature}`"
-            raise fail("NNM0204", f"`{op.name}` needs `{option.name}`", call.node.span, help=help)
+            help = f"say it, such as `{option.name}: 2`; its signature is `{op.signature}`"
+            fix = insert_after(call.node.arguments[0].span, f", {option.name}: 2")
+            raise fail("NNM0204", f"`{op.name}` needs `{option.name}`", call.node.span, help=help, fix=fix)
     return options
+
+
+def _without(call: nodes.Call, argument: nodes.Argument) -> tuple[Edit, ...]:
+    """The edit that takes an argument, not the first, out of a call, with the comma before it."""
+    index = call.arguments.index(argument)
+    if index == 0:
+        return ()
+    before = call.arguments[index - 1].span
+    return substitute(Span(before.file, before.end, argument.span.end), "")
 
 
 def _domains(call: LayerCall) -> dict[str, tuple[Domain, Span]]:
@@ -166,12 +184,14 @@ def _domains(call: LayerCall) -> dict[str, tuple[Domain, Span]]:
             help = f"did you mean `{near}`?" if near else has
             raise fail("NNM0204", f"`{op.name}` has no decisions called `{name}`", argument.name.span, help=help)
         if name in found:
-            raise fail("NNM0204", f"`{name}` is given twice", argument.span)
+            raise fail("NNM0204", f"`{name}` is given twice", argument.span, help="leave one of them out")
         found[name] = (read_bounds(argument.domain, call.elaborator.constant), argument.span)
     for option in op.domains:
         if option.required and option.name not in found:
             help = f"every decision is bounded where it is born: `{option.name} in [-1, 1]`"
-            raise fail("NNM0401", f"the {option.name} of this layer have no domain", call.node.span, help=help)
+            fix = insert_after(call.node.arguments[-1].span, f", {option.name} in [-1, 1]")
+            message = f"the {option.name} of this layer have no domain"
+            raise fail("NNM0401", message, call.node.span, help=help, fix=fix)
     return {name: found[name] for name in known if name in found}
 
 
@@ -189,4 +209,5 @@ def _check_products(inputs: Mapping[str, Tensor], decisions: tuple[Decision, ...
         label="these weights are free",
         secondary=(Label(decided, f"`{name}` depends on these"),),
         help=f"finitely many values are exact: `weights in {{-1, 0, 1}}` or `weights in [{lo:g}, {hi:g}] step 1/4`",
+        fix=substitute(weights.origin.span, "weights in {-1, 0, 1}"),
     )

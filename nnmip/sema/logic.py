@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnmip.diagnostics import Diagnostics
+from nnmip.diagnostics.edit import insert_after
 from nnmip.hir.core import BoolArray, Choose, Constant, FloatArray, Fold, Junction, Node, Not, Shape, Units, Xor
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import broadcast, compare
@@ -23,12 +24,14 @@ from nnmip.sema.values import (
     collected,
     describe,
     fail,
+    listed,
     origin_of,
     quoted,
     short_text_of,
 )
 from nnmip.source import Span
 from nnmip.syntax import nodes
+from nnmip.syntax.suggest import closest
 
 if TYPE_CHECKING:
     from nnmip.sema.expressions import Elaborator
@@ -186,10 +189,24 @@ def _text_comparisons(chain: nodes.Chain, rows: Sequence[RowValue | None]) -> tu
     """Comparisons of the label of a row with texts, known before solving."""
     for op in chain.ops:
         if op not in ("=", "!="):
-            raise fail("NNM0205", "text has no order", chain.span, help="compare with `=` or `!=`")
+            equal = f"{short_text_of(chain.operands[0].span)} = {short_text_of(chain.operands[1].span)}"
+            raise fail("NNM0205", "text has no order", chain.span, help=f"write `{equal}`, or compare with `!=`")
     texts = [_text_of_cell(expr, row) for expr, row in zip(chain.operands, rows, strict=True)]
+    for expr in chain.operands:
+        if isinstance(expr, nodes.String):
+            _check_class(expr, next(row for row in rows if row is not None))
     pairs = zip(chain.ops, texts, texts[1:], strict=False)
     return tuple(truth((a == b) == (op == "="), chain.span) for op, a, b in pairs)
+
+
+def _check_class(text: nodes.String, row: RowValue) -> None:
+    """NNM0201 for a text that no row can have, because the label's codes or classes do not list it."""
+    known = tuple(label for label, _ in row.data.coding or ()) or row.data.classes
+    if known and text.value not in known:
+        near = closest(text.value, known)
+        help = f"did you mean `{near}`?" if near else f"its classes are {listed(known)}"
+        message = f"`{row.data.name}` has no class {quoted(text.span)}"
+        raise fail("NNM0201", message, text.span, help=help)
 
 
 def _text_of_cell(expr: nodes.Expr, row: RowValue | None) -> str:
@@ -251,6 +268,7 @@ def as_truth(value: Value, expr: nodes.Expr, wanted: str) -> Node:
         return value
     is_number = isinstance(value, NODE_TYPES) and not isinstance(value, Units)
     help = f"compare it: `{short_text_of(expr.span)} <= 1`" if is_number else ""
+    fix = insert_after(expr.span, " <= 1") if is_number else ()
     if isinstance(value, Units | InputValue | FeaturesValue):
         help = f"write `used({short_text_of(expr.span)})`"
-    raise fail("NNM0205", f"{wanted}, and this is {describe(value)}", expr.span, help=help)
+    raise fail("NNM0205", f"{wanted}, and this is {describe(value)}", expr.span, help=help, fix=fix)

@@ -10,6 +10,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.data.table import written
 from nnmip.diagnostics import DiagnosticError, Label
+from nnmip.diagnostics.edit import replacement, substitute
 from nnmip.hir.core import Network
 from nnmip.ops.base import Task, Word
 from nnmip.sema.scope import Scope
@@ -47,6 +48,7 @@ def check_inputs(scope: Scope, network: Network, data: Dataset, data_span: Span)
             data_span,
             secondary=(Label(source.type.span, "the shape of the input"),),
             help=f"declare the input as `{network.input_name}: real[{width}]`, or change the features",
+            fix=substitute(source.type.span, f"real[{width}]"),
         )
     _check_rows(network, data, data_span, source.domain.span if source.domain is not None else source.span)
     scope.fitting.add((network.name, data.name))
@@ -65,7 +67,10 @@ class LossCall:
 
     def wrong_shape(self, message: str, help: str) -> DiagnosticError:
         """NNM0301 at the call, with the `return` as second place."""
-        return fail("NNM0301", message, self.span, secondary=(Label(self.returned, "returned here"),), help=help)
+        text = (replacement(help) or "").removeprefix("return ")
+        fix = substitute(self.returned, text) if text and " and give " not in help else ()
+        secondary = (Label(self.returned, "returned here"),)
+        return fail("NNM0301", message, self.span, secondary=secondary, help=help, fix=fix)
 
 
 def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Span) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from nnmip.diagnostics import Diagnostics, Label
+from nnmip.diagnostics.edit import insert_after
 from nnmip.hir.core import IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp
@@ -84,6 +86,7 @@ class NetworkReader:
                 f"input `{name}` has no bounds",
                 source.span,
                 help=f"add a range: `{short_text_of(source.span)} in [0, 1]`",
+                fix=insert_after(source.span, " in [0, 1]"),
                 note="every big-M is computed from the bounds of the inputs; nnmip does not guess one",
             )
         return shape, read_bounds(source.domain, self.elaborator.constant)
@@ -113,7 +116,7 @@ class NetworkReader:
             raise fail("NNM0203", f"{quoted(value.span)} is not a layer", value.span, help=help)
         op = _layer_op(value.function)
         call = LayerCall(self.elaborator, op, value, f"{self.declaration.name.text}.{name}")
-        read = _input_of(op, value)
+        read = _input_of(op, value, next(reversed(self.tensors)))
         settings = read_settings(call)
         source = self._source(name, read)
         layer, tensor = make_layer(call, settings, name, {source: self._tensor_of(source)}, span)
@@ -177,19 +180,39 @@ class NetworkReader:
         return tensor
 
 
-def _input_of(op: LayerOp, call: nodes.Call) -> nodes.Expr:
-    """The one tensor that a layer reads; DiagnosticError NNM0204 for none or several."""
+def _input_of(op: LayerOp, call: nodes.Call, above: str) -> nodes.Expr:
+    """The one tensor that a layer reads; DiagnosticError NNM0204 for none or several.
+
+    `above` is the layer or input above, which a call without one most likely means.
+    """
     positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
     if len(positional) == 1:
         return positional[0].value
     help = f"its signature is `{op.signature}`"
     if not positional:
-        raise fail("NNM0204", f"`{op.name}` reads a tensor, and none is given", call.span, help=help)
+        start = call.span.start + call.span.text.index("(") + 1
+        fix = insert_after(Span(call.span.file, start, start), f"{above}, " if call.arguments else above)
+        help = f"name what it reads: `{op.name}({above}{', ...' if call.arguments else ''})`"
+        raise fail("NNM0204", f"`{op.name}` reads a tensor, and none is given", call.span, help=help, fix=fix)
     second = positional[1].value
     required = [option.name for option in op.options if option.required]
     if isinstance(second, nodes.Number) and required:
         help = f"write `{required[0]}: {second.span.text}`"
     raise fail("NNM0204", f"`{op.name}` reads one tensor, not {len(positional)}", second.span, help=help)
+
+
+_OTHER_NAMES = MappingProxyType(
+    {
+        **dict.fromkeys(("linear", "fc", "fully_connected", "gemm", "matmul", "affine", "perceptron"), "dense"),
+        **dict.fromkeys(("rectifier", "ramp", "hinge", "positive", "max0"), "relu"),
+    }
+)
+"""What the layers are called elsewhere."""
+
+_SMOOTH = frozenset(
+    {"sigmoid", "tanh", "softmax", "gelu", "elu", "selu", "silu", "swish", "softplus", "mish", "exp", "log", "logistic"}
+)
+"""Activations of other libraries that no linear program encodes."""
 
 
 def _layer_op(function: nodes.Ref) -> LayerOp:
@@ -201,6 +224,8 @@ def _layer_op(function: nodes.Ref) -> LayerOp:
         raise not_yet(f"layer `{name}`", span, help=f"the layers are {listed(LAYERS)}")
     if name in WORDS:
         raise fail("NNM0203", f"`{name}` is not a layer", span, help="it stands in goals and constraints")
-    near = closest(name, LAYERS)
+    near = closest(name, LAYERS) or _OTHER_NAMES.get(name.lower())
     help = f"did you mean `{near}`?" if near else f"the layers are {listed(LAYERS)}"
+    if name.lower() in _SMOOTH:
+        help = "write `relu`: an activation without corners has no exact encoding"
     raise fail("NNM0203", f"no layer is called `{name}`", span, help=help)

@@ -36,12 +36,20 @@ def read_parameter(elaborator: Elaborator, declaration: nodes.Param, overrides: 
     if misfit:
         message = f"`{name}` is declared `{declaration.type.base}`, but {quoted(expr.span)} is {misfit}"
         help = "write `true` or `false`" if declaration.type.base == "bool" else ""
+        if declaration.type.base == "int" and value.shape == () and not value.boolean:
+            whole = int(np.floor(value.value))
+            help = f"write `{whole}` or `{whole + 1}`, or declare it `real`"
         raise fail("NNM0206", message, expr.span, secondary=declared, help=help)
     if declaration.domain is not None:
         domain = read_domain(declaration.domain, elaborator.constant)
         if (domain.distance(np.asarray(value.value)) > 0).any():
             label = Label(declaration.domain.span, "its domain")
-            raise fail("NNM0206", f"the value of `{name}` is outside {domain}", expr.span, secondary=(label,))
+            help = ""
+            if value.shape == () and not value.boolean:
+                nearest = float(domain.project(np.asarray(value.value)))
+                help = f"write `{nearest:g}`, the nearest value in it, or widen the domain"
+            message = f"the value of `{name}` is outside {domain}"
+            raise fail("NNM0206", message, expr.span, secondary=(label,), help=help)
     return Constant(value.value, Origin(declaration.name.span, name), value.boolean)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
+from nnmip.diagnostics.edit import substitute
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.sema.values import Poisoned, Value, fail, listed
 from nnmip.sizes import UNASKED, Allowance
@@ -95,7 +96,8 @@ class Scope:
         message = f"nothing is called `{name}`"
         if name.lower() in _INFINITE:
             message = f"`{name}` is not a number here: every decision and every input is bounded"
-            return fail("NNM0401", message, span, help="write finite ends, such as `[-1, 1]`")
+            help = "write finite ends, such as `[-10, 10]`"
+            return fail("NNM0401", message, span, help=help, fix=substitute(span, "10"))
         if name.lower() in ("true", "false"):
             return fail("NNM0201", message, span, help=f"write `{name.lower()}`")
         if name in WORDS:
@@ -138,14 +140,17 @@ def collect_names(
         if name.text in WORDS or name.text in LAYERS:
             broken.add(name.text)
             message = f"`{name.text}` is a word of the language"
-            diagnostics.error("NNM0202", message, name.span, help="choose another name")
+            other = f"{name.text}_1"
+            help = f"choose another name, such as `{other}`"
+            diagnostics.error("NNM0202", message, name.span, help=help, fix=substitute(name.span, other))
         elif name.text in found:
             diagnostics.error(
                 "NNM0202",
                 f"`{name.text}` is declared twice",
                 name.span,
                 secondary=(Label(found[name.text].name.span, "the first declaration"),),
-                help="rename one of them; names are never shadowed",
+                help=f"rename one of them, such as `{name.text}_2`; names are never shadowed",
+                fix=substitute(name.span, f"{name.text}_2"),
             )
         else:
             found[name.text] = declaration

@@ -15,6 +15,7 @@ from nnmip.data.columns import Expected, bound_table, is_plain, table_of
 from nnmip.data.files import FROM_MODEL, FROM_WORKING_DIRECTORY
 from nnmip.data.table import shortened
 from nnmip.diagnostics import Diagnostics, Label
+from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Constant
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.outside import Outside
@@ -94,6 +95,10 @@ def _source(declaration: nodes.Data, directory: Path, outside: Outside) -> _Sour
     return replace(stated, reader=reader, path=path, base=FROM_WORKING_DIRECTORY)
 
 
+_SEPARATORS = frozenset({"sep", "delimiter", "delim", "seperator"})
+"""What `separator` is called elsewhere."""
+
+
 def _stated(call: nodes.Expr, name: str, directory: Path) -> _Source:
     if not (isinstance(call, nodes.Call) and isinstance(call.function, nodes.Ref)):
         shown = call.value if isinstance(call, nodes.String) else "file.csv"
@@ -117,11 +122,13 @@ def _stated(call: nodes.Expr, name: str, directory: Path) -> _Source:
                 raise fail("NNM0205", "the separator is a text", value.span, help='write `separator: ";"`')
             case nodes.Named(name=option):
                 help = 'its option is `separator: ";"`' if reader == "csv" else "it has none"
-                raise fail("NNM0204", f"`{reader}` has no option `{option.text}`", argument.span, help=help)
+                fix = substitute(option.span, "separator") if option.text in _SEPARATORS and reader == "csv" else ()
+                raise fail("NNM0204", f"`{reader}` has no option `{option.text}`", argument.span, help=help, fix=fix)
             case _:
                 shown = short_text_of(argument.span)
-                help = f'write `{reader}("{shown}{"" if "." in shown else f".{reader}"}")`'
-                raise fail("NNM0204", f"`{reader}` takes the name of a file in quotes", argument.span, help=help)
+                file = f'"{shown}{"" if "." in shown else f".{reader}"}"'
+                message, help = f"`{reader}` takes the name of a file in quotes", f"write `{reader}({file})`"
+                raise fail("NNM0204", message, argument.span, help=help, fix=substitute(argument.span, file))
     most = 2 if reader == "npz" else 1
     if not 1 <= len(texts) <= most:
         what = "one file" if most == 1 else "one file and the name of an array"

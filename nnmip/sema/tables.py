@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from nnmip.data import (
 )
 from nnmip.data.table import BoolArray, unknown_column
 from nnmip.diagnostics import DiagnosticError, Label
+from nnmip.diagnostics.edit import substitute
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.values import fail, listed, quoted, short_text_of
 from nnmip.source import Span
@@ -36,6 +38,15 @@ F = TypeVar("F", bound=nodes.DataField)
 
 _SCALINGS: dict[str, ScalingKind] = {"minmax": "minmax", "standard": "standard", "none": "none"}
 _GREATEST_SEED = 2**53
+_OTHER_SCALINGS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("normalize", "normalise", "unit", "range"), "minmax"),
+        **dict.fromkeys(("standardize", "standardise", "zscore", "z_score", "normal"), "standard"),
+        **dict.fromkeys(("raw", "off", "no", "false"), "none"),
+    }
+)
+"""What the scalings are called elsewhere."""
+
 _MISSING_HELP = "write `missing drop rows`, `missing fill mean`, `missing fill median` or `missing fill 0`"
 
 
@@ -125,11 +136,13 @@ class _Lines:
         example = "`split test 0.3 seed 1`"
         if entry.part.text != "test":
             message = f"a table has no part `{entry.part.text}` to split off"
-            raise fail("NNM0204", message, entry.part.span, help=f"write {example}")
+            help = f"write `test`, as in {example}"
+            raise fail("NNM0204", message, entry.part.span, help=help)
         share = self.elaborator.scalar(entry.share, "the share of the test part")
         if not 0 < share < 1:
             message = f"the share of the test part must be between 0 and 1, not {share:g}"
-            raise fail("NNM0205", message, entry.share.span, help=f"write {example}")
+            help = f"write `{share / 100:g}`, as in {example}" if 1 <= share < 100 else f"for example {example}"
+            raise fail("NNM0205", message, entry.share.span, help=help)
         seed = 0.0 if entry.seed is None else self.elaborator.scalar(entry.seed, "the seed of the split")
         if entry.seed is not None and not (seed.is_integer() and 0 <= seed <= _GREATEST_SEED):
             message = f"the seed of a split is a whole number from 0 on, not {seed:g}"
@@ -172,7 +185,8 @@ class _Lines:
             if len(expr.indices) != 2 or len(ends) != 2:
                 raise fail("NNM0303", "a scaling range has two ends", expr.span, help="write `scale minmax [-1, 1]`")
         if not isinstance(name, nodes.Ref) or name.name not in _SCALINGS:
-            near = closest(short_text_of(name.span), _SCALINGS)
+            text = short_text_of(name.span)
+            near = closest(text, _SCALINGS) or _OTHER_SCALINGS.get(text.lower())
             help = f"did you mean `{near}`?" if near else f"the scalings are {listed(_SCALINGS)}"
             raise fail("NNM0203", f"no scaling is called {quoted(name.span)}", name.span, help=help)
         kind = _SCALINGS[name.name]
@@ -194,8 +208,9 @@ class _Lines:
             codes = [self.elaborator.scalar(value, f"the code of `{code.key.text}`") for code, value in values]
         elif any(code.value is not None for code in entry.coding):
             message = f"`{without.key.text}` has no code, and other labels have one"
-            help = "give each label a code, or none of them for a list of classes"
-            raise fail("NNM0204", message, without.span, help=help)
+            example = f"{short_text_of(without.span)}: {_other_sign(self.elaborator, entry.coding)}"
+            help = f"give each label a code, such as `{example}`, or none of them for a list of classes"
+            raise fail("NNM0204", message, without.span, help=help, fix=substitute(without.span, example))
         else:
             codes = [float(k) for k in range(len(entry.coding))]
         coding = tuple(LabelCode(c.key.text, value, c.span) for c, value in zip(entry.coding, codes, strict=True))
@@ -223,6 +238,12 @@ class _Lines:
             label = Label(entries[0].span, f"the first {what}")
             raise fail("NNM0202", f"a table has one {what}", entries[1].span, secondary=(label,))
         return entries[0] if entries else None
+
+
+def _other_sign(elaborator: Elaborator, coding: tuple[nodes.Code, ...]) -> str:
+    """The code that two classes still lack: -1 unless one has it."""
+    values = [elaborator.scalar(code.value, "a code") for code in coding if code.value is not None]
+    return "+1" if -1.0 in values else "-1"
 
 
 def _names(column: nodes.Column) -> tuple[str, str]:

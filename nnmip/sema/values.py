@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Edit, Label
 from nnmip.hir.core import (
     Apply,
     Choose,
@@ -138,9 +138,10 @@ def fail(
     help: str = "",
     note: str = "",
     secondary: tuple[Label, ...] = (),
+    fix: tuple[Edit, ...] = (),
 ) -> DiagnosticError:
     """The exception for one diagnostic, to be raised."""
-    return DiagnosticError([Diagnostic(code, message, span, label, secondary, help, note)])
+    return DiagnosticError([Diagnostic(code, message, span, label, secondary, help, note, fix=fix)])
 
 
 def not_yet(what: str, span: Span, *, help: str = "", secondary: tuple[Label, ...] = ()) -> DiagnosticError:

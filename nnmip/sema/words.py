@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import DiagnosticError
+from nnmip.diagnostics import DiagnosticError, Edit
+from nnmip.diagnostics.edit import insert_after, substitute
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
@@ -39,7 +43,8 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     if name not in WORDS:
         raise _unknown_word(name, call)
     word = WORDS[name]
-    positional, named = _arguments(word, call)
+    positional, named = _arguments(elaborator, word, call)
+    _check_order(elaborator, word, positional)
     values = [_checked(elaborator, a.value, kind, word) for a, kind in zip(positional, word.parameters, strict=True)]
     options = read_options(elaborator, name, word.options, named)
     operands = tuple(v for v in values if isinstance(v, NODE_TYPES))
@@ -64,6 +69,20 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     return _folded(word, node)
 
 
+_OTHER_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("cross_entropy", "crossentropy", "log_loss", "svm", "hinge_loss"), "hinge"),
+        **dict.fromkeys(("accuracy", "error", "errors", "misclassified", "mistakes", "zero_one_loss"), "zero_one"),
+        **dict.fromkeys(("mae", "l1_loss", "mse", "mean_absolute_error"), "absolute"),
+        **dict.fromkeys(("l1", "lasso"), "norm_1"),
+        **dict.fromkeys(("l2", "ridge", "weight_decay"), "norm_2sq"),
+        **dict.fromkeys(("linf", "max_norm"), "norm_inf"),
+        **dict.fromkeys(("nnz", "sparsity"), "l0"),
+    }
+)
+"""What the words are called elsewhere; the nearest that has an exact encoding."""
+
+
 def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:
     span = call.function.span
     if name in LAYERS:
@@ -71,12 +90,14 @@ def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:
         return fail("NNM0203", f"`{name}` is a layer; it stands inside a network", span, help=f"for example `{help}`")
     if name in FUTURE_WORDS | FUTURE_LAYERS:
         return not_yet(f"`{name}`", span)
-    near = closest(name, WORDS)
+    near = closest(name, WORDS) or _OTHER_NAMES.get(name.lower())
     help = f"did you mean `{near}`?" if near else f"the words are {listed(sorted(WORDS))}"
     return fail("NNM0203", f"no loss, norm or predicate is called `{name}`", span, help=help)
 
 
-def _arguments(word: Word, call: nodes.Call) -> tuple[list[nodes.Positional], list[nodes.Named]]:
+def _arguments(
+    elaborator: Elaborator, word: Word, call: nodes.Call
+) -> tuple[list[nodes.Positional], list[nodes.Named]]:
     """The positional arguments, as many as the signature has, and the options."""
     for argument in call.arguments:
         if isinstance(argument, nodes.DomainArgument):
@@ -89,7 +110,25 @@ def _arguments(word: Word, call: nodes.Call) -> tuple[list[nodes.Positional], li
         return positional, named
     message = f"`{word.name}` takes {wanted} argument{'s' if wanted > 1 else ''}, not {len(positional)}"
     span = positional[wanted].span if len(positional) > wanted else call.span
-    raise fail("NNM0204", message, span, help=f"its signature is `{word.signature}`")
+    fix: tuple[Edit, ...] = ()
+    help = f"its signature is `{word.signature}`"
+    table = elaborator.only_table()
+    if word.task is not None and len(positional) == 1 and table is not None:
+        help = f"say on which data: `{word.name}({positional[0].span.text}, {table})`"
+        fix = insert_after(positional[0].span, f", {table}")
+    raise fail("NNM0204", message, span, help=help, fix=fix)
+
+
+def _check_order(elaborator: Elaborator, word: Word, given: list[nodes.Positional]) -> None:
+    """NNM0205 for data and network in the wrong order, with the right one."""
+    if word.parameters[:2] != (Kind.NETWORK, Kind.DATA) or not all(isinstance(a.value, nodes.Ref) for a in given):
+        return
+    first, second = (a.value for a in given)
+    if isinstance(elaborator.value(first), Dataset) and isinstance(elaborator.value(second), Network):
+        message = f"`{word.name}` needs {Kind.NETWORK.value} here, and this is a data set"
+        help = f"change their order: `{word.name}({second.span.text}, {first.span.text})`"
+        fix = (Edit(first.span, second.span.text), Edit(second.span, first.span.text))
+        raise fail("NNM0205", message, first.span, help=help, fix=fix)
 
 
 def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -> Value:
@@ -105,8 +144,10 @@ def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -
     }[kind]
     if not fits:
         what = describe(value)
-        help = _instead(value, kind, word.name, expr.span) or f"its signature is `{word.signature}`"
-        raise fail("NNM0205", f"`{word.name}` needs {kind.value} here, and this is {what}", expr.span, help=help)
+        instead = _instead(value, kind, word.name, expr.span)
+        help = instead or f"its signature is `{word.signature}`"
+        message = f"`{word.name}` needs {kind.value} here, and this is {what}"
+        raise fail("NNM0205", message, expr.span, help=help, fix=_inside(instead, word.name, expr.span))
     return value
 
 
@@ -120,7 +161,7 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
     if not isinstance(value, Units):
         help = _instead(value, Kind.UNITS, word, expr.span)
         message = f"`{word}` needs {Kind.UNITS.value} here, and this is {describe(value)}"
-        raise fail("NNM0205", message, expr.span, help=help)
+        raise fail("NNM0205", message, expr.span, help=help, fix=_inside(help, word, expr.span))
     _check_has_weights(elaborator, value, expr.span)
     return value
 
@@ -151,6 +192,12 @@ def _instead(value: Value, kind: Kind, word: str, span: Span) -> str:
             names = [layer.name for layer in value.layers if not layer.decisions] or [value.layers[0].name]
             return f"name a layer: `{word}({text}.{names[0]})`"
     return ""
+
+
+def _inside(help: str, word: str, span: Span) -> tuple[Edit, ...]:
+    """The edit of an argument of `word` where the help quotes the whole call."""
+    found = re.search(rf"`{word}\(([^`]*)\)`", help)
+    return substitute(span, found[1]) if found and "..." not in found[1] else ()
 
 
 def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> str:
@@ -235,9 +282,12 @@ def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named)
         return _choice(option, argument.value)
     value = elaborator.scalar(argument.value, f"`{option.name}`")
     if option.kind == "int" and value != np.floor(value):
-        raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span)
+        below = max(int(np.floor(value)), int(option.least))
+        help = f"write `{below}` or `{below + 1}`"
+        raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span, help=help)
     if value < option.least:
-        raise fail("NNM0205", f"`{option.name}` must be at least {option.least:g}, not {value:g}", span)
+        message = f"`{option.name}` must be at least {option.least:g}, not {value:g}"
+        raise fail("NNM0205", message, span, help=f"write `{option.least:g}` or more")
     return int(value) if option.kind == "int" else value
 
 
@@ -247,4 +297,5 @@ def _choice(option: Option, value: nodes.Expr) -> str:
         return value.name
     near = closest(short_text_of(value.span).strip('"'), option.choices)
     help = f"did you mean `{option.name}: {near}`?" if near else f"write `{option.name}: {option.choices[0]}`"
-    raise fail("NNM0205", f"`{option.name}` is one of {listed(option.choices)}", value.span, help=help)
+    fix = substitute(value.span, near or option.choices[0])
+    raise fail("NNM0205", f"`{option.name}` is one of {listed(option.choices)}", value.span, help=help, fix=fix)

@@ -7,7 +7,8 @@ from typing import Any
 
 from lark import Token
 
-from nnmip.diagnostics import Diagnostic, Label
+from nnmip.diagnostics import Diagnostic, Edit, Label
+from nnmip.diagnostics.edit import substitute
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.literals import LiteralError, number_value, string_value
@@ -62,8 +63,17 @@ class Builder:
     def _name(self, token: Token) -> nodes.Name:
         return nodes.Name(token.value, self.span_of(token))
 
-    def _error(self, message: str, span: Span, *, label: str = "", help: str = "", at: Label | None = None) -> None:
-        self.diagnostics.append(Diagnostic("NNM0101", message, span, label, (at,) if at else (), help))
+    def _error(
+        self,
+        message: str,
+        span: Span,
+        *,
+        label: str = "",
+        help: str = "",
+        at: Label | None = None,
+        fix: tuple[Edit, ...] = (),
+    ) -> None:
+        self.diagnostics.append(Diagnostic("NNM0101", message, span, label, (at,) if at else (), help, fix=fix))
 
     # ---- file --------------------------------------------------------------------------------------------------
 
@@ -258,6 +268,7 @@ class Builder:
                     f"an interval has two ends, this one has {'one' if len(ends.items) == 1 else len(ends.items)}",
                     ends.span,
                     help=f"a list of values uses braces: `{{{values if _is_short(values) else 'a, b, c'}}}`",
+                    fix=substitute(ends.span, f"{{{values}}}"),
                 )
 
     # ---- logic and arithmetic ----------------------------------------------------------------------------------
@@ -345,13 +356,15 @@ class Builder:
         """Refuse what reads like a named argument or a domain but would be a truth value."""
         if isinstance(value, nodes.Chain) and value.ops == ("=",) and isinstance(value.operands[0], nodes.Ref):
             name, right = (operand.span.text for operand in value.operands)
+            gap = Span(self.source, value.operands[0].span.end, value.operands[1].span.start)
+            fix = substitute(gap, " in " if _is_domain(value.operands[1]) else ": ")
             right = right if _is_short(right) else "..."
             equals = value.span.start + value.span.text.index("=", len(name))
             message = "named arguments use `:`"
             help = f"write `{name}: {right}`; a comparison as an argument needs parentheses: `({name} = {right})`"
             if _is_domain(value.operands[1]):
                 message, help = "a domain follows `in`", f"write `{name} in {right}`"
-            self._error(message, Span(self.source, equals, equals + 1), help=help)
+            self._error(message, Span(self.source, equals, equals + 1), help=help, fix=fix)
             return
         first, _ = nodes.left_spine(value)
         if first is not value and isinstance(first, nodes.Member) and isinstance(first.element, nodes.Ref):

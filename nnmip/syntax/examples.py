@@ -12,12 +12,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`in_brackets`: holds only directly inside a bracket, which the parser's state alone does not tell."""
+    """`in_brackets`: holds only directly inside a bracket, which the parser's state alone does not tell.
+
+    `fix` names the edit, in the table of `explain`, that the help proposes.
+    """
 
     message: str
     help: str
     examples: tuple[str, ...]
     in_brackets: bool = False
+    fix: str = ""
 
 
 _ARITHMETIC = ("=", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/")
@@ -55,8 +59,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("a goal is missing after `then`", "", ("minimize a then", "minimize a then maximize")),
     Explanation(
         "`{name}` needs a type",
-        "for example `{keyword} {name} : real`",
+        "for example `{keyword} {name} : {type}`",
         ("param a =", "param a", "param a in", "var a in", "var a", "var a ="),
+        fix="type",
     ),
     Explanation("input `{previous}` needs a type", "for example `{previous} : real[2] in [0, 1]`", ("network n(x)",)),
     Explanation(
@@ -91,8 +96,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     ),
     Explanation(
         "network `{name}` has no `return`",
-        "end its body with `return` and the output",
+        "end its body with `return` and the output, such as `return {layer}[0]`",
         ("network n(x: real) { }", "network n(x: real) { layer h = f(x) }"),
+        fix="return",
     ),
     Explanation(
         "`return` ends a network",
@@ -108,6 +114,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "`if ... then ...` needs its `else`",
         "for an implication write `a -> b`",
         ("constraint c: if a then b", "constraint c: if a then b minimize"),
+        fix="implication",
     ),
     Explanation(
         "`<->` does not chain",
@@ -150,7 +157,9 @@ EXPLANATIONS: tuple[Explanation, ...] = (
             "constraint 1",
             "constraint :",
             "constraint -",
+            'constraint "a"',
         ),
+        fix="name",
     ),
     Explanation(
         "a property needs a name", "write `verify some_name: ...`", ("verify :", "verify forall", "verify prove")
@@ -204,5 +213,10 @@ EXPLANATIONS: tuple[Explanation, ...] = (
         "",
         ("param :", "param =", "var :", "var =", "let =", "data =", "network =", "network (", "constraint", "verify"),
     ),
-    Explanation("an included file is named in quotes", 'write `include "file.nnm"`', ("include file", "include")),
+    Explanation(
+        "an included file is named in quotes",
+        'write `include "file.nnm"`, with its name',
+        ("include file", "include"),
+        fix="quotes",
+    ),
 )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import cache
+from types import MappingProxyType
 
 from lark import Token
 
-from nnmip.diagnostics import Diagnostic, Label
+from nnmip.diagnostics import Diagnostic, Edit, Label
+from nnmip.diagnostics.edit import delete, insert_after, insert_before, substitute
 from nnmip.source import Span
 from nnmip.syntax.examples import EXPLANATIONS, Explanation
+from nnmip.syntax.foreign import FOREIGN
 from nnmip.syntax.grammar import Grammar, Stuck
-from nnmip.syntax.slips import DECLARATION_SYNONYMS, Advice, advise_mistake, advise_stray, advise_word
+from nnmip.syntax.place import LONGEST_QUOTE, Place, error, place_of, quote
+from nnmip.syntax.slips import DECLARATION_SYNONYMS
 from nnmip.syntax.suggest import closest
 from nnmip.syntax.tokens import (
     CLOSING,
@@ -36,92 +40,25 @@ _OPERATORS = frozenset(
 )
 _BEFORE_COLUMNS = frozenset(["COLON", "EQ", "LPAR", "LSQB", "LBRACE"])
 _IN_COLUMNS = _BEFORE_COLUMNS | {"NAME", "STRING", "COMMA"}
+_DEFINING = frozenset(["LET", "DATA", "NETWORK", "LAYER"])
 _INSIDE_DOMAIN = frozenset(["UPTO", "BELOW", "STEP", "VBAR"])
 _DOMAIN_OF_TYPE = {"REAL": "[-1, 1]", "INTEGER": "-3..3", "BOOLEAN": "{0, 1}"}
 _MOST_ALTERNATIVES = 4
-_LONGEST_QUOTE = 40
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the parser stopped: `token` is None at the end of the piece; `opened` is the innermost open bracket."""
-
-    grammar: Grammar
-    piece: list[Token]
-    index: int
-    stuck: Stuck
-    token: Token | None
-    opened: Token | None
-    is_inner: bool
-    """Whether `opened` itself stands inside another bracket."""
-
-    @property
-    def kind(self) -> str:
-        return END if self.token is None else self.token.type
-
-    @property
-    def is_first_on_line(self) -> bool:
-        return self.token is not None and opens_line(self.piece, self.index)
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether the text in front is over: at the end, or where a keyword opens the next line."""
-        return self.token is None or (self.kind in STARTERS | INNER_STARTERS and self.is_first_on_line)
-
-    def span(self, token: Token) -> Span:
-        return self.grammar.builder.span_of(token)
-
-    def previous(self) -> Token:
-        return self.piece[max(self.index - 1, 0)]
 
 
 def explain(grammar: Grammar, piece: list[Token], stuck: Stuck) -> Diagnostic:
     """The diagnostic for `piece`, in which the parser got stuck."""
-    place = _place(grammar, piece, stuck)
+    place = place_of(grammar, piece, stuck)
     for look in _LOOKS:
         if (diagnostic := look(place)) is not None:
             return diagnostic
     return _unexpected(place)
 
 
-def _place(grammar: Grammar, piece: list[Token], stuck: Stuck) -> _Place:
-    unclosed = match_brackets(piece[: stuck.index]).unclosed
-    token = piece[stuck.index] if stuck.index < len(piece) else None
-    opened = piece[unclosed[-1]] if unclosed else None
-    return _Place(grammar, piece, stuck.index, stuck, token, opened, len(unclosed) > 1)
-
-
-def _error(message: str, span: Span, *, label: str = "", help: str = "", other: Label | None = None) -> Diagnostic:
-    return Diagnostic("NNM0101", message, span, label, (other,) if other else (), help)
-
-
-def quote(text: str) -> str:
-    """`text` in backquotes, shortened where it is long."""
-    return f"`{text}`" if len(text) <= _LONGEST_QUOTE else f"`{text[:_LONGEST_QUOTE]}...`"
-
-
 # ---- characters, words and brackets --------------------------------------------------------------------------------
 
 
-def _slip(place: _Place) -> Diagnostic | None:
-    """Characters and words of other languages."""
-    if place.token is None:
-        return None
-    span = place.span(place.token)
-    if place.kind == "OPEN_STRING":
-        message = "this string has no closing quote"
-        return _error(message, Span(span.file, span.start, span.start + 1), help='a string ends on its line with `"`')
-    advice: Advice | None = None
-    if place.kind == "MISTAKE":
-        advice = advise_mistake(place.token.value)
-    elif place.kind == "STRAY":
-        advice = advise_stray(place.token.value)
-    elif place.kind == "NAME" and (place.opened is not None or not place.is_first_on_line):
-        advice = advise_word(place.token.value)
-    return _error(advice.message, span, help=advice.help) if advice else None
-
-
-def _bracket(place: _Place) -> Diagnostic | None:
+def _bracket(place: Place) -> Diagnostic | None:
     """A bracket without its partner."""
     if place.token is not None and place.kind in CLOSING.values():
         return _closing_bracket(place, place.token)
@@ -131,18 +68,27 @@ def _bracket(place: _Place) -> Diagnostic | None:
     if is_block and (place.token is not None or _example(place) is not None):
         return None
     last = place.span(place.previous())
-    end = Label(Span(last.file, last.end - 1, last.end), f"the text ends here without `{_partner(place.opened)}`")
-    return _error(f"`{place.opened.value}` is never closed", place.span(place.opened), other=end)
+    partner = _partner(place.opened)
+    end = Label(Span(last.file, last.end - 1, last.end), f"the text ends here without `{partner}`")
+    help = f"close it with `{partner}` after {quote(place.previous().value)}"
+    fix = insert_after(last, f"\n{partner}" if is_block else partner)
+    return error(f"`{place.opened.value}` is never closed", place.span(place.opened), other=end, help=help, fix=fix)
 
 
-def _closing_bracket(place: _Place, token: Token) -> Diagnostic | None:
+def _closing_bracket(place: Place, token: Token) -> Diagnostic | None:
     span = place.span(token)
     if place.opened is None:
-        return _error(f"`{token.value}` closes nothing", span, help="delete it, or open it before")
+        return error(f"`{token.value}` closes nothing", span, help="delete it, or open it before", fix=delete(span))
     if CLOSING[place.opened.type] == token.type:
         return None
-    opened = Label(place.span(place.opened), f"`{_partner(place.opened)}` is expected for this")
-    return _error(f"`{token.value}` does not close `{place.opened.value}`", span, other=opened)
+    partner = _partner(place.opened)
+    opened = Label(place.span(place.opened), f"`{partner}` is expected for this")
+    waiting = match_brackets(place.piece[: place.index]).unclosed
+    if any(CLOSING[place.piece[index].type] == token.type for index in waiting):
+        help, fix = f"write `{partner}` before it", insert_before(span, partner)
+    else:
+        help, fix = "delete it: it closes nothing", delete(span)
+    return error(f"`{token.value}` does not close `{place.opened.value}`", span, other=opened, help=help, fix=fix)
 
 
 def _partner(token: Token) -> str:
@@ -152,16 +98,18 @@ def _partner(token: Token) -> str:
 # ---- mistakes known by example -------------------------------------------------------------------------------------
 
 
-def _by_example(place: _Place) -> Diagnostic | None:
+def _by_example(place: Place) -> Diagnostic | None:
     found = _example(place)
     if found is None:
         return None
     explanation, token = found
     words = _words(place)
-    return _error(_fill(explanation.message, words), place.span(token), help=_fill(explanation.help, words))
+    fix = _FIXES[explanation.fix](place) if explanation.fix else ()
+    message, help = _fill(explanation.message, words), _fill(explanation.help, words)
+    return error(message, place.span(token), help=help, fix=fix)
 
 
-def _example(place: _Place) -> tuple[Explanation, Token] | None:
+def _example(place: Place) -> tuple[Explanation, Token] | None:
     """The explanation of this state and token, and the token it talks about.
 
     Where a bracket closes or a line ends, the explanation of a text that ends here too early holds as well.
@@ -174,7 +122,7 @@ def _example(place: _Place) -> tuple[Explanation, Token] | None:
     return None
 
 
-def _lookup(place: _Place, kind: str) -> Explanation | None:
+def _lookup(place: Place, kind: str) -> Explanation | None:
     table = learn_explanations(place.grammar)
     found = table.get((place.stuck.state, kind, True)) if place.opened is not None else None
     return found or table.get((place.stuck.state, kind, False))
@@ -205,12 +153,15 @@ def _stop(grammar: Grammar, example: str) -> tuple[int, str]:
     raise AssertionError(f"the example is not wrong: {example}")
 
 
-def _words(place: _Place) -> dict[str, str]:
+def _words(place: Place) -> dict[str, str]:
     """What stands for the braces in an explanation."""
     starts = [i for i in range(place.index) if place.piece[i].type in STARTERS]
     keyword = starts[-1] if starts else 0
     name = place.piece[keyword + 1] if keyword + 1 < len(place.piece) else place.piece[keyword]
+    last = [i for i in range(place.index) if place.piece[i].type == "LAYER"]
     return {
+        "{type}": _type_of_value(place),
+        "{layer}": place.piece[last[-1] + 1].value if last else name.value,
         "{keyword}": place.piece[keyword].value,
         "{name}": name.value,
         "{found}": "" if place.token is None else place.token.value,
@@ -220,45 +171,140 @@ def _words(place: _Place) -> dict[str, str]:
 
 def _fill(text: str, words: dict[str, str]) -> str:
     for hole, word in words.items():
-        text = text.replace(hole, word if len(word) <= _LONGEST_QUOTE else f"{word[:_LONGEST_QUOTE]}...")
+        text = text.replace(hole, word if len(word) <= LONGEST_QUOTE else f"{word[:LONGEST_QUOTE]}...")
     return text
 
 
-def _missing_between(place: _Place) -> Diagnostic | None:
+def _type_of_value(place: Place) -> str:
+    """The type of the value behind an `=` that follows a name, as far as its first sign tells."""
+    value = place.piece[place.index + 1].type if place.kind == "EQ" and place.index + 1 < len(place.piece) else ""
+    return {"INT": "int", "TRUE": "bool", "FALSE": "bool"}.get(value, "real")
+
+
+def _insert_type(place: Place) -> tuple[Edit, ...]:
+    if place.token is None or place.kind not in ("EQ", "IN"):
+        return ()
+    return insert_before(place.span(place.token), f": {_type_of_value(place)} ")
+
+
+def _insert_name(place: Place) -> tuple[Edit, ...]:
+    """A name behind the keyword `constraint`; its colon too, unless a sentence or a colon stands there."""
+    keyword = max(i for i in range(place.index) if place.piece[i].type == "CONSTRAINT")
+    after = place.piece[keyword + 1].type
+    colon = "" if after in ("STRING", "COLON") else ":"
+    return insert_after(place.span(place.piece[keyword]), f" some_name{colon}")
+
+
+def _imply(place: Place) -> tuple[Edit, ...]:
+    """`if a then b` as `a -> b`."""
+    words = [i for i in range(place.index) if place.piece[i].type in ("IF", "THEN")]
+    if [place.piece[i].type for i in words[-2:]] != ["IF", "THEN"]:
+        return ()
+    condition, arrow = (place.piece[i] for i in words[-2:])
+    after = place.piece[words[-2] + 1]
+    start = place.span(condition)
+    return (Edit(Span(start.file, start.start, place.span(after).start), ""), *substitute(place.span(arrow), "->"))
+
+
+def _return_last(place: Place) -> tuple[Edit, ...]:
+    """`return o[0]` on a line before the closing brace."""
+    if place.token is None:
+        return ()
+    return insert_before(place.span(place.token), _fill("  return {layer}[0]\n", _words(place)))
+
+
+def _quote_file(place: Place) -> tuple[Edit, ...]:
+    """`include file` with its quotes, and the suffix if it has none."""
+    if place.token is None:
+        return ()
+    span = place.span(place.token)
+    line = span.file.line(span.line)[span.column - 1 :].split()[0]
+    name = line if "." in line else f"{line}.nnm"
+    return substitute(Span(span.file, span.start, span.start + len(line)), f'"{name}"')
+
+
+_FIXES: Mapping[str, Callable[[Place], tuple[Edit, ...]]] = MappingProxyType(
+    {
+        "name": _insert_name,
+        "type": _insert_type,
+        "implication": _imply,
+        "return": _return_last,
+        "quotes": _quote_file,
+    }
+)
+"""The edits of explanations by the word in their table."""
+
+
+def _missing_between(place: Place) -> Diagnostic | None:
     """Two values side by side; too many pairs of kinds of token to give an example for each."""
     if place.token is None or place.kind not in _VALUE_STARTS or place.index == 0:
         return None
     before, span = place.previous(), place.span(place.token)
+    product = f"{before.value} * {place.token.value}"
+    fix = substitute(place.span(before).to(span), product)
     if before.type in ("INT", "FLOAT") and before.end_pos == place.token.start_pos:
-        return _error(
-            "an operator is missing after a number", span, help=f"write `{before.value} * {place.token.value}`"
-        )
+        return error("an operator is missing after a number", span, help=f"write `{product}`", fix=fix)
     if place.opened is not None and "COMMA" in place.stuck.accepts:
-        return _error("a comma is missing", span, label="before this")
+        fix = insert_after(place.span(before), ",")
+        help = f"write `{before.value}, {place.token.value}`"
+        return error("a comma is missing", span, label="before this", help=help, fix=fix)
     if before.type in ("INT", "FLOAT") and place.kind == "NAME" and not place.is_first_on_line and _may_go_on(place):
-        help = f"write `{before.value} * {place.token.value}`"
-        return _error("a `*` is missing after a number", span, label="before this", help=help)
+        help = f"write `{product}`"
+        return error("a `*` is missing after a number", span, label="before this", help=help, fix=fix)
     return None
 
 
-def _may_go_on(place: _Place) -> bool:
+def _missing_sign(place: Place) -> Diagnostic | None:
+    """A value where `:` or `=` must come first."""
+    if place.token is None or place.kind not in _EXPRESSION_STARTS or place.index == 0:
+        return None
+    kinds = place.stuck.accepts - SLIPS
+    before = place.previous()
+    is_certain = kinds <= {"STRING", "COLON", "EQ"}
+    is_defined = place.index > 1 and place.piece[place.index - 2].type in _DEFINING
+    if is_defined and "EQ" in kinds:
+        sign, where = "=", insert_after(place.span(before), " =")
+    elif "COLON" in kinds and (is_certain or place.opened is None):
+        sign, where = ":", insert_after(place.span(before), ":")
+    else:
+        return None
+    help = f"write `{sign}` after {quote(before.value)}"
+    return error(f"a `{sign}` is missing", place.span(place.token), label="before this", help=help, fix=where)
+
+
+def _missing_range(place: Place) -> Diagnostic | None:
+    """`forall j: p(j)`, read so far as a name with its type."""
+    if place.token is None or place.index < 3 or not place.stuck.accepts >= {"REAL", "INTEGER", "BOOLEAN"}:
+        return None
+    quantifier, name, colon = place.piece[place.index - 3 : place.index]
+    if quantifier.type not in ("FORALL", "EXISTS") or colon.type != "COLON":
+        return None
+    domain = _range_of(place, name.value)
+    help = f"write `{quantifier.value} {name.value} in {domain}: ...`"
+    return error(
+        f"`{name.value}` has no range", place.span(name), help=help, fix=insert_after(place.span(name), f" in {domain}")
+    )
+
+
+def _range_of(place: Place, name: str) -> str:
+    """What an index most likely runs over: what it first stands in as `path[name]`."""
+    piece = place.piece
+    for index in range(place.index, len(piece) - 2):
+        if piece[index].type == "LSQB" and piece[index + 1].value == name and piece[index + 2].type == "RSQB":
+            start = index - 1
+            while start > place.index and (piece[start].type == "DOT" or piece[start - 1].type == "DOT"):
+                start -= 1
+            path = "".join(token.value for token in piece[start:index])
+            return f"units({path})" if piece[start - 2].value in ("used", "active", "fan_in") else f"indices({path})"
+    return "0..3"
+
+
+def _may_go_on(place: Place) -> bool:
     """Whether arithmetic may go on here, and no `:` is missing instead."""
     return "STAR" in place.stuck.accepts and "COLON" not in place.stuck.accepts
 
 
-def _decimal_comma(place: _Place) -> Diagnostic | None:
-    """`0,5` where a comma cannot stand."""
-    if place.token is None or place.kind != "COMMA" or place.index + 1 >= len(place.piece):
-        return None
-    before, after = place.previous(), place.piece[place.index + 1]
-    is_number = (before.type, after.type) == ("INT", "INT")
-    if not is_number or before.end_pos != place.token.start_pos or place.token.end_pos != after.start_pos:
-        return None
-    help = f"write `{before.value}.{after.value}`"
-    return _error("a number has a point before its decimals, not a comma", place.span(place.token), help=help)
-
-
-def _column_list(place: _Place) -> Diagnostic | None:
+def _column_list(place: Place) -> Diagnostic | None:
     """`features: a, b` or `label [a]`: a sign between the word and its columns."""
     word = place.previous()
     if place.token is None or word.type not in ("FEATURES", "LABEL") or place.kind not in _BEFORE_COLUMNS:
@@ -276,10 +322,17 @@ def _column_list(place: _Place) -> Diagnostic | None:
     what = "columns follow" if word.type == "FEATURES" else "a column follows"
     message = f"{what} `{word.value}` without `{place.token.value}`"
     help = f"write {quote(f'{word.value} {columns}')}"
-    return _error(message, place.span(place.token), help=help)
+    fix = _without_brackets(place)
+    return error(message, place.span(place.token), help=help, fix=fix)
 
 
-def _domain_without_in(place: _Place) -> Diagnostic | None:
+def _without_brackets(place: Place) -> tuple[Edit, ...]:
+    """The sign in front of columns deleted, and its partner if it is a bracket."""
+    ends = [place.index, match_brackets(place.piece).closed.get(place.index, place.index)]
+    return tuple(substitute(place.span(place.piece[end]), "")[0] for end in dict.fromkeys(ends))
+
+
+def _domain_without_in(place: Place) -> Diagnostic | None:
     """`weights = -3..3` or `weights: [0, 1] step 1/4` as an argument."""
     if place.opened is None or place.opened.type != "LPAR" or place.kind not in _INSIDE_DOMAIN:
         return None
@@ -291,13 +344,15 @@ def _domain_without_in(place: _Place) -> Diagnostic | None:
     if name.type != "NAME" or sign.type not in ("EQ", "COLON") or place.piece[index - 2].type not in ("COMMA", "LPAR"):
         return None
     help = f"write `{name.value} in ...` with the domain as it stands"
-    return _error("a domain follows `in`", place.span(sign), help=help)
+    start, end = place.span(name), place.span(sign)
+    fix = substitute(Span(start.file, start.end, end.end), " in")
+    return error("a domain follows `in`", end, help=help, fix=fix)
 
 
 # ---- words in the wrong place --------------------------------------------------------------------------------------
 
 
-def _reserved(place: _Place) -> Diagnostic | None:
+def _reserved(place: Place) -> Diagnostic | None:
     """A word of the language where a name is expected."""
     if place.token is None or place.kind not in RESERVED or "NAME" not in place.stuck.accepts:
         return None
@@ -306,29 +361,31 @@ def _reserved(place: _Place) -> Diagnostic | None:
     word = place.token.value
     if place.previous().type == "IN" and place.kind in _DOMAIN_OF_TYPE:
         message = f"`{word}` is a type, and a domain is expected here"
-        return _error(message, place.span(place.token), help=f"for example `{_DOMAIN_OF_TYPE[place.kind]}`")
-    return _error(
-        f"`{word}` is a reserved word", place.span(place.token), help=f"choose another name, such as `{word}_1`"
-    )
+        domain = _DOMAIN_OF_TYPE[place.kind]
+        span = place.span(place.token)
+        return error(message, span, help=f"for example `{domain}`", fix=substitute(span, domain))
+    span, other = place.span(place.token), f"{word}_1"
+    help = f"choose another name, such as `{other}`"
+    return error(f"`{word}` is a reserved word", span, help=help, fix=substitute(span, other))
 
 
-def _misplaced(place: _Place) -> Diagnostic | None:
+def _misplaced(place: Place) -> Diagnostic | None:
     """A keyword that opens a line, in or outside a block where it cannot stand."""
     if place.token is None:
         return None
     word, span = place.token.value, place.span(place.token)
     if place.kind == "NNM":
-        return _error("the version line stands at the top of the file, once", span)
+        return error("the version line stands at the top of the file, once", span)
     if place.kind in STARTERS and place.is_first_on_line and place.stuck.accepts & {"LAYER", "RETURN"}:
-        return _error(f"`{word}` cannot stand inside a network", span, help="move it out, after the `}` of the network")
+        return error(f"`{word}` cannot stand inside a network", span, help="move it out, after the `}` of the network")
     if place.kind in ("LAYER", "RETURN") and place.opened is None:
-        return _error(f"`{word}` stands inside `network ... {{ }}`", span, help="is there a `}` too many before it?")
+        return error(f"`{word}` stands inside `network ... {{ }}`", span, help="is there a `}` too many before it?")
     if place.kind in ("ASSUME", "PROVE") and place.index == 0:
-        return _error(f"`{word}` stands inside `verify name: ...`", span)
+        return error(f"`{word}` stands inside `verify name: ...`", span)
     return None
 
 
-def _unknown_keyword(place: _Place) -> Diagnostic | None:
+def _unknown_keyword(place: Place) -> Diagnostic | None:
     """A line that starts with a word which is not one of those that open a line here."""
     if place.token is None or not place.is_first_on_line or place.kind not in SOFT_WORDS | {"NAME"}:
         return None
@@ -347,21 +404,21 @@ def _unknown_keyword(place: _Place) -> Diagnostic | None:
         help = (
             f"it starts with {_either(words if len(words) <= 5 else ['param', 'var', 'constraint', 'another keyword'])}"
         )
-    return _error(f"{quote(word)} does not start {what}", place.span(place.token), help=help)
+    return error(f"{quote(word)} does not start {what}", place.span(place.token), help=help)
 
 
-def _unexpected(place: _Place) -> Diagnostic:
+def _unexpected(place: Place) -> Diagnostic:
     """What is always true: this token cannot stand here, those could."""
     expected = _expected(place.grammar, place.stuck.accepts)
     if place.token is None or place.has_ended:
         previous = place.previous()
         label = f"expected {_either(expected)} after this" if expected else ""
-        return _error(f"incomplete after {quote(previous.value)}", place.span(previous), label=label)
+        return error(f"incomplete after {quote(previous.value)}", place.span(previous), label=label)
     label = f"expected {_either(expected)}" if expected else ""
     still_open = None
     if place.opened is not None and CLOSING[place.opened.type] in place.stuck.accepts:
         still_open = Label(place.span(place.opened), "this is still open")
-    return _error(f"unexpected {quote(place.token.value)}", place.span(place.token), label=label, other=still_open)
+    return error(f"unexpected {quote(place.token.value)}", place.span(place.token), label=label, other=still_open)
 
 
 def _expected(grammar: Grammar, accepts: frozenset[str]) -> list[str]:
@@ -393,13 +450,14 @@ def _either(words: list[str]) -> str:
 
 
 _LOOKS = (
-    _slip,
+    *FOREIGN,
     _bracket,
     _by_example,
     _column_list,
     _domain_without_in,
-    _decimal_comma,
+    _missing_range,
     _missing_between,
+    _missing_sign,
     _reserved,
     _misplaced,
     _unknown_keyword,

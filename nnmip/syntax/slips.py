@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Advice:
+    """`fix` is what to write in the place of the token, where the help does not quote it; None where nothing is."""
+
     message: str
     help: str = ""
+    fix: str | None = None
 
 
 _OPERATORS = {
     "==": "`=`",
     "&&": "`and`",
     "||": "`or`",
-    "!": "`not`",
     "<>": "`!=`",
     "=<": "`<=`",
     "=>": "`->` for an implication, `>=` for a comparison",
@@ -94,6 +96,8 @@ DECLARATION_SYNONYMS = {
 
 def advise_mistake(text: str) -> Advice:
     """Advice on a token of kind MISTAKE."""
+    if text == "!":
+        return Advice("`!` is not an operator", "write `not`", "not ")
     if text in _OPERATORS:
         return Advice(f"`{text}` is not an operator", f"write {_OPERATORS[text]}")
     if text[0] == "'":
@@ -106,19 +110,21 @@ def advise_mistake(text: str) -> Advice:
 def advise_stray(char: str) -> Advice:
     """Advice on a character that no token starts with."""
     if char == ";":
-        return Advice("there are no semicolons", "leave it out: a declaration ends where the next one starts")
+        return Advice("there are no semicolons", "leave it out: a declaration ends where the next one starts", "")
     if char in _SIGNS:
         return Advice(f"`{char}` is not part of the language", f"write {_SIGNS[char]}")
     if char == "%":
         return Advice("there is no remainder operator", "for a percentage write a fraction such as `0.05`")
     if char == "\\":
-        return Advice("a line needs no `\\` at its end", "leave it out: line ends mean nothing")
+        return Advice("a line needs no `\\` at its end", "leave it out: line ends mean nothing", "")
     if char.isalnum():
-        return Advice(f"`{char}` cannot stand in a name", "names use the letters a to z, digits and `_`")
+        plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
+        help = "names use the letters a to z, digits and `_`"
+        return Advice(f"`{char}` cannot stand in a name", f"write `{plain}`: {help}" if plain.isalnum() else help)
     if char.isprintable():
         return Advice(f"`{char}` is not part of the language")
     name = unicodedata.name(char, "control character").lower()
-    return Advice(f"invisible character U+{ord(char):04X} ({name})", "delete it, or type an ordinary space")
+    return Advice(f"invisible character U+{ord(char):04X} ({name})", "delete it, or type an ordinary space", " ")
 
 
 def advise_word(word: str) -> Advice | None:

@@ -259,5 +259,8 @@ def test_json() -> None:
         "label": "here",
         "help": "write `abs`",
         "note": "a fact",
+        "edits": [
+            {"file": "iris.nnm", "line": 4, "column": 13, "end_line": 4, "end_column": 20, "text": "abs"},
+        ],
         "secondary": [{"file": "iris.nnm", "line": 2, "column": 13, "end_line": 2, "end_column": 14, "label": "there"}],
     }

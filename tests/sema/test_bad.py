@@ -73,7 +73,7 @@ def test_proposed_fix_mends_the_model(path: Path) -> None:
     ("stem", "help"),
     [
         ("weights_equal_interval", "write `weights in [-1, 1]`"),
-        ("domain_infinite", "write finite ends, such as `[-1, 1]`"),
+        ("domain_infinite", "write finite ends, such as `[-10, 10]`"),
         ("capital_true", "write `true`"),
         (
             "scale_on_one_line",

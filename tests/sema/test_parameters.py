@@ -117,7 +117,8 @@ def test_rendered_override_outside_the_domain_shows_both_places() -> None:
         "  ::: model.nnm:2:18\n"
         "   |\n"
         " 2 | param k : int in 0..3 = 1\n"
-        "   |                  ---- its domain"
+        "   |                  ---- its domain\n"
+        "   = help: write `3`, the nearest value in it, or widen the domain"
     )
 
 

@@ -112,8 +112,8 @@ def test_wrong_closing_bracket_points_at_the_opening_one() -> None:
 
 
 def test_unexpected_token_lists_few_alternatives() -> None:
-    (found,) = read("nnm 0.1\nlet a x\n").diagnostics
-    assert (found.message, found.label) == ("unexpected `x`", "expected `:` or `=`")
+    (found,) = read("nnm 0.1\nlet a : real real = 3\n").diagnostics
+    assert (found.message, found.label) == ("unexpected `real`", "expected `=` or `[`")
 
 
 def test_missing_version_line() -> None:
