@@ -13,10 +13,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from tests.meaning.rules import Rules
+from tests.meaning.sheets import Sheet, plain_sheet, random_sheet
 from tests.meaning.tasks import Chooser, Task, chance, pick, random_task
 
 MOST_ASSIGNMENTS = 20_000
-COLUMNS = ("f0", "f1")
+FILES = {"train": "rows.csv", "more": "more.csv"}
 
 SMALL = ("{-1, 0, 1}", "{-1, 1}", "{0, 1}", "{1, 2}", "{-1, 0, 0.5}", "{-2, 1}", "{-1, 0}", "{0.5}", "{-0.5, 0.5, 1}")
 EVEN = ("-2..2", "[-1, 1] step 1/2", "0..4", "1..5", "-4..0", "[-1, 2] step 1/2")
@@ -98,14 +99,14 @@ def random_model(choose: Chooser) -> Model:
     """A model with at most MOST_ASSIGNMENTS assignments of its weights."""
     features = choose.integer(1, 2)
     task = random_task(choose)
-    layers = _layers(choose, features, task.outputs)
-    second = chance(choose, 20)
-    scale = not second and chance(choose, 25)
-    tables = {"rows.csv": _table(choose, task, features, choose.integer(2, 6), scale)}
-    if second:
-        tables["more.csv"] = _table(choose, task, features, choose.integer(1, 3), False)
-    writer = _Writer(choose, tuple(layers), task, features, second, scale)
-    return Model(writer.text(), tables)
+    if chance(choose, 20):
+        sheets = [plain_sheet(choose, task, features, choose.integer(2, 6))]
+        sheets.append(plain_sheet(choose, task, features, choose.integer(1, 3)))
+    else:
+        sheets = [random_sheet(choose, task, features, scaled=chance(choose, 30))]
+    layers = _layers(choose, sheets[0].width, task.outputs)
+    writer = _Writer(choose, tuple(layers), task, tuple(sheets))
+    return Model(writer.text(), {file: sheet.text for file, sheet in zip(FILES.values(), sheets, strict=False)})
 
 
 @st.composite
@@ -166,20 +167,6 @@ def _assignments(layers: list[Dense]) -> int:
     return masks * prod(la.assignments for la in layers)
 
 
-def _table(choose: Chooser, task: Task, features: int, rows: int, varied: bool) -> str:
-    """Few distinct values, repeated rows and conflicting truths; `varied` columns are not constant."""
-    values = pick(choose, ((-1, 0, 1), (0, 1), (-2, -0.5, 1.5), (0, 1, 3), (-1, 2)))
-    lines = [",".join((*COLUMNS[:features], *task.names))]
-    for row in range(rows):
-        cells = [pick(choose, values) for _ in range(features)]
-        if varied and row < 2:
-            cells = [values[row]] * features
-        lines.append(",".join((*map(str, cells), *task.row(choose, row == 0))))
-    if chance(choose, 30):
-        lines.append(lines[-1])
-    return "\n".join(lines) + "\n"
-
-
 @dataclass(frozen=True)
 class _Writer:
     """Writes the text of a model around its layers."""
@@ -187,28 +174,25 @@ class _Writer:
     choose: Chooser
     layers: tuple[Dense, ...]
     task: Task
-    features: int
-    second: bool
-    scaled: bool
+    sheets: tuple[Sheet, ...]
 
     def text(self) -> str:
         goal, constraints = self._goal(), self._constraints()
         return "\n".join(["nnm 0.1", *self._data(), *self._network(), goal, *constraints]) + "\n"
 
+    @property
+    def width(self) -> int:
+        return self.sheets[0].width
+
     def _data(self) -> list[str]:
         lines = []
-        for name, file in (("train", "rows.csv"), ("more", "more.csv"))[: 1 + self.second]:
-            scale = " scale minmax" if self.scaled and name == "train" else ""
-            lines += [
-                f'data {name} = csv("{file}") {{',
-                f"  features {', '.join(COLUMNS[: self.features])}{scale}",
-                *(f"  {field}" for field in self.task.fields),
-                "}",
-            ]
+        for (name, file), sheet in zip(FILES.items(), self.sheets, strict=False):
+            declared = [f"  {line}" for line in (*sheet.lines, *self.task.fields)]
+            lines += [f'data {name} = csv("{file}") {{', *declared, "}"]
         return lines
 
     def _network(self) -> list[str]:
-        lines = [f"network net(x: real[{self.features}] in [-4, 4]) {{"]
+        lines = [f"network net(x: real[{self.width}] in [-4, 4]) {{"]
         source = "x"
         for layer in self.layers:
             lines += layer.lines(source)
@@ -219,11 +203,12 @@ class _Writer:
 
     def _goal(self) -> str:
         choose = self.choose
-        if chance(choose, 4):
+        meets = self.sheets[0].has_kinds  # A column can be named where a loss applies the network to its table.
+        if not meets and chance(choose, 4):
             return "satisfy"
         maximise = chance(choose, 30)
         terms = []
-        if chance(choose, 85):
+        if meets or chance(choose, 85):
             terms.append(self._loss_term(maximise))
         for measure in self._measures():
             if chance(choose, 35):
@@ -239,7 +224,7 @@ class _Writer:
         return f"{pick(self.choose, signs)} {loss}"
 
     def _data_name(self) -> str:
-        return pick(self.choose, ("train", "more")) if self.second else "train"
+        return pick(self.choose, tuple(FILES)[: len(self.sheets)])
 
     def _measures(self) -> list[str]:
         tensors = ["net.weights", f"net.{self.layers[0].name}.weights"]
@@ -255,7 +240,8 @@ class _Writer:
 
     def _constraints(self) -> list[str]:
         count = pick(self.choose, (0, 1, 1, 2, 2, 3))
-        rules = Rules(self.choose, self.layers, has_signs="label" in self.task.names and self.task.outputs == 1)
+        has_signs = "label" in self.task.names and self.task.outputs == 1
+        rules = Rules(self.choose, self.layers, has_signs, self.sheets[0])
         makers = (
             self._budget,
             self._norm,
@@ -324,8 +310,8 @@ class _Writer:
             f"count(used({unit})) <= 0",
             f"count(used(net.{layer.output}[0:1])) {pick(choose, ('<=', '>='))} {choose.integer(0, 1)}",
             f"used(net.{layer.output})",
-            f"features(net) {self._op()} {choose.integer(0, self.features)}",
-            f"used(net.x[{choose.integer(0, self.features - 1)}])",
+            f"features(net) {self._op()} {choose.integer(0, self.width)}",
+            f"used(net.x[{choose.integer(0, self.width - 1)}])",
         )
         return pick(choose, forms)
 

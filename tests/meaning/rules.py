@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from tests.meaning.generator import Chooser, Dense
+    from tests.meaning.sheets import Sheet
 
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Rules:
     choose: Chooser
     layers: tuple[Dense, ...]
     has_signs: bool
+    sheet: Sheet
 
     def rule(self) -> str:
         """A Boolean of moderate size."""
@@ -64,7 +66,8 @@ class Rules:
 
     def _read(self) -> str:
         width = self.layers[0].width
-        forms = (f"used(net.x[{self.choose.integer(0, width - 1)}])", f"features(net) {self._op()} 1")
+        forms = [f"used(net.x[{self.choose.integer(0, width - 1)}])", f"features(net) {self._op()} 1"]
+        forms += ["used(net.x[f0])", "used(net.x[f1])"] * 2 if self.sheet.has_kinds else []
         return _pick(self.choose, forms)
 
     def _entry(self) -> str:
@@ -159,4 +162,5 @@ class Rules:
         if self.has_signs:
             conditions += [' where s.label = "pos"', " where s.label = 1 or s.f0 = 1"]
         where = _pick(choose, conditions)
-        return f"({_pick(choose, ('forall', 'exists'))} s in train{where}: {_pick(choose, bodies)})"
+        rows = _pick(choose, ("train", "train.test", "train.test")) if self.sheet.has_test else "train"
+        return f"({_pick(choose, ('forall', 'exists'))} s in {rows}{where}: {_pick(choose, bodies)})"
