@@ -27,8 +27,8 @@ class Dataset:
     they were read. `labels` has a number for each row and is all zeros if there is no label (`label_name` is None).
     `coding` lists the text and the code of each label in the order of the model, None without a coding. Where `classes`
     is not empty it names the classes, and the labels are positions in it. `targets` has shape (n, m), in the file's
-    units. `sample_weights` has shape (n,): not negative, and not all 0. `line_numbers` are lines of the file, or
-    positions in an array, as `unit` says. `test` has the rows that were kept apart, read and scaled as those of the
+    units; `target_names` are those of the model, `target_columns` those of the file. `sample_weights` has shape (n,):
+    not negative, and not all 0. `line_numbers` are lines of the file, or positions in an array, as `unit` says. `test` has the rows that were kept apart, read and scaled as those of the
     training part; it is called `NAME.test`.
     """
 
@@ -44,6 +44,7 @@ class Dataset:
     classes: tuple[str, ...]
     targets: FloatArray
     target_names: tuple[str, ...]
+    target_columns: tuple[str, ...]
     scaling: Scaling
     sample_weights: FloatArray
     line_numbers: IntArray
@@ -126,6 +127,7 @@ def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:
             classes=labels.classes,
             targets=wanted[rows],
             target_names=tuple(target.alias for target in spec.targets),
+            target_columns=tuple(target.source for target in spec.targets),
             scaling=scaling,
             sample_weights=weights[rows],
             line_numbers=kept.line_numbers[rows],

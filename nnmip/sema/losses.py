@@ -81,7 +81,8 @@ def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Sp
         raise fail("NNM0301", f"`{network.name}` reads {names} from `{first.name}`", span, help=help)
     if data.classes and first.classes and data.classes != first.classes:
         names = f"{listed(data.classes)}, but those of `{first.name}` are {listed(first.classes)}"
-        help = f"list the classes of both in one order: `label {written(data.label_name or 'label')} as {{...}}`"
+        classes = ", ".join(map(written, first.classes))
+        help = f"list the classes of both in one order: `label {written(data.label_name or 'label')} as {{{classes}}}`"
         raise fail("NNM0504", f"the classes of `{data.name}` are {names}", span, help=help)
     if data.target_names and first.target_names and data.target_names != first.target_names:
         names = f"{listed(data.target_names)} of `{data.name}`, but {listed(first.target_names)}"

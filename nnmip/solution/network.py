@@ -29,7 +29,7 @@ class TrainedNetwork:
 
     inputs: how the features are read from the columns of a table (empty where no table names them).
     coding: (label text, code) pairs of a classifier, empty otherwise. targets: names of the outputs of a regression,
-    empty otherwise.
+    empty otherwise; target_columns: their names in the file.
     """
 
     network: Network
@@ -40,6 +40,7 @@ class TrainedNetwork:
     label_column: str | None
     coding: tuple[tuple[str, float], ...]
     targets: tuple[str, ...] = ()
+    target_columns: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -114,6 +115,7 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
     """Pair a network of a program with its values and with the table that names its inputs."""
     data: Dataset | None = program.data_of(network.name)
     wanted = tasks(program, network.name)
+    is_regression = wanted[:1] == (Task.VALUES,)
     return TrainedNetwork(
         network=network,
         assignment=assignment,
@@ -121,8 +123,9 @@ def trained_network(program: Program, network: Network, assignment: Assignment) 
         inputs=data.inputs if data is not None else (),
         label=data.label_name if data is not None else None,
         label_column=data.label_column if data is not None else None,
-        coding=coding_of(data) if data is not None and wanted[:1] != (Task.VALUES,) else (),
-        targets=data.target_names if data is not None and wanted[:1] == (Task.VALUES,) else (),
+        coding=coding_of(data) if data is not None and not is_regression else (),
+        targets=data.target_names if data is not None and is_regression else (),
+        target_columns=data.target_columns if data is not None and is_regression else (),
     )
 
 
@@ -161,6 +164,7 @@ def to_json(trained: TrainedNetwork) -> dict[str, object]:
         "label_column": trained.label_column,
         "coding": [[text, code] for text, code in trained.coding],
         "targets": list(trained.targets),
+        "target_columns": list(trained.target_columns),
         "scaling": trained.scaling.to_json() if trained.scaling is not None else None,
     }
 
@@ -203,8 +207,11 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
     targets = _texts(data["targets"])
     if targets and len(targets) != network.result_index.size:
         raise ValueError(f"{network.result_index.size} outputs are returned, {len(targets)} targets are named")
+    columns = _texts(data.get("target_columns", data["targets"]))
+    if len(columns) != len(targets):
+        raise ValueError(f"{len(targets)} targets have {len(columns)} columns")
     assignment = Assignment(values, kept)
-    return TrainedNetwork(network, assignment, scaling, inputs, label, label_column, coding, targets)
+    return TrainedNetwork(network, assignment, scaling, inputs, label, label_column, coding, targets, columns)
 
 
 def _network(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:

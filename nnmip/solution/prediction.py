@@ -112,10 +112,11 @@ def _errors(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tup
     """The errors of the targets that the table has."""
     flat = scores.reshape(len(scores), -1)
     found: list[TargetError] = []
-    for k, name in enumerate(trained.targets):
-        if name not in table.columns:
+    for k, (name, source) in enumerate(zip(trained.targets, trained.target_columns, strict=True)):
+        column = next((c for c in (source, name) if c in table.columns), None)
+        if column is None:
             continue
-        truth = parse_numbers(table.cells[table.columns.index(name)])
+        truth = parse_numbers(table.cells[table.columns.index(column)])
         if np.isfinite(truth).all():
             found.extend(target_errors((name,), flat[:, k], truth[:, None]))
     return tuple(found)

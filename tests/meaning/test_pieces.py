@@ -14,7 +14,7 @@ from nnmip.hir.core import Decision, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding, encode_decision
-from nnmip.lowering.piecewise import positive_part
+from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.products import activation_product
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
@@ -322,3 +322,63 @@ def test_products_add_up_over_the_sources() -> None:
         x = low.builder.complete(chosen)
         assert milp.violation(x) <= 1e-12
         assert p.value(x) == pytest.approx(chosen["a"] @ chosen["w"].T)
+
+
+# ---- the largest of several ----------------------------------------------------------------------------------------
+
+CANDIDATES = [
+    ((-1.0, -2.0, 0.0), (1.0, 3.0, 0.5)),
+    ((0.0, 0.0), (2.0, 2.0)),
+    ((-1.0, 2.0, -3.0), (1.0, 4.0, 1.5)),
+    ((-1.0, -1.0, -4.0), (0.0, 2.0, -2.0)),
+    ((0.0, 0.0, 0.0, 0.0), (1.0, 1.0, 1.0, 1.0)),
+    ((-2.0,), (1.0,)),
+]
+
+
+def among(lo: tuple[float, ...], hi: tuple[float, ...], polarity: Polarity) -> tuple[Lowering, Affine, Affine]:
+    """Free candidates e in [lo, hi], and the column for the largest of them."""
+    low = lowering()
+    shape = (1, len(lo))
+    e = low.builder.columns("e", shape, np.array(lo), np.array(hi), ORIGIN, lambda x, choice: np.zeros(shape))
+    bounds = Interval(np.array([lo]), np.array([hi]))
+    return low, e, largest(low, "y", e, bounds, polarity, ORIGIN)
+
+
+@pytest.mark.parametrize(("lo", "hi"), CANDIDATES)
+@pytest.mark.parametrize("seed", range(4))
+def test_the_largest_is_exact(lo: tuple[float, ...], hi: tuple[float, ...], seed: int) -> None:
+    """A linear objective over the pieces on which one candidate is the largest has its optimum where every candidate is
+    at an end of its range or at the end of another that lies in it."""
+    rng = np.random.default_rng(seed)
+    c, d = rng.normal(size=len(lo)), float(rng.normal())
+    low, e, y = among(lo, hi, Polarity.EXACT)
+    ends = sorted({*lo, *hi})
+    grid = [[v for v in ends if a <= v <= b] for a, b in zip(lo, hi, strict=True)]
+    expected = min(float(np.dot(c, point)) + d * max(point) for point in itertools.product(*grid))
+    assert best(low, (e * c).sum() + (y * d).sum()) == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize(("lo", "hi"), CANDIDATES)
+@pytest.mark.parametrize("polarity", [Polarity.UPPER, Polarity.LOWER])
+def test_the_largest_bounds_the_side_that_is_asked_for(
+    lo: tuple[float, ...], hi: tuple[float, ...], polarity: Polarity
+) -> None:
+    sign = 1.0 if polarity is Polarity.UPPER else -1.0
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        point = rng.uniform(lo, hi)
+        low, e, y = among(lo, hi, polarity)
+        low.builder.rows("fixed", e, ORIGIN, lb=point[None], ub=point[None])
+        found = best(low, (y * sign).sum())
+        assert found is not None and sign * found == pytest.approx(point.max(), abs=1e-9)
+
+
+def test_an_upper_largest_has_no_binary() -> None:
+    low, _, _ = among((-1.0, -2.0), (1.0, 3.0), Polarity.UPPER)
+    assert not low.builder.build().integer.any()
+
+
+def test_candidates_that_cannot_be_the_largest_get_no_pick() -> None:
+    low, _, _ = among((-1.0, 2.0, -3.0, 1.0), (1.0, 4.0, 1.5, 3.0), Polarity.EXACT)
+    assert low.builder.build().integer.sum() == 1
