@@ -28,7 +28,8 @@ class Dataset:
     `coding` lists the text and the code of each label in the order of the model, None without a coding. Where `classes`
     is not empty it names the classes, and the labels are positions in it. `targets` has shape (n, m), in the file's
     units; `target_names` are those of the model, `target_columns` those of the file. `sample_weights` has shape (n,):
-    not negative, and not all 0. `line_numbers` are lines of the file, or positions in an array, as `unit` says. `test` has the rows that were kept apart, read and scaled as those of the
+    not negative, and not all 0. `line_numbers` are lines of the file, or positions in an array, as `unit` says.
+    `test` has the rows that were kept apart, read and scaled as those of the
     training part; it is called `NAME.test`.
     """
 
