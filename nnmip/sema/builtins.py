@@ -58,7 +58,7 @@ def _counted(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     counts = Apply("count", (_joined(counted, call.span),), None, None, (), (), False, origin_of(call.span))
     limit = Constant(np.asarray(float(k)), origin_of(given[0].span))
     comparison = compare(_COMPARISONS[name], counts, limit, call.span)
-    return with_strictness(elaborator, comparison)
+    return with_strictness(elaborator.scope, comparison)
 
 
 def _booleans(elaborator: Elaborator, argument: nodes.Argument, name: str) -> list[Node]:
@@ -138,7 +138,7 @@ def _active(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     width = int(np.prod(output.shape[1:], dtype=np.int64))
     z = Gather(output, row.position * width + units.index, origin_of(call.span))
     zero = Constant(np.asarray(0.0), origin_of(call.span))
-    return negation(with_strictness(elaborator, compare("<=", z, zero, call.span)), call.span)
+    return negation(with_strictness(elaborator.scope, compare("<=", z, zero, call.span)), call.span)
 
 
 def _row(elaborator: Elaborator, arguments: tuple[nodes.Argument, ...], name: str, span: Span) -> RowValue:

@@ -37,7 +37,11 @@ def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> tuple[Stage, ...]:
 
 def _read_stage(elaborator: Elaborator, stage: nodes.Stage, sense: str) -> Stage:
     """One stage with its addends."""
-    value = elaborator.number(stage.value)
+    return stage_of(elaborator.number(stage.value), sense, stage.span)
+
+
+def stage_of(value: Node, sense: str, span: Span) -> Stage:
+    """The goal to `minimize` or `maximize` a value; DiagnosticError NNM0301 where it is no scalar."""
     if value.shape != ():
         wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
         message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
@@ -48,7 +52,7 @@ def _read_stage(elaborator: Elaborator, stage: nodes.Stage, sense: str) -> Stage
         seen[term.label] = seen.get(term.label, 0) + 1
         count = seen[term.label]
         terms.append(term if count == 1 else replace(term, label=f"{term.label} ({count})"))
-    return Stage(sense, tuple(terms), Origin(stage.span, sense))
+    return Stage(sense, tuple(terms), Origin(span, sense))
 
 
 def _terms(value: Node, coefficient: FloatArray) -> Iterator[Term]:

@@ -62,18 +62,26 @@ def read_settings(call: LayerCall) -> Settings:
 
 
 def make_layer(
-    call: LayerCall, settings: Settings, name: str, inputs: Mapping[str, Tensor], span: Span
+    op: LayerOp,
+    path: str,
+    at: Span,
+    settings: Settings,
+    name: str,
+    inputs: Mapping[str, Tensor],
+    span: Span,
+    allowance: Allowance,
 ) -> tuple[Layer, Tensor]:
-    """The layer of a call that reads `inputs`, and the tensor it makes; `span` is the place of its declaration.
+    """The layer of a call that reads `inputs`, and the tensor it makes.
+
+    `path` is that of the layer, `at` the place of the call and `span` that of its declaration.
 
     Raises DiagnosticError NNM0301, NNM0310 or NNM0312.
     """
     options = settings.options
-    shapes = _infer(call, inputs, options)
-    allowance = call.elaborator.scope.allowance
-    check_size(shapes.output, f"layer `{name}`", call.node.span, allowance)
+    shapes = _infer(op, at, inputs, options)
+    check_size(shapes.output, f"layer `{name}`", at, allowance)
     decisions = tuple(
-        _decision(f"{call.path}.{role}", role, shapes.decisions[role], domain, where, allowance)
+        _decision(f"{path}.{role}", role, shapes.decisions[role], domain, where, allowance)
         for role, (domain, where) in settings.domains.items()
     )
     _check_products(inputs, decisions)
@@ -81,14 +89,14 @@ def make_layer(
     decided = next((span for span in [*(d.origin.span for d in decisions), *depends] if span is not None), None)
     layer = Layer(
         name=name,
-        path=call.path,
-        op=call.op.name,
+        path=path,
+        op=op.name,
         inputs=tuple(inputs),
         decisions=decisions,
         options=tuple(options.items()),
         shape=shapes.output,
         prune=settings.prune,
-        origin=Origin(span, call.path),
+        origin=Origin(span, path),
     )
     return layer, Tensor(shapes.output, span, decided)
 
@@ -98,9 +106,9 @@ def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span, al
     return Decision(path, role, shape, domain, Origin(span, path))
 
 
-def _infer(call: LayerCall, inputs: Mapping[str, Tensor], options: Mapping[str, Any]) -> InferredShapes:
+def _infer(op: LayerOp, at: Span, inputs: Mapping[str, Tensor], options: Mapping[str, Any]) -> InferredShapes:
     try:
-        return call.op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
+        return op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
     except ShapeMismatch as error:
         name, first = next(iter(inputs.items()))
         fix: tuple[Edit, ...] = ()
@@ -110,7 +118,7 @@ def _infer(call: LayerCall, inputs: Mapping[str, Tensor], options: Mapping[str, 
             fix = substitute_inside(first.span, "real", "real[2]")
         label = Label(first.span, "declared here")
         message = f"{error}, but `{name}` {shape}"
-        raise fail("NNM0301", message, call.node.span, secondary=(label,), help=help, fix=fix) from None
+        raise fail("NNM0301", message, at, secondary=(label,), help=help, fix=fix) from None
 
 
 def _prune(call: LayerCall) -> str | None:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnmip.diagnostics import Diagnostics
+from nnmip.diagnostics import DiagnosticError, Diagnostics
 from nnmip.diagnostics.edit import insert_after
 from nnmip.hir.core import BoolArray, Choose, Constant, FloatArray, Fold, Junction, Node, Not, Shape, Units, Xor
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import broadcast, compare
 from nnmip.sema.domains import read_domain
-from nnmip.sema.steps import is_whole, with_strictness
+from nnmip.sema.steps import Names, is_whole, with_strictness
 from nnmip.sema.values import (
     NODE_TYPES,
     FeaturesValue,
@@ -221,17 +221,30 @@ def _text_of_cell(expr: nodes.Expr, row: RowValue | None) -> str:
 
 
 def _comparison(elaborator: Elaborator, op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> Node:
-    span = left_span.to(right_span)
+    if op in ("<", ">") and not (isinstance(left, Constant) and isinstance(right, Constant)):
+        raise strict_comparison(op, left, right, left_span, right_span)
+    return comparison(elaborator.scope, op, left, right, left_span.to(right_span))
+
+
+def comparison(names: Names, op: str, left: Node, right: Node, span: Span) -> Node:
+    """`left op right` entry by entry, known where both sides are; strict only then.
+
+    Raises DiagnosticError NNM0301 for shapes that do not agree.
+    """
     if isinstance(left, Constant) and isinstance(right, Constant):
         shape = broadcast(left.shape, right.shape, span)
         holds = np.broadcast_to(_KNOWN[op](left.value, right.value), shape).astype(np.float64)
         return Constant(holds, origin_of(span), boolean=True)
     if op == "!=":
-        return negation(with_strictness(elaborator, compare("=", left, right, span)), span)
-    if op not in ("<", ">"):
-        return with_strictness(elaborator, compare(op, left, right, span))
+        return negation(with_strictness(names, compare("=", left, right, span)), span)
+    return with_strictness(names, compare(op, left, right, span))
+
+
+def strict_comparison(op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> DiagnosticError:
+    """NNM0205 for `<` or `>` where a side is decided by the solver."""
     help = _without_strictness(op, left, right, short_text_of(left_span), short_text_of(right_span))
-    raise fail("NNM0205", f"a strict `{op}` between numbers needs a margin, so that it can be proved", span, help=help)
+    message = f"a strict `{op}` between numbers needs a margin, so that it can be proved"
+    return fail("NNM0205", message, left_span.to(right_span), help=help)
 
 
 def _without_strictness(op: str, left: Node, right: Node, lesser: str, greater: str) -> str:

@@ -13,32 +13,29 @@ from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.diagnostics.edit import replacement, substitute
 from nnmip.hir.core import Network
 from nnmip.ops.base import Task, Word
-from nnmip.sema.scope import Scope
+from nnmip.sema.scope import Known
 from nnmip.sema.values import fail, listed
 from nnmip.source import Span
-from nnmip.syntax import nodes
 
 _OUTSIDE = 1e-9
 
 
-def check_loss(scope: Scope, word: Word, network: Network, data: Dataset, call_span: Span, data_span: Span) -> None:
+def check_loss(scope: Known, word: Word, network: Network, data: Dataset, call_span: Span, data_span: Span) -> None:
     """As many features as inputs, all rows inside the input domain, and scores that fit the labels or targets.
 
     Raises DiagnosticError NNM0204, NNM0301, NNM0503 or NNM0506.
     """
-    declaration = scope.declarations[network.name]
-    assert isinstance(declaration, nodes.Network) and word.task is not None
-    _CHECKS[word.task](LossCall(word.name, network, data, call_span, data_span, declaration.result.span))
+    assert word.task is not None
+    returned = scope.places(network.name).returned
+    _CHECKS[word.task](LossCall(word.name, network, data, call_span, data_span, returned))
     check_inputs(scope, network, data, data_span)
 
 
-def check_inputs(scope: Scope, network: Network, data: Dataset, data_span: Span) -> None:
+def check_inputs(scope: Known, network: Network, data: Dataset, data_span: Span) -> None:
     """As many features as inputs, and all rows inside the input domain; DiagnosticError NNM0301 or NNM0506."""
     if (network.name, data.name) in scope.fitting:
         return
-    declaration = scope.declarations[network.name]
-    assert isinstance(declaration, nodes.Network)
-    (source,) = declaration.inputs
+    places = scope.places(network.name)
     width = len(data.feature_names)
     if network.input_shape != (width,):
         features = "one feature" if width == 1 else f"{width} features"
@@ -46,11 +43,11 @@ def check_inputs(scope: Scope, network: Network, data: Dataset, data_span: Span)
             "NNM0301",
             f"`{data.name}` has {features}, but `{network.name}` reads shape {list(network.input_shape)}",
             data_span,
-            secondary=(Label(source.type.span, "the shape of the input"),),
+            secondary=(Label(places.shape, "the shape of the input"),),
             help=f"declare the input as `{network.input_name}: real[{width}]`, or change the features",
             fix=substitute(source.type.span, f"real[{width}]"),
         )
-    _check_rows(network, data, data_span, source.domain.span if source.domain is not None else source.span)
+    _check_rows(network, data, data_span, places.domain)
     scope.fitting.add((network.name, data.name))
 
 

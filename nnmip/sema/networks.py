@@ -70,7 +70,7 @@ class NetworkReader:
             result_index=index,
             origin=Origin(declaration.name.span, declaration.name.text),
         )
-        check_pruning(network, declaration)
+        check_pruning(network, declaration.result.span)
         warn_unread(network, self.diagnostics)
         return network
 
@@ -119,7 +119,8 @@ class NetworkReader:
         read = _input_of(op, value, next(reversed(self.tensors)))
         settings = read_settings(call)
         source = self._source(name, read)
-        layer, tensor = make_layer(call, settings, name, {source: self._tensor_of(source)}, span)
+        inputs, allowance = {source: self._tensor_of(source)}, self.elaborator.scope.allowance
+        layer, tensor = make_layer(op, call.path, value.span, settings, name, inputs, span, allowance)
         self.tensors[name] = tensor
         self.layers.append(layer)
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 from nnmip.diagnostics import Diagnostics, Label
 from nnmip.hir.core import Layer, Network
 from nnmip.sema.values import fail
-from nnmip.syntax import nodes
+from nnmip.source import Span
 
 
-def check_pruning(network: Network, declaration: nodes.Network) -> None:
+def check_pruning(network: Network, returned: Span) -> None:
     """NNM0204 where something else reads what `prune` removes: removing a unit removes its weights."""
     for layer in network.layers:
         if layer.prune is not None:
-            _check_layer(network, layer, declaration)
+            _check_layer(network, layer, returned)
 
 
-def _check_layer(network: Network, layer: Layer, declaration: nodes.Network) -> None:
+def _check_layer(network: Network, layer: Layer, returned: Span) -> None:
     reader, name = layer, layer.inputs[0]
     while name != network.input_name:
         others = [other for other in network.readers(name) if other is not reader]
         if others or network.result_layer == name:
-            where = others[0].origin.span if others else declaration.result.span
+            where = others[0].origin.span if others else returned
             raise fail(
                 "NNM0204",
                 f"the units of `{name}` cannot be pruned, because something else reads them too",

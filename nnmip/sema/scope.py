@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
@@ -29,6 +29,30 @@ Named = (
 _WITHOUT_VALUE: dict[type, str] = {nodes.Constraint: "a constraint", nodes.Verify: "a property"}
 
 _INFINITE = frozenset({"inf", "infinity", "nan"})
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPlaces:
+    """Where a network says what it returns, and the shape and the domain of its input."""
+
+    returned: Span
+    shape: Span
+    domain: Span
+
+
+class Known(Protocol):
+    """What the checks ask of whoever declares networks and data sets: a file, or a program in Python.
+
+    `fitting` remembers which networks have been found to fit which data sets.
+    """
+
+    fitting: set[tuple[str, str]]
+
+    def resolve(self, name: str, span: Span) -> Value:
+        """The value of a name; `span` is what reads it."""
+
+    def places(self, network: str) -> NetworkPlaces:
+        """The places of a network that is declared."""
 
 
 @dataclass(slots=True)
@@ -88,6 +112,14 @@ class Scope:
         finally:
             self._building.pop()
         return self._values[name]
+
+    def places(self, network: str) -> NetworkPlaces:
+        """The places of a network that is declared."""
+        declaration = self.declarations[network]
+        assert isinstance(declaration, nodes.Network)
+        (source,) = declaration.inputs
+        domain = source.domain.span if source.domain is not None else source.span
+        return NetworkPlaces(declaration.result.span, source.type.span, domain)
 
     def _unknown(self, name: str, span: Span) -> Exception:
         """NNM0201 with what the user may have meant."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from math import gcd
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -14,13 +14,19 @@ from nnmip.data import Dataset, decimal_grid
 from nnmip.hir.core import Apply, Compare, Constant, Gather, Join, LayerOutput, Network, Node, Plus, Reference, Scale
 from nnmip.hir.domain import Domain
 from nnmip.sema.strictness import LEAST, STATED, score_grid
-
-if TYPE_CHECKING:
-    from nnmip.sema.expressions import Elaborator
+from nnmip.sema.values import Value
+from nnmip.source import Span
 
 COUNTS = frozenset({"l0", "count"})
 _OF_ENTRIES = frozenset({"sum", "norm_1", "norm_inf"})
 _ZERO = Fraction(0)
+
+
+class Names(Protocol):
+    """What networks and data sets are called."""
+
+    def resolve(self, name: str, span: Span) -> Value:
+        """The value of a name; `span` is what reads it."""
 
 
 def is_whole(node: Node) -> bool:
@@ -41,20 +47,20 @@ def is_whole(node: Node) -> bool:
     return False
 
 
-def with_strictness(elaborator: Elaborator, node: Compare) -> Compare:
+def with_strictness(names: Names, node: Compare) -> Compare:
     """The comparison with the distance that its sides keep where it must not hold.
 
     Their exact step where they have one that solvers can tell from 0, else a stated one, between which and 0 nothing is
     allowed (formulation: reified rows with a lossless strictness).
     """
-    left, right = step_of(elaborator, node.left), step_of(elaborator, node.right)
+    left, right = step_of(names, node.left), step_of(names, node.right)
     exact = None if left is None or right is None else _common(left, right)
     if exact is None or exact < LEAST:
         return replace(node, strictness=STATED, is_exact=False)
     return replace(node, strictness=float(exact), is_exact=True)
 
 
-def step_of(elaborator: Elaborator, node: Node) -> Fraction | None:
+def step_of(names: Names, node: Node) -> Fraction | None:
     """A number of which every possible entry is a multiple: 0 for zeros alone, None where there is none."""
     match node:
         case Constant(value=value):
@@ -62,22 +68,22 @@ def step_of(elaborator: Elaborator, node: Node) -> Fraction | None:
         case Reference(decision=decision):
             return _step_of_domain(decision.domain)
         case Gather(base=inner):
-            return step_of(elaborator, inner)
+            return step_of(names, inner)
         case Scale(factor=factor, operand=operand):
-            return _times(_step_of_numbers(factor), step_of(elaborator, operand))
+            return _times(_step_of_numbers(factor), step_of(names, operand))
         case Plus(terms=parts) | Join(parts=parts):
             total: Fraction | None = _ZERO
             for part in parts:
-                step = step_of(elaborator, part)
+                step = step_of(names, part)
                 total = None if total is None or step is None else _common(total, step)
             return total
         case Apply(word=word, operands=operands):
             if word in COUNTS:
                 return Fraction(1)
-            return step_of(elaborator, operands[0]) if word in _OF_ENTRIES else None
+            return step_of(names, operands[0]) if word in _OF_ENTRIES else None
         case LayerOutput(network=name, layer=layer, data=data_name, origin=origin):
-            network = elaborator.scope.resolve(name, origin.span)
-            data = elaborator.scope.resolve(data_name.partition(".")[0], origin.span)
+            network = names.resolve(name, origin.span)
+            data = names.resolve(data_name.partition(".")[0], origin.span)
             assert isinstance(network, Network) and isinstance(data, Dataset)
             read = next(table for table in data.parts if table.name == data_name)
             return score_grid(network, read, layer)

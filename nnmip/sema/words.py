@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.features import used_features
 from nnmip.sema.losses import check_loss, check_same_columns
+from nnmip.sema.scope import Known
 from nnmip.sema.strictness import resolve_strictness
 from nnmip.sema.values import (
     NODE_TYPES,
@@ -37,6 +38,8 @@ from nnmip.syntax.suggest import closest
 if TYPE_CHECKING:
     from nnmip.sema.expressions import Elaborator
 
+Bindings = tuple[tuple[str, str], ...]
+
 
 def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """The HIR of `name(...)`; DiagnosticError NNM0203 for an unknown word, NNM0204 and NNM0205 for its arguments."""
@@ -47,24 +50,42 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     _check_order(elaborator, word, positional)
     values = [_checked(elaborator, a.value, kind, word) for a, kind in zip(positional, word.parameters, strict=True)]
     options = read_options(elaborator, name, word.options, named)
+    data_span = positional[1].span if word.task is not None else call.span
+    return applied(elaborator.scope, word, values, options, call.span, data_span, elaborator.bindings)
+
+
+def applied(
+    known: Known,
+    word: Word,
+    values: Sequence[Value],
+    options: dict[str, Any],
+    span: Span,
+    data_span: Span,
+    bindings: Bindings,
+) -> Node:
+    """A word of the table applied to values of the right kinds; its value where all of them are known numbers.
+
+    `span` is the call and `data_span` its data set; `bindings` are the networks and data sets that meet in the model.
+    Raises what the checks of a loss raise, and DiagnosticError NNM0404 for a strictness that is too small.
+    """
     operands = tuple(v for v in values if isinstance(v, NODE_TYPES))
     network = next((v for v in values if isinstance(v, Network)), None)
     data = next((v for v in values if isinstance(v, Dataset)), None)
     if word.task is not None:
         assert network is not None and data is not None
-        check_loss(elaborator.scope, word, network, data, call.span, positional[1].span)
-        _check_same_columns(elaborator, network, data, positional[1].span)
-        if name == "zero_one":
-            options = resolve_strictness(options, network, data, call.span)
+        check_loss(known, word, network, data, span, data_span)
+        _check_same_columns(known, bindings, network, data, data_span)
+        if word.name == "zero_one":
+            options = resolve_strictness(options, network, data, span)
     node = Apply(
-        word=name,
+        word=word.name,
         operands=operands,
         network=network.name if network else None,
         data=data.name if data else None,
         options=tuple(options.items()),
         shape=word.shape(tuple(o.shape for o in operands)),
         boolean=word.boolean,
-        origin=Origin(call.span, name),
+        origin=Origin(span, word.name),
     )
     return _folded(word, node)
 
@@ -166,10 +187,10 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
     return value
 
 
-def _check_same_columns(elaborator: Elaborator, network: Network, data: Dataset, span: Span) -> None:
+def _check_same_columns(known: Known, bindings: Bindings, network: Network, data: Dataset, span: Span) -> None:
     """Where a network reads several data sets, each must mean the same by every input."""
-    first_name = next((d for n, d in elaborator.bindings if n == network.name), data.name)
-    first = elaborator.scope.resolve(first_name.partition(".")[0], span)
+    first_name = next((d for n, d in bindings if n == network.name), data.name)
+    first = known.resolve(first_name.partition(".")[0], span)
     assert isinstance(first, Dataset)
     check_same_columns(network, first, data, span)
 
@@ -266,21 +287,29 @@ def read_options(
     for argument in given:
         name = argument.name.text
         if name not in known:
-            near = closest(name, [*known, *others])
-            has = f"its options are {listed([*known, *others])}" if known or others else "it has none"
-            help = f"did you mean `{near}`?" if near else has
-            raise fail("NNM0204", f"`{owner}` has no option `{name}`", argument.name.span, help=help)
+            raise unknown_option(owner, name, [*known, *others], argument.name.span)
         if name in values:
             raise fail("NNM0204", f"option `{name}` is given twice", argument.span)
         values[name] = _option_value(elaborator, known[name], argument)
     return {**{option.name: option.default for option in options}, **values}
 
 
+def unknown_option(owner: str, name: str, known: Sequence[str], span: Span) -> DiagnosticError:
+    """NNM0204 for an option that `owner` does not have."""
+    near = closest(name, known)
+    has = f"its options are {listed(known)}" if known else "it has none"
+    return fail("NNM0204", f"`{owner}` has no option `{name}`", span, help=f"did you mean `{near}`?" if near else has)
+
+
 def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named) -> Any:
     span = argument.value.span
     if option.kind == "choice":
         return _choice(option, argument.value)
-    value = elaborator.scalar(argument.value, f"`{option.name}`")
+    return checked_number(option, elaborator.scalar(argument.value, f"`{option.name}`"), span)
+
+
+def checked_number(option: Option, value: float, span: Span) -> int | float:
+    """The value of a numeric option; DiagnosticError NNM0205 where it is out of range."""
     if option.kind == "int" and value != np.floor(value):
         below = max(int(np.floor(value)), int(option.least))
         help = f"write `{below}` or `{below + 1}`"
