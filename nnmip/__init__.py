@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nnmip.build.draft import Draft
     from nnmip.diagnostics import Diagnostic, DiagnosticError
     from nnmip.pipeline import Model, load, loads
     from nnmip.solution.network import TrainedNetwork
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
     "DiagnosticError",
+    "Draft",
     "Model",
     "ParseResult",
     "Result",
@@ -37,6 +39,7 @@ __all__ = [
 _HOMES = {
     "Diagnostic": "nnmip.diagnostics",
     "DiagnosticError": "nnmip.diagnostics",
+    "Draft": "nnmip.build.draft",
     "Model": "nnmip.pipeline",
     "ParseResult": "nnmip.syntax.parser",
     "Result": "nnmip.solution.result",

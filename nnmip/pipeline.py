@@ -6,7 +6,7 @@ import io
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -126,6 +126,20 @@ class Model:
         self.found = Diagnostics()
         self._made: dict[str, Any] = {}
 
+    @classmethod
+    def of_program(cls, program: Program, warnings: Iterable[Diagnostic] = ()) -> Model:
+        """The model of a program that was built without text; it has no syntax tree, and nothing to bind."""
+        model = cls(program.source, Path())
+        model._made[Check.name] = Analysed(program)
+        for warning in warnings:
+            model.found.add(warning)
+        return model
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the model was read from text, and not built in Python."""
+        return Parse.name in self._made or Check.name not in self._made
+
     def __repr__(self) -> str:
         return f"Model({self.source.path!r})"
 
@@ -135,8 +149,11 @@ class Model:
         A parameter takes a number, a truth value, a list or an array, or a text of the language. A table takes a data
         frame, a mapping from column names to columns, an array of its features, or a pair `(X, y)` of features and
         label or targets, in the order of the declaration; a tensor takes an array; both take the path of a file, as
-        `str` or `Path`. What does not fit is a diagnostic of the model that is returned.
+        `str` or `Path`. What does not fit is a diagnostic of the model that is returned. Raises TypeError for a program
+        that was built in Python.
         """
+        if not self.has_text:
+            raise TypeError("a program that was built in Python has its values already: build it with others")
         texts: dict[str, Any] = dict(self.parameters)
         bound = dict(self.bound)
         for name, value in values.items():
@@ -158,7 +175,10 @@ class Model:
             known = ", ".join(step.name for step in PASSES)
             raise ValueError(f"no pass is called `{name}`; the passes are {known}")
         ir: Any = self.source
-        for step in PASSES:
+        steps = PASSES if self.has_text else PASSES[1:]
+        if name not in {step.name for step in steps}:
+            raise ValueError("a program that was built in Python has no syntax tree")
+        for step in steps:
             if step.name not in self._made:
                 self._made[step.name] = self._timed(step.name, partial(step.run, ir, self))
             ir = self._made[step.name]

@@ -36,6 +36,7 @@ def test_public_names() -> None:
     assert nnmip.__all__ == [
         "Diagnostic",
         "DiagnosticError",
+        "Draft",
         "Model",
         "ParseResult",
         "Result",

@@ -52,10 +52,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "pipeline": MEANING
     | BASE
     | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},
+    # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
+    "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
     "manual": BASE | {"syntax", "ops"},
     "starter": frozenset(),
     "cli": BASE | {"syntax", "manual", "starter", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
-    "nnmip": frozenset({"diagnostics", "syntax", "pipeline", "solution"}),
+    "nnmip": frozenset({"build", "diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")

@@ -65,6 +65,10 @@ class Domain:
         ends = [min(abs(lo), abs(hi)) for lo, hi in self.intervals] + [abs(v) for v in self.values if v != 0.0]
         return min(ends, default=0.0)
 
+    def __or__(self, other: Domain) -> Domain:
+        """The union of two domains."""
+        return Domain.of((*self.intervals, *other.intervals), (*self.values, *other.values))
+
     def with_zero(self) -> Domain:
         """The domain of a decision that may also be removed."""
         return Domain.of(self.intervals, (*self.values, 0.0))

@@ -183,7 +183,7 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
         help = _instead(value, Kind.UNITS, word, expr.span)
         message = f"`{word}` needs {Kind.UNITS.value} here, and this is {describe(value)}"
         raise fail("NNM0205", message, expr.span, help=help, fix=_inside(help, word, expr.span))
-    _check_has_weights(elaborator, value, expr.span)
+    check_has_weights(elaborator.network(value.network, expr.span), value.layer, expr.span)
     return value
 
 
@@ -230,16 +230,15 @@ def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> s
     return f"write `{word}({network.name}.{layer.name}.weights)`, or count its units: `count(used({text}))`"
 
 
-def _check_has_weights(elaborator: Elaborator, units: Units, span: Span) -> None:
+def check_has_weights(network: Network, layer_name: str, span: Span) -> None:
     """NNM0205 where nothing with weights makes the units: the inputs of a network are not its units."""
-    network = elaborator.network(units.network, span)
-    name = units.layer
+    name = layer_name
     while name != network.input_name:
         layer = network.layer(name)
         if layer.decisions:
             return
         name = layer.inputs[0]
-    raise fail("NNM0205", f"`{units.layer}` has no units with weights: it reads the input", span)
+    raise fail("NNM0205", f"`{layer_name}` has no units with weights: it reads the input", span)
 
 
 def _folded(word: Word, node: Apply) -> Node:

@@ -1,0 +1,216 @@
+"""A program that is built in Python: tables, networks, goals and constraints, checked as they are stated."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnmip.build.domains import DomainLike, domain_of
+from nnmip.build.expressions import Tensor, number, truth
+from nnmip.build.networks import LayerRef, NetworkRef, option_value
+from nnmip.build.places import here
+from nnmip.build.tables import Table, read_table
+from nnmip.diagnostics import Diagnostics
+from nnmip.hir.core import Constraint, Program, Shape, Stage
+from nnmip.ops.base import Kind, Word
+from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.sema.goals import stage_of
+from nnmip.sema.scope import NetworkPlaces
+from nnmip.sema.values import Value, fail, listed
+from nnmip.sema.words import applied, unknown_option
+from nnmip.source import Origin, SourceFile, Span
+from nnmip.syntax.suggest import closest
+
+if TYPE_CHECKING:
+    from nnmip.pipeline import Model
+
+
+class Draft:
+    """A program under construction, called `name` in reports.
+
+    Everything is checked where it is stated: `DiagnosticError` has the line of Python, as it has the line of a file.
+    `model()` gives the model to solve, to compile, or to show.
+    """
+
+    def __init__(self, name: str = "program") -> None:
+        self.source = SourceFile(name, "")
+        self.found = Diagnostics()
+        self.fitting: set[tuple[str, str]] = set()
+        self._tables: dict[str, Table] = {}
+        self._networks: dict[str, NetworkRef] = {}
+        self._stages: list[Stage] = []
+        self._constraints: list[Constraint] = []
+        self._bindings: dict[tuple[str, str], None] = {}
+        self._is_satisfy = False
+
+    def __repr__(self) -> str:
+        parts = [*self._tables, *self._networks, *(c.name for c in self._constraints)]
+        goal = " then ".join(stage.sense for stage in self._stages) or "no goal yet"
+        return f"<draft {self.source.path}: {', '.join(parts) or 'empty'}; {goal}>"
+
+    # ---- declarations ------------------------------------------------------------------------------------------
+
+    def table(
+        self,
+        name: str,
+        data: Any,
+        features: Sequence[str],
+        *,
+        label: str | None = None,
+        target: str | Sequence[str] | None = None,
+        codes: Mapping[Any, float] | Sequence[Any] | None = None,
+        scale: str | tuple[str, float, float] = "none",
+        onehot: Sequence[str] = (),
+        split: float | None = None,
+        seed: int = 0,
+    ) -> Table:
+        """A table from a data frame, a mapping from names to columns, or a pair `(X, y)` of arrays.
+
+        label: the column of the classes, with `codes` as `{"no": -1, "yes": +1}` or as the list of classes in order.
+        target: the column or columns of a regression. scale: `none`, `minmax`, `standard` or `("minmax", -1, 1)`.
+        onehot: which of the columns hold categories. split: the share of the rows for `table.test`, by `seed`. Raises
+        DiagnosticError as a `data` declaration does.
+        """
+        span = here(f"table {name}")
+        self._declare(name, span)
+        made = read_table(name, data, features, label, target, codes, scale, onehot, split, seed, span)
+        self._tables[name] = made
+        return made
+
+    def network(self, name: str, shape: int | Shape, domain: DomainLike, *, input: str = "x") -> NetworkRef:
+        """A network that reads a tensor of `shape` with entries in `domain`, in scaled units."""
+        span = here(f"network {name}")
+        self._declare(name, span)
+        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
+        if any(size < 1 for size in sizes):
+            raise fail("NNM0301", f"a size must be at least 1, and the shape is {list(sizes)}", span)
+        made = NetworkRef(self, name, sizes, domain_of(domain, f"the domain of `{input}`"), input, span)
+        self._networks[name] = made
+        return made
+
+    def _declare(self, name: str, span: Span) -> None:
+        if not name.isidentifier() or not name.isascii() or name in WORDS or name in LAYERS:
+            help = "a name has letters, digits and `_`, and is no word of the language"
+            raise fail("NNM0202", f"nothing can be called `{name}`", span, help=help)
+        if name in self._tables or name in self._networks or any(c.name == name for c in self._constraints):
+            raise fail("NNM0202", f"`{name}` is declared twice", span, help="choose another name")
+
+    # ---- goals and constraints ---------------------------------------------------------------------------------
+
+    def minimize(self, value: Any) -> None:
+        """Make a scalar small; a second goal comes after the first is proved (`minimize A then B`).
+
+        Raises DiagnosticError: NNM0205 for what is no number, NNM0301 for a tensor, NNM0207 beside `satisfy`.
+        """
+        self._goal("minimize", value)
+
+    def maximize(self, value: Any) -> None:
+        """Make a scalar large; otherwise as `minimize`."""
+        self._goal("maximize", value)
+
+    def satisfy(self) -> None:
+        """Ask for any network that meets the constraints."""
+        if self._stages:
+            raise fail("NNM0207", "the program has a goal already", here("satisfy"), help="keep one of them")
+        self._is_satisfy = True
+
+    def _goal(self, sense: str, value: Any) -> None:
+        span = here(sense)
+        if self._is_satisfy:
+            raise fail("NNM0207", "the program says `satisfy` already", span, help="keep one of them")
+        self._stages.append(stage_of(number(self, value, span), sense, span))
+
+    def constraint(self, name: str, holds: Any, sentence: str | None = None) -> None:
+        """A Boolean, or a tensor of them, that must hold in every entry; reports show `sentence`.
+
+        Raises DiagnosticError: NNM0202 for a name that is taken, NNM0205 for what is no Boolean.
+        """
+        span = here(f"constraint {name}")
+        self._declare(name, span)
+        parts = tuple(truth(self, part, span) for part in (holds if isinstance(holds, list | tuple) else (holds,)))
+        self._constraints.append(Constraint(name, sentence, parts, Origin(span, name)))
+
+    # ---- words -------------------------------------------------------------------------------------------------
+
+    def word(self, name: str, *arguments: Any, **options: Any) -> Tensor:
+        """A word of the language applied to networks, tables, tensors or layers, with its options by name.
+
+        Raises DiagnosticError: NNM0203 for an unknown word, NNM0204, NNM0205 and what else its page says.
+        """
+        span = here(f"{name}({', '.join(map(_text, arguments))})")
+        if name not in WORDS:
+            near = closest(name, WORDS)
+            help = f"did you mean `{near}`?" if near else f"the words are {listed(sorted(WORDS))}"
+            raise fail("NNM0203", f"no loss, norm or predicate is called `{name}`", span, help=help)
+        word = WORDS[name]
+        if len(arguments) != len(word.parameters):
+            message = f"`{name}` takes {len(word.parameters)} arguments, not {len(arguments)}"
+            raise fail("NNM0204", message, span, help=f"its signature is `{word.signature}`")
+        values = [self._argument(word, kind, a, span) for kind, a in zip(word.parameters, arguments, strict=True)]
+        known = {option.name: option for option in word.options}
+        for option in options:
+            if option not in known:
+                raise unknown_option(name, option, list(known), span)
+        chosen = {key: option_value(name, option, options.get(key), span) for key, option in known.items()}
+        if word.task is not None:
+            self.bind(arguments[0].name, arguments[1].name)
+        return Tensor(self, applied(self, word, values, chosen, span, span, tuple(self._bindings)))
+
+    def _argument(self, word: Word, kind: Kind, value: Any, span: Span) -> Value:
+        match kind, value:
+            case Kind.NETWORK, NetworkRef():
+                return value.finished(span)
+            case Kind.DATA, Table():
+                return value.data
+            case Kind.UNITS, LayerRef():
+                return value.units(span)
+            case ((Kind.TENSOR | Kind.BOOLEANS), _) if not isinstance(value, NetworkRef | LayerRef | Table):
+                return number(self, value, span) if kind is Kind.TENSOR else truth(self, value, span)
+        help = f"its signature is `{word.signature}`"
+        raise fail("NNM0205", f"`{word.name}` needs {kind.value} here, and this is {value!r}", span, help=help)
+
+    # ---- what the checks ask -----------------------------------------------------------------------------------
+
+    def resolve(self, name: str, span: Span) -> Value:
+        """The network or data set of a name."""
+        if name in self._networks:
+            return self._networks[name].finished(span)
+        return self._tables[name].data
+
+    def places(self, network: str) -> NetworkPlaces:
+        """Where a network says what it returns and reads."""
+        return self._networks[network].places
+
+    def bind(self, network: str, data: str) -> None:
+        """Remember that a network meets a data set."""
+        self._bindings[network, data] = None
+
+    # ---- the result --------------------------------------------------------------------------------------------
+
+    def program(self) -> Program:
+        """The HIR; DiagnosticError NNM0207 without a goal, NNM0204 for a network that does not say what it returns."""
+        span = here(self.source.path)
+        if not self._stages and not self._is_satisfy:
+            help = "call `minimize`, `maximize`, or `satisfy` where any network that fits will do"
+            raise fail("NNM0207", "the program has no goal", span, help=help)
+        return Program(
+            source=self.source,
+            parameters=(),
+            datasets=tuple(table.data for table in self._tables.values()),
+            networks=tuple(network.finished(span) for network in self._networks.values()),
+            stages=tuple(self._stages),
+            constraints=tuple(self._constraints),
+            bindings=tuple(self._bindings),
+        )
+
+    def model(self) -> Model:
+        """The model: `solve`, `compile`, `write`, `check` and everything else as for one in a file."""
+        from nnmip.pipeline import Model
+
+        return Model.of_program(self.program(), self.found.items)
+
+
+def _text(value: Any) -> str:
+    return value.name if isinstance(value, NetworkRef | Table | LayerRef) else "..."

@@ -1,0 +1,126 @@
+"""The words of the language as functions of tensors, networks, tables and layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnmip.build.draft import Draft
+from nnmip.build.expressions import Tensor, chosen, connected, truth
+from nnmip.build.networks import LayerRef, NetworkRef
+from nnmip.build.places import here
+from nnmip.build.tables import Table
+from nnmip.hir.core import Apply, Constant, Gather, Join, Node, Reference
+from nnmip.ops.registry import WORDS
+from nnmip.sema import logic
+from nnmip.sema.arithmetic import known
+from nnmip.sema.values import fail, origin_of
+from nnmip.sema.words import check_has_weights
+from nnmip.source import Span
+
+
+def word(name: str) -> Callable[..., Tensor]:
+    """The function of a word in the table; AttributeError for another name."""
+    if name not in WORDS:
+        raise AttributeError(f"`nnmip.build` has no `{name}`")
+
+    def call(*arguments: Any, **options: Any) -> Tensor:
+        return _draft(arguments, here(name), name).word(name, *arguments, **options)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{WORDS[name].summary}\n\n`{WORDS[name].signature}`; raises DiagnosticError as in a file."
+    return call
+
+
+def implies(condition: Any, conclusion: Any) -> Tensor:
+    """`condition -> conclusion`, entry by entry; DiagnosticError NNM0205 or NNM0301."""
+    return _connected("->", condition, conclusion)
+
+
+def iff(left: Any, right: Any) -> Tensor:
+    """`left <-> right`, entry by entry; DiagnosticError NNM0205 or NNM0301."""
+    return _connected("<->", left, right)
+
+
+def _connected(op: str, left: Any, right: Any) -> Tensor:
+    span = here(f"... {op} ...")
+    return connected(_draft((left, right), span, op), op, left, right, span)
+
+
+def where(condition: Any, then: Any, otherwise: Any) -> Tensor:
+    """`if condition then ... else ...` of numbers, entry by entry; DiagnosticError NNM0205 or NNM0301."""
+    span = here("where")
+    return chosen(_draft((condition, then, otherwise), span, "where"), condition, then, otherwise, span)
+
+
+def atmost(k: int, *counted: Any) -> Tensor:
+    """At most k of all entries of the given Booleans hold; DiagnosticError NNM0205."""
+    return _counted("<=", "atmost", k, counted)
+
+
+def atleast(k: int, *counted: Any) -> Tensor:
+    """At least k of all entries of the given Booleans hold; DiagnosticError NNM0205."""
+    return _counted(">=", "atleast", k, counted)
+
+
+def exactly(k: int, *counted: Any) -> Tensor:
+    """Exactly k of all entries of the given Booleans hold; DiagnosticError NNM0205."""
+    return _counted("=", "exactly", k, counted)
+
+
+def _counted(op: str, name: str, k: int, counted: tuple[Any, ...]) -> Tensor:
+    span = here(f"{name}({k}, ...)")
+    draft = _draft(counted, span, name)
+    if isinstance(k, bool) or not isinstance(k, int | np.integer):
+        raise fail("NNM0205", f"`{name}` starts with a whole number, not {k!r}", span, help=f"write `{name}(2, ...)`")
+    parts = [truth(draft, part, span) for part in counted]
+    joined = parts[0] if len(parts) == 1 else Join(tuple(parts), origin_of(span))
+    count = Apply("count", (joined,), None, None, (), (), False, origin_of(span))
+    return Tensor(draft, logic.comparison(draft, op, count, known(np.asarray(float(k)), span), span))
+
+
+def active(layer: LayerRef, table: Table) -> Tensor:
+    """Whether the pre-activation of every unit is above 0 in every row, shape (rows, *units).
+
+    Raises DiagnosticError NNM0205 for anything but a layer and a table.
+    """
+    span = here("active(...)")
+    if not (isinstance(layer, LayerRef) and isinstance(table, Table)):
+        raise fail("NNM0205", "`active` takes a layer and a table", span, help='write `active(net["a"], table)`')
+    network = layer.owner.finished(span)
+    read = network.layer(layer.name)
+    name = read.name if read.decisions else read.inputs[0]
+    z = layer.owner.output(name, layer.shape, layer.index, table, span)
+    zero = Constant(np.asarray(0.0), origin_of(span))
+    return Tensor(z.draft, logic.negation(logic.comparison(z.draft, "<=", z.node, zero, span), span))
+
+
+def fan_in(layer: LayerRef) -> Tensor:
+    """For every unit of a layer the number of its incoming weights that are not 0; DiagnosticError NNM0205."""
+    span = here("fan_in(...)")
+    if not isinstance(layer, LayerRef):
+        raise fail("NNM0205", "`fan_in` takes a layer", span, help='write `fan_in(net["a"])`')
+    check_has_weights(layer.owner.finished(span), layer.name, span)
+    producer = layer.owner.finished(span).producer(layer.name)
+    weights = producer.decision("weights")
+    assert weights is not None
+    width = weights.size // producer.units
+    places = layer.index[..., None] * width + np.arange(width)
+    incoming: Node = Gather(Reference(weights, origin_of(span)), places, origin_of(span))
+    shape = layer.index.shape
+    made = Apply("l0", (incoming,), None, None, (), shape, False, origin_of(span), batch=len(shape))
+    return Tensor(layer.owner.draft, made)
+
+
+def _draft(arguments: tuple[Any, ...], span: Span, what: str) -> Draft:
+    """The program that arguments belong to; DiagnosticError NNM0205 where none does."""
+    for value in arguments:
+        match value:
+            case Tensor():
+                return value.draft
+            case NetworkRef(draft=draft) | LayerRef(owner=NetworkRef(draft=draft)):
+                return draft
+    help = "give it a network, a layer, or a tensor of a program"
+    raise fail("NNM0205", f"`{what}` is given nothing that a `Draft` has made", span, help=help)
