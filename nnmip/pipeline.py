@@ -127,9 +127,9 @@ class Model:
         self._made: dict[str, Any] = {}
 
     @classmethod
-    def of_program(cls, program: Program, warnings: Iterable[Diagnostic] = ()) -> Model:
+    def of_program(cls, program: Program, warnings: Iterable[Diagnostic] = (), allowance: Allowance = UNASKED) -> Model:
         """The model of a program that was built without text; it has no syntax tree, and nothing to bind."""
-        model = cls(program.source, Path())
+        model = cls(program.source, Path(), allowance=allowance)
         model._made[Check.name] = Analysed(program)
         for warning in warnings:
             model.found.add(warning)

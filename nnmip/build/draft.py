@@ -20,6 +20,7 @@ from nnmip.sema.goals import stage_of
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.values import Value, fail, listed
 from nnmip.sema.words import applied, unknown_option
+from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile, Span
 from nnmip.syntax.suggest import closest
 
@@ -31,10 +32,12 @@ class Draft:
     """A program under construction, called `name` in reports.
 
     Everything is checked where it is stated: `DiagnosticError` has the line of Python, as it has the line of a file.
-    `model()` gives the model to solve, to compile, or to show.
+    `model()` gives the model to solve, to compile, or to show. What would be larger than `allow_size` (bytes, or a text
+    such as `4GB`) is a diagnostic.
     """
 
-    def __init__(self, name: str = "program") -> None:
+    def __init__(self, name: str = "program", *, allow_size: int | str | None = None) -> None:
+        self.allowance = Allowance.of(allow_size)
         self.source = SourceFile(name, "")
         self.found = Diagnostics()
         self.fitting: set[tuple[str, str]] = set()
@@ -209,7 +212,7 @@ class Draft:
         """The model: `solve`, `compile`, `write`, `check` and everything else as for one in a file."""
         from nnmip.pipeline import Model
 
-        return Model.of_program(self.program(), self.found.items)
+        return Model.of_program(self.program(), self.found.items, self.allowance)
 
 
 def _text(value: Any) -> str:

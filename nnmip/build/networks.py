@@ -153,7 +153,7 @@ class NetworkRef:
         path = f"{self.name}.{name}"
         read = _settings(LAYERS[op], settings, span)
         inputs = {source.name: self._tensors[source.name]}
-        layer, self._tensors[name] = make_layer(LAYERS[op], path, span, read, name, inputs, span)
+        layer, self._tensors[name] = make_layer(LAYERS[op], path, span, read, name, inputs, span, self.draft.allowance)
         self.layers.append(layer)
         return LayerRef(self, name, layer.shape)
 
