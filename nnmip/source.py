@@ -13,10 +13,14 @@ GOAL = "goal"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A text with a display name. Offsets count characters; lines and columns count from 1."""
+    """A text with a display name. Offsets count characters; lines and columns count from 1.
+
+    `is_model` where it is in the language, and not the Python code that builds a program.
+    """
 
     path: str
     text: str = field(repr=False)
+    is_model: bool = field(default=True, repr=False)
 
     @cached_property
     def _line_starts(self) -> tuple[int, ...]:

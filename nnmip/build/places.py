@@ -41,7 +41,7 @@ def _is_inside(frame: FrameType) -> bool:
 
 
 def _nowhere(text: str) -> Span:
-    return Span(SourceFile(NOWHERE, text), 0, len(text))
+    return Span(SourceFile(NOWHERE, text, is_model=False), 0, len(text))
 
 
 def _offset(lines: list[str], line: int, column: int | None) -> int:
@@ -55,6 +55,6 @@ def _offset(lines: list[str], line: int, column: int | None) -> int:
 def _file(path: str, text: str) -> SourceFile:
     """The source of Python code, named from the working directory where it lies below it."""
     if not Path(path).exists():
-        return SourceFile(NOWHERE, text)
+        return SourceFile(NOWHERE, text, is_model=False)
     near = os.path.relpath(path)
-    return SourceFile(path if near.startswith("..") else near, text)
+    return SourceFile(path if near.startswith("..") else near, text, is_model=False)

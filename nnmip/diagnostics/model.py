@@ -50,7 +50,10 @@ class Diagnostic:
 
     @property
     def edits(self) -> tuple[Edit, ...]:
-        """What to change in the source so that this message goes away; empty where only the user can know."""
+        """What to change in the source so that this message goes away; empty where only the user can know, and for
+        programs built in Python, since edits are in the language."""
+        if not self.span.file.is_model:
+            return ()
         if self.fix or not self.span.file.text:
             return self.fix
         text = replacement(self.help)

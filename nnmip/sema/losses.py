@@ -45,7 +45,7 @@ def check_inputs(scope: Known, network: Network, data: Dataset, data_span: Span)
             data_span,
             secondary=(Label(places.shape, "the shape of the input"),),
             help=f"declare the input as `{network.input_name}: real[{width}]`, or change the features",
-            fix=substitute(source.type.span, f"real[{width}]"),
+            fix=substitute(places.shape, f"real[{width}]"),
         )
     _check_rows(network, data, data_span, places.domain)
     scope.fitting.add((network.name, data.name))

@@ -294,6 +294,7 @@ def test_what_is_wrong_is_said_at_its_line(name: str) -> None:
         wrong(*small())
     (found,) = caught.value.diagnostics
     assert found.code == code and message in found.message
+    assert found.edits == ()
     assert found.span.file.path.endswith("test_build.py")
     assert found.span.line >= WRONG_LINE
 

@@ -264,7 +264,9 @@ def test_model_after_runs_every_pass_once() -> None:
     assert isinstance(known, Analysed) and not known.interchangeable and known.bounds.keys() == {("net", "points")}
     assert list(model.times) == ["parse", "check", "sizes", "bounds"]
     assert model.after("bounds") is known and model.lowered.known is model.after("symmetry")
-    with pytest.raises(ValueError, match="no pass is called `obbt`; the passes are parse, check, sizes, bounds, symmetry"):
+    with pytest.raises(
+        ValueError, match="no pass is called `obbt`; the passes are parse, check, sizes, bounds, symmetry"
+    ):
         model.after("obbt")
 
 
