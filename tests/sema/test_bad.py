@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from nnmip.cli.main import run
 from nnmip.diagnostics import Diagnostic
 from nnmip.diagnostics.codes import TITLES
+from nnmip.diagnostics.edit import apply_edits
 from nnmip.diagnostics.render import render_text
 from nnmip.pipeline import Model
 from nnmip.source import SourceFile
@@ -133,6 +135,12 @@ def test_every_code_that_a_check_can_raise_has_a_bad_model() -> None:
     assert raised_by_check - covered == RAISED_ELSEWHERE
 
 
+def test_every_bad_model_has_its_transcript() -> None:
+    have = {path.stem for path in FOLDER.glob("*.txt")}
+    want = {path.stem for path in BAD}
+    assert have == want, "run: python -m pytest tests/test_transcripts.py --update-transcripts, and read what it writes"
+
+
 def test_corpus_is_there() -> None:
     assert len(BAD) >= 200
     assert len(FIXABLE) >= 60
@@ -150,3 +158,16 @@ def test_rendered_message_in_full() -> None:
         "   |                                ^^^^^^^^^^^^^^^^^^ these weights are free\n"
         "   = help: finitely many values are exact: `weights in {-1, 0, 1}` or `weights in [-1, 1] step 1/4`"
     )
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_the_edits_of_messages_mend_what_they_are_about(path: Path) -> None:
+    source = SourceFile("model.nnm", path.read_text(encoding="utf-8"))
+    found = Model(source, FOLDER).check()
+    edits = [edit for diagnostic in found for edit in diagnostic.edits if edit.span.file.path == source.path]
+    if not edits:
+        return
+    here = [replace(edit, span=replace(edit.span, file=source)) for edit in edits]
+    text = apply_edits(source, here)
+    mended = {(d.message, d.span.start) for d in found if d.edits}
+    assert not mended & {(d.message, d.span.start) for d in check(text)}, text

@@ -7,6 +7,7 @@ their fix does to the model, is written by `pytest tests/slips --update-transcri
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,9 @@ def transcript(catalogue: Path) -> str:
 
 
 def _section(slip: Slip) -> str:
+    shown_messages = render_text(slip.found()).replace(f"{FOLDER}{os.sep}", "")
     before, after = (text.splitlines() for text in (slip.source.text, fixed(slip).text))
     changes = list(difflib.unified_diff(before, after, lineterm="", n=0))[2:]
     shown = "\n".join(line for line in changes if not line.startswith("@@"))
     fix = f"The fix:\n\n```diff\n{shown}\n```" if shown else "There is no fix that only the text tells."
-    return f"## {slip.title}\n\n```diff\n{slip.diff}```\n\n```text\n{render_text(slip.found())}\n```\n\n{fix}"
+    return f"## {slip.title}\n\n```diff\n{slip.diff}```\n\n```text\n{shown_messages}\n```\n\n{fix}"

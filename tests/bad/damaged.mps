@@ -1,0 +1,4 @@
+NAME          model
+ROWS
+ X  objective
+ENDATA

@@ -1,0 +1,1 @@
+net.h.weights[0,0] 1
