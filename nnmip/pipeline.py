@@ -6,7 +6,7 @@ import io
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from nnmip.hir.core import Program
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
 from nnmip.sema.model import build_program
+from nnmip.sema.outside import HeadersOnly
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.parser import ParseResult, parse
@@ -124,6 +125,7 @@ class Model:
         self.allowance = allowance
         self.times: dict[str, float] = {}
         self.found = Diagnostics()
+        self.remarks: tuple[str, ...] = ()
         self._made: dict[str, Any] = {}
 
     @classmethod
@@ -226,12 +228,16 @@ class Model:
 
     def _check_last_stage(self) -> None:
         """Encode the last stage too, at values that hold nothing, so that no error waits until a stage is proved."""
+        for last in self._last_stage(self.program):
+            self.lowered_at(last)
+
+    def _last_stage(self, program: Program) -> list[Program]:
+        """The program at its last stage, the stages before it held at anything; none without several stages."""
         from nnmip.hir.core import Held
 
-        program = self.program
-        if len(program.stages) > 1:
-            anything = [Held(0.0, math.inf, math.inf) for _ in program.stages[1:]]
-            self.lowered_at(replace(program, held=tuple(anything)))
+        if len(program.stages) < 2:
+            return []
+        return [replace(program, held=tuple(Held(0.0, math.inf, math.inf) for _ in program.stages[1:]))]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -277,14 +283,42 @@ class Model:
         """What has been found so far, errors and warnings."""
         return tuple(self.found.items)
 
-    def check(self) -> tuple[Diagnostic, ...]:
-        """Parse, resolve, bind data and encode; every error and warning, in the order of the text."""
+    def check(self, *, data: bool = True) -> tuple[Diagnostic, ...]:
+        """Parse, resolve, bind data and encode; every error and warning, in the order of the text.
+
+        Without `data` no more is read of data files than their headers, where these are enough for the shapes, and
+        nothing is said of what depends on the rows; `remarks` then says which files these are.
+        """
+        if not data and self.has_text:
+            return self._check_headers()
         try:
             _ = self.lowered
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
                 self.found.add(diagnostic)
-        return tuple(sorted(self.found.items, key=lambda d: (d.span.file.path, d.span.start)))
+        return _in_order(self.found.items)
+
+    def _check_headers(self) -> tuple[Diagnostic, ...]:
+        """What is wrong with the model as far as the headers of its files tell."""
+        from nnmip.lowering.lower import VALUE_CODES, lower_program
+
+        found, headers = Diagnostics(), HeadersOnly()
+        program = build_program(
+            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers
+        )
+        lasts = [] if program is None else [program, *self._last_stage(program)]
+        for each in lasts:
+            try:
+                warnings = lower_program(each, allowance=self.allowance).warnings
+            except DiagnosticError as error:
+                warnings = error.diagnostics
+            for diagnostic in warnings:
+                if not headers.unread or diagnostic.code not in VALUE_CODES:
+                    found.add(diagnostic)
+        files = ", ".join(f"`{name}`" for name in dict.fromkeys(headers.unread))
+        unread = [f"only the header of {files} was read: `--data` checks the rows, too"] if files else []
+        self.remarks = (*(f"the rows were read of {needed}" for needed in dict.fromkeys(headers.needed)), *unread)
+        return _in_order(found.items)
 
     def compile(self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None) -> str:
         """The model as the text of a `lp` or `mps` file; ValueError for another format. Stages are as for `write`."""
@@ -399,6 +433,10 @@ class Model:
             return work()
         finally:
             self.times[phase] = time.perf_counter() - began
+
+
+def _in_order(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(sorted(found, key=lambda d: (d.span.file.path, d.span.start)))
 
 
 def _as_text(value: Any) -> str:

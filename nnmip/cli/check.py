@@ -25,17 +25,24 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError, Severity
 @click.option(
     "--format", "style", type=click.Choice(["full", "json", "sarif"]), default="full", help="How to print messages."
 )
+@click.option("--data", is_flag=True, help="Read the rows of data files, too, and check what depends on them.")
 @size_option
 @define_option
-def command(files: tuple[str, ...], style: str, define: dict[str, str], allow_size: str | None) -> int:
-    """Read models, their data and their exactness, and print every error and warning.
+def command(files: tuple[str, ...], style: str, data: bool, define: dict[str, str], allow_size: str | None) -> int:
+    """Read models, and print every error and warning: syntax, names, types, shapes, exactness.
+
+    Of data files only the headers are read, unless --data asks for the rows, or the model does not list the classes or
+    categories that it needs.
 
     Exit code 0 without errors, 1 with errors.
     """
     found: list[Diagnostic] = []
+    remarks: list[str] = []
     for path in files:
         try:
-            found.extend(open_model(path, define, allow_size).check())
+            model = open_model(path, define, allow_size)
+            found.extend(model.check(data=data))
+            remarks.extend(model.remarks)
         except DiagnosticError as error:
             found.extend(error.diagnostics)
     errors = sum(d.severity is Severity.ERROR for d in found)
@@ -50,4 +57,6 @@ def command(files: tuple[str, ...], style: str, define: dict[str, str], allow_si
         warnings = len(found) - errors
         counts = [f"{n} {word}{'s' if n != 1 else ''}" for n, word in ((errors, "error"), (warnings, "warning")) if n]
         click.echo(f"{', '.join(files)}: {' and '.join(counts) or 'no errors'}")
+    for remark in dict.fromkeys(remarks if not errors else ()):
+        click.echo(remark, err=style != "full")
     return ExitCode.NO if errors else ExitCode.YES

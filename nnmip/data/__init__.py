@@ -1,7 +1,7 @@
 """Tables from files: reading, filtering, coding, scaling, and the exact grid of a column."""
 
 from nnmip.data.csv import read_csv
-from nnmip.data.dataset import Dataset, build_dataset
+from nnmip.data.dataset import Dataset, build_dataset, stand_in
 from nnmip.data.filter import filter_rows
 from nnmip.data.grid import column_grids, decimal_grid
 from nnmip.data.inputs import InputColumn
@@ -41,5 +41,6 @@ __all__ = [
     "numeric_column",
     "read_csv",
     "sample_weights",
+    "stand_in",
     "weight_columns",
 ]

@@ -63,10 +63,13 @@ Choice = Callable[[Mapping[str, ArrayHeader]], Iterable[str]]
 """From the heads of the arrays in an archive to the names of those to load."""
 
 
-def read_npy(path: Path, span: Span, base: str = FROM_MODEL, allowance: Allowance = UNASKED) -> AnyArray:
+def read_npy(
+    path: Path, span: Span, base: str = FROM_MODEL, allowance: Allowance = UNASKED, header_only: bool = False
+) -> AnyArray:
     """The array in the NPY file at `path`; `span` is the place in the model that asks for it, `base` says where paths
     start. Raises DiagnosticError at `span`: NNM0501 for a file that is not one or has an array of another kind, NNM0310
-    for an array that is larger than is allowed.
+    for an array that is larger than is allowed. With `header_only` the array has the right shape and type, and no
+    entry was read.
     """
     check_file(path, span, "NPY", base)
     try:
@@ -75,13 +78,19 @@ def read_npy(path: Path, span: Span, base: str = FROM_MODEL, allowance: Allowanc
                 message = f"`{path.name}` is an archive of arrays, not a single one"
                 raise unreadable(message, span, help='read it with `npz("FILE", "NAME")`')
             stream.seek(0)
-            return _load(stream, _header(stream, f"`{path.name}`", span), f"`{path.name}`", span, allowance)
+            header = _header(stream, f"`{path.name}`", span)
+            return _load(None if header_only else stream, header, f"`{path.name}`", span, allowance)
     except OSError as error:
         raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
 
 
 def read_npz(
-    path: Path, span: Span, choose: Choice, base: str = FROM_MODEL, allowance: Allowance = UNASKED
+    path: Path,
+    span: Span,
+    choose: Choice,
+    base: str = FROM_MODEL,
+    allowance: Allowance = UNASKED,
+    header_only: bool = False,
 ) -> dict[str, AnyArray]:
     """The arrays in the NPZ file at `path` that `choose` names, as for `read_npy`."""
     size = check_file(path, span, "NPZ", base)
@@ -90,7 +99,7 @@ def read_npz(
         if _entries(path) > MOST_ARRAYS:
             raise unreadable(f"`{path.name}` has more than {MOST_ARRAYS} arrays", span)
         with ZipFile(path) as archive:
-            return _Archive(archive, path.name, span, allowance).load(choose)
+            return _Archive(archive, path.name, span, allowance, header_only).load(choose)
     except OSError as error:
         raise unreadable(f"`{path}` cannot be read", span, reason(error)) from None
     except DiagnosticError:
@@ -118,6 +127,7 @@ class _Archive:
     source: str
     span: Span
     allowance: Allowance
+    header_only: bool
 
     def load(self, choose: Choice) -> dict[str, AnyArray]:
         members = {m.filename.removesuffix(".npy"): m for m in self.archive.infolist() if m.filename.endswith(".npy")}
@@ -134,7 +144,9 @@ class _Archive:
 
     def _load(self, name: str, member: ZipInfo) -> AnyArray:
         with self.archive.open(member) as stream:
-            return _load(stream, self._header(stream, name, member), self._called(name), self.span, self.allowance)
+            header = self._header(stream, name, member)
+            rest = None if self.header_only else stream
+            return _load(rest, header, self._called(name), self.span, self.allowance)
 
     def _header(self, stream: IO[bytes], name: str, member: ZipInfo) -> ArrayHeader:
         header = _header(stream, self._called(name), self.span)
@@ -176,9 +188,12 @@ def _check_type(header: ArrayHeader, called: str, span: Span) -> None:
         raise unreadable(f"{message:.150}", span, help="save it as numbers: `array.astype(float)`")
 
 
-def _load(stream: IO[bytes], header: ArrayHeader, called: str, span: Span, allowance: Allowance) -> AnyArray:
+def _load(stream: IO[bytes] | None, header: ArrayHeader, called: str, span: Span, allowance: Allowance) -> AnyArray:
+    """The array behind its header; without a stream one of its shape and type that takes no memory."""
     _check_type(header, called, span)
     _check_size([header], called, span, allowance)
+    if stream is None:
+        return np.broadcast_to(np.zeros((), header.dtype), header.shape)
     content = stream.read(header.size)
     if len(content) < header.size:
         raise _truncated(called, span)

@@ -25,21 +25,26 @@ _COLUMN_CELLS = 4
 
 
 def read_csv(
-    path: Path, span: Span, separator: str = ",", base: str = FROM_MODEL, allowance: Allowance = UNASKED
+    path: Path,
+    span: Span,
+    separator: str = ",",
+    base: str = FROM_MODEL,
+    allowance: Allowance = UNASKED,
+    header_only: bool = False,
 ) -> RawTable:
     """Read the CSV file at `path`; `span` is the place in the model that asks for it, `base` says where paths start.
 
     The file is UTF-8 text with or without a byte order mark; its first row is the header; cells may stand in double
-    quotes; blank lines are skipped. Raises DiagnosticError at `span`: NNM0204 for a separator that is not one
-    character, NNM0310 for more cells than are allowed, NNM0501 for a file that cannot be read or does not have this
-    form, NNM0505 for one without rows.
+    quotes; blank lines are skipped. With `header_only` no more than the header is read. Raises DiagnosticError at
+    `span`: NNM0204 for a separator that is not one character, NNM0310 for more cells than are allowed, NNM0501 for a
+    file that cannot be read or does not have this form, NNM0505 for one without rows.
     """
     _check_separator(separator, span)
     size = check_file(path, span, "CSV", base)
     _check_estimate(path, size, separator, span, allowance)
     try:
         with path.open(encoding="utf-8-sig", newline="") as handle:
-            return _read_table(handle, path, span, separator, allowance)
+            return _read_table(handle, path, span, separator, allowance, header_only)
     except UnicodeDecodeError:
         raise _not_utf8(path, span) from None
     except OSError as error:
@@ -57,7 +62,9 @@ def _check_estimate(path: Path, size: int, separator: str, span: Span, allowance
     _check_cells(max(cells, size // CELL), path, span, allowance)
 
 
-def _read_table(handle: TextIO, path: Path, span: Span, separator: str, allowance: Allowance) -> RawTable:
+def _read_table(
+    handle: TextIO, path: Path, span: Span, separator: str, allowance: Allowance, header_only: bool
+) -> RawTable:
     lines = _text_lines(handle, path, span)
     reader = csv.reader(lines, delimiter=separator, strict=True, skipinitialspace=separator != " ")
     start = 1
@@ -72,6 +79,9 @@ def _read_table(handle: TextIO, path: Path, span: Span, separator: str, allowanc
                 columns = () if _is_blank(row, 0) else _header(row, path, span)
                 _check_cells(_COLUMN_CELLS * len(columns), path, span, allowance)
                 cells = [[] for _ in columns]
+                if header_only and columns:
+                    no_rows = np.zeros(0, np.int64)
+                    return RawTable(columns, tuple(() for _ in columns), no_rows, path.name, is_read=False)
             elif not _is_blank(row, len(columns)):
                 _check_width(row, line, columns, path, span)
                 chunk.append(row)

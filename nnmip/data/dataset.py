@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnmip.data.inputs import InputColumn, fit_input
-from nnmip.data.labels import Labels, read_labels
+from nnmip.data.labels import LabelCode, Labels, encode_labels, read_labels
 from nnmip.data.missing import MissingRule, complete_rows
 from nnmip.data.scaling import ScaleChoice, Scaling, fit
 from nnmip.data.spec import FeatureColumn, TableSpec
 from nnmip.data.split import SplitRule, held_out
-from nnmip.data.table import BoolArray, FloatArray, IntArray, RawTable, numeric_column
+from nnmip.data.table import BoolArray, FloatArray, IntArray, RawTable, column_position, numeric_column
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.source import Span
 
@@ -29,8 +29,9 @@ class Dataset:
     is not empty it names the classes, and the labels are positions in it. `targets` has shape (n, m), in the file's
     units; `target_names` are those of the model, `target_columns` those of the file. `sample_weights` has shape (n,):
     not negative, and not all 0. `line_numbers` are lines of the file, or positions in an array, as `unit` says.
-    `test` has the rows that were kept apart, read and scaled as those of the
-    training part; it is called `NAME.test`.
+    `test` has the rows that were kept apart, read and scaled as those of the training part; it is called `NAME.test`.
+    Where only the header of a file was read (`is_read` is false), the rows are a few that stand in for those of the
+    file, so that everything which does not depend on their numbers can be checked.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Dataset:
     source_name: str
     unit: str = "line"
     test: Dataset | None = None
+    is_read: bool = True
 
     def __post_init__(self) -> None:
         rows, columns = self.raw.shape
@@ -80,6 +82,62 @@ class Dataset:
         if self.classes:
             return self.classes[int(code)] if code in range(len(self.classes)) else None
         return next((text for text, known in self.coding or () if known == code), None)
+
+
+def stand_in(table: RawTable, spec: TableSpec) -> Dataset:
+    """A data set for a table of which only the header was read: each feature goes from 0 to 1, and every label that the
+    model lists occurs.
+
+    Raises DiagnosticError NNM0202 and NNM0502 as `build_dataset` does, and what `spec.rows` and `spec.weights` raise.
+    """
+    assert spec.label is None or spec.label.coding is not None
+    problems = Diagnostics()
+    for check in (spec.rows, None if spec.weights is None else spec.weights.compute):
+        if check is not None:
+            with _collecting(problems):
+                check(table)
+    first: dict[str, Span] = {}
+    inputs = tuple(InputColumn(feature.source, feature.alias) for feature in spec.features)
+    for feature, column in zip(spec.features, inputs, strict=True):
+        with _collecting(problems):
+            column_position(table, feature.source, feature.span)
+            _check_names(column, feature.span, first, problems)
+    coding: tuple[LabelCode, ...] = ()
+    if spec.label is not None:
+        coding = spec.label.coding or ()
+        with _collecting(problems):
+            encode_labels(table, spec.label)
+    for target in spec.targets:
+        with _collecting(problems):
+            column_position(table, target.source, target.span)
+    problems.raise_errors()
+    rows = max(2, len(coding))
+    raw = np.repeat((np.arange(rows) / (rows - 1))[:, None], len(inputs), axis=1)
+    names = tuple(column.alias for column in inputs)
+    scaling = fit([feature.scale for feature in spec.features], raw, names)
+    lists_classes = spec.label is not None and spec.label.lists_classes
+    known = Dataset(
+        name=spec.name,
+        feature_names=names,
+        inputs=inputs,
+        raw=raw,
+        features=scaling.apply(raw),
+        labels=np.resize([entry.code for entry in coding], rows) if coding else np.zeros(rows),
+        label_name=None if spec.label is None else spec.label.alias,
+        label_column=None if spec.label is None else spec.label.source,
+        coding=tuple((entry.text, entry.code) for entry in coding) if coding and not lists_classes else None,
+        classes=tuple(entry.text.strip() for entry in coding) if lists_classes else (),
+        targets=np.repeat(raw[:, :1], len(spec.targets), axis=1),
+        target_names=tuple(target.alias for target in spec.targets),
+        target_columns=tuple(target.source for target in spec.targets),
+        scaling=scaling,
+        sample_weights=np.ones(rows),
+        line_numbers=np.arange(rows),
+        source_name=table.source_name,
+        unit=table.unit,
+        is_read=False,
+    )
+    return known if spec.split is None else replace(known, test=replace(known, name=f"{spec.name}.test"))
 
 
 def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:

@@ -41,7 +41,7 @@ MAX_FLOAT = sys.float_info.max
 
 
 def filter_rows(condition: nodes.Expr, table: RawTable, aliases: Mapping[str, str] = MappingProxyType({})) -> BoolArray:
-    """The rows that `condition` keeps, a mask of shape (row_count,) with at least one true entry.
+    """The rows that `condition` keeps, a mask of shape (row_count,) with at least one true entry in a table with rows.
 
     `aliases` maps names of the model to columns of the file. `and`, `or` and `->` look at their right side only in rows
     that the left side leaves open, so that `age != "" and age > 30` never meets an empty cell in its second part.
@@ -49,7 +49,7 @@ def filter_rows(condition: nodes.Expr, table: RawTable, aliases: Mapping[str, st
     NNM0503 for text where an order needs a number, NNM0505 if no row is left.
     """
     mask = row_mask(condition, table, aliases)
-    if not mask.any():
+    if table.is_read and not mask.any():
         message = f"the row filter leaves no rows of `{table.source_name}`"
         rows = "row" if table.row_count == 1 else "rows"
         label = f"true in none of {table.row_count} {rows}"
@@ -277,7 +277,7 @@ class _RowFilter:
             self._refuse_bare([operand])
             return
         text, cells = str(operand.value), self.table.cells[other.position]
-        if text in cells:
+        if text in cells or not self.table.is_read:
             return
         column = self.table.columns[other.position]
         known = dict.fromkeys([*cells, *self.table.columns, *self.aliases])

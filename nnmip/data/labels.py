@@ -103,7 +103,7 @@ def encode_labels(table: RawTable, label: LabelColumn) -> FloatArray:
     keys = _distinct_keys(label)
     code_of = {cell: keys[_key(cell)].code for cell in set(cells) if _key(cell) in keys}
     uncoded = [cell for cell in dict.fromkeys(cells) if cell not in code_of]
-    _refuse_missing(table, label, is_missing(cells) & ~np.array([cell in code_of for cell in cells]))
+    _refuse_missing(table, label, is_missing(cells) & ~np.array([cell in code_of for cell in cells], np.bool_))
     if uncoded:
         unused = [entry.text for entry in label.coding if entry.text.strip() not in code_of]
         raise DiagnosticError([_uncoded_labels(table, label, uncoded, unused)])

@@ -60,7 +60,8 @@ class RawTable:
 
     `cells[j][i]` is the cell of column `columns[j]` in row `i`; `line_numbers[i]` is the line of the file (from 1)
     on which that row starts, or the position of the row in an array (from 0), as `unit` says; `source_name` is the
-    name of the file for messages. `groups` names columns that belong together, as those of a matrix.
+    name of the file for messages. `groups` names columns that belong together, as those of a matrix. Where only the
+    header was read (`is_read` is false) there are no rows, and nothing is said of their number or their cells.
     """
 
     columns: tuple[str, ...]
@@ -69,6 +70,7 @@ class RawTable:
     source_name: str
     unit: str = "line"
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_read: bool = True
 
     def __post_init__(self) -> None:
         assert len(self.columns) == len(self.cells)

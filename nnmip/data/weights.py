@@ -34,7 +34,7 @@ def sample_weights(expr: nodes.Expr, table: RawTable, aliases: Mapping[str, str]
         what = "negative" if weights[row] < 0 else "not a finite number"
         message = f"the weight of the row on {table.place(row)} is {weights[row]:g}"
         raise _error("NNM0503", message, expr.span, what, help="weights are finite and at least 0")
-    if not weights.any():
+    if table.is_read and not weights.any():
         raise _error("NNM0503", "the weight of every row is 0", expr.span, help="a mean needs a row with a weight")
     weights.setflags(write=False)
     return weights

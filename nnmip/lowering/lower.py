@@ -25,6 +25,9 @@ from nnmip.source import GOAL, Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
 ADMITTED = 1e-6
+VALUE_CODES = frozenset({"NNM0402", "NNM0403", "NNM0404", "NNM0405"})
+"""What is found in the numbers of an encoding, and so in the rows of the data."""
+
 SMALLEST, LARGEST = 1e-9, 1e15
 """Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
 

@@ -196,6 +196,8 @@ class Elaborator:
             case Dataset():
                 return _data_attribute(base, name)
             case RowValue():
+                if not base.data.is_read and name.text in base.data.feature_names:
+                    raise self.scope.unread()
                 return _row_attribute(base, name, span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
 

@@ -47,7 +47,8 @@ def check_inputs(scope: Known, network: Network, data: Dataset, data_span: Span)
             help=f"declare the input as `{network.input_name}: real[{width}]`, or change the features",
             fix=substitute(places.shape, f"real[{width}]"),
         )
-    _check_rows(network, data, data_span, places.domain)
+    if data.is_read:
+        _check_rows(network, data, data_span, places.domain)
     scope.fitting.add((network.name, data.name))
 
 
@@ -85,7 +86,7 @@ def check_same_columns(network: Network, first: Dataset, data: Dataset, span: Sp
         names = f"{listed(data.target_names)} of `{data.name}`, but {listed(first.target_names)}"
         help = "list the targets of both in one order, renamed with `as` where the files differ"
         raise fail("NNM0301", f"`{network.name}` predicts {names} of `{first.name}`", span, help=help)
-    if not np.array_equal(data.scaling.apply(first.raw), first.features):
+    if data.is_read and first.is_read and not np.array_equal(data.scaling.apply(first.raw), first.features):
         message = f"`{data.name}` and `{first.name}` are scaled differently, and `{network.name}` reads both"
         help = "scaling is fitted to the rows of each: write `scale none` for both"
         raise fail("NNM0507", message, span, help=help)

@@ -17,7 +17,7 @@ from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
-from nnmip.sema.outside import read_outside
+from nnmip.sema.outside import HeadersOnly, read_outside
 from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
@@ -43,17 +43,20 @@ def build_program(
     diagnostics: Diagnostics,
     bound: Mapping[str, Any] = MappingProxyType({}),
     allowance: Allowance = UNASKED,
+    headers: HeadersOnly | None = None,
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
     Paths in the file start from `directory`, those in an included file from its folder. `overrides` gives parameters
     other values, as texts, and data declarations other files; `bound` gives data declarations arrays and data frames.
-    What is larger than `allowance` is not built.
+    What is larger than `allowance` is not built. With `headers` no more is read of data files than their headers, where
+    that is enough for the shapes; a few rows then stand in for theirs, and None without errors says that something
+    depends on numbers that were not read.
     """
     sources = read_includes(parsed, directory, allowance)
     for diagnostic in sources.diagnostics:
         diagnostics.add(diagnostic)
-    return _Builder(sources, overrides, diagnostics, bound, allowance).build()
+    return _Builder(sources, overrides, diagnostics, bound, allowance, headers).build()
 
 
 class _Builder:
@@ -66,6 +69,7 @@ class _Builder:
         diagnostics: Diagnostics,
         bound: Mapping[str, Any],
         allowance: Allowance,
+        headers: HeadersOnly | None,
     ) -> None:
         main = sources.files[0]
         self.sources = sources
@@ -78,7 +82,7 @@ class _Builder:
         self.goals = [d for d in sources.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
         self.declarations = _without_mistakes(sources.declarations, sources.diagnostics, broken)
         names = collect_names(self.declarations, broken, diagnostics)
-        self.outside = read_outside(overrides, bound, names, broken, diagnostics)
+        self.outside = read_outside(overrides, bound, names, broken, diagnostics, headers)
         self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open, allowance=allowance)
         self.elaborator = Elaborator(self.scope, self._bindings())
 
@@ -92,7 +96,7 @@ class _Builder:
                     self.scope.resolve(declaration.name.text, declaration.name.span)
         bindings = self._bindings()
         stages, constraints = self._statements(Elaborator(self.scope, bindings))
-        if self.diagnostics.errors:
+        if self.diagnostics.errors or self.scope.skipped:
             return None
         values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
         return Program(
@@ -161,7 +165,9 @@ class _Builder:
 
     def _data(self, declaration: nodes.Data) -> Value:
         data = read_data(self.elaborator, declaration, self.sources.directory(declaration.span), self.outside)
-        if isinstance(data, Dataset):
+        if data is None:
+            raise self.scope.unread()
+        if isinstance(data, Dataset) and data.is_read:
             warn_of_one_class(declaration, data, self.diagnostics)
         return data
 

@@ -22,13 +22,28 @@ MOST_BOUND = 100_000
 _WANTED = {"real": "a number such as `0.5`", "int": "a whole number such as `3`", "bool": "`true` or `false`"}
 
 
+@dataclass(slots=True)
+class HeadersOnly:
+    """Asks that no more than the headers of data files is read, and keeps what was read all the same.
+
+    `unread` has the names of the files whose rows were not read; `needed` says which were read, and what for.
+    """
+
+    unread: list[str] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Expressions for parameters; for data declarations paths, which start from the working directory, and values."""
+    """Expressions for parameters; for data declarations paths, which start from the working directory, and values.
+
+    `headers` where only the headers of files are to be read.
+    """
 
     parameters: Mapping[str, nodes.Expr] = field(default_factory=dict)
     paths: Mapping[str, Path] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
+    headers: HeadersOnly | None = None
 
 
 def read_outside(
@@ -37,6 +52,7 @@ def read_outside(
     declared: Mapping[str, object],
     broken: set[str],
     diagnostics: Diagnostics,
+    headers: HeadersOnly | None = None,
 ) -> Outside:
     """Sort what is given as `name=text` (`overrides`) and as a value from Python (`bound`).
 
@@ -71,7 +87,7 @@ def read_outside(
                         expressions[name] = expr
                 case _ if name not in broken:
                     raise _unknown(name, declared, Span(SourceFile("bind", shown), 0, len(shown)))
-    return Outside(expressions, paths, values)
+    return Outside(expressions, paths, values, headers)
 
 
 def _literal(parameter: nodes.Param, value: Any) -> str:

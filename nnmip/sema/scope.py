@@ -60,9 +60,9 @@ class Scope:
     """Declarations by name. `resolve` builds the value of one and remembers it, or remembers that it is broken.
 
     `fitting` remembers which networks have been found to fit which data sets. `is_open` where the file includes others,
-    whose names are not known: then no name is called unknown. `allowance` limits the size of what is built, `read`
-    counts the expressions that quantifiers have read, `sizes` says how many there are in a
-    syntax node, by its id.
+    whose names are not known: then no name is called unknown. `allowance` limits the size of what is built. `read` has
+    the number of expressions that quantifiers have read, and `sizes` that of those in a syntax node, by its id.
+    `skipped` says that something depends on numbers which were not read.
     """
 
     declarations: dict[str, Named]
@@ -72,6 +72,7 @@ class Scope:
     is_open: bool = False
     allowance: Allowance = UNASKED
     read: int = 0
+    skipped: bool = False
     sizes: dict[int, Any] = field(default_factory=dict)
     fitting: set[tuple[str, str]] = field(default_factory=set)
     _values: dict[str, Value] = field(default_factory=dict)
@@ -120,6 +121,11 @@ class Scope:
         (source,) = declaration.inputs
         domain = source.domain.span if source.domain is not None else source.span
         return NetworkPlaces(declaration.result.span, source.type.span, domain)
+
+    def unread(self) -> Poisoned:
+        """What to raise where a value is asked for that was not read, as with a header alone: nothing is said of it."""
+        self.skipped = True
+        return Poisoned()
 
     def _unknown(self, name: str, span: Span) -> Exception:
         """NNM0201 with what the user may have meant."""

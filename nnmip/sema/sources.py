@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnmip.data import Dataset, RawTable, build_dataset, read_csv
+from nnmip.data import Dataset, RawTable, build_dataset, read_csv, stand_in
 from nnmip.data.arrays import AnyArray, ArrayHeader, read_npy, read_npz, unknown_array
 from nnmip.data.columns import Expected, bound_table, is_plain, table_of
 from nnmip.data.files import FROM_MODEL, FROM_WORKING_DIRECTORY
@@ -18,7 +18,7 @@ from nnmip.diagnostics import Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Constant
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.outside import Outside
+from nnmip.sema.outside import HeadersOnly, Outside
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.tables import read_spec
 from nnmip.sema.values import fail, not_yet, short_text_of
@@ -46,8 +46,12 @@ class _Source:
     base: str = FROM_MODEL
 
 
-def read_data(elaborator: Elaborator, declaration: nodes.Data, directory: Path, outside: Outside) -> Dataset | Constant:
+def read_data(
+    elaborator: Elaborator, declaration: nodes.Data, directory: Path, outside: Outside
+) -> Dataset | Constant | None:
     """The table of a data declaration, or the tensor of one with a type; paths in the model start from `directory`.
+
+    Where only headers are to be read, a table is one that stands in for that of the file, and a tensor is None.
 
     Raises DiagnosticError: NNM0104 for readers that are not there yet, NNM0202 to NNM0206 and NNM0303 for what the
     declaration says, and whatever `nnmip.data` finds in the file.
@@ -56,13 +60,37 @@ def read_data(elaborator: Elaborator, declaration: nodes.Data, directory: Path, 
     source = None
     if name not in outside.values:
         source = _source(declaration, directory, outside)
+    is_header = source is not None and _is_header_enough(source, declaration, outside.headers)
     if declaration.type is not None:
-        return _tensor(elaborator, declaration, declaration.type, source, outside.values.get(name))
+        return _tensor(elaborator, declaration, declaration.type, source, outside.values.get(name), is_header)
     if source is None:
         table = bound_table(name, outside.values[name], _expected(declaration), declaration.name.span)
     else:
-        table = _table(source, declaration, elaborator.scope.allowance)
-    return build_dataset(table, read_spec(elaborator, declaration, table))
+        table = _table(source, declaration, elaborator.scope.allowance, is_header)
+    spec = read_spec(elaborator, declaration, table)
+    return build_dataset(table, spec) if table.is_read else stand_in(table, spec)
+
+
+def _is_header_enough(source: _Source, declaration: nodes.Data, headers: HeadersOnly | None) -> bool:
+    """Whether no more than the header is read: that is asked for, and the model says what the rows would tell."""
+    if headers is None:
+        return False
+    needed = next(_found_in_rows(declaration), "")
+    if needed:
+        headers.needed.append(f"`{source.path.name}`: the model does not list {needed}")
+    else:
+        headers.unread.append(source.path.name)
+    return not needed
+
+
+def _found_in_rows(declaration: nodes.Data) -> Iterator[str]:
+    """What shapes the model and stands in the rows alone: categories, and classes without a coding."""
+    for entry in declaration.fields:
+        match entry:
+            case nodes.Features(columns=columns):
+                yield from (f"the categories of `{c.source.text}`" for c in columns if c.onehot)
+            case nodes.LabelField(coding=None, column=column):
+                yield f"the classes of `{column.source.text}`"
 
 
 def warn_of_one_class(declaration: nodes.Data, data: Dataset, diagnostics: Diagnostics) -> None:
@@ -144,26 +172,29 @@ def _stated(call: nodes.Expr, name: str, directory: Path) -> _Source:
 # ---- tables --------------------------------------------------------------------------------------------------------
 
 
-def _table(source: _Source, declaration: nodes.Data, allowance: Allowance) -> RawTable:
+def _table(source: _Source, declaration: nodes.Data, allowance: Allowance, is_header: bool) -> RawTable:
     if source.reader == "csv":
-        return read_csv(source.path, source.span, source.separator, source.base, allowance)
+        return read_csv(source.path, source.span, source.separator, source.base, allowance, is_header)
     if source.reader == "npz" and source.array is None:
         mentioned = frozenset(_texts(declaration.fields))
 
         def choose(headers: Mapping[str, ArrayHeader]) -> Iterable[str]:
             return _same_rows(headers, mentioned, source)
 
-        arrays = read_npz(source.path, source.span, choose, source.base, allowance)
+        arrays = read_npz(source.path, source.span, choose, source.base, allowance, is_header)
+    else:
+        array = _array(source, allowance, is_header)
+        arrays = {"" if array.dtype.names else source.array or _SINGLE: array}
+    if not is_header:
         return table_of(arrays, source.path.name, source.span)
-    array = _array(source, allowance)
-    name = "" if array.dtype.names else source.array or _SINGLE
-    return table_of({name: array}, source.path.name, source.span)
+    one_row = table_of({name: array[:1] for name, array in arrays.items()}, source.path.name, source.span)
+    return replace(one_row.select(np.zeros(one_row.row_count, dtype=bool)), is_read=False)
 
 
-def _array(source: _Source, allowance: Allowance) -> AnyArray:
+def _array(source: _Source, allowance: Allowance, is_header: bool) -> AnyArray:
     """The single array that a file is asked for."""
     if source.reader == "npy":
-        return read_npy(source.path, source.span, source.base, allowance)
+        return read_npy(source.path, source.span, source.base, allowance, is_header)
     name, span = source.array, source.array_span or source.span
 
     def choose(headers: Mapping[str, ArrayHeader]) -> list[str]:
@@ -176,7 +207,7 @@ def _array(source: _Source, allowance: Allowance) -> AnyArray:
             raise unknown_array(name, headers, source.path.name, span)
         return [name]
 
-    (array,) = read_npz(source.path, source.span, choose, source.base, allowance).values()
+    (array,) = read_npz(source.path, source.span, choose, source.base, allowance, is_header).values()
     return array
 
 
@@ -220,9 +251,17 @@ def _expected(declaration: nodes.Data) -> Expected:
 
 
 def _tensor(
-    elaborator: Elaborator, declaration: nodes.Data, type: nodes.TypeExpr, source: _Source | None, bound: Any
-) -> Constant:
-    """A known tensor. NNM0204 for lines in braces, NNM0206 where the array does not fit the type."""
+    elaborator: Elaborator,
+    declaration: nodes.Data,
+    type: nodes.TypeExpr,
+    source: _Source | None,
+    bound: Any,
+    is_header: bool,
+) -> Constant | None:
+    """A known tensor, None where only its header is read.
+
+    Raises DiagnosticError NNM0204 for lines in braces, NNM0206 where the array does not fit the type.
+    """
     name = declaration.name
     if declaration.fields:
         help = "remove the type for a table, or the lines in braces for a tensor"
@@ -231,16 +270,18 @@ def _tensor(
         help = f"write `data {name.text} = csv(...) {{ features ... }}`, or read a tensor from `npy`"
         raise fail("NNM0204", "a tensor is read from `npy` or `npz`", source.span, help=help)
     span = name.span if source is None else source.span
-    array = np.asarray(bound) if source is None else _array(source, elaborator.scope.allowance)
+    array = np.asarray(bound) if source is None else _array(source, elaborator.scope.allowance, is_header)
     declared = (Label(type.span, f"the type of `{name.text}`"),)
     shape = read_shape(elaborator, type, f"`{name.text}`")
     if array.shape != shape:
         message = f"`{name.text}` is declared with shape {list(shape)}, but the array has {list(array.shape)}"
         raise fail("NNM0206", message, span, secondary=declared)
-    misfit = _misfit(type.base, array)
+    misfit = _misfit(type.base, array.reshape(-1)[:1] if is_header else array)
     if misfit:
         message = f"`{name.text}` is declared `{type.base}`, but the array has {misfit}"
         raise fail("NNM0206", message, span, secondary=declared)
+    if is_header:
+        return None
     return Constant(array.astype(np.float64), Origin(name.span, name.text), type.base == "bool")
 
 

@@ -94,7 +94,7 @@ class _Lines:
             rows = np.ones(table.row_count, dtype=bool)
             for condition in filters:
                 rows &= filter_rows(condition, table, aliases)
-                if not rows.any():
+                if table.is_read and not rows.any():
                     message = f"the row filters together leave no rows of `{table.source_name}`"
                     raise fail("NNM0505", message, condition.span)
             return rows

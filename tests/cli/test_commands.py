@@ -39,7 +39,7 @@ def test_help_and_check_start_without_solvers() -> None:
         "print(a, b, sorted({'mip', 'highspy', 'gurobipy', 'onnx', 'rich'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
-    assert done.stdout.endswith("\nxor.nnm: no errors\n0 0 []\n")
+    assert done.stdout.endswith(" was read: `--data` checks the rows, too\n0 0 []\n")
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_a_terminal_that_cannot_show_a_name(folder: Path) -> None:
 
 
 def test_a_defect_of_nnmip_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def fail(self: Model) -> None:
+    def fail(self: Model, data: bool) -> None:
         raise RuntimeError("a wheel came off")
 
     monkeypatch.setattr(Model, "check", fail)
@@ -310,7 +310,7 @@ def test_a_defect_of_nnmip_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_an_interrupt_before_the_solver_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupt(self: Model) -> None:
+    def interrupt(self: Model, data: bool) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Model, "check", interrupt)

@@ -110,7 +110,7 @@ def test_messages_keep_the_house_style(path: Path) -> None:
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_check_command_answers_no(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", str(path)]) == 1
+    assert run(["check", "--data", str(path)]) == 1
     printed = capsys.readouterr()
     assert "Traceback" not in printed.out + printed.err
     assert f"{path}: " in printed.out
