@@ -14,6 +14,11 @@ from nnmip.bounds.interval import Interval, matmul
 from nnmip.bounds.table import propagate_intervals, removable
 from nnmip.hir.core import FloatArray
 from nnmip.hir.evaluate import forward, without_removed
+from nnmip.lowering.lower import lower_program
+from nnmip.lowering.ranges import bounds_of
+from nnmip.milp.affine import Affine
+from nnmip.milp.builder import MilpBuilder
+from nnmip.source import Origin, SourceFile, Span
 from tests.meaning.corners import CORNERS, model
 from tests.meaning.generator import seeded_model
 from tests.meaning.harness import load, random_assignment
@@ -144,3 +149,64 @@ def test_large_tables_are_cut_into_parts() -> None:
     found = matmul(Interval.point(rows), weights)
     expected = np.where(rows > 0, 2 * rows, -rows).sum(axis=1)
     assert np.allclose(found.hi, expected[:, None]) and (found.hi >= expected[:, None] - 1e-9).all()
+
+
+# ---- bounds of affine expressions ----------------------------------------------------------------------------------
+
+_DECIMALS = st.one_of(
+    st.integers(-(10**6), 10**6).map(lambda n: n / 1000),
+    st.integers(-(10**6), 10**6).map(lambda n: n / 10**6),
+    st.integers(-1000, 1000).map(float),
+)
+_FLOATS = st.floats(-100, 100, allow_subnormal=False)
+
+
+def _bounds(terms: list[tuple[float, float, float]], const: float) -> tuple[float, float, Fraction, Fraction]:
+    """What `bounds_of` gives for const + sum of c x with x in [a, b], and the exact bounds of the decimals."""
+    builder = MilpBuilder(Origin(Span(SourceFile("", ""), 0, 0), "test"))
+    total = Affine.constant(np.asarray(const))
+    lo = hi = Fraction(repr(const))
+    for number, (coef, a, b) in enumerate(terms):
+        a, b = min(a, b), max(a, b)
+        x = builder.columns(f"x{number}", (), a, b, builder.origin, lambda x, choice: np.zeros(()))
+        total = total + x * coef
+        ends = sorted(Fraction(repr(coef)) * Fraction(repr(end)) for end in (a, b))
+        lo, hi = lo + ends[0], hi + ends[1]
+    found = bounds_of(builder, total)
+    return float(found.lo), float(found.hi), lo, hi
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(_DECIMALS, _DECIMALS, _DECIMALS), max_size=6), _DECIMALS)
+def test_bounds_of_decimals_are_exact_or_outside(terms: list[tuple[float, float, float]], const: float) -> None:
+    """Exact is: the float64 nearest to the sum, as long as its parts are below 9000."""
+    lo, hi, exact_lo, exact_hi = _bounds(terms, const)
+    size = sum(abs(c) * max(abs(a), abs(b)) for c, a, b in terms) + abs(const)
+    if size < 9000:
+        assert (lo, hi) == (float(exact_lo), float(exact_hi))
+    else:
+        noise = Fraction(size) / 2**48
+        assert exact_lo - noise <= Fraction(lo) <= max(exact_lo, Fraction(float(exact_lo)))
+        assert exact_hi + noise >= Fraction(hi) >= min(exact_hi, Fraction(float(exact_hi)))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(_FLOATS, _FLOATS, _FLOATS), max_size=6), _FLOATS)
+def test_bounds_of_other_numbers_are_rounded_outwards(terms: list[tuple[float, float, float]], const: float) -> None:
+    lo, hi, exact_lo, exact_hi = _bounds(terms, const)
+    size = Fraction(sum(abs(c) * max(abs(a), abs(b)) for c, a, b in terms) + abs(const))
+    read = size / 2**51  # the numbers as texts and as float64 differ by this much
+    assert Fraction(lo) <= exact_lo + read and Fraction(hi) >= exact_hi - read
+    assert exact_lo - Fraction(lo) <= size / 2**48 and Fraction(hi) - exact_hi <= size / 2**48
+
+
+def test_a_bound_that_equals_a_coefficient_leaves_no_dust(tmp_path: Path) -> None:
+    """`if c then w else 1` with w in {-1, 0, 0.5}: the upper bound of w - 1 is -0.5, to the last digit."""
+    layers = "layer o = dense(x, units: 1, weights in {-1, 0, 0.5}, bias in {-0.3, 0, 0.1}); return o[0]"
+    for rule in (
+        "(if nonzero(net.o.weights[0, 0]) then sum(net.weights) else 1) <= 0.5",
+        "(if nonzero(net.o.bias[0]) then 0.1 * sum(net.weights) + net.o.bias[0] else 0.7) <= 0.2",
+        "not (net.o.bias[0] >= 0.1 and 3 * net.o.bias[0] + 0.1 * net.o.weights[0, 0] <= 0.3)",
+    ):
+        program = load(model(layers, "minimize hinge(net, train)", rule), tmp_path)
+        assert np.abs(lower_program(program).milp.data).min() > 1e-3
