@@ -18,8 +18,9 @@ import pytest
 from nnmip.diagnostics.codes import TITLES
 from nnmip.lowering.layers import LAYER_LOWERINGS
 from nnmip.lowering.registry import WORD_LOWERINGS
-from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, PHRASES, WORDS
 from nnmip.report.rules import FORMULAS
+from nnmip.sema.builtins import BUILTINS, SIGNATURES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nnmip"
@@ -246,16 +247,22 @@ def test_every_word_has_all_its_parts() -> None:
     assert _stems("ops/words") == _stems("lowering/words")
 
 
+def test_what_is_written_in_terms_of_other_words_cannot_be_declared() -> None:
+    assert set(SIGNATURES) | {"used"} == set(BUILTINS)
+    assert set(BUILTINS) - set(WORDS) - {"features"} == PHRASES
+
+
 def test_what_is_there_is_not_announced_for_later() -> None:
     assert not set(LAYERS) & FUTURE_LAYERS
     assert not set(WORDS) & FUTURE_WORDS
     assert not set(LAYERS) & set(WORDS)
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *WORDS])
+@pytest.mark.parametrize("name", [*LAYERS, *WORDS, *(BUILTINS.keys() - {"atleast", "exactly"})])
 def test_the_manual_has_the_page_of_every_word(name: str) -> None:
     """A heading with the name, the signature of the table, the encoding in a line, and an example that is run."""
-    signature = (LAYERS[name] if name in LAYERS else WORDS[name]).signature
+    tables = {**SIGNATURES, **{word: entry.signature for word, entry in {**LAYERS, **WORDS}.items()}}
+    signature = tables[name]
     text = MANUAL.read_text(encoding="utf-8")
     heading = f"\n### `{name}`\n"
     assert heading in text

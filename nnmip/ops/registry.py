@@ -23,6 +23,9 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     }
 )
 
+PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in"})
+"""Words that are written in terms of others, and cannot be declared either."""
+
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
 FUTURE_LAYERS = frozenset(
     (

@@ -16,7 +16,7 @@ from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
 from nnmip.sema.binders import INDEX_SETS, read_quantified
 from nnmip.sema.builtins import BUILTINS, call_word, network_at
-from nnmip.sema.features import features_at
+from nnmip.sema.features import features_at, table_of
 from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.logic import (
     as_truth,
@@ -227,15 +227,12 @@ class Elaborator:
         """The names of axis 1 where `base` is the weights of a layer that reads the input, else none."""
         if not isinstance(base, Reference) or base.decision.role != "weights":
             return Columns()
-        for name, data in self.bindings:
-            network = self.scope.resolve(name, base.origin.span)
-            assert isinstance(network, Network)
-            layer = next((la for la in network.layers if base.decision in la.decisions), None)
-            if layer is not None and layer.inputs == (network.input_name,):
-                dataset = self.scope.resolve(data.partition(".")[0], base.origin.span)
-                assert isinstance(dataset, Dataset)
-                return Columns(1, dataset.feature_names, data)
-        return Columns()
+        network = self.network(base.decision.path.partition(".")[0], base.origin.span)
+        layer = next(la for la in network.layers if base.decision in la.decisions)
+        if layer.inputs != (network.input_name,):
+            return Columns()
+        data = table_of(self, network, base.origin.span)
+        return Columns(1, unbound=network.name) if data is None else Columns(1, data.feature_names, data.name)
 
     def _call(self, expr: nodes.Call) -> Node:
         function = expr.function

@@ -21,7 +21,7 @@ def features_at(elaborator: Elaborator, value: InputValue, expr: nodes.Subscript
     """`net.x[...]`: entries of the input by position or by column; a one-hot column is all its features at once."""
     network, span = value.network, expr.span
     data = table_of(elaborator, network, span)
-    columns = Columns(0, data.feature_names, data.name) if data is not None else Columns()
+    columns = Columns(0, data.feature_names, data.name) if data is not None else Columns(unbound=network.name)
     match expr.indices:
         case (nodes.Ref(name=name) | nodes.String(value=name) as index,) if data is not None:
             group = _one_hot(data, name)

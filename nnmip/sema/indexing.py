@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The names of the entries along one axis, and the data set that they come from; no names by default."""
+    """The names of the entries along one axis, and the data set that they come from; no names by default.
+
+    `unbound` is the network whose entries would have names if the model applied it to a table.
+    """
 
     axis: int = 0
     names: tuple[str, ...] = ()
     data: str = ""
+    unbound: str = ""
 
 
 def read_index(
@@ -44,6 +48,8 @@ def read_index(
         if isinstance(index, nodes.Slice):
             picks.append(_read_slice(elaborator, index, size))
             continue
+        if columns.unbound and axis == columns.axis:
+            _check_not_named(elaborator, index, columns)
         named = columns.names and axis == columns.axis
         position = _named_position(elaborator, index, size, base, columns) if named else None
         picks.append(_read_position(elaborator, index, size, base) if position is None else position)
@@ -69,6 +75,22 @@ def _named_position(elaborator: Elaborator, index: nodes.Expr, size: int, base: 
     position = columns.names.index(name)
     check_width(name, position, size, base, index.span, columns)
     return position
+
+
+def _check_not_named(elaborator: Elaborator, index: nodes.Expr, columns: Columns) -> None:
+    """NNM0201 for a name that can only be a column, where the network meets no table."""
+    match index:
+        case nodes.Ref(name=name):
+            scope = elaborator.scope
+            if name in elaborator.bound or name in scope.declarations or name in scope.broken or scope.is_open:
+                return
+        case nodes.String(value=name):
+            pass
+        case _:
+            return
+    message = f"`{name}` is no column here, because nothing applies `{columns.unbound}` to a table"
+    help = f"use a position, or a loss such as `hinge({columns.unbound}, data)`"
+    raise fail("NNM0201", message, index.span, help=help)
 
 
 def check_width(name: str, last: int, size: int, base: Span, span: Span, columns: Columns) -> None:

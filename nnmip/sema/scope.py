@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
-from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.values import Poisoned, Value, fail, listed
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Span
@@ -175,7 +175,7 @@ def collect_names(
         if not isinstance(declaration, Named):
             continue
         name = declaration.name
-        if name.text in WORDS or name.text in LAYERS:
+        if name.text in WORDS or name.text in LAYERS or name.text in PHRASES:
             broken.add(name.text)
             message = f"`{name.text}` is a word of the language"
             other = f"{name.text}_1"

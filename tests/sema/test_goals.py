@@ -137,7 +137,7 @@ def test_places_of_an_index(index: str, places: int | list[int]) -> None:
 
 def test_columns_have_names_only_where_a_loss_binds_the_data() -> None:
     text = f"{DATA}{NETWORK}satisfy constraint c: clf.h.weights[0, petal_width] <= 1"
-    assert messages(text) == ["NNM0201 nothing is called `petal_width`"]
+    assert messages(text) == ["NNM0201 `petal_width` is no column here, because nothing applies `clf` to a table"]
 
 
 def test_columns_name_inputs_of_the_first_layer_only() -> None:
