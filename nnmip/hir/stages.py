@@ -11,18 +11,23 @@ import numpy as np
 from nnmip.data import decimal_grid
 from nnmip.hir.core import (
     Apply,
+    Choose,
     Compare,
     Constant,
     FloatArray,
+    Fold,
     Gather,
     Held,
     Join,
+    Junction,
     Node,
+    Not,
     Plus,
     Program,
     Reference,
     Scale,
     Stage,
+    Xor,
     children,
 )
 from nnmip.ops.registry import WORDS
@@ -101,11 +106,11 @@ def _step(program: Program, node: Node) -> Fraction | None:
                 return Fraction(1) if boolean else None
             steps = tuple(_step(program, operand) for operand in operands)
             return rule(node, steps, program.dataset(data) if data is not None else None)
-        case Compare():
+        case Compare() | Junction() | Fold() | Not() | Xor():
             return Fraction(1)
-        case Gather() | Join() | Plus():
+        case Gather() | Join() | Plus() | Choose():
             total = Fraction(0)
-            for child in children(node):
+            for child in (node.then, node.otherwise) if isinstance(node, Choose) else children(node):
                 step = _step(program, child)
                 if step is None:
                     return None

@@ -136,3 +136,36 @@ def test_a_second_run_replaces_the_first(tmp_path: Path, capsys: pytest.CaptureF
     assert run(["solve", model, "--save", folder, "--resume", folder, "--time-limit", "0"]) == 3
     assert saved_goal(Path(folder), Path(model)) <= found + 1e-9
     capsys.readouterr()
+
+
+def test_ctrl_c_in_the_second_stage(tmp_path: Path) -> None:
+    """The first stage stays proved, the best network of the second is reported and saved, and it keeps the first."""
+    model = hard(tmp_path)
+    text = model.read_text()
+    goal = text[text.index("minimize") :]
+    model.write_text(text.replace(goal, f"maximize sum(net.o.weights) then {goal}"))
+    process = start_nnmip(tmp_path, "solve", "hard.nnm", "--save", "run", "--json-stream")
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            entry = standard_json(line)
+            if entry["phase"].startswith("stage 2 of 2") and (entry["incumbent"] or 1.0) < 1.0:
+                break
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, err) == (130, "")
+    result = standard_json(out.splitlines()[-1])
+    assert (result["termination"], result["solution"], result["proof"]) == ("interrupted", "feasible", "none")
+    assert [stage["proof"] for stage in result["stages"]] == ["solver", "none"]
+    assert [stage["termination"] for stage in result["stages"]] == ["optimal", "interrupted"]
+    assert [stage["objective"] for stage in result["stages"]] == [3.0, result["objective"]]
+    assert (result["stages"][0]["held"], result["stages"][0]["slack"]) == (3.0, 0.0)
+    assert result["replay"]["status"] == "passed"
+    saved = standard_json((tmp_path / "run" / "result.json").read_text())
+    assert saved["stages"] == result["stages"]
+    kept = load(model).program
+    checked = replay(kept, RunFolder(tmp_path / "run").load_assignment(kept), None, None)
+    assert checked.status is ReplayStatus.PASSED and checked.objective == 3.0

@@ -11,12 +11,13 @@ import pytest
 
 from nnmip.hir.core import Program
 from nnmip.hir.stages import goal_step, held_at
+from nnmip.lowering.lower import lower_program
 from nnmip.pipeline import Model, loads
 from nnmip.solution.result import Result, SolutionStatus
 from tests.meaning.corners import HIDDEN, LINEAR, model
 from tests.meaning.generator import Model as Text
 from tests.meaning.generator import seeded_model
-from tests.meaning.harness import load
+from tests.meaning.harness import difference, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum, enumerate_stages
 
 LATER = (
@@ -53,6 +54,18 @@ def test_stages_agree_with_enumeration(seed: int, solver: str, tmp_path: Path) -
     assert all(stage.gap is not None and stage.gap < 1e-5 for stage in result.stages)
 
 
+@pytest.mark.parametrize("seed", range(320, 380))
+def test_the_encodings_of_all_stages_agree_with_enumeration(seed: int, tmp_path: Path) -> None:
+    """Each stage with those before held at their true optima, solved in this process."""
+    program = load(in_stages(seeded_model(seed), LATER[seed % len(LATER)]), tmp_path)
+    truth = enumerate_stages(program)
+    for number in range(3 if truth is not None else 1):
+        lowered = lower_program(program)
+        assert not difference(lowered, solve_highs(lowered.milp), truth[number] if truth is not None else None)
+        if truth is not None:
+            program = held_at(program, truth[number]) if number < 2 else program
+
+
 @pytest.mark.parametrize("seed", range(400, 406))
 def test_a_conflict_is_infeasible_and_every_part_of_it_is_needed(seed: int, tmp_path: Path) -> None:
     wishes = "\nconstraint w0: l0(net.weights) >= 2\nconstraint w1: norm_1(net.weights) <= 0.5\n"
@@ -77,7 +90,12 @@ WEIGHTS = "{-2, -1, 0, 1, 2}"
         ("minimize zero_one(net, train)", 1 / 3),
         ("minimize 3 * l0(net.weights) + 4.5 * norm_1(net.weights)", 1.5),
         ("maximize sum(net.o.bias) / 4 + 7.3", 0.25),
+        ("minimize l0(net.weights) / 3 + 0.5 * l0(net.biases)", 1 / 6),
+        ("minimize (if net.o.bias[0] >= 0 then 3 * sum(net.weights) else 4.5)", 1.5),
+        ("minimize 2 + 0 * sum(net.weights)", 0),
         ("minimize hinge(net, train)", None),
+        ("minimize l0(net.weights) * 0.333", 0.333),
+        ("minimize l0(net.weights) * 0.33333333", None),
         ("minimize l0(net.weights) * 0.000001", None),
     ],
 )
