@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from nnmip import display
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
 from nnmip.passes.base import Analysed, Level, Pass, check_order
@@ -143,7 +144,18 @@ class Model:
         return Parse.name in self._made or Check.name not in self._made
 
     def __repr__(self) -> str:
-        return f"Model({self.source.path!r})"
+        given = [f"{name}={value}" for name, value in self.parameters.items()]
+        given += [f"{name}=..." for name in self.bound]
+        return f"Model({', '.join([repr(self.source.path), *given])})"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the text, what was found so far, and what is bound; it runs no phase."""
+        parts = [display.caption(repr(self))]
+        parts += [display.block(self.source.text)] if self.has_text else []
+        if Check.name in self._made and self._made[Check.name] is not None:
+            program = self._made[Check.name].program
+            parts += [data._repr_html_() for data in program.datasets]
+        return "".join([*parts, *(diagnostic._repr_html_() for diagnostic in self.found.items)])
 
     def bind(self, **values: Any) -> Model:
         """The same model with other values for some of its parameters and data declarations.

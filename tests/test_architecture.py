@@ -27,10 +27,11 @@ PACKAGE = ROOT / "nnmip"
 MANUAL = ROOT / "grammar" / "reference.md"
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
-BASE = frozenset({"source", "diagnostics", "sizes"})
+BASE = frozenset({"source", "display", "diagnostics", "sizes"})
 MEANING = frozenset({"data", "hir", "ops"})
 ARROWS: Mapping[str, frozenset[str]] = {
     "source": frozenset(),
+    "display": frozenset(),
     "versions": frozenset(),
     "diagnostics": frozenset({"source"}),
     "sizes": frozenset({"source", "diagnostics"}),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nnmip import display
 from nnmip.data.inputs import InputColumn, fit_input
 from nnmip.data.labels import LabelCode, Labels, encode_labels, read_labels
 from nnmip.data.missing import MissingRule, complete_rows
@@ -18,8 +19,10 @@ from nnmip.data.table import BoolArray, FloatArray, IntArray, RawTable, column_p
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
 from nnmip.source import Span
 
+_SHOWN_ROWS = 5
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dataset:
     """A table after filtering, splitting and scaling; n rows, k features, m targets, every array read-only.
 
@@ -63,6 +66,31 @@ class Dataset:
         assert all(len(array) == rows for array in arrays)
         for array in arrays:
             array.setflags(write=False)
+
+    def __repr__(self) -> str:
+        return f"<{self._in_words()}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the first rows, in the units of the file."""
+        labels = [] if self.label_name is None else [self.label_name]
+        head = [self.unit, *self.feature_names, *labels, *self.target_names]
+        rows = []
+        for i in range(min(self.row_count, _SHOWN_ROWS)):
+            code = float(self.labels[i])
+            text = [self.label_text(code) or f"{code:g}"] if labels else []
+            numbers = [f"{x:g}" for x in (*self.raw[i].tolist(), *self.targets[i].tolist())]
+            width = len(self.feature_names)
+            rows.append([int(self.line_numbers[i]), *numbers[:width], *text, *numbers[width:]])
+        more = self.row_count - len(rows)
+        return display.caption(self._in_words()) + display.table(rows, head) + (f"<p>{more} more</p>" if more else "")
+
+    def _in_words(self) -> str:
+        names = display.shortened(", ".join(self.feature_names))
+        truth = "" if self.label_name is None else f", label {self.label_name}"
+        truth += f", target {', '.join(self.target_names)}" if self.target_names else ""
+        test = "" if self.test is None else f", {self.test.row_count} rows for testing"
+        rows = "1 row" if self.row_count == 1 else f"{self.row_count} rows"
+        return f"Dataset {self.name}: {rows} of {names}{truth}{test}"
 
     @property
     def row_count(self) -> int:

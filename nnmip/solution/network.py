@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip import display
 from nnmip.data import Dataset, InputColumn, Scaling
 from nnmip.data.columns import feature_rows
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
@@ -23,7 +24,7 @@ from nnmip.source import Origin, SourceFile, Span
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TrainedNetwork:
     """A network with numbers for weights.
 
@@ -41,6 +42,22 @@ class TrainedNetwork:
     coding: tuple[tuple[str, float], ...]
     targets: tuple[str, ...] = ()
     target_columns: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{self._in_words()}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the weights layer by layer, in scaled units."""
+        biases = self.biases
+        rows = [(n, _numbers(w), _numbers(biases[n]) if n in biases else "-") for n, w in self.weights.items()]
+        return display.caption(self._in_words()) + display.table(rows, ("layer", "weights", "bias"))
+
+    def _in_words(self) -> str:
+        source = display.shortened(", ".join(self.features) or self.network.input_name)
+        chain = " -> ".join([source, *(f"{la.name} ({la.op}, {la.units})" for la in self.network.layers)])
+        weights = list(self.weights.values())
+        nonzero, total = sum(int(np.count_nonzero(w)) for w in weights), sum(w.size for w in weights)
+        return f"TrainedNetwork {self.name}: {chain}; {nonzero} of {total} weights nonzero"
 
     @property
     def name(self) -> str:
@@ -109,6 +126,11 @@ class TrainedNetwork:
     def _role(self, role: str) -> dict[str, FloatArray]:
         found = ((layer.name, layer.decision(role)) for layer in self.network.layers)
         return {name: self.assignment.values[d.path] for name, d in found if d is not None}
+
+
+def _numbers(array: FloatArray) -> str:
+    """The entries of an array to six digits, of a large one in part."""
+    return np.array2string(array + 0.0, precision=6, threshold=200)
 
 
 def trained_network(program: Program, network: Network, assignment: Assignment) -> TrainedNetwork:

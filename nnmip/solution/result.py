@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nnmip import display
 from nnmip.backends.protocol import Termination
 from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
@@ -82,7 +83,7 @@ class StageResult:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
 
@@ -123,6 +124,30 @@ class Result:
     saved: bool = False
     stages: tuple[StageResult, ...] = ()
     conflict: Conflict | None = None
+
+    def __repr__(self) -> str:
+        facts = [f"{name} {value}" for name, value in self._facts()]
+        return f"<Result {self.model}: {', '.join(facts)}>"
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the answer, the terms of its goal, and the networks."""
+        terms = [(t.role, t.label, f"{t.coefficient:g} x {t.value:.6g} = {t.contribution:.6g}") for t in self.terms]
+        members = [] if self.conflict is None else self.conflict.members
+        clash = [(name, f"{span.file.path}:{span.line}", text) for name, span, text in members]
+        conflict = display.table(clash, ("cannot hold together", "place", "text")) if clash else ""
+        parts = [display.caption(f"Result {self.model}"), display.table([*self._facts(), *_noted(self.notes)])]
+        parts += [display.table(terms, ("role", "term", "value"))] if terms else []
+        return "".join([*parts, conflict, *(network._repr_html_() for network in self.networks.values())])
+
+    def _facts(self) -> list[tuple[str, str]]:
+        """The answer in names and values; those without a value are left out."""
+        ended = "" if self.termination is None else self.termination.value
+        replay = "" if self.replay is None else self.replay.status.value
+        numbers = (("objective", self.objective), ("dual bound", self.dual_bound), ("gap", self.gap))
+        found = [("solution", self.solution.value), ("termination", ended)]
+        found += [(name, "" if value is None else f"{value:.6g}") for name, value in numbers]
+        found += [("proof", self.proof.value), ("replay", replay), ("networks", ", ".join(self.networks))]
+        return [(name, value) for name, value in found if value]
 
     @property
     def gap(self) -> float | None:
@@ -178,6 +203,10 @@ class Result:
             "biases": {layer: array.tolist() for layer, array in trained.biases.items()},
             "used_units": {layer: list(units) for layer, units in self.used_units.get(name, {}).items()},
         }
+
+
+def _noted(notes: Sequence[str]) -> list[tuple[str, str]]:
+    return [("note", note) for note in notes]
 
 
 def gap_between(objective: float | None, bound: float | None) -> float | None:
