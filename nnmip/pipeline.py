@@ -24,7 +24,7 @@ from nnmip.sema.outside import HeadersOnly
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.parser import ParseResult, parse
-from nnmip.syntax.read import read_source
+from nnmip.syntax.read import check_text, read_source
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
@@ -378,15 +378,18 @@ class Model:
     ) -> Result:
         """Find a globally optimal network, prove it, and check the answer against the meaning of the source.
 
-        `progress` is called with `Progress` objects in the user's sense while the solver runs. Setting `stop`, or
-        Ctrl-C, ends the run with the best network so far. Raises DiagnosticError for errors in the model or in a
-        folder to resume from, ValueError for an unknown solver or a limit that makes no sense, OSError where `save`
-        cannot be written or holds the run of another model (FileExistsError); if writing fails only later, the result
-        is returned with a note. Saving into the folder of an earlier run of the same model goes on from its network.
+        `progress` is called with `Progress` objects in the user's sense while the solver runs; what it raises ends the
+        run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far. Raises
+        DiagnosticError for errors in the model or in a folder to resume from, ValueError for an unknown solver or a
+        limit that makes no sense, TypeError for an argument of another type, OSError where `save` cannot be written or
+        holds the run of another model (FileExistsError); if writing fails only later, the result is returned with a
+        note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
         from nnmip.report.text import describe_networks
         from nnmip.solution.run import Problem, Run, RunOptions
 
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be a function of one argument, not {progress!r}")
         options = RunOptions(
             solver,
             time_limit,
@@ -480,5 +483,9 @@ def loads(
     *,
     allow_size: int | str | None = None,
 ) -> Model:
-    """The model in a text; data paths start from `directory`. `allow_size` is as for `load`."""
+    """The model in a text; data paths start from `directory`. `allow_size` is as for `load`.
+
+    Raises TypeError for a text that is no `str`.
+    """
+    check_text(text)
     return Model(SourceFile("<text>", text), Path(directory), parameters, allowance=Allowance.of(allow_size))

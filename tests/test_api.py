@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
@@ -272,3 +273,60 @@ def test_results_are_plain_json(folder: Path) -> None:
 
     result = nnmip.loads(LINEAR).solve()
     assert json.loads(json.dumps(result.to_json(), allow_nan=False)) == result.to_json()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"time_limit": "60"}, "time_limit must be a number of seconds or None, not '60'"),
+        ({"time_limit": True}, "time_limit must be a number of seconds or None, not True"),
+        ({"gap": "small"}, "gap must be a number, not 'small'"),
+        ({"threads": 1.5}, "threads must be a whole number, not 1.5"),
+        ({"seed": None}, "seed must be a whole number, not None"),
+        ({"progress": 3}, "progress must be a function of one argument, not 3"),
+    ],
+    ids=str,
+)
+def test_arguments_of_another_type_are_refused_before_anything_runs(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        nnmip.load("xor.nnm").solve(**arguments)  # type: ignore[arg-type]
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    result = nnmip.load("xor.nnm").solve(time_limit=np.float64(60), threads=np.int64(1), seed=np.int32(3))  # type: ignore[arg-type]
+    assert result.solution == "optimal" and result.to_json()["seed"] == 3
+
+
+def test_a_text_is_a_str() -> None:
+    for function in (nnmip.loads, nnmip.parse, nnmip.format_text):
+        with pytest.raises(TypeError, match=r"the text of a model is a str, not bytes; decode it first"):
+            function(b"nnm 0.1")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="the text of a model is a str, not NoneType"):
+            function(None)  # type: ignore[arg-type]
+
+
+def test_unparse_takes_what_parse_gives() -> None:
+    parsed = nnmip.parse("nnm 0.1\nparam a:int=1\n")
+    assert nnmip.unparse(parsed) == nnmip.unparse(parsed.file) == "nnm 0.1\nparam a : int = 1\n"
+    with pytest.raises(TypeError, match="str is not a syntax node that can be written"):
+        nnmip.unparse("nnm 0.1")  # type: ignore[arg-type]
+
+
+def test_a_file_that_cannot_be_written_is_named() -> None:
+    with pytest.raises(FileNotFoundError) as caught:
+        nnmip.load("xor.nnm").write("none/xor.mps")
+    assert "tmp" not in str(caught.value) and str(caught.value.filename).startswith("none/xor")
+
+
+def test_what_a_progress_function_raises_comes_back() -> None:
+    def fails(step: Progress) -> None:
+        raise RuntimeError("no more")
+
+    with pytest.raises(RuntimeError, match="no more"):
+        nnmip.load("xor.nnm").solve(progress=fails)
+
+    def interrupts(step: Progress) -> None:
+        raise KeyboardInterrupt
+
+    result = nnmip.load("xor.nnm").solve(progress=interrupts)
+    assert result.termination == "interrupted" and result.has_answer

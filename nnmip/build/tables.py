@@ -25,7 +25,10 @@ class Table:
         self.data = data
 
     def __repr__(self) -> str:
-        return f"<table {self.data!r}>"
+        return repr(self.data)
+
+    def _repr_html_(self) -> str:
+        return self.data._repr_html_()
 
     @property
     def name(self) -> str:

@@ -21,7 +21,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     target = path.resolve()
     temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
-        with temporary.open("xb") as raw:
+        with _opened(temporary, path) as raw:
             if path.suffix == ".gz":
                 with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast(BinaryIO, packed)
@@ -33,3 +33,11 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _opened(temporary: Path, path: Path) -> BinaryIO:
+    """The temporary file; an error names `path`, the only one that the user knows."""
+    try:
+        return temporary.open("xb")
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, str(path)) from None

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+import numbers
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import NoneType
+from typing import Any
+
+import numpy as np
 
 from nnmip.backends.confirm import Opinion, confirm
 from nnmip.backends.process import Session
@@ -34,13 +39,22 @@ POLISH_SECONDS = 5.0
 MENDED = "the numbers did not pass the replay; their integers were kept and the rest was solved again"
 
 
+_TYPES: tuple[tuple[str, Any, str], ...] = (
+    ("time_limit", (numbers.Real, NoneType), "a number of seconds or None"),
+    ("gap", numbers.Real, "a number"),
+    ("threads", numbers.Integral, "a whole number"),
+    ("seed", numbers.Integral, "a whole number"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
 
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
     allowance: how large that may be.
-    Raises ValueError for an unknown solver, and for a limit, gap, number of threads or seed that makes no sense.
+    Raises TypeError for a number that is none, ValueError for an unknown solver, and for a limit, gap, number of
+    threads or seed that makes no sense.
     """
 
     solver: str = "auto"
@@ -54,6 +68,12 @@ class RunOptions:
     allowance: Allowance = UNASKED
 
     def __post_init__(self) -> None:
+        for name, kinds, wanted in _TYPES:
+            value = getattr(self, name)
+            if isinstance(value, bool | np.bool_) or not isinstance(value, kinds):
+                raise TypeError(f"{name} must be {wanted}, not {value!r}")
+            if isinstance(value, np.generic):
+                object.__setattr__(self, name, value.item())
         if self.time_limit is not None and not 0 <= self.time_limit < math.inf:
             raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
         if not 0 <= self.gap < math.inf:

@@ -13,6 +13,13 @@ _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 
+def check_text(text: object) -> None:
+    """Raise TypeError for anything but a `str`."""
+    if not isinstance(text, str):
+        help = "; decode it first: `text.decode()`" if isinstance(text, bytes) else ""
+        raise TypeError(f"the text of a model is a str, not {type(text).__name__}{help}")
+
+
 def read_source(path: str | Path, allowance: Allowance = UNASKED) -> SourceFile:
     """The text of `path`, which must be UTF-8; a byte order mark at its start is left out.
 
