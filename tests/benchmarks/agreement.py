@@ -2,8 +2,8 @@
 
 Run `python tests/benchmarks/agreement.py [--models N] [--seed S] [--solvers cbc,highs,gurobi]`. Every model is solved
 by every solver with and without the order of interchangeable units; the optimum, or the lack of one, must be that of
-the enumeration of all weights, and the returned network must have it. Prints each disagreement with its seed, and
-their number. Target: 0.
+the enumeration of all weights, and the returned network must have it; a model that is refused counts as a disagreement.
+Prints each disagreement with its seed, and their number. Target: 0.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from nnmip.backends.process import Session
+from nnmip.diagnostics import DiagnosticError
 from nnmip.lowering.lower import lower_program
 from tests.meaning.generator import seeded_model
 from tests.meaning.harness import difference, load, solve_backend
@@ -35,7 +36,11 @@ def check(seed: int, folder: Path, session: Session, solvers: list[str], seen: C
     seen["assignments"] += truth.count
     found = []
     for symmetry in (True, False):
-        lowered = lower_program(program, symmetry=symmetry)
+        try:
+            lowered = lower_program(program, symmetry=symmetry)
+        except DiagnosticError as error:
+            found.append(f"seed {seed}, symmetry={symmetry}: refused: {error}")
+            continue
         for solver in solvers:
             if solver == "gurobi" and max(lowered.milp.num_rows, lowered.milp.num_columns) > GUROBI_LIMIT:
                 seen["too large for gurobi"] += 1
