@@ -5,10 +5,10 @@ statuses; all of these are set and read here by way of the same library handle.
 
 HiGHS 1.15.1 proves false optima of small training models without large coefficients, rarely (about one in four
 thousand random ones) but for several reasons: with presolve on, by two of its rules at least (parallel rows and
-columns, probing), and at tolerances of 1e-9, where rounding errors count as infeasible. Without presolve and at 1e-8 one
-case is known, where cuts at the root go too far for some seeds (`tests/meaning/test_agreement.py`); on training models, whose bounds are tight when they get here, presolve saves no time. What the
-looser tolerance may cost is an answer that is too good by the tolerance times a big-M, which the replay sees; a false
-bound is seen by nobody.
+columns, probing), and at tolerances of 1e-9, where rounding errors count as infeasible. Without presolve and at 1e-8
+one case is known, where cuts at the root go too far for some seeds (it is kept with the tests of the meaning); on
+training models, whose bounds are tight when they get here, presolve saves no time. What the looser tolerance may cost
+is an answer that is too good by the tolerance times a big-M, which the replay sees; a false bound is seen by nobody.
 """
 
 from __future__ import annotations
