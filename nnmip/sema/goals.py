@@ -100,7 +100,7 @@ def check_single_goal(
             "the file has more than one goal",
             extra.span,
             secondary=(Label(goals[0].span, "the first goal"),),
-            help="keep one of them" if any_satisfy else "add them up in one goal",
+            help="keep one of them" if any_satisfy else "add them up, or join them with `then` in order of importance",
             fix=delete(extra.span) if any_satisfy else _added(goals[0], extra),
         )
 
