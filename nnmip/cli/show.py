@@ -19,9 +19,21 @@ from nnmip.cli.common import (
 from nnmip.cli.paths import MODEL
 
 
+def _passes(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The passes that start so, for the shell."""
+    from nnmip.pipeline import PASSES
+
+    return [name for name in (*(step.name for step in PASSES), "list") if name.startswith(incomplete)]
+
+
 @click.command("show")
 @click.argument("file", type=MODEL)
-@click.option("--after", metavar="PASS", help="Print the model after this pass; `--after list` lists the passes.")
+@click.option(
+    "--after",
+    metavar="PASS",
+    shell_complete=_passes,
+    help="Print the model after this pass; `--after list` lists the passes.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @size_option
 @define_option

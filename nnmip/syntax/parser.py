@@ -18,7 +18,6 @@ from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovered import Recovered, declared_name
-from nnmip.syntax.walk import dump_html
 
 _TOKEN_LENGTH = 3
 """Characters of a token with the blanks around it, to say how large a text is that was not read to its end."""
@@ -48,6 +47,8 @@ class ParseResult:
 
     def _repr_html_(self) -> str:
         """For notebooks: what is wrong with the text, and the tree to unfold."""
+        from nnmip.syntax.walk import dump_html
+
         return "".join(diagnostic._repr_html_() for diagnostic in self.diagnostics) + dump_html(self.file)
 
 
