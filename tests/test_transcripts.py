@@ -1,8 +1,7 @@
 """What the commands print, in full: of good models, and of every bad one.
 
-`tests/bad/NAME.txt` is the transcript of `nnmip check NAME.nnm`. A folder with a `transcript.txt`, in `tests/good` or
-`tests/bad`, is a case with files and commands of its own. `pytest tests/test_transcripts.py --update-transcripts`
-writes them anew.
+`tests/bad/NAME.txt` is the transcript of `nnmip check --data NAME.nnm`. A folder of `tests/good` or `tests/bad` with a
+`transcript.txt` is a case of several commands. `pytest tests/test_transcripts.py --update-transcripts` rewrites them.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ WITHOUT_COMMAND = {"NNM0614", "NNM0901"}
 
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_a_bad_model(path: Path, is_update: bool) -> None:
-    compare(path.with_suffix(".txt"), [f"nnmip check {path.name}"], path.parent, is_update)
+    compare(path.with_suffix(".txt"), [f"nnmip check --data {path.name}"], path.parent, is_update)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
@@ -113,7 +112,7 @@ def test_every_message_has_a_place() -> None:
 @pytest.mark.parametrize("path", BAD[::12], ids=lambda path: path.stem)
 def test_sarif_has_what_the_standard_requires(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The required properties and the limits of values in the schema of SARIF 2.1.0."""
-    assert run(["check", "--format", "sarif", str(path)]) == 1
+    assert run(["check", "--data", "--format", "sarif", str(path)]) == 1
     log = json.loads(capsys.readouterr().out)
     assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-2.1.0.json")
     for one in log["runs"]:

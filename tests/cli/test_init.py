@@ -23,7 +23,7 @@ def test_the_project_solves_and_predicts(tmp_path: Path) -> None:
     folder = tmp_path / "my plants"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == starter_files()
 
-    checked = command(folder, "check", "model.nnm")
+    checked = command(folder, "check", "--data", "model.nnm")
     assert (checked.returncode, checked.stdout.splitlines()[0]) == (0, "model.nnm: no errors")
     solved = command(folder, "solve", "model.nnm", "--save", "trained", "--json")
     result = json.loads(solved.stdout)
