@@ -25,7 +25,7 @@ from nnmip.build.draft import Draft
 from nnmip.build.expressions import Tensor
 from nnmip.build.networks import LayerRef, NetworkRef
 from nnmip.build.tables import Table
-from nnmip.build.words import active, atleast, atmost, exactly, fan_in, iff, implies, where
+from nnmip.build.words import active, atleast, atmost, exactly, fan_in, features, iff, implies, where
 
 __all__ = [
     "Draft",
@@ -38,6 +38,7 @@ __all__ = [
     "atmost",
     "exactly",
     "fan_in",
+    "features",
     "grid",
     "iff",
     "implies",

@@ -12,6 +12,7 @@ from nnmip.build.expressions import Tensor, number, truth
 from nnmip.build.networks import LayerRef, NetworkRef, option_value
 from nnmip.build.places import here
 from nnmip.build.tables import Table, read_table
+from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Constraint, Program, Shape, Stage
 from nnmip.ops.base import Kind, Word
@@ -168,7 +169,7 @@ class Draft:
             case Kind.DATA, Table():
                 return value.data
             case Kind.UNITS, LayerRef():
-                return value.units(span)
+                return value.units(span, or_features=word.name == "used")
             case ((Kind.TENSOR | Kind.BOOLEANS), _) if not isinstance(value, NetworkRef | LayerRef | Table):
                 return number(self, value, span) if kind is Kind.TENSOR else truth(self, value, span)
         help = f"its signature is `{word.signature}`"
@@ -189,6 +190,13 @@ class Draft:
     def bind(self, network: str, data: str) -> None:
         """Remember that a network meets a data set."""
         self._bindings[network, data] = None
+
+    def table_of(self, network: str) -> Dataset | None:
+        """The data set that names the inputs of a network: the first that it meets, or the only one there is."""
+        name = next((d for n, d in self._bindings if n == network), None)
+        if name is not None:
+            return self._tables[name.partition(".")[0]].data
+        return next(iter(self._tables.values())).data if len(self._tables) == 1 else None
 
     # ---- the result --------------------------------------------------------------------------------------------
 

@@ -64,9 +64,11 @@ class LayerRef:
         """The bias of the layer, shape (units,)."""
         return self._decision("bias")
 
-    def units(self, span: Span) -> Node:
+    def units(self, span: Span, or_features: bool = False) -> Node:
         """The units as the operand of words such as `used`; DiagnosticError NNM0205 where nothing has weights."""
-        check_has_weights(self.owner.finished(span), self.name, span)
+        network = self.owner.finished(span)
+        if not (or_features and self.name == network.input_name):
+            check_has_weights(network, self.name, span)
         return Units(self.owner.name, self.name, self.index, Origin(span, f"{self.owner.name}.{self.name}"))
 
     def _decision(self, role: str) -> Tensor:

@@ -16,6 +16,7 @@ from nnmip.hir.core import Apply, Constant, Gather, Join, Node, Reference
 from nnmip.ops.registry import WORDS
 from nnmip.sema import logic
 from nnmip.sema.arithmetic import known
+from nnmip.sema.features import count_of_features
 from nnmip.sema.values import fail, origin_of
 from nnmip.sema.words import check_has_weights
 from nnmip.source import Span
@@ -112,6 +113,15 @@ def fan_in(layer: LayerRef) -> Tensor:
     shape = layer.index.shape
     made = Apply("l0", (incoming,), None, None, (), shape, False, origin_of(span), batch=len(shape))
     return Tensor(layer.owner.draft, made)
+
+
+def features(network: NetworkRef) -> Tensor:
+    """How many columns of its table a network uses, a one-hot column counting once; DiagnosticError NNM0205."""
+    span = here("features(...)")
+    if not isinstance(network, NetworkRef):
+        raise fail("NNM0205", "`features` takes a network", span, help="write `features(net)`")
+    data = network.draft.table_of(network.name)
+    return Tensor(network.draft, count_of_features(network.finished(span), data, span))
 
 
 def _draft(arguments: tuple[Any, ...], span: Span, what: str) -> Draft:

@@ -16,6 +16,7 @@ from nnmip.source import Span
 
 ScalingKind = Literal["none", "minmax", "standard"]
 KINDS: tuple[ScalingKind, ...] = ("none", "minmax", "standard")
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 _NUMBERS = ("shift", "width", "low", "high")
 
 
@@ -69,7 +70,10 @@ class Scaling:
         scaled = self.low * (1 - fraction) + self.high * fraction
         # Rounding must not push a value of the fitted range out of [low, high]; values outside stay outside.
         inside = (fraction >= 0) & (fraction <= 1) & np.array([kind == "minmax" for kind in self.kinds])
-        return np.where(inside, np.clip(scaled, self.low, self.high), scaled)
+        scaled = np.where(inside, np.clip(scaled, self.low, self.high), scaled)
+        # What is 0 up to rounding is 0: solvers do not keep a coefficient of 1e-17.
+        dust = inside & (np.abs(scaled) <= _ROUNDING * np.maximum(np.abs(self.low), np.abs(self.high)))
+        return np.where(dust, 0.0, scaled)
 
     def undo(self, scaled: ArrayLike) -> FloatArray:
         """Raw values of scaled ones, shape (..., k), up to rounding."""

@@ -68,15 +68,19 @@ def features_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
         meant = _network_of(elaborator, network)
         help = f"write `features({meant})`; as a set it stands after `in`: `forall f in features({meant}): ...`"
         raise fail("NNM0205", "`features` counts what a network reads", call.span, help=help)
-    data = table_of(elaborator, network, call.span)
+    return count_of_features(network, table_of(elaborator, network, call.span), call.span)
+
+
+def count_of_features(network: Network, data: Dataset | None, span: Span) -> Node:
+    """How many columns of `data` a network uses; without data, how many entries of its input."""
     every = np.arange(network.width(network.input_name))
     fits = data is not None and len(data.feature_names) == len(every)
     groups = [places for _, places in _groups(data)] if data is not None and fits else list(every[:, None])
     alone = [places for places in groups if len(places) == 1]
-    parts: list[Node] = [_used(network, np.concatenate(alone), call.span)] if alone else []
-    parts += [_any_used(network, places, call.span) for places in groups if len(places) > 1]
-    counted = parts[0] if len(parts) == 1 and parts[0].shape else Join(tuple(parts), origin_of(call.span))
-    return Apply("count", (counted,), None, None, (), (), False, origin_of(call.span))
+    parts: list[Node] = [_used(network, np.concatenate(alone), span)] if alone else []
+    parts += [_any_used(network, places, span) for places in groups if len(places) > 1]
+    counted = parts[0] if len(parts) == 1 and parts[0].shape else Join(tuple(parts), origin_of(span))
+    return Apply("count", (counted,), None, None, (), (), False, origin_of(span))
 
 
 def _network_of(elaborator: Elaborator, value: Value | None) -> str:

@@ -26,6 +26,7 @@ from nnmip.build import (
     count,
     exactly,
     fan_in,
+    features,
     grid,
     hinge,
     iff,
@@ -157,6 +158,11 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "fan_in": (lambda t, n: (fan_in(n["h"]) <= 1).all(), "forall j in units(net.h): fan_in(net.h[j]) <= 1"),
     "any": (lambda t, n: (n["h"].weights == 1).any(), "exists j in units(net.h), i in 0..1: net.h.weights[j, i] = 1"),
+    "features": (lambda t, n: used(n.input).any() & (features(n) <= 1), "features(net) = 1"),
+    "one feature": (
+        lambda t, n: implies(used(n.input[t.column("x0")]), used(n["a"][1])),
+        "used(net.x[x0]) -> used(net.a[1])",
+    ),
     "sums": (lambda t, n: sum(n["h"].bias) + n["h"].bias.sum() <= 1, "2 * sum(net.h.bias) <= 1"),
 }
 
@@ -216,13 +222,13 @@ def test_satisfy_classes_targets_and_test_parts() -> None:
         ["petal_length", "petal_width"],
         label="species",
         codes=["setosa", "versicolor", "virginica"],
-        scale=("minmax", 0, 2),
+        scale=("minmax", -1, 1),
         split=0.5,
         seed=3,
     )
     assert (len(flowers), len(flowers.test), flowers.test.name) == (75, 75, "flowers.test")
     assert flowers.features == ("petal_length", "petal_width") and flowers.values("petal_width").max() > 2
-    net = draft.network("net", 2, (0, 2))
+    net = draft.network("net", 2, (-1, 1))
     net.returns(net.dense("o", net.input, units=3, weights=(-4, 4), bias=(-4, 4)))
     draft.constraint("good", hinge(net, flowers, margin=0.1) <= 0.1)
     draft.satisfy()
@@ -275,7 +281,7 @@ WRONG: dict[str, tuple[Callable[[Draft, Table, NetworkRef], Any], str, str]] = {
     "width": (lambda d, t, n: three(d)(t), "NNM0301", "`points` has 2 features, but `wide` reads shape [3]"),
     "unfinished": (lambda d, t, n: d.network("m", 2, (0, 1)).weights, "NNM0204", "`m` does not say what it returns"),
     "no goal": (lambda d, t, n: d.program(), "NNM0207", "the program has no goal"),
-    "units": (lambda d, t, n: used(n.input), "NNM0205", "`x` has no units with weights"),
+    "units": (lambda d, t, n: fan_in(n.input), "NNM0205", "`x` has no units with weights"),
     "counted": (lambda d, t, n: atmost(1.5, used(n["a"])), "NNM0205", "`atmost` starts with a whole number"),
     "columns": (lambda d, t, n: d.table("u", {"a": [1]}, ["b"]), "NNM0502", "`u` has no column `b`"),
     "scale": (lambda d, t, n: d.table("u", {"a": [1]}, ["a"], scale="max"), "NNM0203", "no scaling is called `max`"),

@@ -32,6 +32,13 @@ def column(values: list[float]) -> np.ndarray:
     return np.array(values)[:, None]
 
 
+def test_the_middle_of_a_range_around_0_is_0() -> None:
+    """-1 * 0.5000000000000001 + 0.4999999999999999 is no coefficient that a solver would keep."""
+    scaling = fitted("minmax", column([0.1, 0.2]), ("a",), SPAN, (-1.0, 1.0))
+    assert scaling.apply([[0.1], [0.15], [0.2]]).tolist() == [[-1.0], [0.0], [1.0]]
+    assert no_scaling(1).apply([[1e-17]]).tolist() == [[1e-17]]
+
+
 def test_minmax() -> None:
     scaling = fitted("minmax", RAW, ("a", "b"), SPAN)
     assert scaling.apply(RAW).tolist() == [[0.0, 0.0], [1.0, 0.5], [0.5, 1.0]]
