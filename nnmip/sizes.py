@@ -15,7 +15,7 @@ DEFAULT = 500 * 10**6
 TEXT = 30
 """What a byte of a model counts, in bytes. Each of these is at least the memory that such a thing takes."""
 
-LINE_TEXT = 50
+LINE_TEXT = 100
 """What a byte of a file of names and numbers counts, such as a solution."""
 
 TOKEN = 1_000

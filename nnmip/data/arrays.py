@@ -27,6 +27,7 @@ _ENTRY = b"PK\x01\x02"
 """What an entry in the directory of a ZIP archive starts with."""
 _CHUNK = 2**20
 _LONGEST_HEADER = 2**16
+_MOST_AXES = 32
 _SHOWN_ARRAYS = 12
 
 
@@ -168,7 +169,7 @@ def _header(stream: IO[bytes], called: str, span: Span) -> ArrayHeader:
             raise ValueError(length)
         shape, fortran, dtype = reader(BytesIO(length + stream.read(int.from_bytes(length, "little"))))
         sizes = tuple(int(size) for size in shape)
-        if any(size < 0 for size in sizes):
+        if any(size < 0 for size in sizes) or len(sizes) > _MOST_AXES:
             raise ValueError(sizes)
     except OSError:
         raise

@@ -97,9 +97,14 @@ class Diagnostics:
     """The diagnostics of a run, in the order they were found."""
 
     items: list[Diagnostic] = field(default_factory=list)
+    _places: dict[tuple[str, int, str], list[Diagnostic]] = field(default_factory=dict, repr=False)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if diagnostic not in self.items:
+        """Keep a diagnostic, once: a file may have so many that each is compared only with those of its place."""
+        place = (diagnostic.span.file.path, diagnostic.span.start, diagnostic.code)
+        known = self._places.setdefault(place, [])
+        if diagnostic not in known:
+            known.append(diagnostic)
             self.items.append(diagnostic)
 
     def error(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,6 +29,9 @@ class _Painter:
 
     def __call__(self, style: str, text: str) -> str:
         return f"{_COLORS[style]}{text}{_RESET}" if self.color and text else text
+
+
+_LONG_QUOTATION = re.compile("(`[^`]{120})[^`]{80,}`")
 
 
 def render_text(diagnostics: Iterable[Diagnostic], color: bool = False, width: int = WIDTH) -> str:
@@ -62,6 +66,11 @@ def to_json(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
     ]
 
 
+def _told(text: str) -> str:
+    """A message without what would disturb a terminal, its quotations cut where they are long."""
+    return _LONG_QUOTATION.sub(r"\1...`", clean(text))
+
+
 def _place(span: Span) -> dict[str, Any]:
     return {
         "file": span.file.path,
@@ -77,7 +86,7 @@ def _render(diagnostic: Diagnostic, paint: _Painter, width: int) -> list[str]:
     by_file = _marks_by_file(diagnostic)
     gutter = max(_MIN_GUTTER, *(len(str(mark.line)) for _, marks in by_file for mark in marks))
     headline = paint(severity, f"{severity}[{diagnostic.code}]")
-    rows = [headline + paint("strong", f": {clean(diagnostic.message)}")]
+    rows = [headline + paint("strong", f": {_told(diagnostic.message)}")]
     arrow, place = "-->", diagnostic.span
     for first, marks in by_file:
         if first is not diagnostic.span:
@@ -91,7 +100,7 @@ def _render(diagnostic: Diagnostic, paint: _Painter, width: int) -> list[str]:
         rows.extend(_snippet(place.file, marks, gutter, severity, paint, width))
     for kind, text in (("help", diagnostic.help), ("note", diagnostic.note)):
         if text:
-            rows.append(f"{' ' * gutter} {paint('frame', '=')} {paint('strong', kind)}: {clean(text)}")
+            rows.append(f"{' ' * gutter} {paint('frame', '=')} {paint('strong', kind)}: {_told(text)}")
     return rows
 
 

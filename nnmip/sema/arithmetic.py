@@ -11,6 +11,9 @@ from nnmip.hir.core import Compare, Constant, FloatArray, Node, Plus, Scale, Sha
 from nnmip.sema.values import fail, origin_of, short_text_of
 from nnmip.source import Span
 
+MOST_TERMS = 100_000
+"""Most terms of a sum: names that stand for sums can make it grow without end."""
+
 
 @dataclass(slots=True)
 class Sum:
@@ -32,6 +35,9 @@ class Sum:
                 self.terms = [known(first.value + node.value, span)]
         else:
             self.terms.extend(node.terms if isinstance(node, Plus) else (node,))
+            if len(self.terms) > MOST_TERMS:
+                message = f"this sum has more than {MOST_TERMS} terms"
+                raise fail("NNM0310", message, span, help="add whole tensors up: `sum(net.weights)`")
 
     def node(self, span: Span) -> Node:
         """The sum so far, written at `span`."""

@@ -187,7 +187,9 @@ def _table(source: _Source, declaration: nodes.Data, allowance: Allowance, is_he
         arrays = {"" if array.dtype.names else source.array or _SINGLE: array}
     if not is_header:
         return table_of(arrays, source.path.name, source.span)
-    one_row = table_of({name: array[:1] for name, array in arrays.items()}, source.path.name, source.span)
+    one_row = table_of(
+        {name: array[:1] if array.ndim else array for name, array in arrays.items()}, source.path.name, source.span
+    )
     return replace(one_row.select(np.zeros(one_row.row_count, dtype=bool)), is_read=False)
 
 
