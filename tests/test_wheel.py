@@ -14,7 +14,8 @@ import pytest
 
 from tests.workbench import ROOT
 
-LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "*.egg-info", "tests")
+LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "dist", "*.egg-info", "tests")
+"""`build` stays: a package of nnmip is called so."""
 
 
 def clean_environment() -> dict[str, str]:
