@@ -89,7 +89,7 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(abs(w) for row in network["weights"]["h"] for w in row) == [1, 1, 1, 1]
     assert network["used_units"] == {"a": [0, 1]}
     assert {"rows", "columns", "binaries", "nonzeros", "largest_big_m"} <= set(found["sizes"])
-    assert {"parse", "check", "lower", "solve"} == set(found["times"])
+    assert {"parse", "check", "lower", "solve"} <= set(found["times"])
     assert found["solver"]["name"] == "highs" and found["solver"]["version"]
     assert {"python", "numpy", "mip", "lark"} <= set(found["versions"])
 
