@@ -53,11 +53,14 @@ class Interval:
         return Interval(lo, np.where(is_nonpositive, np.minimum(self.hi, 0.0), self.hi))
 
     def without_tiny(self) -> Interval:
-        """Ends nearer to 0 than `TINY` moved outward, to 0 or to `TINY`: solvers drop tiny coefficients."""
-        lo, hi = self.lo, self.hi
+        """Ends nearer to 0 than `TINY` moved outward, to 0 or to `TINY`: solvers drop tiny coefficients.
+
+        Known numbers stay what they are.
+        """
+        lo, hi, is_known = self.lo, self.hi, self.lo == self.hi
         lo = np.where((lo > 0) & (lo < TINY), 0.0, np.where((lo < 0) & (lo > -TINY), -TINY, lo))
         hi = np.where((hi < 0) & (hi > -TINY), 0.0, np.where((hi > 0) & (hi < TINY), TINY, hi))
-        return Interval(lo, hi)
+        return Interval(np.where(is_known, self.lo, lo), np.where(is_known, self.hi, hi))
 
     def __add__(self, other: Interval) -> Interval:
         total = Interval(self.lo + other.lo, self.hi + other.hi).widened(np.zeros(()))
@@ -105,3 +108,36 @@ def _corner_products(inputs: Interval, weights: Interval) -> tuple[FloatArray, F
         smallest = float(np.finfo(np.float64).tiny)
         return np.minimum.reduce(corners) - smallest, np.maximum.reduce(corners) + smallest
     return np.minimum.reduce(corners), np.maximum.reduce(corners)
+
+
+def weighted_sums(inputs: Interval, weights: Interval, source: IntArray) -> Interval:
+    """Bounds of the sum over k of `weights[u, k] inputs[n, source[o, k]]` for every output o of unit u, shape [n, o].
+
+    The outputs of a unit follow one another; where `source` is -1 there is no term. inputs [n, i], weights [units, k].
+    """
+    units, width = weights.shape
+    per_unit = len(source) // units
+    there = source >= 0
+    parts = []
+    for unit in range(units):
+        at = slice(unit * per_unit, (unit + 1) * per_unit)
+        lo, hi = (np.where(there[at], end[:, source[at]], 0.0).reshape(-1, width) for end in (inputs.lo, inputs.hi))
+        own = Interval(weights.lo[unit][None], weights.hi[unit][None])
+        parts.append(matmul(Interval(lo, hi), own).reshape((len(inputs.lo), per_unit)))
+    return Interval(np.concatenate([p.lo for p in parts], axis=1), np.concatenate([p.hi for p in parts], axis=1))
+
+
+def summed(terms: Interval, count: int) -> Interval:
+    """Bounds of the sums over the last axis, of at most `count` terms each that are not 0."""
+    total = Interval(np.asarray(terms.lo.sum(axis=-1)), np.asarray(terms.hi.sum(axis=-1)))
+    slack = np.asarray(1.01 * (count + 1) * UNIT_ROUNDOFF * terms.magnitude.sum(axis=-1))
+    signs = np.asarray((terms.lo >= 0).all(axis=-1)), np.asarray((terms.hi <= 0).all(axis=-1))
+    return total.widened(slack).signed(*signs)
+
+
+def times(operand: Interval, factor: FloatArray | float) -> Interval:
+    """Bounds of `factor * operand`, also for a factor that is itself rounded."""
+    ends = np.stack([operand.lo * factor, operand.hi * factor])
+    product = Interval(ends.min(axis=0), ends.max(axis=0))
+    slack = 3 * UNIT_ROUNDOFF * product.magnitude
+    return product.widened(slack).signed(product.lo >= 0, product.hi <= 0)

@@ -9,6 +9,7 @@ import numpy as np
 
 from nnmip.bounds.interval import FloatArray, Interval
 from nnmip.hir.core import Decision, Network
+from nnmip.hir.wiring import wiring_of
 from nnmip.ops.registry import LAYERS
 
 
@@ -22,13 +23,12 @@ class Bounds:
 
 def removable(network: Network) -> frozenset[str]:
     """Paths of the decisions that have entries which removal of a unit sets to 0."""
-    paths: set[str] = set()
+    wiring = wiring_of(network)
+    units = np.zeros(wiring.count, dtype=bool)
     for layer in network.layers:
-        if layer.prune is None:
-            continue
-        paths.update(d.path for d in network.producer(layer.name).decisions)
-        paths.update(d.path for c in network.consumers(layer.name) for d in c.decisions if d.role == "weights")
-    return frozenset(paths)
+        if layer.prune is not None:
+            units[wiring.units(layer.name)] = True
+    return frozenset(d.path for d in network.decisions if wiring.removed(d, units).any())
 
 
 def decision_interval(decision: Decision, is_removable: bool) -> Interval:
@@ -38,17 +38,18 @@ def decision_interval(decision: Decision, is_removable: bool) -> Interval:
 
 
 def propagate_intervals(network: Network, rows: FloatArray) -> Bounds:
-    """Interval bound propagation over all weights in their domains, for data `rows` [n, *input].
+    """Interval bound propagation over all weights in their domains, for data `rows`, [n, features] or
+    [n, *input].
 
     Sound for every choice of weights and removed units; outward rounded (formulation: interval arithmetic with
     corner products, Moore 1966).
     """
     loose = removable(network)
-    outputs = {network.input_name: Interval.point(rows)}
+    outputs = {network.input_name: Interval.point(rows.reshape(len(rows), *network.input_shape))}
     for layer in network.layers:
         boxes = {d.role: decision_interval(d, d.path in loose) for d in layer.decisions}
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))
         if layer.prune is not None:
             interval = interval.join(Interval.point(np.zeros(interval.shape)))
-        outputs[layer.name] = interval.without_tiny() if layer.decisions else interval
+        outputs[layer.name] = interval.without_tiny()
     return Bounds(outputs, "interval propagation")

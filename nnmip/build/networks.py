@@ -15,13 +15,14 @@ from nnmip.hir.core import Gather, IntArray, Join, Layer, LayerOutput, Network, 
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp, Option
 from nnmip.ops.registry import LAYERS
-from nnmip.sema.layers import Settings, make_layer
+from nnmip.sema.layers import Settings, make_layer, pruned_weights
 from nnmip.sema.layers import Tensor as LayerTensor
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.scope import NetworkPlaces
+from nnmip.sema.units import owners_of
 from nnmip.sema.values import fail, listed, origin_of
-from nnmip.sema.words import check_has_weights, checked_number, unknown_option
+from nnmip.sema.words import checked_number, checked_sizes, unknown_option
 from nnmip.source import Origin, Span
 from nnmip.syntax.suggest import closest
 
@@ -67,9 +68,19 @@ class LayerRef:
     def units(self, span: Span, or_features: bool = False) -> Node:
         """The units as the operand of words such as `used`; DiagnosticError NNM0205 where nothing has weights."""
         network = self.owner.finished(span)
-        if not (or_features and self.name == network.input_name):
-            check_has_weights(network, self.name, span)
-        return Units(self.owner.name, self.name, self.index, Origin(span, f"{self.owner.name}.{self.name}"))
+        if or_features and self.name == network.input_name:
+            return Units(self.owner.name, self.name, self.index, Origin(span, f"{self.owner.name}.{self.name}"))
+        index = self.unit_index
+        owners_of(network, self.name, index, span)
+        return Units(self.owner.name, self.name, index, Origin(span, f"{self.owner.name}.{self.name}"))
+
+    @property
+    def unit_index(self) -> IntArray:
+        """The units, as positions along the first axis; of an image the filters that are picked whole."""
+        if len(self.shape) < 2:
+            return self.index
+        filters = self.index // int(np.prod(self.shape[1:], dtype=np.int64))
+        return np.asarray(filters[..., 0, 0]) if self.index.ndim > 1 else np.unique(filters)
 
     def _decision(self, role: str) -> Tensor:
         span = here(f"{self.owner.name}.{self.name}.{role}")
@@ -97,7 +108,7 @@ class NetworkRef:
         self.layers: list[Layer] = []
         self.network: Network | None = None
         self.returned = span
-        self._tensors = {input_name: LayerTensor(shape, span)}
+        self._tensors = {input_name: LayerTensor(input_name, shape, span)}
 
     def __repr__(self) -> str:
         chain = " -> ".join([f"{self.input_name}{list(self.shape)}", *(f"{la.name} ({la.op})" for la in self.layers)])
@@ -129,15 +140,15 @@ class NetworkRef:
             help = f"; did you mean `{near}`?" if near else f"; the layers are {', '.join(LAYERS)}"
             raise AttributeError(f"a network has no `{op}`{help}")
 
-        def add(name: str, source: LayerRef, **settings: Any) -> LayerRef:
-            return self.layer(op, name, source, **settings)
+        def add(name: str, *sources: LayerRef, **settings: Any) -> LayerRef:
+            return self.layer(op, name, *sources, **settings)
 
         add.__name__ = op
         add.__doc__ = f"{LAYERS[op].summary}: `{LAYERS[op].signature}` with a name in front."
         return add
 
-    def layer(self, op: str, name: str, source: LayerRef, **settings: Any) -> LayerRef:
-        """Add a layer of kind `op` that reads `source`; options and domains by name, `prune="units"` to remove units.
+    def layer(self, op: str, name: str, *sources: LayerRef, **settings: Any) -> LayerRef:
+        """Add a layer of kind `op` that reads `sources`; options and domains by name, `prune="units"` to remove units.
 
         Raises DiagnosticError: NNM0202 for a name that is taken, NNM0203 to NNM0205, NNM0301, NNM0303, NNM0312 and
         NNM0401 as for a layer in a file.
@@ -149,12 +160,17 @@ class NetworkRef:
         if not name.isidentifier() or name in self._tensors or name in TAKEN or name in LAYERS:
             help = "choose another name, of letters, digits and `_`"
             raise fail("NNM0202", f"a layer of `{self.name}` cannot be called `{name}`", span, help=help)
-        if not isinstance(source, LayerRef) or source.owner is not self or source.index.shape != source.shape:
-            help = f"give a whole layer: `{self.name}.input`, or what an earlier layer returned"
-            raise fail("NNM0205", f"a layer of `{self.name}` reads another layer of it", span, help=help)
+        for source in sources:
+            if not isinstance(source, LayerRef) or source.owner is not self or source.index.shape != source.shape:
+                help = f"give a whole layer: `{self.name}.input`, or what an earlier layer returned"
+                raise fail("NNM0205", f"a layer of `{self.name}` reads another layer of it", span, help=help)
+        arity = LAYERS[op].arity
+        if len(sources) != arity and (arity is not None or not sources):
+            message = f"`{op}` reads {arity or 'some'} tensor{'' if arity == 1 else 's'}, not {len(sources)}"
+            raise fail("NNM0204", message, span, help=f"its signature is `{LAYERS[op].signature}`")
         path = f"{self.name}.{name}"
         read = _settings(LAYERS[op], settings, span)
-        inputs = {source.name: self._tensors[source.name]}
+        inputs = tuple(self._tensors[source.name] for source in sources)
         layer, self._tensors[name] = make_layer(LAYERS[op], path, span, read, name, inputs, span, self.draft.allowance)
         self.layers.append(layer)
         return LayerRef(self, name, layer.shape)
@@ -236,20 +252,21 @@ def _settings(op: LayerOp, given: dict[str, Any], span: Span) -> Settings:
     """The keyword arguments of a layer; DiagnosticError NNM0204, NNM0205, NNM0303 or NNM0401."""
     options: dict[str, Option] = {option.name: option for option in op.options}
     roles = [option.name for option in op.domains]
-    known = [*options, *roles, *(["prune"] if op.prune else [])]
+    pruned = op.prune or (("weights",) if roles else ())
+    known = [*options, *roles, *(["prune"] if pruned else [])]
     for name in given:
         if name not in known:
             raise unknown_option(op.name, name, known, span)
     prune = given.get("prune")
-    if prune is not None and prune not in op.prune:
-        raise fail("NNM0204", f"`{op.name}` prunes {op.prune[0]}, not {prune!r}", span, help=f'prune="{op.prune[0]}"')
+    if prune is not None and prune not in pruned:
+        raise fail("NNM0204", f"`{op.name}` prunes {pruned[0]}, not {prune!r}", span, help=f'prune="{pruned[0]}"')
     chosen = {name: option_value(op.name, option, given.get(name), span) for name, option in options.items()}
     for option in op.domains:
         if option.required and given.get(option.name) is None:
             help = f"every decision is bounded where it is born: `{option.name}=(-1, 1)`"
             raise fail("NNM0401", f"the {option.name} of this layer have no domain", span, help=help)
     domains = {role: (domain_of(given[role], f"`{role}`"), span) for role in roles if given.get(role) is not None}
-    return Settings(prune, chosen, domains)
+    return pruned_weights(Settings(prune, chosen, domains))
 
 
 def option_value(owner: str, option: Option, value: Any, span: Span) -> Any:
@@ -262,6 +279,13 @@ def option_value(owner: str, option: Option, value: Any, span: Span) -> Any:
         if value not in option.choices:
             raise fail("NNM0205", f"`{option.name}` is one of {listed(option.choices)}, not {value!r}", span)
         return value
+    if option.kind in ("pair", "sizes"):
+        numbers = list(value) if isinstance(value, tuple | list) else [value]
+        return checked_sizes(option, [_number(option, number, span) for number in numbers], span)
+    return _number(option, value, span)
+
+
+def _number(option: Option, value: Any, span: Span) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise fail("NNM0205", f"`{option.name}` is a number, not {value!r}", span)
     return checked_number(option, float(value), span)

@@ -12,13 +12,13 @@ from nnmip.build.expressions import Tensor, chosen, connected, truth
 from nnmip.build.networks import LayerRef, NetworkRef
 from nnmip.build.places import here
 from nnmip.build.tables import Table
-from nnmip.hir.core import Apply, Constant, Gather, Join, Node, Reference
+from nnmip.hir.core import Apply, Constant, Join, Node
 from nnmip.ops.registry import WORDS
 from nnmip.sema import logic
 from nnmip.sema.arithmetic import known
 from nnmip.sema.features import count_of_features
+from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import fail, origin_of
-from nnmip.sema.words import check_has_weights
 from nnmip.source import Span
 
 
@@ -83,7 +83,7 @@ def _counted(op: str, name: str, k: int, counted: tuple[Any, ...]) -> Tensor:
 
 
 def active(layer: LayerRef, table: Table) -> Tensor:
-    """Whether the pre-activation of every unit is above 0 in every row, shape (rows, *units).
+    """Whether the pre-activation of every entry is above 0 in every row, shape (rows, *shape of the layer).
 
     Raises DiagnosticError NNM0205 for anything but a layer and a table.
     """
@@ -91,9 +91,8 @@ def active(layer: LayerRef, table: Table) -> Tensor:
     if not (isinstance(layer, LayerRef) and isinstance(table, Table)):
         raise fail("NNM0205", "`active` takes a layer and a table", span, help='write `active(net["a"], table)`')
     network = layer.owner.finished(span)
-    read = network.layer(layer.name)
-    name = read.name if read.decisions else read.inputs[0]
-    z = layer.owner.output(name, layer.shape, layer.index, table, span)
+    source = pre_activation(network, layer.name, span)
+    z = layer.owner.output(network.input_name if source is None else source.name, layer.shape, layer.index, table, span)
     zero = Constant(np.asarray(0.0), origin_of(span))
     return Tensor(z.draft, logic.negation(logic.comparison(z.draft, "<=", z.node, zero, span), span))
 
@@ -103,14 +102,9 @@ def fan_in(layer: LayerRef) -> Tensor:
     span = here("fan_in(...)")
     if not isinstance(layer, LayerRef):
         raise fail("NNM0205", "`fan_in` takes a layer", span, help='write `fan_in(net["a"])`')
-    check_has_weights(layer.owner.finished(span), layer.name, span)
-    producer = layer.owner.finished(span).producer(layer.name)
-    weights = producer.decision("weights")
-    assert weights is not None
-    width = weights.size // producer.units
-    places = layer.index[..., None] * width + np.arange(width)
-    incoming: Node = Gather(Reference(weights, origin_of(span)), places, origin_of(span))
-    shape = layer.index.shape
+    index = layer.unit_index
+    incoming: Node = incoming_weights(layer.owner.finished(span), layer.name, index, span)
+    shape = index.shape
     made = Apply("l0", (incoming,), None, None, (), shape, False, origin_of(span), batch=len(shape))
     return Tensor(layer.owner.draft, made)
 

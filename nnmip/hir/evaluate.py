@@ -34,8 +34,8 @@ from nnmip.hir.core import (
     Stage,
     Units,
     Xor,
-    children,
 )
+from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS, WORDS
 
 ROUNDING = 1e-9
@@ -53,14 +53,22 @@ def predicted_codes(scores: FloatArray) -> FloatArray:
     return np.asarray(is_largest.argmax(axis=1), dtype=np.float64)
 
 
-def forward(network: Network, assignment: Assignment, inputs: FloatArray) -> dict[str, FloatArray]:
-    """The output of every layer for `inputs` of shape [n, *input], by layer name, each [n, *shape]."""
+def forward(
+    network: Network, assignment: Assignment, inputs: FloatArray, tolerance: float = ROUNDING
+) -> dict[str, FloatArray]:
+    """The output of every layer for `inputs` of shape [n, *input], by layer name, each [n, *shape].
+
+    `tolerance` is how far a value may be below 0 and still count as 0 for `step` and `sign`.
+    """
     outputs = {network.input_name: inputs}
     for layer in network.layers:
         decisions = {d.role: assignment.values[d.path] for d in layer.decisions}
-        value = LAYERS[layer.op].forward(tuple(outputs[name] for name in layer.inputs), decisions, dict(layer.options))
+        options = {**dict(layer.options), "tolerance": tolerance}
+        value = LAYERS[layer.op].forward(tuple(outputs[name] for name in layer.inputs), decisions, options)
         kept = assignment.kept.get(layer.path)
-        outputs[layer.name] = value if kept is None else np.where(kept, value, 0.0)
+        if kept is not None:
+            value = np.where(kept.reshape(-1, *(1,) * (value.ndim - 2)), value, 0.0)
+        outputs[layer.name] = value
     return outputs
 
 
@@ -76,20 +84,21 @@ def returned(network: Network, outputs: dict[str, FloatArray]) -> FloatArray:
     return last.reshape(len(last), width)[:, network.result_index]
 
 
+def gone(wiring: Wiring, assignment: Assignment) -> BoolArray:
+    """Which units of a network are removed, shape [units]."""
+    mask = np.zeros(wiring.count, dtype=bool)
+    for layer in wiring.network.layers:
+        kept = assignment.kept.get(layer.path)
+        if kept is not None:
+            mask[wiring.units(layer.name)[~kept]] = True
+    return mask
+
+
 def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:
     """For each decision of a network, which entries belong to removed units (incoming, bias or outgoing)."""
-    masks = {d.path: np.zeros(d.shape, dtype=bool) for d in network.decisions}
-    for layer in network.layers:
-        kept = assignment.kept.get(layer.path)
-        if kept is None:
-            continue
-        for decision in network.producer(layer.name).decisions:
-            masks[decision.path][~kept] = True
-        for consumer in network.consumers(layer.name):
-            weights = consumer.decision("weights")
-            assert weights is not None
-            masks[weights.path][:, ~kept] = True
-    return masks
+    wiring = wiring_of(network)
+    units = gone(wiring, assignment)
+    return {d.path: wiring.removed(d, units) for d in network.decisions}
 
 
 def without_removed(program: Program, assignment: Assignment) -> Assignment:
@@ -109,9 +118,15 @@ class Evaluator:
     assignment: Assignment
     tolerance: float = ROUNDING
     _outputs: dict[tuple[str, str], dict[str, FloatArray]] = field(default_factory=dict)
+    _wirings: dict[str, Wiring] = field(default_factory=dict)
 
     def network(self, name: str) -> Network:
         return self.program.network(name)
+
+    def wiring(self, network: str) -> Wiring:
+        if network not in self._wirings:
+            self._wirings[network] = wiring_of(self.network(network))
+        return self._wirings[network]
 
     def dataset(self, name: str) -> Dataset:
         return self.program.dataset(name)
@@ -123,7 +138,10 @@ class Evaluator:
         """The output of every layer for every row of a data set, by layer name, each (n, *shape)."""
         key = (network, data)
         if key not in self._outputs:
-            self._outputs[key] = forward(self.network(network), self.assignment, self.dataset(data).features)
+            model = self.network(network)
+            rows = self.dataset(data).features
+            rows = rows.reshape(len(rows), *model.input_shape)
+            self._outputs[key] = forward(model, self.assignment, rows, self.tolerance)
         return self._outputs[key]
 
     def scores(self, network: str, data: str) -> FloatArray:
@@ -241,11 +259,3 @@ def evaluate(program: Program, assignment: Assignment, tolerance: float = ROUNDI
             for stage, value, held in zip(program.stages, objectives, program.held, strict=False)
         ),
     )
-
-
-def walk(node: Node) -> list[Node]:
-    """The node and everything below it."""
-    found = [node]
-    for child in children(node):
-        found.extend(walk(child))
-    return found

@@ -6,10 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Flag
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Compare, Layer, Network, Node, Program
+from nnmip.hir.grids import LEAST, STATED
+from nnmip.hir.walk import watched_layers
+from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
@@ -43,13 +47,15 @@ class Signal:
 
     affine_in: the data rows [rows, features] where, for every choice of the weights, each unit is an affine function
     of them (a first layer); None elsewhere. phase: where the layer is a positive part with binaries, a 0/1 tensor that
-    is 1 wherever what the layer reads is above 0, and which entries it is for.
+    is 1 wherever what the layer reads is above 0, and which entries it is for. step: a number of which every value is a
+    multiple, None where there is none.
     """
 
     value: Affine
     bounds: Interval
     affine_in: FloatArray | None = None
     phase: tuple[Affine, BoolArray] | None = None
+    step: Fraction | None = None
 
     @property
     def is_data(self) -> bool:
@@ -73,7 +79,8 @@ class Lowering:
 
     kept: for each layer with `prune`, the affine 0/1 tensor of its units. encodings: decisions by path.
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
-    to keep it alive. inexact: comparisons whose failing costs more than it would have to.
+    to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path, the layers
+    that allow no value in a stated gap below 0, and the gap.
     """
 
     known: Analysed
@@ -83,7 +90,10 @@ class Lowering:
     passed: dict[tuple[str, str], Passed] = field(default_factory=dict)
     lowered: dict[tuple[int, Polarity], tuple[Node, Affine]] = field(default_factory=dict)
     inexact: list[Compare] = field(default_factory=list)
+    gaps: dict[str, tuple[Layer, float]] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
+    _wirings: dict[str, Wiring] = field(default_factory=dict)
+    _watched: set[tuple[str, str]] | None = None
 
     @property
     def program(self) -> Program:
@@ -94,6 +104,35 @@ class Lowering:
         self._labels[word] += 1
         number = self._labels[word]
         return word if number == 1 else f"{word}.{number}"
+
+    def wiring(self, network: str) -> Wiring:
+        """The wiring of a network, made once."""
+        if network not in self._wirings:
+            self._wirings[network] = wiring_of(self.program.network(network))
+        return self._wirings[network]
+
+    def is_fused(self, network: Network, layer: Layer) -> bool:
+        """Whether a max pool is encoded together with the ReLU that it reads: when nothing else reads that."""
+        if layer.op != "maxpool2d" or layer.inputs[0] == network.input_name:
+            return False
+        source = network.layer(layer.inputs[0])
+        if source.op != "relu" or len(network.readers(source.name)) > 1 or network.result_layer == source.name:
+            return False
+        if self._watched is None:
+            self._watched = watched_layers(self.program)
+        return (network.name, source.name) not in self._watched
+
+    def gap_below_zero(self, layer: Layer, step: Fraction | None) -> float:
+        """How far below 0 a value must be for `step` or `sign` to count as negative.
+
+        The exact step of the values where there is one, so that nothing is lost; else what the layer states, or 1e-4.
+        """
+        stated = layer.option("strictness")
+        if step is not None and step >= LEAST and (stated is None or step >= stated):
+            return float(step)
+        gap = STATED if stated is None else float(stated)
+        self.gaps[layer.path] = layer, gap
+        return gap
 
     def note_strictness(self, node: Compare) -> None:
         """Remember a comparison that rows keep from holding by a stated distance, not an exact one."""

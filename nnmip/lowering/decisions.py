@@ -10,10 +10,11 @@ import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
-from nnmip.hir.core import Decision, Network
+from nnmip.hir.core import Decision
 from nnmip.hir.domain import Domain
+from nnmip.hir.wiring import Wiring
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.piecewise import positive_part
+from nnmip.lowering.piecewise import positive_part, scattered
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray
@@ -381,43 +382,60 @@ def _no_squares(d: Decision, reason: Origin) -> DiagnosticError:
     return DiagnosticError([Diagnostic("NNM0313", message, reason.span, secondary=secondary, help=help)])
 
 
-def gate_of(low: Lowering, network: Network, decision: Decision) -> Affine | None:
+def gate_of(low: Lowering, wiring: Wiring, decision: Decision) -> Affine | None:
     """The gate of every entry of a decision: 0 where the unit it enters or the unit it leaves is removed.
 
     Where both ends can be removed the gate is their conjunction, y <= p, y <= q, y >= p + q - 1 (exact, and y may be
     continuous because p and q are binary).
     """
-    layer = next(layer for layer in network.layers if decision in layer.decisions)
-    entered = [low.kept[a.path] for a in network.layers if a.prune and network.producer(a.name) is layer]
-    if decision.role == "bias":
-        return entered[0] if entered else None
-    source = _pruned_source(network, layer.inputs[0])
-    target_unit, source_unit = np.indices(decision.shape)
-    rows_gate = entered[0].gather(target_unit) if entered else None
-    columns_gate = low.kept[source].gather(source_unit) if source is not None else None
-    if rows_gate is None or columns_gate is None:
-        return rows_gate if rows_gate is not None else columns_gate
+    gates = _gates(low, wiring)
+    target, source = _target_gate(gates, wiring, decision), _source_gate(gates, wiring, decision)
+    if target is None or source is None:
+        return target if source is None else source
     both = low.builder.columns(
         f"{decision.path}.kept",
         decision.shape,
         0.0,
         1.0,
         decision.origin,
-        lambda x, choice: rows_gate.value(x) * columns_gate.value(x),
+        lambda x, choice: target.value(x) * source.value(x),
     )
-    low.builder.rows(f"{decision.path}.kept.target", both - rows_gate, decision.origin, ub=0.0)
-    low.builder.rows(f"{decision.path}.kept.source", both - columns_gate, decision.origin, ub=0.0)
-    low.builder.rows(f"{decision.path}.kept.both", both - rows_gate - columns_gate, decision.origin, lb=-1.0)
+    low.builder.rows(f"{decision.path}.kept.target", both - target, decision.origin, ub=0.0)
+    low.builder.rows(f"{decision.path}.kept.source", both - source, decision.origin, ub=0.0)
+    low.builder.rows(f"{decision.path}.kept.both", both - target - source, decision.origin, lb=-1.0)
     return both
 
 
-def _pruned_source(network: Network, name: str) -> str | None:
-    """The path of the nearest layer with `prune` whose units are the entries of layer `name`, if any."""
-    while name != network.input_name:
-        layer = network.layer(name)
-        if layer.prune is not None:
-            return layer.path
-        if layer.decisions:
-            return None
-        name = layer.inputs[0]
-    return None
+Gates = tuple[Affine, BoolArray]
+"""For every unit its keep binary, 1 where it has none, and a 1 behind them; and which of these are binaries."""
+
+
+def _target_gate(gates: Gates, wiring: Wiring, decision: Decision) -> Affine | None:
+    """The gate of the unit that every entry of a decision leads into; None where none can be removed."""
+    keep, can_go = gates
+    layer = next(layer for layer in wiring.network.layers if decision in layer.decisions)
+    rows = wiring.rows(layer).reshape(-1, *(1,) * (len(decision.shape) - 1))
+    if not can_go[rows].any():
+        return None
+    return keep.gather(np.ascontiguousarray(np.broadcast_to(rows, decision.shape)))
+
+
+def _source_gate(gates: Gates, wiring: Wiring, decision: Decision) -> Affine | None:
+    """The gate of the unit that every entry of a decision reads; None where none can be removed."""
+    keep, can_go = gates
+    if decision.path not in wiring.reads:
+        return None
+    reads = wiring.reads[decision.path].reshape(decision.shape)
+    source = np.where(reads >= 0, reads, wiring.count)
+    return keep.gather(source) if can_go[source].any() else None
+
+
+def _gates(low: Lowering, wiring: Wiring) -> Gates:
+    parts = [
+        (wiring.units(layer.name), low.kept[layer.path]) for layer in wiring.network.layers if layer.prune is not None
+    ]
+    can_go = np.zeros(wiring.count + 1, dtype=bool)
+    for units, _ in parts:
+        can_go[units] = True
+    rest = np.flatnonzero(~can_go)
+    return scattered([*parts, (rest, Affine.constant(np.ones(len(rest))))], (wiring.count + 1,)), can_go

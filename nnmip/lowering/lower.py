@@ -57,6 +57,8 @@ class Lowered:
             f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
             for node in self._low.inexact
         ]
+        for layer, gap in self._low.gaps.values():
+            texts.append(f"{layer.path}: counts as negative from -{gap:g} on; no value lies between that and 0")
         return tuple(dict.fromkeys(texts))
 
     def lift(self, x: FloatArray) -> Assignment:

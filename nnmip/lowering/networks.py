@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.table import Bounds
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Layer, Network
+from nnmip.hir.grids import layer_grids
 from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.decisions import encode_decision, gate_of
 from nnmip.lowering.layers import LAYER_LOWERINGS
 from nnmip.milp.affine import Affine
+from nnmip.ops.base import NONE
 
 LARGEST_VALUE = 1e12
 """No solver can tell a unit whose values reach further from an unbounded one."""
@@ -19,15 +23,16 @@ LARGEST_VALUE = 1e12
 
 def encode_network(low: Lowering, network: Network) -> None:
     """Make the keep binaries of every prunable layer and the columns of every decision."""
+    wiring = low.wiring(network.name)
     for layer in network.layers:
         if layer.prune is not None:
             with low.builder.owned_by(layer.path):
                 low.kept[layer.path] = _keep_binaries(low, layer)
     for layer in network.layers:
-        reads_data = all(name == network.input_name for name in layer.inputs)
+        reads_data = all((wiring.owner[name] == NONE).all() for name in layer.inputs)
         with low.builder.owned_by(layer.path):
             for decision in layer.decisions:
-                gate = gate_of(low, network, decision)
+                gate = gate_of(low, wiring, decision)
                 multiplies = decision.role == "weights" and not reads_data
                 low.encodings[decision.path] = encode_decision(low, decision, gate, multiplies)
 
@@ -48,16 +53,21 @@ def apply_network(low: Lowering, network_name: str, data_name: str) -> Passed:
 
 def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     found = low.known.over(network.name, data_name)
-    rows, bounds = found.rows, found.bounds
+    rows, bounds = found.rows.reshape(-1, *network.input_shape), found.bounds
     _check_magnitudes(network, bounds)
+    steps = layer_grids(network, low.program.dataset(data_name))
     several = len({data for name, data in low.program.bindings if name == network.name}) > 1
-    signals = {network.input_name: Signal(Affine.constant(rows), Interval.point(rows))}
+    source = Signal(Affine.constant(rows), Interval.point(rows), step=steps[network.input_name])
+    signals = {network.input_name: source}
     for layer in network.layers:
         path = f"{layer.path}.{data_name}" if several else layer.path
         inputs = tuple(signals[name] for name in layer.inputs)
+        if any(low.is_fused(network, reader) for reader in network.readers(layer.name)):
+            signals[layer.name] = inputs[0]
+            continue
         lower, interval = LAYER_LOWERINGS[layer.op], bounds.outputs[layer.name]
         with low.builder.owned_by(layer.path):
-            signals[layer.name] = lower(low, network, layer, inputs, interval, path)
+            signals[layer.name] = replace(lower(low, network, layer, inputs, interval, path), step=steps[layer.name])
     last = signals[network.result_layer]
     n, width = len(rows), int(np.prod(last.value.shape[1:], dtype=np.int64))
     picked = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,13 +32,33 @@ def scattered(parts: list[tuple[IntArray, Affine]], shape: tuple[int, ...]) -> A
 def defined(low: Lowering, path: str, value: Affine, bounds: Interval, origin: Origin) -> Affine:
     """The same tensor as columns of its own where its entries have many terms, so that they are written once.
 
-    Relation: column = value. Exact. Short entries are used as they are.
+    Relation: column = value. Exact. Short entries are used as they are; equal entries share a column.
     """
     if value.merged().coef.size < DEFINE_FROM * value.size:
         return value
-    column = low.builder.columns(path, value.shape, bounds.lo, bounds.hi, origin, lambda x, choice: value.value(x))
-    low.builder.rows(f"{path}.is", column - value, origin, lb=0.0, ub=0.0)
-    return column
+    first, inverse = value.distinct()
+    inner, shape = value.gather(first), value.shape
+    lo, hi = bounds.lo.reshape(-1)[first], bounds.hi.reshape(-1)[first]
+    column = low.builder.columns(path, shape, lo, hi, origin, lambda x, choice: inner.value(x), picked=first)
+    low.builder.rows(f"{path}.is", column - inner, origin, lb=0.0, ub=0.0, shape=shape, picked=first)
+    return column.gather(inverse.reshape(shape))
+
+
+Encode = Callable[[Affine, Interval, tuple[tuple[int, ...], IntArray]], Affine]
+
+
+def once(value: Affine, bounds: Interval, is_open: BoolArray, encode: Encode, otherwise: FloatArray) -> Affine:
+    """What `encode` makes of the entries `is_open`, and the numbers `otherwise` at the others; equal entries once.
+
+    encode(entries, bounds, (shape of the tensor, flat positions)) gives a vector.
+    """
+    first, inverse = value.distinct()
+    picked = first[is_open.reshape(-1)[first]]
+    known = Interval(bounds.lo.reshape(-1)[picked], bounds.hi.reshape(-1)[picked])
+    made = encode(value.gather(picked), known, (value.shape, picked))
+    rest = first[~is_open.reshape(-1)[first]]
+    whole = scattered([(picked, made), (rest, Affine.constant(otherwise.reshape(-1)[rest]))], value.shape)
+    return whole.gather(first[inverse].reshape(value.shape))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,11 +93,14 @@ def positive_part(
 
     Strength: exact; the relaxation over (z, h) is the triangle, and per-entry L and U keep it as small as the bounds
     allow (big-M form, Tjeng, Xiao and Tedrake 2019). With UPPER polarity the first two rows suffice and no binary is
-    made. A gate is a 0/1 tensor of z's shape at whose 0 the entry z is 0 too.
+    made. A gate is a 0/1 tensor of z's shape, or of that of its rows, at whose 0 the entry z is 0 too. Entries of z
+    that are equal as expressions are encoded once.
     """
-    bounds = bounds.without_tiny()
+    first, inverse = z.distinct()
+    of_first = first[inverse].reshape(z.shape)
+    bounds = Interval(bounds.lo.reshape(-1)[of_first], bounds.hi.reshape(-1)[of_first]).without_tiny()
     L, U = bounds.lo.reshape(-1), bounds.hi.reshape(-1)
-    on, open_ = np.flatnonzero((L >= 0) & (U > 0)), np.flatnonzero((L < 0) & (U > 0))
+    on, open_ = first[(L >= 0)[first] & (U > 0)[first]], first[(L < 0)[first] & (U > 0)[first]]
     shape = z.shape
     inner = z.gather(open_)
 
@@ -93,9 +117,10 @@ def positive_part(
         rows(f"{path}.off", h - s * hi, origin, ub=0.0, shape=shape, picked=open_, big_m=hi)
         rows(f"{path}.on", h - inner - s * lo, origin, ub=-lo, shape=shape, picked=open_, big_m=lo)
         if gate is not None:
-            rows(f"{path}.kept", s - gate.gather(open_), origin, ub=0.0, shape=shape, picked=open_)
-        phase = scattered([(open_, s)], shape)
-    return PositivePart(scattered([(on, z.gather(on)), (open_, h)], shape), phase, bounds)
+            rows(f"{path}.kept", s - gate.gather(open_ % gate.size), origin, ub=0.0, shape=shape, picked=open_)
+        phase = scattered([(open_, s)], shape).gather(of_first)
+    value = scattered([(on, z.gather(on)), (open_, h)], shape).gather(of_first)
+    return PositivePart(value, phase, bounds)
 
 
 def largest(
@@ -111,6 +136,11 @@ def largest(
 
     Exact; with UPPER polarity the first two suffice and no binary is made (formulation: maximum with proved bounds).
     """
+    groups, same = _distinct_groups(candidates)
+    if len(groups) < len(same):
+        places = groups[:, None] * candidates.shape[1] + np.arange(candidates.shape[1])
+        own = Interval(bounds.lo[groups], bounds.hi[groups])
+        return largest(low, path, candidates.gather(places), own, polarity, origin).gather(same)
     L, U = bounds.lo, bounds.hi
     g, c = L.shape
     least = L.max(axis=1, keepdims=True)
@@ -138,6 +168,13 @@ def largest(
         reach = over - inner + pick * big_m
         low.builder.rows(f"{path}.at_most", reach, origin, ub=big_m, shape=(g, c), picked=picked, big_m=big_m)
     return scattered([(alone, known), (open_, y)], (g,))
+
+
+def _distinct_groups(candidates: Affine) -> tuple[IntArray, IntArray]:
+    """The first of every set of groups with equal candidates [g, c], and which of these every group is."""
+    _, inverse = candidates.distinct()
+    _, first, same = np.unique(inverse.reshape(candidates.shape), axis=0, return_index=True, return_inverse=True)
+    return first, same.reshape(-1)
 
 
 def _best_other(U: FloatArray, is_candidate: BoolArray) -> FloatArray:

@@ -5,50 +5,77 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Shape
 from nnmip.lowering.base import Lowering, Signal
-from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding, even_step
-from nnmip.milp.affine import Affine, matmul
-from nnmip.milp.model import BoolArray, IntArray
+from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding, even_step
+from nnmip.milp.affine import Affine, combine
+from nnmip.milp.model import FloatArray, IntArray
+from nnmip.ops.base import Connections
 from nnmip.source import Origin
 
 
+def data_product(data: FloatArray, weights: Affine, connections: Connections) -> Affine:
+    """Sum over k of W[u, k] x[n, source[o, k]] for known rows x [n, i], shape [n, outputs]."""
+    source, units = connections.source, connections.units
+    read = np.where(source >= 0, data[:, source], 0.0).reshape(len(data), units, connections.per_unit, -1)
+    return combine(read, weights)
+
+
 def activation_product(
-    low: Lowering, path: str, weights: PiecesEncoding | IntegerEncoding, a: Affine, bounds: Interval, origin: Origin
+    low: Lowering,
+    path: str,
+    weights: PiecesEncoding | IntegerEncoding,
+    a: Signal,
+    connections: Connections,
+    outputs: Shape,
+    origin: Origin,
 ) -> Affine:
-    """Sum over inputs i of w[k, i] a[n, i] for finite-domain weights [k, i] and activations [n, i], shape [n, k].
+    """Sum over k of W[u, k] a[n, source[o, k]] for finite-domain weights and activations [n, *], shape [n, outputs];
+    `outputs` is their shape as a tensor, for names.
 
     Activations that are known numbers multiply the weights directly. For the others the form follows the encoding
     of the weights: `disaggregated` where every value has its binary (for two values it is the binary product, for
-    {-1, 0, 1} the ternary one), `expanded` where many evenly spaced values are spelled in bits.
+    {-1, 0, 1} the ternary one), `expanded` where many evenly spaced values are spelled in bits. A weight times an
+    activation that occurs several times (equal rows and patches) is encoded once.
     """
-    known = bounds.lo == bounds.hi
-    n, width = a.shape
-    total = matmul(np.where(known, bounds.lo, 0.0), weights.value)
-    k = weights.decision.shape[0]
-    cases = Cases(np.broadcast_to(~known[:, None, :], (n, k, width)))
+    n, width = len(a.value.const), len(connections.source)
+    lo, hi = a.bounds.lo.reshape(n, -1), a.bounds.hi.reshape(n, -1)
+    total = data_product(np.where(lo == hi, lo, 0.0), weights.value, connections)
+    cases = Cases(a, connections, (n, *outputs, *weights.decision.shape[1:]))
     if not len(cases.flat):
         return total
-    lo, hi = bounds.lo.reshape(-1)[cases.activation], bounds.hi.reshape(-1)[cases.activation]
-    factor = Signal(a.gather(cases.activation), Interval(lo, hi))
-    if isinstance(weights, PiecesEncoding):
-        products = disaggregated(low, path, weights, factor, cases, origin)
-    else:
-        products = expanded(low, path, weights, factor, cases, origin)
-    const = np.bincount(cases.result, weights=products.const, minlength=n * k).reshape(n, k)
+    lo, hi = lo.reshape(-1)[cases.activation], hi.reshape(-1)[cases.activation]
+    factor = Signal(a.value.gather(cases.activation), Interval(lo, hi))
+    form = disaggregated if isinstance(weights, PiecesEncoding) else expanded
+    products = form(low, path, weights, factor, cases, origin).gather(cases.inverse)
+    const = np.bincount(cases.result, weights=products.const, minlength=n * width).reshape(n, width)
     return total + Affine(const.astype(np.float64), cases.result[products.entry], products.column, products.coef)
 
 
 class Cases:
-    """The triples (sample n, target unit k, source unit i) that need a product, as index arrays."""
+    """The products of a weight and an activation that is not a known number, as index arrays, equal ones once.
 
-    def __init__(self, needed: BoolArray) -> None:
-        sample, target, source = np.nonzero(needed)
-        _, k, width = needed.shape
-        self.shape = needed.shape
-        self.flat = np.flatnonzero(needed)
-        self.activation = sample * width + source
-        self.weight = target * width + source
-        self.result = sample * k + target
+    activation, weight: the flat positions of the factors of each case. flat: the position of its first occurrence in a
+    tensor of `shape` [n, *outputs, *terms]. For every occurrence, result: the output that it belongs to, of all rows,
+    and inverse: which case it is.
+    """
+
+    def __init__(self, a: Signal, connections: Connections, shape: tuple[int, ...]) -> None:
+        n, (outputs, width) = len(a.value.const), connections.source.shape
+        size = a.value.size // n
+        unknown = (a.bounds.lo < a.bounds.hi).reshape(n, size)
+        needed = (connections.source >= 0) & unknown[:, connections.source]
+        sample, output, k = np.nonzero(needed)
+        first, inverse = a.value.distinct()
+        activation = first[inverse[sample * size + connections.source[output, k]]]
+        weight = connections.unit[output] * width + k
+        _, once, self.inverse = np.unique(weight * (n * size) + activation, return_index=True, return_inverse=True)
+        order = np.argsort(once)
+        once, self.inverse = once[order], np.argsort(order)[self.inverse.reshape(-1)]
+        self.shape = shape
+        self.flat = np.flatnonzero(needed)[once]
+        self.activation, self.weight = activation[once], weight[once]
+        self.result = sample * outputs + output
 
     def split(self, count: int) -> tuple[tuple[int, ...], IntArray]:
         """The shape with a further axis of `count`, and the flat positions of all cases in it."""
@@ -61,7 +88,7 @@ def _per_case(tensor: Affine, cases: Cases, index: IntArray) -> Affine:
     return tensor.gather(places[cases.weight])
 
 
-def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
+def disaggregated(low: Lowering, path: str, weights: Encoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
     """w a = v_ref a + sum over the other levels of (v_m - v_ref) a_m, with a in [L, U] split over the levels:
 
         L pick_m <= a_m <= U pick_m        L rest <= a - sum a_m <= U rest        rest = 1 - sum pick_m
@@ -69,6 +96,7 @@ def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, 
     The reference is 0 where the weight can be 0 or be removed, else the first level. Exact; the projection on
     (w, a, w a) is the convex hull of the product set (disaggregated one-hot form, after Balas 1979).
     """
+    assert isinstance(weights, PiecesEncoding)
     levels = weights.levels()
     reference = 0.0 if weights.gate is not None or 0.0 in levels else float(levels[0])
     others = np.flatnonzero(levels != reference)
@@ -83,7 +111,7 @@ def disaggregated(low: Lowering, path: str, weights: PiecesEncoding, a: Signal, 
     return (part * (levels[others] - reference)).sum(axis=1) + a.value * reference
 
 
-def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
+def expanded(low: Lowering, path: str, weights: Encoding, a: Signal, cases: Cases, origin: Origin) -> Affine:
     """w a = v (g a) + d sum_b 2^b q_b with q_b = bit_b a, each product of a binary u and a in [L, U] by
 
         L u <= q <= U u        a - U (1 - u) <= q <= a - L (1 - u)
@@ -91,7 +119,7 @@ def expanded(low: Lowering, path: str, weights: IntegerEncoding, a: Signal, case
     and the four McCormick rows on (w, a, w a), which close the root gap that the bits alone leave. g is the gate of
     a removable weight, itself a binary, else 1. Exact (binary expansion; McCormick 1976).
     """
-    assert weights.bits is not None
+    assert isinstance(weights, IntegerEncoding) and weights.bits is not None
     d = weights.decision
     first, step = d.domain.values[0], even_step(d.domain)
     assert step is not None

@@ -110,7 +110,7 @@ class Affine:
     def merged(self) -> Affine:
         """The same tensor with terms sorted by entry and column, repeats added, zeros dropped.
 
-        A sum of repeats that is no more than their rounding error counts as 0.
+        A sum of repeats that is no more than their rounding error, which grows with their number, counts as 0.
         """
         order = np.lexsort((self.column, self.entry))
         entry, column, coef = self.entry[order], self.column[order], self.coef[order]
@@ -119,8 +119,29 @@ class Affine:
         starts = np.flatnonzero(first)
         total = np.add.reduceat(coef, starts) if len(coef) else coef
         size = np.add.reduceat(np.abs(coef), starts) if len(coef) else coef
-        keep = np.abs(total) > ROUNDING * size
+        repeats = np.diff(np.append(starts, len(coef)))
+        keep = np.abs(total) > ROUNDING * np.maximum(repeats, 1) * size
         return Affine(self.const, entry[first][keep], column[first][keep], total[keep])
+
+    def distinct(self) -> tuple[IntArray, IntArray]:
+        """Entries that are the same function of the columns: flat positions of the first of each, and for every entry
+        which of these it is.
+
+        Entries with equal values at random columns are compared term by term.
+        """
+        m = self.merged()
+        points = np.random.default_rng(0).standard_normal((2, int(m.column.max(initial=-1)) + 1))
+        keys = np.stack([m.const.reshape(-1), *(m.value(point).reshape(-1) for point in points)], axis=1)
+        _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        inverse, first = np.argsort(order)[inverse.reshape(-1)], first[order]
+        chosen = m.gather(first[inverse])
+        starts, others = (np.searchsorted(t.entry, np.arange(self.size + 1)) for t in (m, chosen))
+        same = np.diff(starts) == np.diff(others)
+        if same.all() and (m.column == chosen.column).all() and (m.coef == chosen.coef).all():
+            return first, inverse
+        everything = np.arange(self.size)
+        return everything, everything
 
     def value(self, x: FloatArray) -> FloatArray:
         """The tensor's value when the columns have values `x`."""
@@ -155,17 +176,17 @@ def add_up(parts: list[Affine], shape: Shape) -> Affine:
     )
 
 
-def matmul(data: FloatArray, weights: Affine) -> Affine:
-    """`data @ weights.T` for constant data [n, i] and decisions [k, i], shape [n, k]."""
-    n, width = data.shape
-    k = weights.shape[0]
-    row, feature = np.divmod(weights.entry, width)
-    scale = data[:, feature]
-    entry = (np.arange(n) * k)[:, None] + row[None, :]
+def combine(data: FloatArray, weights: Affine) -> Affine:
+    """The sum over k of `data[n, u, p, k] weights[u, k]` for constant data, shape [n, u * p]."""
+    n, units, per_unit, width = data.shape
+    unit, feature = np.divmod(weights.entry, width)
+    scale = data[:, unit, :, feature].transpose(1, 2, 0)
+    entry = np.arange(n)[:, None, None] * (units * per_unit) + np.arange(per_unit)[:, None] + unit * per_unit
     keep = (scale != 0).reshape(-1)
+    const = np.einsum("nupk,uk->nup", data, weights.const.reshape(units, width))
     return Affine(
-        data @ weights.const.T,
-        entry.reshape(-1)[keep],
+        const.reshape(n, units * per_unit),
+        np.broadcast_to(entry, scale.shape).reshape(-1)[keep],
         np.broadcast_to(weights.column, scale.shape).reshape(-1)[keep],
         (scale * weights.coef).reshape(-1)[keep],
     )

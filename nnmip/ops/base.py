@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Protocol
+from math import gcd
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,12 @@ from nnmip.bounds.interval import Interval
 from nnmip.data import Dataset
 from nnmip.hir.core import Apply, Network, Shape
 
+if TYPE_CHECKING:
+    from nnmip.hir.wiring import Wiring
+
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 Options = Mapping[str, Any]
 
 
@@ -41,13 +47,15 @@ class ShapeMismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """A named argument. `kind` is `int` (at least `least`), `number` (at least `least`) or `choice`."""
+    """A named argument. `kind` is `int` or `number` (from `least` to `most`), `choice`, `pair` (a whole number, or one
+    for each of the two last axes, as `[2, 2]`) or `sizes` (a list of whole numbers)."""
 
     name: str
     kind: str
     required: bool = False
     default: Any = None
     least: float = -np.inf
+    most: float = np.inf
     choices: tuple[str, ...] = ()
 
 
@@ -67,13 +75,84 @@ class InferredShapes:
     decisions: Mapping[str, Shape]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Connections:
+    """A layer with weights as sums of products: output o, of unit u = o // per_unit, is
+
+        b[u] + sum over k of W[u, k] x[source[o, k]]
+
+    with the weights of each unit as one row, x flat, and no term where `source` is -1 (padding). source: [outputs, k].
+    """
+
+    source: IntArray
+    units: int
+
+    @property
+    def per_unit(self) -> int:
+        """How many outputs each unit has; they follow one another."""
+        return len(self.source) // self.units
+
+    @property
+    def unit(self) -> IntArray:
+        """The unit of every output, shape [outputs]."""
+        return np.repeat(np.arange(self.units), self.per_unit)
+
+
+NONE, MIXED = -1, -2
+"""What owns an entry instead of one unit: none (it depends on the input alone), or several."""
+
+
+def merged_owner(owners: IntArray, counted: BoolArray | None = None) -> IntArray:
+    """The owner of what is made from the entries along the last axis; only those `counted`, where that is given."""
+    counted = np.ones(owners.shape, dtype=bool) if counted is None else counted
+    largest = np.iinfo(np.int64).max
+    least = np.where(counted, owners, largest).min(axis=-1, initial=largest)
+    most = np.where(counted, owners, -largest).max(axis=-1, initial=-largest)
+    return np.where(~counted.any(axis=-1), NONE, np.where(least == most, least, MIXED))
+
+
+def same_owners(owners: tuple[IntArray, ...], options: Options) -> IntArray:
+    """The owners of a layer that works entry by entry."""
+    return owners[0]
+
+
+def never(bits: tuple[bool, ...]) -> bool:
+    """The rule of a layer whose outputs are not only 0 and 1."""
+    return False
+
+
+def where_all(bits: tuple[bool, ...]) -> bool:
+    """The rule of a layer whose outputs are entries of its inputs."""
+    return all(bits)
+
+
+def same_grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
+    """The grid of a layer whose outputs are entries of its inputs, sums or negatives of them, or 0."""
+    return common_grid(*inputs)
+
+
+def common_grid(*steps: Fraction) -> Fraction:
+    """The largest number of which all steps are multiples; 0 where all are 0."""
+    total = Fraction(0)
+    for step in steps:
+        numerator = gcd(total.numerator * step.denominator, step.numerator * total.denominator)
+        total = Fraction(numerator, total.denominator * step.denominator)
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class LayerOp:
-    """A layer: shapes, meaning and interval rule.
+    """A layer: shapes, meaning, interval rule, and where its outputs come from.
 
     infer(input shapes, options) -> InferredShapes, raising ShapeMismatch.
     forward(inputs [n, *shape], decisions by role, options) -> output [n, *shape].
     interval(input intervals, decision intervals by role, options) -> output interval, outward rounded.
+    arity: how many tensors it reads; None for one or more.
+    connect(input shape, options) -> Connections: what the weights of a layer with weights multiply.
+    owners(owners of the inputs [*shape], options) -> owners of the output (layers without weights).
+    grid(steps of the inputs, their shapes, options) -> a step of which all outputs are multiples (without weights).
+    gives_bits(whether each input has only entries 0 and 1) -> whether the output has; reads_bits: inputs that must.
+    permutes: whether permuting the entries along the first axis of every input permutes those of the output.
     """
 
     name: str
@@ -85,6 +164,13 @@ class LayerOp:
     infer: Callable[[tuple[Shape, ...], Options], InferredShapes]
     forward: Callable[[tuple[FloatArray, ...], Mapping[str, FloatArray], Options], FloatArray]
     interval: Callable[[tuple[Interval, ...], Mapping[str, Interval], Options], Interval]
+    arity: int | None = 1
+    connect: Callable[[Shape, Options], Connections] | None = None
+    owners: Callable[[tuple[IntArray, ...], Options], IntArray] = same_owners
+    grid: Callable[[tuple[Fraction, ...], tuple[Shape, ...], Options], Fraction | None] = same_grid
+    gives_bits: Callable[[tuple[bool, ...]], bool] = never
+    reads_bits: tuple[int, ...] = ()
+    permutes: bool = True
 
 
 class Meaning(Protocol):
@@ -95,6 +181,8 @@ class Meaning(Protocol):
         """How far a score may be on the wrong side of a threshold and still count as on it."""
 
     def network(self, name: str) -> Network: ...
+
+    def wiring(self, network: str) -> Wiring: ...
 
     def dataset(self, name: str) -> Dataset: ...
 

@@ -6,12 +6,42 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nnmip.ops.base import LayerOp, Word
-from nnmip.ops.layers import dense, relu
+from nnmip.ops.layers import abs as abs_
+from nnmip.ops.layers import (
+    add,
+    avgpool2d,
+    clip,
+    concat,
+    conv2d,
+    dense,
+    flatten,
+    gate,
+    globalavgpool,
+    hard_sigmoid,
+    hard_tanh,
+    leaky_relu,
+    maxpool2d,
+    pad,
+    relu,
+    relu6,
+    reshape,
+    sign,
+    step,
+)
 from nnmip.ops.losses import absolute, hinge, margin, max_error, zero_one
 from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
-LAYERS: Mapping[str, LayerOp] = MappingProxyType({module.OP.name: module.OP for module in (dense, relu)})
+LAYERS: Mapping[str, LayerOp] = MappingProxyType(
+    {
+        module.OP.name: module.OP
+        for module in (
+            *(dense, conv2d),
+            *(relu, leaky_relu, clip, relu6, abs_, hard_sigmoid, hard_tanh, sign, step, gate),
+            *(maxpool2d, avgpool2d, globalavgpool, flatten, reshape, pad, concat, add),
+        )
+    }
+)
 
 WORDS: Mapping[str, Word] = MappingProxyType(
     {
@@ -27,16 +57,11 @@ PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in"})
 """Words that are written in terms of others, and cannot be declared either."""
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
-FUTURE_LAYERS = frozenset(
-    (
-        *("conv2d", "leaky_relu", "clip", "relu6", "abs", "sign", "step", "hard_sigmoid", "hard_tanh", "gate"),
-        *("maxpool2d", "avgpool2d", "globalavgpool", "flatten", "reshape", "concat", "add", "batchnorm", "pad"),
-    )
-)
+FUTURE_LAYERS = frozenset({"batchnorm"})
 FUTURE_WORDS = frozenset(
     (
         *("sat_margin", "quantile", "eps_insensitive", "squared", "logistic"),
-        *("filters", "parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
+        *("parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
         *("monotone", "lipschitz", "fair", "exclusive", "tied"),
     )
 )

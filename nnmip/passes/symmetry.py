@@ -127,6 +127,7 @@ def hidden_layers(network: Network) -> list[Layer]:
         layer
         for layer in network.layers
         if _has_weights_below(network, layer)
+        and layer.shape == network.producer(layer.name).shape
         and not network.feeds_result(layer.name)
         and network.readers(layer.name)
         and all(r.decisions for r in network.readers(layer.name))
@@ -136,6 +137,8 @@ def hidden_layers(network: Network) -> list[Layer]:
 def _has_weights_below(network: Network, layer: Layer) -> bool:
     """Whether weights lead into the units of a layer; an activation of the input has none."""
     while not layer.decisions:
+        if len(layer.inputs) > 1:
+            return False
         (source,) = layer.inputs
         if source == network.input_name:
             return False

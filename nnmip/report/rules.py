@@ -9,6 +9,8 @@ import numpy as np
 
 from nnmip.data import Scaling
 from nnmip.hir.core import Layer
+from nnmip.hir.wiring import Wiring, wiring_of
+from nnmip.ops.registry import LAYERS
 from nnmip.solution.network import FloatArray, TrainedNetwork
 
 DIGITS, MOST_DIGITS = 6, 17
@@ -40,6 +42,10 @@ def digits_for(scaling: Scaling, weights: FloatArray) -> int:
     return min(DIGITS + round(float(cancelled)), MOST_DIGITS)
 
 
+MOVES = frozenset({"flatten", "reshape", "concat", "pad"})
+"""Layers that only move entries: their names are those of what they move."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Writer:
     """Formulas of the units of a network. A layer that only one activation reads is written inside it."""
@@ -47,45 +53,69 @@ class _Writer:
     trained: TrainedNetwork
 
     def formula(self, name: str, unit: int) -> str:
-        """What unit `unit` of layer `name` computes."""
+        """What unit `unit` of layer `name` computes; for an image, filter `unit`."""
         layer = self.trained.network.layer(name)
+        kept = self.trained.assignment.kept.get(layer.path)
+        if kept is not None and not kept[unit]:
+            return "0 (removed)"
         return FORMULAS[layer.op](self, layer, unit)
 
-    def inputs(self, layer: Layer) -> list[str]:
-        """Names of the entries that a layer reads."""
+    def names(self, name: str) -> np.ndarray:
+        """The names of the entries of a tensor, of its shape."""
         network = self.trained.network
-        (source,) = layer.inputs
-        if source != network.input_name:
-            return [f"{source}[{i}]" for i in range(network.layer(source).units)]
-        if self.trained.features:
-            return list(self.trained.features)
-        return [f"{source}[{i}]" for i in range(int(np.prod(network.input_shape)))]
+        if name == network.input_name:
+            shape = network.input_shape
+            if self.trained.features:
+                return np.array(self.trained.features, dtype=object).reshape(shape)
+        else:
+            layer = network.layer(name)
+            if layer.op in MOVES:
+                inputs = tuple(self.names(source)[None] for source in layer.inputs)
+                moved: np.ndarray = LAYERS[layer.op].forward(inputs, {}, dict(layer.options))[0]
+                return moved
+            shape = layer.shape
+        places = [f"{name}[{', '.join(map(str, place))}]" for place in np.ndindex(*shape)]
+        return np.array(places, dtype=object).reshape(shape)
+
+    def inputs(self, layer: Layer) -> list[str]:
+        """Names of the entries that a layer reads, in order."""
+        return [str(name) for name in self.names(layer.inputs[0]).reshape(-1)]
+
+    def inner(self, layer: Layer, unit: int) -> str:
+        """What unit `unit` of a layer that works unit by unit reads."""
+        source = layer.inputs[0]
+        if source == self.trained.network.input_name:
+            return self.scaled_input(unit) if len(layer.shape) == 1 else f"{source}[{unit}]"
+        if self.inlined(source):
+            return self.formula(source, unit)
+        return str(self.names(source)[unit]) if len(layer.shape) == 1 else f"{source}[{unit}]"
 
     def scaled_input(self, unit: int) -> str:
         """Input `unit` as the network sees it, in the user's units."""
         network, scaling = self.trained.network, self.trained.scaling
         width = int(np.prod(network.input_shape))
         weights, bias = np.eye(width)[unit], 0.0
-        names = list(self.trained.features) or [f"{network.input_name}[{i}]" for i in range(width)]
+        names = [str(name) for name in self.names(network.input_name).reshape(-1)]
         if scaling is None:
             return linear(weights, names, bias)
         raw, shift = scaling.unscale_linear(weights, bias)
         return linear(raw, names, float(shift), digits_for(scaling, weights))
 
-    def is_constant(self, layer: Layer, unit: int) -> bool:
+    def is_constant(self, wiring: Wiring, layer: Layer, unit: int) -> bool:
         """Whether no weight leads into a unit, so that its inputs do not matter."""
-        while not layer.decisions:
-            (source,) = layer.inputs
-            if source == self.trained.network.input_name:
-                return False
-            layer = self.trained.network.layer(source)
-        return not self.trained.weights[layer.name][unit].any()
+        owner = int(wiring.units(layer.name)[unit])
+        if owner < 0:
+            return False
+        source = wiring.layer_of(owner)
+        return not self.trained.weights[source.name][owner - wiring.first[source.name]].any()
 
     def inlined(self, name: str) -> bool:
         """Whether layer `name` has no line of its own."""
         network = self.trained.network
-        readers = network.readers(name)
-        return name not in (network.result_layer, network.input_name) and len(readers) == 1 and not readers[0].decisions
+        if name in (network.result_layer, network.input_name):
+            return False
+        readers, layer = network.readers(name), network.layer(name)
+        return layer.op in MOVES or (len(readers) == 1 and bool(LAYERS[readers[0].op].prune))
 
 
 def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
@@ -99,25 +129,92 @@ def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
     return linear(weights, writer.inputs(layer), float(bias))
 
 
-def _relu(writer: _Writer, layer: Layer, unit: int) -> str:
-    kept = writer.trained.assignment.kept.get(layer.path)
-    if kept is not None and not kept[unit]:
-        return "0 (removed)"
-    (source,) = layer.inputs
-    if source == writer.trained.network.input_name:
-        inner = writer.scaled_input(unit)
-    else:
-        inner = writer.formula(source, unit) if writer.inlined(source) else writer.inputs(layer)[unit]
-    return f"max(0, {inner})"
+def _conv2d(writer: _Writer, layer: Layer, unit: int) -> str:
+    kernels = writer.trained.weights[layer.name][unit]
+    shown = ", ".join(_rows(kernel) for kernel in kernels)
+    text = f"conv({layer.inputs[0]}, {shown})"
+    bias = writer.trained.biases[layer.name][unit] if layer.name in writer.trained.biases else 0.0
+    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(float(bias)))}"
 
 
-FORMULAS: Mapping[str, Callable[[_Writer, Layer, int], str]] = {"dense": _dense, "relu": _relu}
+def _rows(kernel: FloatArray) -> str:
+    return "[" + "; ".join(" ".join(number(value) for value in row) for row in kernel.tolist()) + "]"
+
+
+def _around(before: str, after: str) -> Formula:
+    """What an activation makes of its input, written around it."""
+    return lambda writer, layer, unit: f"{before}{writer.inner(layer, unit)}{after}"
+
+
+def _clip(writer: _Writer, layer: Layer, unit: int) -> str:
+    low, high = number(layer.option("low")), number(layer.option("high"))
+    return f"clip({writer.inner(layer, unit)}, {low}, {high})"
+
+
+def _with_options(writer: _Writer, layer: Layer, unit: int) -> str:
+    options = ", ".join(number(float(value)) for _, value in layer.options)
+    return f"{layer.op}({writer.inner(layer, unit)}, {options})"
+
+
+def _pooled(what: str) -> Formula:
+    def formula(writer: _Writer, layer: Layer, unit: int) -> str:
+        down, right = layer.option("kernel")
+        return f"{what} over {down} x {right} of {writer.inner(layer, unit)}"
+
+    return formula
+
+
+def _global_mean(writer: _Writer, layer: Layer, unit: int) -> str:
+    return f"mean of {layer.inputs[0]}[{unit}]"
+
+
+def _moved(writer: _Writer, layer: Layer, unit: int) -> str:
+    return str(writer.names(layer.name).reshape(layer.units, -1)[unit][0])
+
+
+def _add(writer: _Writer, layer: Layer, unit: int) -> str:
+    if len(layer.shape) == 1:
+        return " + ".join(str(writer.names(source)[unit]) for source in layer.inputs)
+    return " + ".join(f"{source}[{unit}]" for source in layer.inputs)
+
+
+def _gate(writer: _Writer, layer: Layer, unit: int) -> str:
+    by = layer.inputs[1]
+    gates = writer.names(by).reshape(-1)
+    gate = str(gates[0]) if len(gates) == 1 else f"{by}[{unit}]"
+    return f"{writer.inner(layer, unit)} where {gate} = 1, else 0"
+
+
+Formula = Callable[[_Writer, Layer, int], str]
+
+FORMULAS: Mapping[str, Formula] = {
+    "dense": _dense,
+    "conv2d": _conv2d,
+    "relu": _around("max(0, ", ")"),
+    "leaky_relu": _with_options,
+    "clip": _clip,
+    "relu6": _around("clip(", ", 0, 6)"),
+    "abs": _around("|", "|"),
+    "hard_sigmoid": _with_options,
+    "hard_tanh": _around("clip(", ", -1, 1)"),
+    "sign": _around("sign(", ")"),
+    "step": _around("step(", ")"),
+    "gate": _gate,
+    "maxpool2d": _pooled("max"),
+    "avgpool2d": _pooled("mean"),
+    "globalavgpool": _global_mean,
+    "flatten": _moved,
+    "reshape": _moved,
+    "pad": _moved,
+    "concat": _moved,
+    "add": _add,
+}
 
 
 def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> list[str]:
     """The lines that describe a network: result, units that are used, prediction rule, counts."""
-    network, writer = trained.network, _Writer(trained)
-    chain = " -> ".join(f"{la.name} ({la.op}, {la.units})" for la in network.layers)
+    network, writer, wiring = trained.network, _Writer(trained), wiring_of(trained.network)
+    chain = " -> ".join(f"{la.name} ({la.op}, {' x '.join(map(str, la.shape))})" for la in network.layers)
     source = ", ".join(trained.features[:6]) + (", ..." if len(trained.features) > 6 else "")
     lines = [f"{network.name}: {source or network.input_name} -> {chain}"]
     lines.extend(f"  {line}" for line in _result_lines(writer))
@@ -125,7 +222,7 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
         if layer.name == network.result_layer or writer.inlined(layer.name):
             continue
         for unit in used.get(layer.name, tuple(range(layer.units))):
-            remark = "  (constant: no incoming weight)" if writer.is_constant(layer, unit) else ""
+            remark = "  (constant: no incoming weight)" if writer.is_constant(wiring, layer, unit) else ""
             lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
     names = trained.class_names
     if network.output_shape == () and 1.0 in names and -1.0 in names:

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 _Quantifier = nodes.Quantified | nodes.Each
 
-INDEX_SETS = ("units", "features", "classes", "indices")
+INDEX_SETS = ("units", "filters", "features", "classes", "indices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +244,7 @@ def index_set(elaborator: Elaborator, call: nodes.Call) -> np.ndarray:
     argument = call.arguments[0].value
     value = elaborator.value(argument)
     match name, value:
-        case "units", LayerValue(layer=layer):
+        case "units" | "filters", LayerValue(layer=layer):
             return np.arange(layer.units)
         case "units", Units(index=index):
             return np.sort(index.reshape(-1))
@@ -270,6 +270,7 @@ def _first_axis(shape: Shape) -> bool:
 
 _SIGNATURES = {
     "units": "units(layer)",
+    "filters": "filters(layer)",
     "features": "features(data)",
     "classes": "classes(data)",
     "indices": "indices(t)",

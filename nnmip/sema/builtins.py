@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnmip.diagnostics.edit import insert_before
-from nnmip.hir.core import Apply, Constant, Gather, Join, LayerOutput, Network, Node, Reference
+from nnmip.hir.core import Apply, Constant, Fold, Gather, Join, LayerOutput, Network, Node
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.binders import instances
@@ -17,6 +17,7 @@ from nnmip.sema.features import features_word, used_word
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.steps import with_strictness
+from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import RowValue, describe, fail, integer, not_yet, origin_of, quoted
 from nnmip.sema.words import apply_word, as_units
 from nnmip.source import Span
@@ -125,7 +126,8 @@ def network_at(elaborator: Elaborator, network: Network, call: nodes.Call) -> No
 
 
 def _active(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
-    """`active(units, s)`: whether the pre-activation is above 0 at a row, for every given unit."""
+    """`active(units, s)`: whether the pre-activation is above 0 at a row, for every given unit; for a filter, at some
+    place."""
     if len(call.arguments) != 2 or not isinstance(call.arguments[0], nodes.Positional):
         message = "`active` takes units and a row"
         raise fail("NNM0204", message, call.span, help="write `forall s in data: ... active(net.a, s) ...`")
@@ -133,12 +135,15 @@ def _active(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     units = as_units(elaborator, elaborator.value(first), first, "active")
     network = elaborator.network(units.network, first.span)
     row = _row(elaborator, call.arguments[1:], "active", call.span)
-    layer = network.layer(units.layer)
-    output = _output(elaborator, network, layer.name if layer.decisions else layer.inputs[0], row, call.span)
+    source = pre_activation(network, units.layer, first.span)
+    output = _output(elaborator, network, network.input_name if source is None else source.name, row, call.span)
     width = int(np.prod(output.shape[1:], dtype=np.int64))
-    z = Gather(output, row.position * width + units.index, origin_of(call.span))
+    places = np.arange(width).reshape(network.layer(units.layer).units, -1)[units.index]
+    places = places[..., 0] if places.shape[-1] == 1 else places
+    z = Gather(output, row.position * width + places, origin_of(call.span))
     zero = Constant(np.asarray(0.0), origin_of(call.span))
-    return negation(with_strictness(elaborator.scope, compare("<=", z, zero, call.span)), call.span)
+    above = negation(with_strictness(elaborator.scope, compare("<=", z, zero, call.span)), call.span)
+    return above if z.shape == units.shape else Fold("or", above, origin_of(call.span), batch=units.index.ndim)
 
 
 def _row(elaborator: Elaborator, arguments: tuple[nodes.Argument, ...], name: str, span: Span) -> RowValue:
@@ -171,12 +176,8 @@ def _fan_in(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
         raise fail("NNM0204", "`fan_in` takes units", call.span, help="its signature is `fan_in(units)`")
     first = call.arguments[0].value
     units = as_units(elaborator, elaborator.value(first), first, name)
-    producer = elaborator.network(units.network, first.span).producer(units.layer)
-    weights = producer.decision("weights")
-    assert weights is not None
-    width = weights.size // producer.units
-    places = units.index[..., None] * width + np.arange(width)
-    incoming = Gather(Reference(weights, origin_of(first.span)), places, origin_of(first.span))
+    network = elaborator.network(units.network, first.span)
+    incoming = incoming_weights(network, units.layer, units.index, first.span)
     return Apply("l0", (incoming,), None, None, (), units.shape, False, origin_of(call.span), batch=units.index.ndim)
 
 

@@ -211,7 +211,7 @@ class Elaborator:
             case FeaturesValue():
                 raise fail("NNM0205", f"{describe(base)} has no entries", at)
             case LayerValue(network=network, layer=layer):
-                places = read_index(self, layer.shape, expr.indices, at, Columns())
+                places = read_index(self, (layer.units,), expr.indices, at, Columns())
                 return Units(network.name, layer.name, places, origin_of(span))
             case Network() | Dataset():
                 raise fail("NNM0205", f"{describe(base)} has no entries", at)

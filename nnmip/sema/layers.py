@@ -20,17 +20,23 @@ from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 
-_LATER_OPTIONS = frozenset({"optional", "groups", "stride", "padding"})
-_LATER_PRUNING = frozenset({"weights", "filters", "channels"})
+_LATER_OPTIONS = frozenset({"optional"})
+_LATER_PRUNING = frozenset({"channels"})
+
+
+_OVER_IMAGES = ("conv2d", "maxpool2d", "avgpool2d", "globalavgpool")
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """A tensor inside a network: its shape, where it is declared, and the decisions it depends on, if any."""
+    """A tensor inside a network: its shape, where it is declared, the decisions it depends on, if any, and whether it
+    has only entries 0 and 1."""
 
+    name: str
     shape: Shape
     span: Span
     decided: Span | None = None
+    is_bits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,15 @@ class Settings:
 
 def read_settings(call: LayerCall) -> Settings:
     """The settings of a call; DiagnosticError NNM0104, NNM0204, NNM0205, NNM0303 or NNM0401."""
-    return Settings(_prune(call), _options(call), _domains(call))
+    return pruned_weights(Settings(_prune(call), _options(call), _domains(call)))
+
+
+def pruned_weights(settings: Settings) -> Settings:
+    """`prune: weights` said as a domain: a weight that is pruned is 0, whatever its domain says."""
+    if settings.prune != "weights":
+        return settings
+    domain, place = settings.domains["weights"]
+    return Settings(None, settings.options, {**settings.domains, "weights": (domain.with_zero(), place)})
 
 
 def make_layer(
@@ -67,7 +81,7 @@ def make_layer(
     at: Span,
     settings: Settings,
     name: str,
-    inputs: Mapping[str, Tensor],
+    inputs: tuple[Tensor, ...],
     span: Span,
     allowance: Allowance,
 ) -> tuple[Layer, Tensor]:
@@ -75,30 +89,33 @@ def make_layer(
 
     `path` is that of the layer, `at` the place of the call and `span` that of its declaration.
 
-    Raises DiagnosticError NNM0301, NNM0310 or NNM0312.
+    Raises DiagnosticError NNM0204, NNM0205, NNM0301, NNM0310 or NNM0312.
     """
     options = settings.options
     shapes = _infer(op, at, inputs, options)
+    _check_bits(op, at, inputs)
     check_size(shapes.output, f"layer `{name}`", at, allowance)
+    _check_prune(settings.prune, shapes.output, at)
     decisions = tuple(
         _decision(f"{path}.{role}", role, shapes.decisions[role], domain, where, allowance)
         for role, (domain, where) in settings.domains.items()
     )
     _check_products(inputs, decisions)
-    depends = [tensor.decided for tensor in inputs.values()]
+    depends = [tensor.decided for tensor in inputs]
     decided = next((span for span in [*(d.origin.span for d in decisions), *depends] if span is not None), None)
     layer = Layer(
         name=name,
         path=path,
         op=op.name,
-        inputs=tuple(inputs),
+        inputs=tuple(tensor.name for tensor in inputs),
         decisions=decisions,
         options=tuple(options.items()),
         shape=shapes.output,
         prune=settings.prune,
         origin=Origin(span, path),
     )
-    return layer, Tensor(shapes.output, span, decided)
+    is_bits = op.gives_bits(tuple(tensor.is_bits for tensor in inputs)) and settings.prune is None
+    return layer, Tensor(name, shapes.output, span, decided, is_bits)
 
 
 def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span, allowance: Allowance) -> Decision:
@@ -106,19 +123,36 @@ def _decision(path: str, role: str, shape: Shape, domain: Domain, span: Span, al
     return Decision(path, role, shape, domain, Origin(span, path))
 
 
-def _infer(op: LayerOp, at: Span, inputs: Mapping[str, Tensor], options: Mapping[str, Any]) -> InferredShapes:
+def _infer(op: LayerOp, at: Span, inputs: tuple[Tensor, ...], options: Mapping[str, Any]) -> InferredShapes:
     try:
-        return op.infer(tuple(tensor.shape for tensor in inputs.values()), options)
+        return op.infer(tuple(tensor.shape for tensor in inputs), options)
     except ShapeMismatch as error:
-        name, first = next(iter(inputs.items()))
+        first = inputs[0]
+        shapes = [f"`{t.name}` has shape {list(t.shape)}" for t in inputs]
         fix: tuple[Edit, ...] = ()
-        shape, help = f"has shape {list(first.shape)}", ""
-        if first.shape == ():
-            shape, help = "is a single number", "give the input its number of features, such as `x: real[2]`"
+        help = ""
+        if len(inputs) == 1 and first.shape == ():
+            shapes = [f"`{first.name}` is a single number"]
+            help = "give the input its number of features, such as `x: real[2]`"
             fix = substitute_inside(first.span, "real", "real[2]")
-        label = Label(first.span, "declared here")
-        message = f"{error}, but `{name}` {shape}"
-        raise fail("NNM0301", message, at, secondary=(label,), help=help, fix=fix) from None
+        elif op.name in _OVER_IMAGES and len(first.shape) < 3:
+            help = "give the input the shape of an image, such as `x: real[1, 8, 8]`"
+        elif op.name == "dense":
+            help = f"write `dense(flatten({first.name}), ...)`"
+            fix = substitute_inside(at, first.name, f"flatten({first.name})")
+        labels = tuple(Label(t.span, "declared here") for t in dict.fromkeys(inputs))
+        message = f"{error}, but {' and '.join(dict.fromkeys(shapes))}"
+        raise fail("NNM0301", message, at, secondary=labels, help=help, fix=fix) from None
+
+
+def _check_bits(op: LayerOp, at: Span, inputs: tuple[Tensor, ...]) -> None:
+    """NNM0205 where a layer needs an input of 0 and 1 and gets another."""
+    for position in op.reads_bits:
+        tensor = inputs[position]
+        if not tensor.is_bits:
+            message = f"`{op.name}` is switched by entries of 0 and 1, and `{tensor.name}` has others"
+            help = f"make them with `step`: `step({tensor.name})`"
+            raise fail("NNM0205", message, at, secondary=(Label(tensor.span, "declared here"),), help=help)
 
 
 def _prune(call: LayerCall) -> str | None:
@@ -133,6 +167,12 @@ def _prune(call: LayerCall) -> str | None:
     chosen = value.name if isinstance(value, nodes.Ref) else ""
     if chosen in op.prune:
         return chosen
+    if chosen == "weights" and op.domains:
+        return chosen
+    if op.domains:
+        message = f"`{op.name}` prunes weights, not {quoted(value.span)}"
+        help = "units and filters are pruned where they are activated: `relu(z, prune: units)`"
+        raise fail("NNM0204", message, value.span, help=help)
     if not op.prune:
         help = "units are pruned where they are activated: `relu(z, prune: units)`"
         raise fail("NNM0204", f"`{op.name}` has no `prune`", argument.span, help=help)
@@ -140,6 +180,15 @@ def _prune(call: LayerCall) -> str | None:
         raise not_yet(f"`prune: {chosen}`", argument.span, help=f"`{op.name}` can have `prune: {op.prune[0]}`")
     message = f"`{op.name}` prunes {op.prune[0]}, not {quoted(value.span)}"
     raise fail("NNM0204", message, value.span, help=f"write `{op.prune[0]}`")
+
+
+def _check_prune(prune: str | None, shape: Shape, at: Span) -> None:
+    """NNM0204 where `prune` calls the entries of a vector filters, or the channels of an image units."""
+    right = "units" if len(shape) == 1 else "filters"
+    if prune not in (None, right):
+        what = "the entries of a vector are units" if right == "units" else "the channels of an image are filters"
+        help, fix = f"write `prune: {right}`", substitute_inside(at, f"prune: {prune}", f"prune: {right}")
+        raise fail("NNM0204", f"{what}, not {prune}", at, help=help, fix=fix)
 
 
 def _options(call: LayerCall) -> dict[str, Any]:
@@ -203,10 +252,10 @@ def _domains(call: LayerCall) -> dict[str, tuple[Domain, Span]]:
     return {name: found[name] for name in known if name in found}
 
 
-def _check_products(inputs: Mapping[str, Tensor], decisions: tuple[Decision, ...]) -> None:
+def _check_products(inputs: tuple[Tensor, ...], decisions: tuple[Decision, ...]) -> None:
     """NNM0312 where free weights multiply what depends on other decisions."""
     weights = next((d for d in decisions if d.role == "weights"), None)
-    name, decided = next(((n, t.decided) for n, t in inputs.items() if t.decided is not None), ("", None))
+    name, decided = next(((t.name, t.decided) for t in inputs if t.decided is not None), ("", None))
     if weights is None or decided is None or weights.domain.is_finite:
         return
     lo, hi = weights.domain.lo, weights.domain.hi

@@ -37,7 +37,7 @@ def check_inputs(scope: Known, network: Network, data: Dataset, data_span: Span)
         return
     places = scope.places(network.name)
     width = len(data.feature_names)
-    if network.input_shape != (width,):
+    if int(np.prod(network.input_shape)) != width:
         features = "one feature" if width == 1 else f"{width} features"
         raise fail(
             "NNM0301",

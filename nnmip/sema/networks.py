@@ -79,7 +79,7 @@ class NetworkReader:
         if source.type.base != "real":
             raise not_yet(f"an input of type `{source.type.base}`", source.type.span, help="write `real`")
         shape = read_shape(self.elaborator, source.type, f"input `{name}`")
-        self.tensors[name] = Tensor(shape, source.span)
+        self.tensors[name] = Tensor(name, shape, source.span)
         if source.domain is None:
             raise fail(
                 "NNM0401",
@@ -116,10 +116,10 @@ class NetworkReader:
             raise fail("NNM0203", f"{quoted(value.span)} is not a layer", value.span, help=help)
         op = _layer_op(value.function)
         call = LayerCall(self.elaborator, op, value, f"{self.declaration.name.text}.{name}")
-        read = _input_of(op, value, next(reversed(self.tensors)))
+        read = _inputs_of(op, value, next(reversed(self.tensors)))
         settings = read_settings(call)
-        source = self._source(name, read)
-        inputs, allowance = {source: self._tensor_of(source)}, self.elaborator.scope.allowance
+        inputs = tuple(self._tensor_of(self._source(name, each)) for each in read)
+        allowance = self.elaborator.scope.allowance
         layer, tensor = make_layer(op, call.path, value.span, settings, name, inputs, span, allowance)
         self.tensors[name] = tensor
         self.layers.append(layer)
@@ -130,8 +130,11 @@ class NetworkReader:
             value = value.inner
         match value:
             case nodes.Call(function=nodes.Ref(name=inner)):
-                self._layer(f"{name}.{inner}", value, value.span)
-                return f"{name}.{inner}"
+                made = f"{name}.{inner}"
+                same = sum(other == made or other.startswith(f"{made}.") for other in self.tensors)
+                made = f"{made}{same + 1}" if made in self.tensors else made
+                self._layer(made, value, value.span)
+                return made
             case nodes.Ref():
                 return self._known(value)
         help = "give the name of a layer or of the input"
@@ -181,20 +184,23 @@ class NetworkReader:
         return tensor
 
 
-def _input_of(op: LayerOp, call: nodes.Call, above: str) -> nodes.Expr:
-    """The one tensor that a layer reads; DiagnosticError NNM0204 for none or several.
+def _inputs_of(op: LayerOp, call: nodes.Call, above: str) -> list[nodes.Expr]:
+    """The tensors that a layer reads; DiagnosticError NNM0204 for too few or too many.
 
     `above` is the layer or input above, which a call without one most likely means.
     """
     positional = [a for a in call.arguments if isinstance(a, nodes.Positional)]
-    if len(positional) == 1:
-        return positional[0].value
+    if len(positional) == op.arity or (op.arity is None and positional):
+        return [a.value for a in positional]
     help = f"its signature is `{op.signature}`"
     if not positional:
         start = call.span.start + call.span.text.index("(") + 1
         fix = insert_after(Span(call.span.file, start, start), f"{above}, " if call.arguments else above)
         help = f"name what it reads: `{op.name}({above}{', ...' if call.arguments else ''})`"
         raise fail("NNM0204", f"`{op.name}` reads a tensor, and none is given", call.span, help=help, fix=fix)
+    if op.arity != 1:
+        message = f"`{op.name}` reads {op.arity} tensors, not {len(positional)}"
+        raise fail("NNM0204", message, call.span, help=help)
     second = positional[1].value
     required = [option.name for option in op.options if option.required]
     if isinstance(second, nodes.Number) and required:

@@ -2,48 +2,64 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from nnmip.diagnostics import Diagnostics, Label
 from nnmip.hir.core import Layer, Network
+from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.sema.values import fail
 from nnmip.source import Span
 
 
 def check_pruning(network: Network, returned: Span) -> None:
-    """NNM0204 where something else reads what `prune` removes: removing a unit removes its weights."""
-    for layer in network.layers:
-        if layer.prune is not None:
-            _check_layer(network, layer, returned)
+    """NNM0204 where a pruned unit is not one of its own, or something else reads it: removing a unit removes its
+    weights."""
+    pruned = [layer for layer in network.layers if layer.prune is not None]
+    wiring = wiring_of(network) if pruned else None
+    for layer in pruned:
+        assert wiring is not None
+        _check_layer(wiring, layer, returned)
 
 
-def _check_layer(network: Network, layer: Layer, returned: Span) -> None:
-    reader, name = layer, layer.inputs[0]
-    while name != network.input_name:
-        others = [other for other in network.readers(name) if other is not reader]
+def _check_layer(wiring: Wiring, layer: Layer, returned: Span) -> None:
+    network, between = wiring.network, _before(wiring, layer)
+    inside = {layer.name, *between}
+    for name in between:
+        others = [other for other in network.readers(name) if other.name not in inside]
         if others or network.result_layer == name:
             where = others[0].origin.span if others else returned
             raise fail(
                 "NNM0204",
-                f"the units of `{name}` cannot be pruned, because something else reads them too",
+                f"the {layer.prune} of `{name}` cannot be pruned, because something else reads them too",
                 layer.origin.span,
                 secondary=(Label(where, f"also reads `{name}`"),),
                 help=f"let everything read `{layer.name}`, or leave `prune` out",
             )
-        reader = network.layer(name)
-        if reader.decisions:
-            _check_pruned_once(network, layer, reader)
-            return
-        name = reader.inputs[0]
-    message = f"`prune` removes units with their weights, and `{layer.name}` reads the input"
-    raise fail("NNM0204", message, layer.origin.span, help="leave `prune` out")
+        first = network.layer(name)
+        if first.prune is not None:
+            label = Label(first.origin.span, "pruned here already")
+            owner = wiring.layer_of(int(wiring.units(name)[0])).name
+            message = f"the {layer.prune} of `{owner}` are pruned twice"
+            raise fail("NNM0204", message, layer.origin.span, secondary=(label,), help="leave the second `prune` out")
+    units = wiring.units(layer.name)
+    if (units < 0).any() or len(np.unique(units)) < len(units):
+        reads = "reads the input" if (wiring.owner[layer.name] == -1).all() else "mixes several of them"
+        message = f"`prune` removes {layer.prune} with their weights, and `{layer.name}` {reads}"
+        raise fail("NNM0204", message, layer.origin.span, help="leave `prune` out")
 
 
-def _check_pruned_once(network: Network, layer: Layer, producer: Layer) -> None:
-    """NNM0204 where two layers in a row prune the same units."""
-    first = next(la for la in network.layers if la.prune is not None and network.producer(la.name) is producer)
-    if first is not layer:
-        label = Label(first.origin.span, "pruned here already")
-        message = f"the units of `{producer.name}` are pruned twice"
-        raise fail("NNM0204", message, layer.origin.span, secondary=(label,), help="leave the second `prune` out")
+def _before(wiring: Wiring, layer: Layer) -> list[str]:
+    """The layers between a layer and the weights of its units, those with the weights last."""
+    found: dict[str, None] = {}
+    open_ = list(layer.inputs)
+    while open_:
+        name = open_.pop(0)
+        if name == wiring.network.input_name or name in found:
+            continue
+        found[name] = None
+        if name not in wiring.first:
+            open_.extend(wiring.network.layer(name).inputs)
+    return list(found)
 
 
 def warn_unread(network: Network, diagnostics: Diagnostics) -> None:

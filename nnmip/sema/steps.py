@@ -13,7 +13,7 @@ import numpy as np
 from nnmip.data import Dataset, decimal_grid
 from nnmip.hir.core import Apply, Compare, Constant, Gather, Join, LayerOutput, Network, Node, Plus, Reference, Scale
 from nnmip.hir.domain import Domain
-from nnmip.sema.strictness import LEAST, STATED, score_grid
+from nnmip.hir.grids import LEAST, STATED, score_grid
 from nnmip.sema.values import Value
 from nnmip.source import Span
 

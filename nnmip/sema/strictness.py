@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import gcd
 from typing import Any
 
-import numpy as np
-
-from nnmip.data import Dataset, column_grids, decimal_grid
+from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError
-from nnmip.hir.core import Decision, Network
+from nnmip.hir.core import Network
+from nnmip.hir.grids import LEAST, STATED, score_grid
 from nnmip.sema.values import fail
 from nnmip.source import Span
-
-STATED = 1e-4
-LEAST = 1e-5
 
 
 def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset, span: Span) -> dict[str, Any]:
@@ -51,63 +46,3 @@ def _too_fine(step: Fraction, network: Network, data: Dataset, span: Span) -> Di
     if data.scaling.is_identity:
         help = "round the data, or state a margin: `zero_one(net, data, margin: 0.01)`"
     return fail("NNM0404", message, span, help=help)
-
-
-def score_grid(network: Network, data: Dataset, upto: str | None = None) -> Fraction | None:
-    """The largest step of which every possible score is a multiple, or None; with `upto`, of the output of that layer.
-
-    The grid of a column is that of the file's numbers, carried through the scaling in exact arithmetic.
-    """
-    columns = _input_grid(data)
-    if columns is None:
-        return None
-    wanted = upto or network.result_layer
-    grids = {network.input_name: columns}
-    for layer in network.layers:
-        grid = grids.get(layer.inputs[0])
-        weights, bias = layer.decision("weights"), layer.decision("bias")
-        if grid is not None and weights is not None:
-            step = _domain_grid(weights)
-            grid = step * grid if step is not None else None
-        if grid is not None and bias is not None:
-            bias_step = _domain_grid(bias)
-            grid = _common(grid, bias_step) if bias_step is not None else None
-        if layer.name == wanted:
-            return grid
-        if grid is not None:
-            grids[layer.name] = grid
-    return grids.get(wanted)
-
-
-def _input_grid(data: Dataset) -> Fraction | None:
-    scaling = data.scaling
-    total: Fraction | None = None
-    for j, (kind, raw) in enumerate(zip(scaling.kinds, column_grids(data.raw), strict=True)):
-        if raw is None or kind == "standard":
-            return None
-        grid = raw
-        if kind == "minmax":
-            low, high = _exact(scaling.low[j]), _exact(scaling.high[j])
-            least, greatest = data.raw[:, j].min(), data.raw[:, j].max()
-            if (scaling.shift[j], scaling.width[j]) != (least, greatest - least):
-                return None  # fitted to other rows, as for a test part: the ends are not among these numbers
-            width = _exact(greatest) - _exact(least)
-            grid = raw * (high - low) / width
-            grid = _common(grid, low) if low else grid
-        total = grid if total is None else _common(total, grid)
-    return total
-
-
-def _domain_grid(decision: Decision) -> Fraction | None:
-    if not decision.domain.is_finite:
-        return None
-    return decimal_grid(np.array(decision.domain.values))
-
-
-def _exact(value: float) -> Fraction:
-    return Fraction(repr(float(value)))
-
-
-def _common(a: Fraction, b: Fraction) -> Fraction:
-    numerator = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
-    return Fraction(numerator, a.denominator * b.denominator)

@@ -13,12 +13,14 @@ from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError, Edit
 from nnmip.diagnostics.edit import insert_after, substitute
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
+from nnmip.hir.wiring import Wiring
 from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.features import used_features
 from nnmip.sema.losses import check_loss, check_same_columns
 from nnmip.sema.scope import Known
 from nnmip.sema.strictness import resolve_strictness
+from nnmip.sema.units import owners_of
 from nnmip.sema.values import (
     NODE_TYPES,
     FeaturesValue,
@@ -183,7 +185,7 @@ def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) 
         help = _instead(value, Kind.UNITS, word, expr.span)
         message = f"`{word}` needs {Kind.UNITS.value} here, and this is {describe(value)}"
         raise fail("NNM0205", message, expr.span, help=help, fix=_inside(help, word, expr.span))
-    check_has_weights(elaborator.network(value.network, expr.span), value.layer, expr.span)
+    owners_of(elaborator.network(value.network, expr.span), value.layer, value.index, expr.span)
     return value
 
 
@@ -230,17 +232,6 @@ def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> s
     return f"write `{word}({network.name}.{layer.name}.weights)`, or count its units: `count(used({text}))`"
 
 
-def check_has_weights(network: Network, layer_name: str, span: Span) -> None:
-    """NNM0205 where nothing with weights makes the units: the inputs of a network are not its units."""
-    name = layer_name
-    while name != network.input_name:
-        layer = network.layer(name)
-        if layer.decisions:
-            return
-        name = layer.inputs[0]
-    raise fail("NNM0205", f"`{layer_name}` has no units with weights: it reads the input", span)
-
-
 def _folded(word: Word, node: Apply) -> Node:
     """The value of a word of known numbers, else the node."""
     operands = [o for o in node.operands if isinstance(o, Constant)]
@@ -259,6 +250,9 @@ class _NoMeaning:
 
     def network(self, name: str) -> Network:
         raise AssertionError(name)
+
+    def wiring(self, network: str) -> Wiring:
+        raise AssertionError(network)
 
     def dataset(self, name: str) -> Dataset:
         raise AssertionError(name)
@@ -301,22 +295,47 @@ def unknown_option(owner: str, name: str, known: Sequence[str], span: Span) -> D
 
 
 def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named) -> Any:
-    span = argument.value.span
     if option.kind == "choice":
         return _choice(option, argument.value)
-    return checked_number(option, elaborator.scalar(argument.value, f"`{option.name}`"), span)
+    if option.kind in ("pair", "sizes"):
+        return _sizes(elaborator, option, argument.value)
+    return checked_number(option, elaborator.scalar(argument.value, f"`{option.name}`"), argument.value.span)
+
+
+def _sizes(elaborator: Elaborator, option: Option, expr: nodes.Expr) -> tuple[int, ...]:
+    """A list of whole numbers, or one."""
+    parts = expr.items if isinstance(expr, nodes.ListLiteral) else (expr,)
+    numbers = [checked_number(option, elaborator.scalar(part, f"`{option.name}`"), part.span) for part in parts]
+    return checked_sizes(option, numbers, expr.span)
+
+
+def checked_sizes(option: Option, numbers: Sequence[float], span: Span) -> tuple[int, ...]:
+    """The value of an option with several whole numbers; for a pair one number stands for both axes.
+
+    Raises DiagnosticError NNM0205 for a pair of more than two.
+    """
+    values = tuple(int(number) for number in numbers)
+    if option.kind == "sizes":
+        return values
+    if len(values) > 2:
+        message = f"`{option.name}` has two numbers, not {len(values)}"
+        raise fail("NNM0205", message, span, help=f"write `{option.name}: [height, width]`")
+    return values if len(values) == 2 else values * 2
 
 
 def checked_number(option: Option, value: float, span: Span) -> int | float:
     """The value of a numeric option; DiagnosticError NNM0205 where it is out of range."""
-    if option.kind == "int" and value != np.floor(value):
+    if option.kind != "number" and value != np.floor(value):
         below = max(int(np.floor(value)), int(option.least))
         help = f"write `{below}` or `{below + 1}`"
         raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span, help=help)
     if value < option.least:
         message = f"`{option.name}` must be at least {option.least:g}, not {value:g}"
         raise fail("NNM0205", message, span, help=f"write `{option.least:g}` or more")
-    return int(value) if option.kind == "int" else value
+    if value > option.most:
+        message = f"`{option.name}` must be at most {option.most:g}, not {value:g}"
+        raise fail("NNM0205", message, span, help=f"write `{option.most:g}` or less")
+    return value if option.kind == "number" else int(value)
 
 
 def _choice(option: Option, value: nodes.Expr) -> str:

@@ -10,7 +10,8 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
-from nnmip.hir.evaluate import Evaluator, walk
+from nnmip.hir.evaluate import Evaluator
+from nnmip.hir.walk import roots, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.symmetry import hidden_layers
@@ -178,10 +179,8 @@ def term_values(program: Program, stage: int, checked: Replay) -> tuple[TermValu
 
 def _notes(program: Program) -> tuple[str, ...]:
     """What a reader must know: the strictness of every `zero_one` with margin 0, and test rows outside the domain."""
-    roots = [t.value for s in program.stages for t in s.terms]
-    roots += [part for constraint in program.constraints for part in constraint.parts]
     notes = []
-    for node in (found for root in roots for found in walk(root)):
+    for node in (found for root in roots(program) for found in walk(root)):
         if not isinstance(node, Apply) or node.word != "zero_one" or node.option("margin") != 0:
             continue
         text, strictness = " ".join(node.origin.span.text.split()), node.option("strictness")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.hir.core import Apply, FloatArray, Node, Program
-from nnmip.hir.evaluate import Evaluator, predicted_codes, walk
+from nnmip.hir.core import Apply, FloatArray, Program
+from nnmip.hir.evaluate import Evaluator, predicted_codes
+from nnmip.hir.walk import roots, walk
 from nnmip.ops.base import Task
 from nnmip.ops.registry import WORDS
 
@@ -89,9 +90,9 @@ def metrics_on(wanted: Sequence[Task], network: str, data: Dataset, scores: Floa
 
 def tasks(program: Program, network: str) -> tuple[Task, ...]:
     """What the losses of a model compare a network with, in the order of the model."""
-    roots: list[Node] = [t.value for s in program.stages for t in s.terms]
-    roots += [part for constraint in program.constraints for part in constraint.parts]
-    nodes = [node for root in roots for node in walk(root) if isinstance(node, Apply) and node.network == network]
+    nodes = [
+        node for root in roots(program) for node in walk(root) if isinstance(node, Apply) and node.network == network
+    ]
     found = (WORDS[node.word].task for node in nodes)
     return tuple(dict.fromkeys(task for task in found if task is not None))
 

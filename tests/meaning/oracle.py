@@ -37,6 +37,7 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from tests.meaning.oracle_layers import LAYERS
 from tests.meaning.oracle_losses import LOSSES, loss
 
 TOLERANCE = 1e-6
@@ -122,26 +123,99 @@ def _gone(program: Program, kept: dict[str, BoolArray]) -> dict[str, BoolArray]:
     """Which entries of every decision are removed with the units that are not kept."""
     gone = {d.path: np.zeros(d.shape, dtype=bool) for network in program.networks for d in network.decisions}
     for network in program.networks:
-        origin = _weighted_source(network)
+        origins = Origins(network)
+        lost = {
+            unit
+            for layer in network.layers
+            if layer.path in kept
+            for row, is_kept in enumerate(kept[layer.path])
+            if not is_kept
+            for unit in origins.units(layer.name, row)
+        }
         for layer in network.layers:
-            if layer.path not in kept:
-                continue
-            source = origin[layer.name]
-            for decision in source.decisions:
-                gone[decision.path][~kept[layer.path]] = True
-            for reader in network.layers:
-                reads = reader.inputs[0] != network.input_name and origin[reader.inputs[0]] is source
-                if reader.decisions and reads:
-                    gone[reader.decisions[0].path][:, ~kept[layer.path]] = True
+            for decision in layer.decisions:
+                for row in range(layer.units):
+                    if (layer.name, row) in lost:
+                        gone[decision.path][row] = True
+            if layer.decisions:
+                for place in np.ndindex(layer.decisions[0].shape):
+                    if (read := origins.read[layer.name][place]) and read <= lost:
+                        gone[layer.decisions[0].path][place] = True
     return gone
 
 
-def _weighted_source(network: Network) -> dict[str, Layer]:
-    """For every layer, the layer with weights that its units come from."""
-    source: dict[str, Layer] = {}
-    for layer in network.layers:
-        source[layer.name] = layer if layer.decisions else source[layer.inputs[0]]
-    return source
+Unit = tuple[str, int]
+
+
+class Origins:
+    """From which units (layer with weights, row) every entry of every tensor comes, found by following each entry.
+
+    of[name] is an object array of sets. read[layer] has for every weight the units of what it multiplies; a weight that
+    multiplies a mix of units has them all, and is no outgoing weight of any.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.of = {network.input_name: _sets(network.input_shape)}
+        self.read: dict[str, NDArray[np.object_]] = {}
+        self.mixed: set[Unit] = set()
+        for layer in network.layers:
+            sources = [self.of[name] for name in layer.inputs]
+            self.of[layer.name] = made = _sets(layer.shape)
+            if layer.decisions:
+                for place in np.ndindex(*layer.shape):
+                    made[place] = {(layer.name, place[0])}
+                self.read[layer.name] = self._reads(layer, sources[0])
+            else:
+                for place, sets in self._sources(layer, sources).items():
+                    made[place] = set().union(*sets)
+                    if len(made[place]) > 1:
+                        self.mixed |= made[place]
+
+    def units(self, name: str, row: int) -> set[Unit]:
+        """The units of the entries of a layer at a position of its first axis."""
+        found = self.of[name][row]
+        return found if isinstance(found, set) else set().union(*found.reshape(-1))
+
+    def _reads(self, layer: Layer, source: NDArray[np.object_]) -> NDArray[np.object_]:
+        shape = layer.decisions[0].shape
+        found = _sets(shape)
+        for place in np.ndindex(shape):
+            if layer.op == "dense":
+                found[place] = set(source[place[1]])
+                continue
+            options, filters = dict(layer.options), shape[0]
+            channel = place[0] // (filters // options["groups"]) * shape[1] + place[1]
+            found[place] = set().union(*source[channel].reshape(-1))
+        for sets in found.reshape(-1):
+            if len(sets) > 1:
+                self.mixed |= sets
+        return found
+
+    def _sources(self, layer: Layer, sources: list[NDArray[np.object_]]) -> dict[tuple[int, ...], list[set[Unit]]]:
+        """For every entry of a layer without weights, what it is made of: found by changing one entry at a time."""
+        options = dict(layer.options) | {"tolerance": 0.0}
+        if layer.op in ("flatten", "reshape"):
+            flat = sources[0].reshape(-1)
+            return {place: [flat[i]] for i, place in enumerate(np.ndindex(*layer.shape))}
+        if layer.op == "concat":
+            whole = np.concatenate(sources, axis=options["axis"])
+            return {place: [whole[place]] for place in np.ndindex(*layer.shape)}
+        if layer.op in ("add", "gate"):
+            return {
+                place: [s[place] if s.shape == layer.shape else s.reshape(-1)[0] for s in sources]
+                for place in np.ndindex(*layer.shape)
+            }
+        if layer.op in ("maxpool2d", "avgpool2d", "globalavgpool", "pad"):
+            return {place: [self.units(layer.inputs[0], place[0])] for place in np.ndindex(*layer.shape)}
+        return {place: [sources[0][place]] for place in np.ndindex(*layer.shape)}
+
+
+def _sets(shape: tuple[int, ...]) -> NDArray[np.object_]:
+    made = np.empty(shape, dtype=object)
+    for place in np.ndindex(*shape):
+        made[place] = set()
+    return made
 
 
 class BatchMeaning:
@@ -243,36 +317,51 @@ class BatchMeaning:
 
     def scores(self, network: Network, rows: FloatArray) -> FloatArray:
         """What a network returns for every row, shape [batch, n, *output]."""
-        return self.outputs(network, rows)[network.result_layer][:, :, network.result_index]
+        last = self.outputs(network, rows)[network.result_layer]
+        return last.reshape(*last.shape[:2], -1)[:, :, network.result_index]
 
     def outputs(self, network: Network, rows: FloatArray) -> dict[str, FloatArray]:
-        """The output of every layer for every row, each [batch, n, units]."""
+        """The output of every layer for every row, each [batch, n, *shape]."""
         values: dict[str, NDArray[np.float64]] = {
-            network.input_name: np.broadcast_to(rows, (self.batch.size, *rows.shape))
+            network.input_name: np.broadcast_to(
+                rows.reshape(len(rows), *network.input_shape), (self.batch.size, len(rows), *network.input_shape)
+            )
         }
         for layer in network.layers:
-            a = values[layer.inputs[0]]
-            if layer.op == "dense":
-                a = np.einsum("bni,bki->bnk", a, self.batch.values[f"{layer.path}.weights"])
-                if f"{layer.path}.bias" in self.batch.values:
-                    a = a + self.batch.values[f"{layer.path}.bias"][:, None, :]
-            else:
-                assert layer.op == "relu"
-                a = np.where(a > 0, a, 0.0)
-                if layer.path in self.batch.kept:
-                    a = a * self.batch.kept[layer.path]
+            weights = {d.role: self.batch.values[d.path] for d in layer.decisions}
+            a = LAYERS[layer.op]([values[name] for name in layer.inputs], weights, dict(layer.options))
+            if layer.path in self.batch.kept:
+                a = a * self.batch.kept[layer.path].reshape(-1, *(1,) * (a.ndim - 3))
             values[layer.name] = a
         return values
 
     def _read(self, network: Network, units: Units) -> FloatArray:
-        """Which entries of the input some layer has a nonzero weight for."""
-        columns = [
-            self.batch.values[f"{layer.path}.weights"]
-            for layer in network.layers
-            if layer.inputs == (network.input_name,)
-        ]
-        read = (np.concatenate(columns, axis=1) != 0).any(axis=1)
-        return read[:, units.index.reshape(-1)].reshape(self.batch.size, *units.index.shape).astype(float)
+        """Which entries of the input some nonzero weight multiplies: found by changing the entry, with one weight at a
+        time at 1 and all others at 0, in rows of random numbers."""
+        rng = np.random.default_rng(0)
+        rows = rng.uniform(-1, 1, (6, *network.input_shape))
+        found = np.zeros((self.batch.size, units.index.size), dtype=bool)
+        for column, entry in enumerate(units.index.reshape(-1)):
+            changed = rows.copy()
+            changed.reshape(6, -1)[:, entry] += rng.choice([-9.0, 9.0], 6)
+            values = {network.input_name: (rows[None], changed[None])}
+            for layer in network.layers:
+                options, known = dict(layer.options), [values[name] for name in layer.inputs if name in values]
+                op = LAYERS[layer.op]
+                if layer.decisions and known:
+                    shape = layer.decisions[0].shape
+                    alone = {"weights": np.eye(int(np.prod(shape))).reshape(-1, *shape)}
+                    before, after = (
+                        op([np.repeat(v, len(alone["weights"]), axis=0)], alone, options) for v in known[0]
+                    )
+                    differs = (before != after).reshape(len(before), -1).any(axis=1)
+                    weights = self.batch.values[layer.decisions[0].path].reshape(self.batch.size, -1)
+                    found[:, column] |= (weights[:, differs] != 0).any(axis=1)
+                elif known and len(known) == len(layer.inputs):
+                    values[layer.name] = tuple(op(list(each), {}, options) for each in zip(*known, strict=True))
+                elif any((before != after).any() for before, after in known):
+                    found[:, column] = True
+        return found.reshape(self.batch.size, *units.index.shape).astype(float)
 
     def _used(self, node: Apply) -> FloatArray:
         (units,) = node.operands
@@ -280,17 +369,22 @@ class BatchMeaning:
         network = self.program.network(units.network)
         if units.layer == network.input_name:
             return self._read(network, units)
-        source = _weighted_source(network)
-        layer = source[units.layer]
-        coming = np.zeros((self.batch.size, layer.units), dtype=bool)
-        for decision in layer.decisions:
-            coming |= (self.batch.values[decision.path].reshape(self.batch.size, layer.units, -1) != 0).any(axis=2)
-        going = np.zeros_like(coming)
-        names = [name for name, origin in source.items() if origin is layer]
-        for reader in network.layers:
-            if reader.decisions and reader.inputs[0] in names:
-                going |= (self.batch.values[f"{reader.path}.weights"] != 0).any(axis=1)
-        if network.result_layer in names:
-            going[:] = True
-        picked = units.index.reshape(-1)
-        return (coming & going)[:, picked].reshape(self.batch.size, *units.index.shape).astype(float)
+        origins = Origins(network)
+        wanted = [origins.units(units.layer, int(row)) for row in units.index.reshape(-1)]
+        used = np.zeros((self.batch.size, len(wanted)), dtype=bool)
+        for column, owners in enumerate(wanted):
+            ((name, row),) = owners
+            coming = np.zeros(self.batch.size, dtype=bool)
+            for decision in network.layer(name).decisions:
+                entries = self.batch.values[decision.path][:, row].reshape(self.batch.size, -1)
+                coming |= (entries != 0).any(axis=1)
+            going = np.full(self.batch.size, (name, row) in origins.mixed)
+            result = origins.of[network.result_layer].reshape(-1)
+            going |= any((name, row) in sets for sets in result)
+            for layer in network.layers:
+                if layer.decisions:
+                    reads = np.array([sets == owners for sets in origins.read[layer.name].reshape(-1)])
+                    weights = self.batch.values[layer.decisions[0].path].reshape(self.batch.size, -1)
+                    going |= (weights[:, reads] != 0).any(axis=1)
+            used[:, column] = coming & going
+        return used.reshape(self.batch.size, *units.index.shape).astype(float)

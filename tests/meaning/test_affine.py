@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnmip.milp.affine import Affine, concatenate, matmul
+from nnmip.milp.affine import Affine, combine, concatenate
 from nnmip.milp.model import FloatArray
 
 COLUMNS = 5
@@ -106,11 +106,25 @@ def test_tensors_are_joined(parts: list[Affine]) -> None:
 
 @given(affines(st.sampled_from([(1, 1), (2, 3), (3, 2)])), st.integers(0, 99), st.integers(0, 4))
 def test_data_times_weights(weights: Affine, seed: int, rows: int) -> None:
+    """Every unit has two outputs, as a filter has at two places."""
     k, width = weights.shape
-    data = np.random.default_rng(seed).integers(-2, 3, (rows, width)).astype(np.float64)
-    product = matmul(data, weights)
-    assert product.shape == (rows, k)
-    assert np.array_equal(dense(product), np.einsum("ni,kic->nkc", data, dense(weights)))
+    data = np.random.default_rng(seed).integers(-2, 3, (rows, k, 2, width)).astype(np.float64)
+    product = combine(data, weights)
+    assert product.shape == (rows, k * 2)
+    assert np.array_equal(
+        dense(product), np.einsum("nkpi,kic->nkpc", data, dense(weights)).reshape(rows, k * 2, 1 + COLUMNS)
+    )
+
+
+@given(affines(), st.integers(0, 2**32 - 1))
+def test_equal_entries_are_found(affine: Affine, seed: int) -> None:
+    """Entries count as equal where they are the same function of the columns, however it is written."""
+    repeated = affine.gather(np.random.default_rng(seed).integers(0, affine.size, 7)) if affine.size else affine
+    first, inverse = repeated.distinct()
+    table = dense(repeated).reshape(repeated.size, 1 + COLUMNS)
+    assert np.array_equal(table[first][inverse], table)
+    assert len(first) == len(np.unique(table, axis=0))
+    assert (np.diff(first) > 0).all() and np.array_equal(inverse[first], np.arange(len(first)))
 
 
 def test_columns_are_numbered_in_order() -> None:

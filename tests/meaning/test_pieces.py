@@ -12,12 +12,13 @@ from nnmip.bounds.interval import Interval
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Decision, FloatArray, Program
 from nnmip.hir.domain import Domain
-from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.base import Lowering, Polarity, Signal
 from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding, encode_decision
 from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.products import activation_product
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
+from nnmip.ops.layers import dense
 from nnmip.source import Origin, SourceFile, Span
 from tests.meaning.harness import solve_highs
 
@@ -245,13 +246,20 @@ ACTIVATIONS = [(0.0, 2.0), (-1.0, 3.0), (-2.0, -0.5), (0.5, 2.0), (-1.5, 0.0)]
 FINITE = [name for name in DOMAINS if name != "one value"]
 
 
+def multiply(low: Lowering, weights: PiecesEncoding | IntegerEncoding, a: Affine, bounds: Interval) -> Affine:
+    """Dense products [n, units] of weights [units, i] and activations [n, i]."""
+    units, width = weights.decision.shape
+    connections = dense.connect((width,), {"units": units})
+    return activation_product(low, "p", weights, Signal(a, bounds), connections, (units,), ORIGIN)
+
+
 def product(
     low: Lowering, domain: Domain, ends: tuple[float, float], gated: bool
 ) -> tuple[Affine, Affine, Affine, Affine | None]:
     encoding, gate = encode(low, domain, gated, multiplies=True)
     assert isinstance(encoding, PiecesEncoding | IntegerEncoding)
     a = free(low, "a", *ends)
-    p = activation_product(low, "p", encoding, a, Interval.box((1, 1), *ends), ORIGIN)
+    p = multiply(low, encoding, a, Interval.box((1, 1), *ends))
     return encoding.value, a, p, gate
 
 
@@ -298,7 +306,7 @@ def test_known_activations_need_no_product() -> None:
     assert isinstance(encoding, PiecesEncoding)
     before = low.builder.num_columns
     a = Affine.constant(np.full((1, 1), 2.0))
-    p = activation_product(low, "p", encoding, a, Interval.box((1, 1), 2.0, 2.0), ORIGIN)
+    p = multiply(low, encoding, a, Interval.box((1, 1), 2.0, 2.0))
     assert low.builder.num_columns == before
     assert best(low, p.sum()) == pytest.approx(-2.0)
 
@@ -311,7 +319,7 @@ def test_products_add_up_over_the_sources() -> None:
     encoding = encode_decision(low, decision, None, True)
     assert isinstance(encoding, PiecesEncoding)
     a = low.builder.columns("a", (3, 2), -1.0, 2.0, ORIGIN, lambda x, choice: choice["a"])
-    p = activation_product(low, "p", encoding, a, Interval.box((3, 2), -1.0, 2.0), ORIGIN)
+    p = multiply(low, encoding, a, Interval.box((3, 2), -1.0, 2.0))
     rng = np.random.default_rng(0)
     milp = low.builder.build()
     for _ in range(20):

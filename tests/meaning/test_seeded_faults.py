@@ -430,5 +430,5 @@ def test_units_that_are_told_apart_unnoticed_are_noticed(
 
 def test_removed_units_that_still_count_are_noticed(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     """A gate that does not reach the outgoing weights."""
-    monkeypatch.setattr("nnmip.lowering.decisions._pruned_source", lambda network, name: None)
+    monkeypatch.setattr("nnmip.lowering.decisions._source_gate", lambda gates, wiring, decision: None)
     assert first_disagreement(known) is not None

@@ -6,6 +6,50 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nnmip.lowering.base import LayerLowering
-from nnmip.lowering.layers import dense, relu
+from nnmip.lowering.layers import abs as abs_
+from nnmip.lowering.layers import (
+    add,
+    avgpool2d,
+    clip,
+    concat,
+    conv2d,
+    dense,
+    flatten,
+    gate,
+    globalavgpool,
+    hard_sigmoid,
+    hard_tanh,
+    leaky_relu,
+    maxpool2d,
+    pad,
+    relu,
+    relu6,
+    reshape,
+    sign,
+    step,
+)
 
-LAYER_LOWERINGS: Mapping[str, LayerLowering] = MappingProxyType({"dense": dense.lower, "relu": relu.lower})
+LAYER_LOWERINGS: Mapping[str, LayerLowering] = MappingProxyType(
+    {
+        "dense": dense.lower,
+        "conv2d": conv2d.lower,
+        "relu": relu.lower,
+        "leaky_relu": leaky_relu.lower,
+        "clip": clip.lower,
+        "relu6": relu6.lower,
+        "abs": abs_.lower,
+        "hard_sigmoid": hard_sigmoid.lower,
+        "hard_tanh": hard_tanh.lower,
+        "sign": sign.lower,
+        "step": step.lower,
+        "gate": gate.lower,
+        "maxpool2d": maxpool2d.lower,
+        "avgpool2d": avgpool2d.lower,
+        "globalavgpool": globalavgpool.lower,
+        "flatten": flatten.lower,
+        "reshape": reshape.lower,
+        "pad": pad.lower,
+        "concat": concat.lower,
+        "add": add.lower,
+    }
+)

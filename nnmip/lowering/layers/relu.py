@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
+from nnmip.lowering.activations import constant, gate_of_entries
 from nnmip.lowering.base import Lowering, Polarity, Signal
 from nnmip.lowering.convexity import cut_between_rows
 from nnmip.lowering.piecewise import defined, positive_part
-from nnmip.milp.affine import Affine
 
 
 def lower(
@@ -22,13 +20,9 @@ def lower(
     """
     (a,) = inputs
     if a.is_data:
-        return Signal(Affine.constant(np.maximum(a.value.const, 0.0)), bounds)
-    kept = low.kept.get(layer.path)
-    gate = None
-    if kept is not None:
-        gate = kept.gather(np.ascontiguousarray(np.broadcast_to(np.arange(layer.units), a.value.shape)))
+        return constant(layer, inputs, bounds)
     z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
-    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate)
+    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer))
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
     return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.is_open))

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, matmul
 from nnmip.hir.core import Shape
-from nnmip.ops.base import DomainOption, InferredShapes, LayerOp, Option, Options, ShapeMismatch
+from nnmip.ops.base import (
+    Connections,
+    DomainOption,
+    InferredShapes,
+    LayerOp,
+    Option,
+    Options,
+    ShapeMismatch,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +48,12 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return z + Interval(bias.lo[None, :], bias.hi[None, :])
 
 
+def connect(shape: Shape, options: Options) -> Connections:
+    """Every unit reads the whole vector."""
+    units = int(options["units"])
+    return Connections(np.broadcast_to(np.arange(shape[0]), (units, shape[0])), units)
+
+
 OP = LayerOp(
     name="dense",
     signature="dense(x, units: n, weights in D, bias in D)",
@@ -50,4 +64,5 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    connect=connect,
 )

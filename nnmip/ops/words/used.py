@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.hir.core import Apply, BoolArray, Network, Units
+from nnmip.hir.core import Apply, BoolArray, IntArray, Units
 from nnmip.ops.base import Kind, Meaning, Role, Word, same
 
 FloatArray = NDArray[np.float64]
@@ -14,34 +14,45 @@ FloatArray = NDArray[np.float64]
 def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
     """1.0 where some incoming weight or the bias is nonzero and some outgoing weight is nonzero.
 
-    A unit that is itself part of the network's result counts as read; a feature needs nothing that comes in.
+    A unit that is itself part of the network's result, or is added to others, counts as read. A feature needs nothing
+    that comes in.
     """
     (units,) = node.operands
     assert isinstance(units, Units)
     network = meaning.network(units.network)
-    busy = _leaving(network, units.layer, meaning) & _arriving(network, units.layer, meaning)
-    return np.asarray(busy[units.index], dtype=np.float64)
+    if units.layer == network.input_name:
+        found = _features(units, meaning)
+    else:
+        wiring = meaning.wiring(units.network)
+        found = _busy(units, meaning)[wiring.units(units.layer)[units.index]]
+    return np.asarray(found, dtype=np.float64)
 
 
-def _arriving(network: Network, name: str, meaning: Meaning) -> BoolArray:
-    """For each unit whether something comes in; the entries of the input always have their value."""
-    if name == network.input_name:
-        return np.ones(network.width(name), dtype=bool)
-    producer = network.producer(name)
-    arriving = np.zeros(producer.units, dtype=bool)
-    for decision in producer.decisions:
-        arriving |= meaning.values(decision.path).reshape(producer.units, -1).any(axis=1)
-    return arriving
+def _busy(units: Units, meaning: Meaning) -> BoolArray:
+    """For every unit of the network whether something comes in and something goes out."""
+    wiring = meaning.wiring(units.network)
+    arriving = np.zeros(wiring.count, dtype=bool)
+    leaving = wiring.passes_on.copy()
+    for layer in wiring.network.layers:
+        if layer.name not in wiring.first:
+            continue
+        rows = wiring.rows(layer)
+        for decision in layer.decisions:
+            arriving[rows] |= (meaning.values(decision.path).reshape(len(rows), -1) != 0).any(axis=1)
+        reads = wiring.reads[f"{layer.path}.weights"]
+        nonzero = meaning.values(f"{layer.path}.weights").reshape(reads.shape) != 0
+        leaving[reads[nonzero & (reads >= 0)]] = True
+    return arriving & leaving
 
 
-def _leaving(network: Network, name: str, meaning: Meaning) -> BoolArray:
-    """For each unit, or each entry of the input, whether something reads it."""
-    leaving = np.full(network.width(name), network.feeds_result(name))
-    for consumer in network.consumers(name):
-        weights = consumer.decision("weights")
-        assert weights is not None
-        leaving |= meaning.values(weights.path).any(axis=0)
-    return leaving
+def _features(units: Units, meaning: Meaning) -> BoolArray:
+    """For every entry of the input whether some nonzero weight multiplies what depends on it."""
+    index: IntArray = units.index.reshape(-1)
+    reads = meaning.wiring(units.network).features(index)
+    found = reads.passed_on.copy()
+    for path, mask in reads.weights.items():
+        found |= (mask & (meaning.values(path).reshape(mask.shape[1:]) != 0)).any(axis=(1, 2))
+    return found.reshape(units.shape)
 
 
 WORD = Word(

@@ -1,0 +1,142 @@
+"""Which unit every entry of a network's tensors comes from, and which units every weight reads.
+
+A *unit* is a row of the weights of a layer: one scalar of a dense layer, one filter of a convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.hir.core import BoolArray, Decision, IntArray, Layer, Network
+from nnmip.ops.base import MIXED, NONE, Connections, merged_owner
+from nnmip.ops.registry import LAYERS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wiring:
+    """The units of a network, numbered through its layers with weights, and where they go.
+
+    first: the number of the first unit of every layer with weights. owner: for every tensor, of its shape, the unit of
+    each entry; NONE where an entry depends on the input alone, MIXED where it is made from several units.
+    reads: for the weights of every layer, of their shape, the owner of what each multiplies. passes_on: units that
+    reach the result, or a mix with others, without passing a weight.
+    """
+
+    network: Network
+    first: Mapping[str, int]
+    owner: Mapping[str, IntArray]
+    reads: Mapping[str, IntArray]
+    passes_on: BoolArray
+
+    @property
+    def count(self) -> int:
+        return len(self.passes_on)
+
+    def rows(self, layer: Layer) -> IntArray:
+        """The units of a layer with weights, in the order of its rows."""
+        return self.first[layer.name] + np.arange(layer.units)
+
+    def units(self, layer: str) -> IntArray:
+        """The owner of each entry along the first axis of a layer: its units, where it has its own."""
+        owner = self.owner[layer]
+        return merged_owner(owner.reshape(owner.shape[0] if owner.shape else 1, -1))
+
+    def leads_in(self, layer: Layer, index: IntArray) -> bool:
+        """Whether some of the units `index` are rows of a layer."""
+        return layer.name in self.first and bool(np.isin(self.rows(layer), index).any())
+
+    def layer_of(self, unit: int) -> Layer:
+        """The layer with weights whose row a unit is."""
+        name = max((n for n, first in self.first.items() if first <= unit), key=lambda n: self.first[n])
+        return self.network.layer(name)
+
+    def features(self, entries: IntArray) -> FeatureReads:
+        """What reads the input entries at the flat positions `entries`."""
+        return feature_reads(self.network, entries)
+
+    def removed(self, decision: Decision, gone: BoolArray) -> BoolArray:
+        """Which entries of a decision go where the units `gone` [count] are removed: incoming, bias and outgoing."""
+        layer = self.network.layer(decision.path.split(".", 1)[1].rpartition(".")[0])
+        mask = np.zeros(decision.shape, dtype=bool)
+        mask[gone[self.rows(layer)]] = True
+        if decision.path in self.reads:
+            reads = self.reads[decision.path].reshape(decision.shape)
+            mask |= (reads >= 0) & gone[reads]
+        return mask
+
+
+def wiring_of(network: Network) -> Wiring:
+    """The wiring of a network."""
+    first: dict[str, int] = {}
+    owner = {network.input_name: np.full(network.input_shape, NONE)}
+    shapes = {network.input_name: network.input_shape}
+    reads: dict[str, IntArray] = {}
+    passing: list[IntArray] = []
+    count = 0
+    for layer in network.layers:
+        op, options = LAYERS[layer.op], dict(layer.options)
+        sources = tuple(owner[name] for name in layer.inputs)
+        if op.connect is None:
+            made = owner[layer.name] = op.owners(sources, options)
+        else:
+            connections = op.connect(shapes[layer.inputs[0]], options)
+            first[layer.name] = count
+            count += connections.units
+            owner[layer.name] = (first[layer.name] + connections.unit).reshape(layer.shape)
+            made = _reads(connections, sources[0].reshape(-1))
+            reads[f"{layer.path}.weights"] = made
+        if (made == MIXED).any():
+            passing.extend(sources)
+        shapes[layer.name] = layer.shape
+    passes_on = np.zeros(count, dtype=bool)
+    for units in (*passing, owner[network.result_layer]):
+        passes_on[units[units >= 0]] = True
+    return Wiring(network, first, owner, reads, passes_on)
+
+
+def _reads(connections: Connections, owner: IntArray) -> IntArray:
+    """The owner of what every weight multiplies, shape [units, k]: one for all outputs of the unit, or MIXED."""
+    source = connections.source.reshape(connections.units, connections.per_unit, -1).transpose(0, 2, 1)
+    return merged_owner(owner[source], source >= 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureReads:
+    """What reads some entries of a network's input: by the path of weights, which of them multiply something that
+    depends on each entry [entries, units, k]; and which entries are passed on without a weight [entries]."""
+
+    weights: Mapping[str, BoolArray]
+    passed_on: BoolArray
+
+
+def feature_reads(network: Network, entries: IntArray) -> FeatureReads:
+    """Who reads the input entries at the flat positions `entries` [m], each followed through layers without weights."""
+    weights: dict[str, list[BoolArray]] = {}
+    passed_on = np.zeros(len(entries), dtype=bool)
+    for number, entry in enumerate(entries):
+        color = np.zeros(network.input_shape, dtype=np.int64)
+        color.reshape(-1)[entry] = 1
+        colors, shapes = {network.input_name: color}, {network.input_name: network.input_shape}
+        for layer in network.layers:
+            op, options = LAYERS[layer.op], dict(layer.options)
+            sources = [colors.get(name) for name in layer.inputs]
+            known = tuple(c for c in sources if c is not None)
+            shapes[layer.name] = layer.shape
+            if op.connect is not None:
+                connections = op.connect(shapes[layer.inputs[0]], options)
+                reads = np.zeros((connections.units, connections.source.shape[1]), dtype=bool)
+                for source in known:
+                    there = (source.reshape(-1)[connections.source] != 0) & (connections.source >= 0)
+                    reads = there.reshape(connections.units, connections.per_unit, -1).any(axis=1)
+                weights.setdefault(f"{layer.path}.weights", []).append(reads)
+            elif len(known) == len(sources):
+                # What depends on the entry, alone or with others, differs from 0.
+                colors[layer.name] = np.where(op.owners(known, options) != 0, 1, 0)
+            else:
+                passed_on[number] |= any((c != 0).any() for c in known)
+        if network.result_layer in colors:
+            passed_on[number] = True
+    return FeatureReads({path: np.stack(masks) for path, masks in weights.items()}, passed_on)

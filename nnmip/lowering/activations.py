@@ -1,0 +1,108 @@
+"""What the lowerings of activations share: gates, sums of bends, and the side of 0."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Layer
+from nnmip.lowering.base import Lowering, Polarity, Signal
+from nnmip.lowering.piecewise import defined, once, positive_part
+from nnmip.milp.affine import Affine
+from nnmip.milp.builder import Choice
+from nnmip.milp.model import BoolArray, FloatArray
+from nnmip.ops.registry import LAYERS
+
+
+def constant(layer: Layer, inputs: tuple[Signal, ...], bounds: Interval) -> Signal:
+    """The output of a layer without weights that reads data: known numbers."""
+    options = {**dict(layer.options), "tolerance": 1e-9}
+    return Signal(Affine.constant(LAYERS[layer.op].forward(tuple(a.value.const for a in inputs), {}, options)), bounds)
+
+
+def gate_of_entries(low: Lowering, layer: Layer) -> Affine | None:
+    """The keep binary of the unit of every entry of a layer that prunes, [*shape]; None for one that does not."""
+    kept = low.kept.get(layer.path)
+    if kept is None:
+        return None
+    unit = np.arange(layer.units).reshape(-1, *(1,) * (len(layer.shape) - 1))
+    return kept.gather(np.ascontiguousarray(np.broadcast_to(unit, layer.shape)))
+
+
+def removable(low: Lowering, layer: Layer, value: Affine, at_zero: float) -> Affine:
+    """The output of an activation f with f(0) = `at_zero`, and 0 where its unit is removed: f(z) - f(0) (1 - gate),
+    because z = 0 there. Exact."""
+    gate = gate_of_entries(low, layer)
+    if gate is None or at_zero == 0.0:
+        return value
+    return value + (gate - np.ones(layer.shape)) * at_zero
+
+
+def bent(
+    low: Lowering,
+    layer: Layer,
+    inputs: tuple[Signal, ...],
+    bounds: Interval,
+    path: str,
+    *,
+    line: float,
+    at_zero: float,
+    bends: tuple[tuple[float, float], ...],
+) -> Signal:
+    """at_zero + line z + sum over the bends (t, k) of k max(0, z - t). Exact: each positive part has its phase."""
+    (a,) = inputs
+    if a.is_data:
+        return constant(layer, inputs, bounds)
+    z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+    total = z * line + np.full(z.shape, at_zero)
+    for number, (place, slope) in enumerate(bends):
+        tag = f"{path}.part" if len(bends) == 1 else f"{path}.part{number}"
+        beyond = a.bounds + Interval.box(a.bounds.shape, -place, -place) if place else a.bounds
+        total = total + positive_part(low, tag, z - place, beyond, Polarity.EXACT, layer.origin).value * slope
+    zero = np.zeros((1, *layer.shape))
+    fixed = float(LAYERS[layer.op].forward((zero,), {}, dict(layer.options)).reshape(-1)[0])
+    return Signal(removable(low, layer, total, fixed), bounds)
+
+
+def between(
+    low: Lowering, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str, least: float, most: float
+) -> Signal:
+    """z cut at two ends: least + max(0, z - least) - max(0, z - most)."""
+    bends = ((least, 1.0), (most, -1.0))
+    return bent(low, layer, inputs, bounds, path, line=0.0, at_zero=least, bends=bends)
+
+
+def side(
+    low: Lowering, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str, *, below: float
+) -> Signal:
+    """`below` where z < 0, else 1, from a binary u for z in [L, U]:
+
+        z >= L (1 - u)        z <= -eps + (U + eps) u
+
+    L >= 0: u = 1. U < 0 (by more than rounding): u = 0. eps is the exact step of z where it has one, and then nothing
+    is lost; else no z between -eps and 0 is allowed. Exact (formulation: step activation with a strictness).
+    """
+    (a,) = inputs
+    if a.is_data:
+        return constant(layer, inputs, bounds)
+    eps = low.gap_below_zero(layer, a.step)
+    z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+
+    def encode(z: Affine, known: Interval, where: tuple[tuple[int, ...], np.ndarray]) -> Affine:
+        shape, picked = where
+        L, U = known.lo, known.hi
+
+        def fill(x: FloatArray, choice: Choice) -> BoolArray:
+            above: BoolArray = z.value(x) >= -1e-9
+            return above
+
+        u = low.builder.binaries(f"{path}.on", shape, layer.origin, fill, picked=picked)
+        rows = low.builder.rows
+        rows(f"{path}.at_least", z + u * L, layer.origin, lb=L, shape=shape, picked=picked, big_m=L)
+        rows(f"{path}.at_most", z - u * (U + eps), layer.origin, ub=-eps, shape=shape, picked=picked, big_m=U + eps)
+        return u
+
+    sides = LAYERS["step"].interval((a.bounds,), {}, {})
+    u = once(z, a.bounds, sides.lo < sides.hi, encode, sides.lo)
+    value = u * (1.0 - below) + np.full(u.shape, below)
+    return Signal(removable(low, layer, value, 1.0), bounds)

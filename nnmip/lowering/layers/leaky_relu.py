@@ -1,0 +1,16 @@
+"""`leaky_relu` as a positive part and a line."""
+
+from __future__ import annotations
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import Layer, Network
+from nnmip.lowering.activations import bent
+from nnmip.lowering.base import Lowering, Signal
+
+
+def lower(
+    low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
+) -> Signal:
+    """slope z + (1 - slope) max(0, z). Exact (`piecewise`)."""
+    slope = layer.option("slope")
+    return bent(low, layer, inputs, bounds, path, line=slope, at_zero=0.0, bends=((0.0, 1.0 - slope),))

@@ -1,0 +1,56 @@
+"""`concat`: tensors one after another along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import IntArray, Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, where_all
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """Shapes that agree in all axes but one to the shape with the sum of that axis."""
+    first, axis = inputs[0], options["axis"]
+    if axis >= len(first):
+        raise ShapeMismatch(f"`concat` along axis {axis} needs tensors with more axes")
+    for shape in inputs[1:]:
+        if len(shape) != len(first) or any(
+            a != b for k, (a, b) in enumerate(zip(shape, first, strict=True)) if k != axis
+        ):
+            raise ShapeMismatch(f"`concat` along axis {axis} needs tensors that agree in all other axes")
+    return InferredShapes((*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :]), {})
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    return np.concatenate(inputs, axis=options["axis"] + 1)
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    axis = options["axis"] + 1
+    return Interval(np.concatenate([x.lo for x in inputs], axis), np.concatenate([x.hi for x in inputs], axis))
+
+
+def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
+    return np.concatenate(inputs, axis=options["axis"])
+
+
+OP = LayerOp(
+    name="concat",
+    signature="concat(x, y, ..., axis: 0)",
+    summary="tensors one after another along an axis",
+    domains=(),
+    options=(Option("axis", "int", default=0, least=0),),
+    prune=(),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+    arity=None,
+    owners=owners,
+    gives_bits=where_all,
+)

@@ -1,0 +1,99 @@
+"""`conv2d`: cross-correlation of a channel-first image with the kernels of its filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval, weighted_sums
+from nnmip.hir.core import Shape
+from nnmip.ops.base import (
+    Connections,
+    DomainOption,
+    InferredShapes,
+    LayerOp,
+    Option,
+    Options,
+    ShapeMismatch,
+)
+from nnmip.ops.windows import Windows, windows_over
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """[c, h, w] -> [filters, windows down, windows right]; weights [filters, c / groups, kernel], bias [filters]."""
+    (shape,) = inputs
+    windows = windows_over(shape, options, "conv2d")
+    channels, groups, filters = shape[0], options["groups"], options["filters"]
+    for number, what in ((channels, "channels"), (filters, "filters")):
+        if number % groups:
+            raise ShapeMismatch(f"{groups} groups do not divide {number} {what}")
+    kernel = (filters, channels // groups, *windows.kernel)
+    return InferredShapes((filters, *windows.count), {"weights": kernel, "bias": (filters,)})
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    """y[f, i, j] = sum over c, u, v of W[f, c, u, v] x[c, i s + u d - p, j s + v d - p] + b[f]; 0 in the padding."""
+    (x,) = inputs
+    weights, groups = decisions["weights"], options["groups"]
+    windows = windows_over(x.shape[1:], options, "conv2d")
+    (top, left), (down, right) = windows.padding, windows.stride
+    padded = np.pad(x, ((0, 0), (0, 0), (top, top), (left, left)))
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(windows.dilation, windows.kernel, strict=True))
+    views = sliding_window_view(padded, reach, axis=(2, 3))[:, :, ::down, ::right]
+    views = views[..., :: windows.dilation[0], :: windows.dilation[1]]
+    parts = np.split(weights, groups), np.split(views, groups, axis=1)
+    y = np.concatenate([np.einsum("ncijuv,fcuv->nfij", v, w) for w, v in zip(*parts, strict=True)], axis=1)
+    return y + decisions["bias"][:, None, None] if "bias" in decisions else y
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    """Corner products, summed over every window."""
+    (x,) = inputs
+    shape = infer((x.shape[1:],), options).output
+    flat = x.reshape((len(x.lo), -1))
+    z = weighted_sums(flat, decisions["weights"].reshape((shape[0], -1)), connect(x.shape[1:], options).source)
+    z = z.reshape((len(x.lo), *shape))
+    if "bias" not in decisions:
+        return z
+    bias = decisions["bias"].reshape((1, shape[0], 1, 1))
+    return z + bias
+
+
+def connect(shape: Shape, options: Options) -> Connections:
+    """Every output reads its window in all channels of its group."""
+    windows: Windows = windows_over(shape, options, "conv2d")
+    filters, groups = options["filters"], options["groups"]
+    size, width = shape[1] * shape[2], shape[0] // groups
+    group = np.arange(filters) // (filters // groups)
+    channel = group[:, None] * width + np.arange(width)
+    places = windows.places[None, :, None, :]
+    source = np.where(places >= 0, channel[:, None, :, None] * size + places, -1)
+    return Connections(source.reshape(filters * places.shape[1], -1), filters)
+
+
+OP = LayerOp(
+    name="conv2d",
+    signature=(
+        "conv2d(x, filters: n, kernel: [h, w], weights in D, bias in D, stride: 1, padding: 0, dilation: 1, groups: 1)"
+    ),
+    summary="cross-correlation of a channel-first image with one kernel a filter; zeros in the padding",
+    domains=(DomainOption("weights", required=True), DomainOption("bias", required=False)),
+    options=(
+        Option("filters", "int", required=True, least=1),
+        Option("kernel", "pair", required=True, least=1),
+        Option("stride", "pair", default=(1, 1), least=1),
+        Option("padding", "pair", default=(0, 0), least=0),
+        Option("dilation", "pair", default=(1, 1), least=1),
+        Option("groups", "int", default=1, least=1),
+    ),
+    prune=(),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+    connect=connect,
+)

@@ -1,0 +1,66 @@
+"""`gate`: a tensor where another one, of 0 and 1, says so, else 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval
+from nnmip.hir.core import IntArray, Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, merged_owner
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """A tensor and a gate for each of its entries, or one for all, to the shape of the tensor."""
+    x, by = inputs
+    if by not in (x, (1,)):
+        raise ShapeMismatch("`gate` needs a gate of the shape of what it gates, or a single one")
+    return InferredShapes(x, {})
+
+
+def _wide(by: FloatArray, like: FloatArray) -> FloatArray:
+    if by.shape == like.shape:
+        return by
+    return np.broadcast_to(by.reshape(len(by), *(1,) * (like.ndim - 1)), like.shape)
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    """x where the gate is 1, 0 where it is 0."""
+    x, by = inputs
+    return x * _wide(by, x)
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    """x, 0, or either."""
+    x, by = inputs
+    off, on = _wide(by.lo, x.lo) < 0.5, _wide(by.hi, x.lo) > 0.5
+    lo, hi = np.where(on, x.lo, 0.0), np.where(on, x.hi, 0.0)
+    return Interval(np.where(off, np.minimum(lo, 0.0), lo), np.where(off, np.maximum(hi, 0.0), hi))
+
+
+def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
+    """An entry and its gate are of two units, and stay together."""
+    x, by = inputs
+    wide = np.broadcast_to(by.reshape(x.shape if by.size == x.size else (1,) * x.ndim), x.shape)
+    return merged_owner(np.stack([x, wide], axis=-1))
+
+
+OP = LayerOp(
+    name="gate",
+    signature="gate(x, by)",
+    summary="x where `by`, made of 0 and 1 by `step`, is 1, else 0; `by` has the shape of x, or is a single gate",
+    domains=(),
+    options=(),
+    prune=(),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+    arity=2,
+    owners=owners,
+    permutes=False,
+    reads_bits=(1,),
+)

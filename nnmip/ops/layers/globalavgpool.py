@@ -1,0 +1,58 @@
+"""`globalavgpool`: the mean of every channel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval, summed, times
+from nnmip.hir.core import IntArray, Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, merged_owner
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """[c, h, w] -> [c]."""
+    (shape,) = inputs
+    if len(shape) != 3:
+        raise ShapeMismatch("`globalavgpool` reads [channels, height, width]")
+    return InferredShapes(shape[:1], {})
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    return np.asarray(inputs[0].mean(axis=(2, 3)))
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    (x,) = inputs
+    n, channels, height, width = x.shape
+    return times(summed(x.reshape((n, channels, height * width)), height * width), 1.0 / (height * width))
+
+
+def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
+    (owner,) = inputs
+    return merged_owner(owner.reshape(len(owner), -1))
+
+
+def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
+    _, height, width = shapes[0]
+    return inputs[0] / (height * width)
+
+
+OP = LayerOp(
+    name="globalavgpool",
+    signature="globalavgpool(x)",
+    summary="the mean of every channel",
+    domains=(),
+    options=(),
+    prune=(),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+    owners=owners,
+    grid=grid,
+)

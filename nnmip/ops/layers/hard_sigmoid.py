@@ -1,0 +1,53 @@
+"""`hard_sigmoid`: a line from 0 to 1, cut at both ends, entry by entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.bounds.interval import Interval, times
+from nnmip.hir.core import Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid
+
+FloatArray = NDArray[np.float64]
+
+
+def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
+    """Any shape to itself."""
+    return InferredShapes(inputs[0], {})
+
+
+def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    """clip(`slope` z + `shift`, 0, 1)."""
+    return np.asarray(np.clip(options["slope"] * inputs[0] + options["shift"], 0.0, 1.0), dtype=np.float64)
+
+
+def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
+    """Nondecreasing in z for a slope that is not negative."""
+    line = times(inputs[0], options["slope"]) + Interval.box(inputs[0].shape, options["shift"], options["shift"])
+    return Interval(np.clip(line.lo, 0.0, 1.0), np.clip(line.hi, 0.0, 1.0))
+
+
+def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
+    """A slope of 1/6 is meant exactly."""
+    slope = Fraction(options["slope"]).limit_denominator(10**6)
+    if float(slope) != options["slope"]:
+        return None
+    return common_grid(inputs[0] * slope, abs(Fraction(repr(float(options["shift"])))), Fraction(1))
+
+
+OP = LayerOp(
+    name="hard_sigmoid",
+    signature="hard_sigmoid(z, slope: 1/6, shift: 1/2, prune: units)",
+    summary="clip(slope z + shift, 0, 1), entry by entry",
+    domains=(),
+    options=(Option("slope", "number", default=1 / 6, least=0.0), Option("shift", "number", default=0.5)),
+    prune=("units", "filters"),
+    infer=infer,
+    forward=forward,
+    interval=interval,
+    grid=grid,
+)
