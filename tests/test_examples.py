@@ -12,6 +12,7 @@ from nnmip.solution.result import Result
 FOLDER = Path(__file__).parents[1] / "examples"
 OPTIMA = {
     "breast_cancer": 0.1144957,
+    "depth": 0.11,
     "flower_rules": 0.1529231,
     "iris": 0.2488889,
     "iris_classes": 0.123145,

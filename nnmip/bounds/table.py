@@ -26,7 +26,9 @@ def removable(network: Network) -> frozenset[str]:
     wiring = wiring_of(network)
     units = np.zeros(wiring.count, dtype=bool)
     for layer in network.layers:
-        if layer.prune is not None:
+        if layer.skip is not None:
+            units[wiring.block_units(layer)] = True
+        elif layer.prune is not None:
             units[wiring.units(layer.name)] = True
     return frozenset(d.path for d in network.decisions if wiring.removed(d, units).any())
 
@@ -51,5 +53,7 @@ def propagate_intervals(network: Network, rows: FloatArray) -> Bounds:
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))
         if layer.prune is not None:
             interval = interval.join(Interval.point(np.zeros(interval.shape)))
+        if layer.skip is not None:
+            interval = interval.join(outputs[layer.skip])
         outputs[layer.name] = interval.without_tiny()
     return Bounds(outputs, "interval propagation")

@@ -15,7 +15,7 @@ from nnmip.hir.core import Gather, IntArray, Join, Layer, LayerOutput, Network, 
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp, Option
 from nnmip.ops.registry import LAYERS
-from nnmip.sema.layers import Settings, make_layer, pruned_weights
+from nnmip.sema.layers import Settings, make_layer, passed_over, pruned_weights
 from nnmip.sema.layers import Tensor as LayerTensor
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.pruning import check_pruning, warn_unread
@@ -169,9 +169,20 @@ class NetworkRef:
             message = f"`{op}` reads {arity or 'some'} tensor{'' if arity == 1 else 's'}, not {len(sources)}"
             raise fail("NNM0204", message, span, help=f"its signature is `{LAYERS[op].signature}`")
         path = f"{self.name}.{name}"
+        skip = settings.pop("skip", None)
+        if skip is not None and (not isinstance(skip, LayerRef) or skip.owner is not self):
+            raise fail("NNM0205", f"`skip` is a layer of `{self.name}`, or its input", span)
         read = _settings(LAYERS[op], settings, span)
+        if skip is not None and not read.is_optional:
+            raise fail("NNM0204", "`skip` is for an optional layer", span, help="say `optional=True`, too")
         inputs = tuple(self._tensors[source.name] for source in sources)
-        layer, self._tensors[name] = make_layer(LAYERS[op], path, span, read, name, inputs, span, self.draft.allowance)
+        stands_in = None
+        if read.is_optional:
+            over = skip.name if skip is not None else passed_over(LAYERS[op], inputs[0].name, self.layers)
+            stands_in = self._tensors[over]
+        allowance = self.draft.allowance
+        layer, tensor = make_layer(LAYERS[op], path, span, read, name, inputs, span, allowance, stands_in)
+        self._tensors[name] = tensor
         self.layers.append(layer)
         return LayerRef(self, name, layer.shape)
 
@@ -253,7 +264,7 @@ def _settings(op: LayerOp, given: dict[str, Any], span: Span) -> Settings:
     options: dict[str, Option] = {option.name: option for option in op.options}
     roles = [option.name for option in op.domains]
     pruned = op.prune or (("weights",) if roles else ())
-    known = [*options, *roles, *(["prune"] if pruned else [])]
+    known = [*options, *roles, *(["prune", "optional", "skip"] if pruned else [])]
     for name in given:
         if name not in known:
             raise unknown_option(op.name, name, known, span)
@@ -266,7 +277,7 @@ def _settings(op: LayerOp, given: dict[str, Any], span: Span) -> Settings:
             help = f"every decision is bounded where it is born: `{option.name}=(-1, 1)`"
             raise fail("NNM0401", f"the {option.name} of this layer have no domain", span, help=help)
     domains = {role: (domain_of(given[role], f"`{role}`"), span) for role in roles if given.get(role) is not None}
-    return pruned_weights(Settings(prune, chosen, domains))
+    return pruned_weights(Settings(prune, chosen, domains, bool(given.get("optional", False))))
 
 
 def option_value(owner: str, option: Option, value: Any, span: Span) -> Any:

@@ -46,7 +46,8 @@ class Decision:
 class Layer:
     """One layer: an entry of the layer table applied to earlier layers (or the input, named as the user named it).
 
-    `prune` is `units` where single units may be removed, else None; `shape` excludes the sample axis.
+    `prune` is `units` or `filters` where single ones may be removed, else None; `shape` excludes the sample axis.
+    `skip` is the tensor that stands in for an optional layer where it is left out with its block; None for any other.
     """
 
     name: str
@@ -58,6 +59,19 @@ class Layer:
     shape: Shape
     prune: str | None
     origin: Origin
+    skip: str | None = None
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All tensors that the layer needs."""
+        return self.inputs if self.skip is None else (*self.inputs, self.skip)
+
+    @property
+    def kept_shape(self) -> Shape | None:
+        """The shape of the choice what of the layer is kept: its units, or the layer as a whole; None without one."""
+        if self.skip is not None:
+            return ()
+        return (self.units,) if self.prune is not None else None
 
     def option(self, name: str) -> Any:
         return dict(self.options)[name]
@@ -94,7 +108,7 @@ class Network:
 
     def readers(self, name: str) -> tuple[Layer, ...]:
         """The layers that read layer or input `name`."""
-        return tuple(layer for layer in self.layers if name in layer.inputs)
+        return tuple(layer for layer in self.layers if name in layer.reads)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -486,7 +500,8 @@ class Program:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assignment:
-    """Values for every decision (by path) and, for every layer with `prune`, which units are kept (by layer path).
+    """Values for every decision (by path) and what is kept (by layer path): which units [units] of every layer with
+    `prune`, and whether every optional layer is there, a single Boolean.
 
     The entries of removed units (incoming, bias, outgoing) are 0.
     """

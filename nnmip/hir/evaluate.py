@@ -66,7 +66,9 @@ def forward(
         options = {**dict(layer.options), "tolerance": tolerance}
         value = LAYERS[layer.op].forward(tuple(outputs[name] for name in layer.inputs), decisions, options)
         kept = assignment.kept.get(layer.path)
-        if kept is not None:
+        if kept is not None and layer.skip is not None:
+            value = value if kept else outputs[layer.skip]
+        elif kept is not None:
             value = np.where(kept.reshape(-1, *(1,) * (value.ndim - 2)), value, 0.0)
         outputs[layer.name] = value
     return outputs
@@ -89,7 +91,11 @@ def gone(wiring: Wiring, assignment: Assignment) -> BoolArray:
     mask = np.zeros(wiring.count, dtype=bool)
     for layer in wiring.network.layers:
         kept = assignment.kept.get(layer.path)
-        if kept is not None:
+        if kept is None:
+            continue
+        if layer.skip is not None:
+            mask[wiring.block_units(layer)] |= not kept
+        else:
             mask[wiring.units(layer.name)[~kept]] = True
     return mask
 
@@ -102,12 +108,18 @@ def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:
 
 
 def without_removed(program: Program, assignment: Assignment) -> Assignment:
-    """The assignment with every weight and bias of a removed unit set to 0."""
-    values = dict(assignment.values)
+    """The assignment with every weight and bias of a removed unit set to 0, and nothing kept in a block left out."""
+    values, kept = dict(assignment.values), dict(assignment.kept)
     for network in program.networks:
-        for path, mask in removed(network, assignment).items():
+        if any(layer.skip is not None and not kept[layer.path] for layer in network.layers):
+            wiring = wiring_of(network)
+            for layer in reversed(network.layers):
+                if layer.skip is not None and not kept[layer.path]:
+                    inside = (network.layer(name).path for name in wiring.block(layer)[:-1])
+                    kept.update({path: np.zeros_like(kept[path]) for path in inside if path in kept})
+        for path, mask in removed(network, Assignment(values, kept)).items():
             values[path] = np.where(mask, 0.0, values[path])
-    return Assignment(values, assignment.kept)
+    return Assignment(values, kept)
 
 
 @dataclass(slots=True)
@@ -127,6 +139,9 @@ class Evaluator:
         if network not in self._wirings:
             self._wirings[network] = wiring_of(self.network(network))
         return self._wirings[network]
+
+    def kept(self, path: str) -> BoolArray:
+        return np.asarray(self.assignment.kept[path])
 
     def dataset(self, name: str) -> Dataset:
         return self.program.dataset(name)

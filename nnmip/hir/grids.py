@@ -36,6 +36,9 @@ def layer_grids(network: Network, data: Dataset) -> dict[str, Fraction | None]:
         grids[layer.name] = None
         if len(known) == len(sources):
             grids[layer.name] = _layer_grid(layer, known, tuple(shapes[name] for name in layer.inputs))
+        if layer.skip is not None:
+            own, other = grids[layer.name], grids[layer.skip]
+            grids[layer.name] = common_grid(own, other) if own is not None and other is not None else None
         shapes[layer.name] = layer.shape
     return grids
 

@@ -108,6 +108,7 @@ class _Printer:
     def layer(self, layer: Layer) -> str:
         options = [f"{name}: {value}" for name, value in layer.options if value is not None]
         options += [f"prune: {layer.prune}"] if layer.prune else []
+        options += [f"optional: true, skip: {layer.skip}"] if layer.skip else []
         call = f"{layer.op}({', '.join([*layer.inputs, *options])})"
         remark = self.remarks.get(layer.path, "")
         return f"{layer.name} = {call} : {shape_text(layer.shape)}{f' {remark}' if remark else ''}"

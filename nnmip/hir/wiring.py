@@ -48,6 +48,23 @@ class Wiring:
         """Whether some of the units `index` are rows of a layer."""
         return layer.name in self.first and bool(np.isin(self.rows(layer), index).any())
 
+    def block(self, layer: Layer) -> tuple[str, ...]:
+        """The layers that are left out with an optional layer, in order, itself last: those that lead to it, that what
+        stands in for it does not need, and that nothing outside reads."""
+        network, inside = self.network, {layer.name}
+        assert layer.skip is not None
+        before = {layer.skip, *_ancestors(network, layer.skip)}
+        for earlier in reversed(network.layers[: network.layers.index(layer)]):
+            readers = {reader.name for reader in network.readers(earlier.name)}
+            if earlier.name not in before and readers and readers <= inside and earlier.name != network.result_layer:
+                inside.add(earlier.name)
+        return tuple(other.name for other in network.layers if other.name in inside)
+
+    def block_units(self, layer: Layer) -> IntArray:
+        """The units that are removed with an optional layer."""
+        parts = [self.rows(self.network.layer(name)) for name in self.block(layer) if name in self.first]
+        return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
     def layer_of(self, unit: int) -> Layer:
         """The layer with weights whose row a unit is."""
         name = max((n for n, first in self.first.items() if first <= unit), key=lambda n: self.first[n])
@@ -88,6 +105,10 @@ def wiring_of(network: Network) -> Wiring:
             owner[layer.name] = (first[layer.name] + connections.unit).reshape(layer.shape)
             made = _reads(connections, sources[0].reshape(-1))
             reads[f"{layer.path}.weights"] = made
+        if layer.skip is not None:
+            # An entry is of the layer or of what stands in for it.
+            passing.extend((owner[layer.name], owner[layer.skip]))
+            owner[layer.name] = np.full(layer.shape, MIXED)
         if (made == MIXED).any():
             passing.extend(sources)
         shapes[layer.name] = layer.shape
@@ -95,6 +116,21 @@ def wiring_of(network: Network) -> Wiring:
     for units in (*passing, owner[network.result_layer]):
         passes_on[units[units >= 0]] = True
     return Wiring(network, first, owner, reads, passes_on)
+
+
+def _ancestors(network: Network, name: str) -> set[str]:
+    """Every tensor that a tensor is made from."""
+    found: set[str] = set()
+    open_ = [name]
+    while open_:
+        at = open_.pop()
+        if at == network.input_name:
+            continue
+        for source in network.layer(at).reads:
+            if source not in found:
+                found.add(source)
+                open_.append(source)
+    return found
 
 
 def _reads(connections: Connections, owner: IntArray) -> IntArray:
@@ -122,21 +158,23 @@ def feature_reads(network: Network, entries: IntArray) -> FeatureReads:
         colors, shapes = {network.input_name: color}, {network.input_name: network.input_shape}
         for layer in network.layers:
             op, options = LAYERS[layer.op], dict(layer.options)
-            sources = [colors.get(name) for name in layer.inputs]
-            known = tuple(c for c in sources if c is not None)
             shapes[layer.name] = layer.shape
             if op.connect is not None:
                 connections = op.connect(shapes[layer.inputs[0]], options)
                 reads = np.zeros((connections.units, connections.source.shape[1]), dtype=bool)
-                for source in known:
+                source = colors.get(layer.inputs[0])
+                if source is not None:
                     there = (source.reshape(-1)[connections.source] != 0) & (connections.source >= 0)
                     reads = there.reshape(connections.units, connections.per_unit, -1).any(axis=1)
                 weights.setdefault(f"{layer.path}.weights", []).append(reads)
-            elif len(known) == len(sources):
+            elif all(name in colors for name in layer.reads) and layer.skip is None:
                 # What depends on the entry, alone or with others, differs from 0.
+                known = tuple(colors[name] for name in layer.inputs)
                 colors[layer.name] = np.where(op.owners(known, options) != 0, 1, 0)
             else:
-                passed_on[number] |= any((c != 0).any() for c in known)
+                passed_on[number] |= any((colors[name] != 0).any() for name in layer.inputs if name in colors)
+            if layer.skip in colors:
+                passed_on[number] |= bool((colors[layer.skip] != 0).any())
         if network.result_layer in colors:
             passed_on[number] = True
     return FeatureReads({path: np.stack(masks) for path, masks in weights.items()}, passed_on)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Layer
+from nnmip.hir.core import Layer, Network, Shape
 from nnmip.lowering.base import Lowering, Polarity, Signal
 from nnmip.lowering.piecewise import defined, once, positive_part
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import BoolArray, FloatArray
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.ops.registry import LAYERS
+from nnmip.source import Origin
 
 
 def constant(layer: Layer, inputs: tuple[Signal, ...], bounds: Interval) -> Signal:
@@ -22,9 +23,9 @@ def constant(layer: Layer, inputs: tuple[Signal, ...], bounds: Interval) -> Sign
 
 def gate_of_entries(low: Lowering, layer: Layer) -> Affine | None:
     """The keep binary of the unit of every entry of a layer that prunes, [*shape]; None for one that does not."""
-    kept = low.kept.get(layer.path)
-    if kept is None:
+    if layer.prune is None:
         return None
+    kept = low.kept[layer.path]
     unit = np.arange(layer.units).reshape(-1, *(1,) * (len(layer.shape) - 1))
     return kept.gather(np.ascontiguousarray(np.broadcast_to(unit, layer.shape)))
 
@@ -36,6 +37,66 @@ def removable(low: Lowering, layer: Layer, value: Affine, at_zero: float) -> Aff
     if gate is None or at_zero == 0.0:
         return value
     return value + (gate - np.ones(layer.shape)) * at_zero
+
+
+def switched(low: Lowering, path: str, u: Affine, x: Signal, origin: Origin, shape: Shape, picked: IntArray) -> Affine:
+    """y = u x for 0/1 entries u and x in [L, U], vectors of the entries `picked` of a tensor of `shape`:
+
+        L u <= y <= U u        x - U (1 - u) <= y <= x - L (1 - u)
+
+    No column where x is a known number. Exact (formulation: product of a binary and a bounded variable).
+    """
+    if x.is_data:
+        return u * x.value.const
+    L, U = x.bounds.lo, x.bounds.hi
+
+    def fill(point: FloatArray, choice: Choice) -> FloatArray:
+        return np.asarray(x.value.value(point) * u.value(point), dtype=np.float64)
+
+    lo, hi = np.minimum(L, 0.0), np.maximum(U, 0.0)
+    y = low.builder.columns(path, shape, lo, hi, origin, fill, picked=picked)
+    for name, row, side, bound, M in (
+        ("off_upper", y - u * U, "ub", 0.0, U),
+        ("off_lower", y - u * L, "lb", 0.0, L),
+        ("on_lower", y - x.value - u * U, "lb", -U, U),
+        ("on_upper", y - x.value - u * L, "ub", -L, L),
+    ):
+        low.builder.rows(f"{path}.{name}", row, origin, shape=shape, picked=picked, big_m=M, **{side: bound})
+    return y
+
+
+def or_skipped(low: Lowering, network: Network, layer: Layer, made: Signal, skip: Signal, path: str) -> Signal:
+    """The output of an optional layer, or what stands in for it: G h + (1 - G) x with the keep binary G.
+
+    Left out, the weights of its block are 0, so that a layer with weights is 0 there and an activation f right behind
+    them is f(0): then G h = h - f(0) (1 - G) needs no column. Elsewhere it is a product (`switched`). Exact.
+    """
+    shape = made.value.shape
+    on = low.kept[layer.path] + np.zeros(shape)
+    off = on * -1.0 + 1.0
+    block = low.wiring(network.name).block(layer)
+    is_zero = bool(layer.decisions) or (layer.inputs[0] in block and bool(network.layer(layer.inputs[0]).decisions))
+    if is_zero:
+        at_zero = 0.0 if layer.decisions else _at_zero(layer)
+        own = made.value - off * at_zero
+    else:
+        own = _switched_whole(low, f"{path}.on", on, made, layer.origin)
+    other = _switched_whole(low, f"{path}.skipped", off, skip, layer.origin)
+    return Signal(own + other, made.bounds)
+
+
+def _switched_whole(low: Lowering, path: str, u: Affine, x: Signal, origin: Origin) -> Affine:
+    shape = x.value.shape
+    ends = Interval(x.bounds.lo.reshape(-1), x.bounds.hi.reshape(-1))
+    every = np.arange(x.value.size)
+    flat = Signal(x.value.reshape((-1,)), ends)
+    return switched(low, path, u.reshape((-1,)), flat, origin, shape, every).reshape(shape)
+
+
+def _at_zero(layer: Layer) -> float:
+    """The value of an activation at 0."""
+    options = {**dict(layer.options), "tolerance": 1e-9}
+    return float(LAYERS[layer.op].forward((np.zeros((1, 1)),), {}, options)[0, 0])
 
 
 def bent(
@@ -59,9 +120,7 @@ def bent(
         tag = f"{path}.part" if len(bends) == 1 else f"{path}.part{number}"
         beyond = a.bounds + Interval.box(a.bounds.shape, -place, -place) if place else a.bounds
         total = total + positive_part(low, tag, z - place, beyond, Polarity.EXACT, layer.origin).value * slope
-    zero = np.zeros((1, *layer.shape))
-    fixed = float(LAYERS[layer.op].forward((zero,), {}, dict(layer.options)).reshape(-1)[0])
-    return Signal(removable(low, layer, total, fixed), bounds)
+    return Signal(removable(low, layer, total, _at_zero(layer)), bounds)
 
 
 def between(

@@ -431,11 +431,15 @@ def _source_gate(gates: Gates, wiring: Wiring, decision: Decision) -> Affine | N
 
 
 def _gates(low: Lowering, wiring: Wiring) -> Gates:
-    parts = [
-        (wiring.units(layer.name), low.kept[layer.path]) for layer in wiring.network.layers if layer.prune is not None
-    ]
-    can_go = np.zeros(wiring.count + 1, dtype=bool)
-    for units, _ in parts:
-        can_go[units] = True
-    rest = np.flatnonzero(~can_go)
-    return scattered([*parts, (rest, Affine.constant(np.ones(len(rest))))], (wiring.count + 1,)), can_go
+    parts: list[Affine] = []
+    # Which of the parts is the gate of every unit, and which entry of it; the innermost choice counts.
+    part, entry = np.full(wiring.count + 1, -1), np.zeros(wiring.count + 1, dtype=np.int64)
+    optional = [layer for layer in reversed(wiring.network.layers) if layer.skip is not None]
+    for layer in [*optional, *(layer for layer in wiring.network.layers if layer.prune is not None)]:
+        units = wiring.block_units(layer) if layer.skip is not None else wiring.units(layer.name)
+        part[units] = len(parts)
+        entry[units] = 0 if layer.skip is not None else np.arange(len(units))
+        parts.append(low.kept[layer.path].reshape((-1,)))
+    scattering = [(np.flatnonzero(part == k), gate.gather(entry[part == k])) for k, gate in enumerate(parts)]
+    rest = np.flatnonzero(part < 0)
+    return scattered([*scattering, (rest, Affine.constant(np.ones(len(rest))))], (wiring.count + 1,)), part >= 0

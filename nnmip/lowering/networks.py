@@ -11,6 +11,8 @@ from nnmip.bounds.table import Bounds
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Layer, Network
 from nnmip.hir.grids import layer_grids
+from nnmip.hir.wiring import Wiring
+from nnmip.lowering.activations import or_skipped
 from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.decisions import encode_decision, gate_of
 from nnmip.lowering.layers import LAYER_LOWERINGS
@@ -25,9 +27,10 @@ def encode_network(low: Lowering, network: Network) -> None:
     """Make the keep binaries of every prunable layer and the columns of every decision."""
     wiring = low.wiring(network.name)
     for layer in network.layers:
-        if layer.prune is not None:
+        if layer.kept_shape is not None:
             with low.builder.owned_by(layer.path):
                 low.kept[layer.path] = _keep_binaries(low, layer)
+    _keep_nothing_of_a_block(low, wiring)
     for layer in network.layers:
         reads_data = all((wiring.owner[name] == NONE).all() for name in layer.inputs)
         with low.builder.owned_by(layer.path):
@@ -38,9 +41,22 @@ def encode_network(low: Lowering, network: Network) -> None:
 
 
 def _keep_binaries(low: Lowering, layer: Layer) -> Affine:
+    assert layer.kept_shape is not None
     return low.builder.binaries(
-        f"{layer.path}.kept", (layer.units,), layer.origin, lambda x, choice: choice[layer.path]
+        f"{layer.path}.kept", layer.kept_shape, layer.origin, lambda x, choice: choice[layer.path]
     )
+
+
+def _keep_nothing_of_a_block(low: Lowering, wiring: Wiring) -> None:
+    """What is optional or pruned inside the block of an optional layer goes with it: g <= G."""
+    for layer in wiring.network.layers:
+        if layer.skip is None:
+            continue
+        for name in wiring.block(layer)[:-1]:
+            inner = wiring.network.layer(name)
+            if inner.kept_shape is not None:
+                inside = low.kept[inner.path] - low.kept[layer.path]
+                low.builder.rows(f"{inner.path}.kept.within.{layer.name}", inside, layer.origin, ub=0.0)
 
 
 def apply_network(low: Lowering, network_name: str, data_name: str) -> Passed:
@@ -67,7 +83,10 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
             continue
         lower, interval = LAYER_LOWERINGS[layer.op], bounds.outputs[layer.name]
         with low.builder.owned_by(layer.path):
-            signals[layer.name] = replace(lower(low, network, layer, inputs, interval, path), step=steps[layer.name])
+            made = lower(low, network, layer, inputs, interval, path)
+            if layer.skip is not None:
+                made = or_skipped(low, network, layer, made, signals[layer.skip], path)
+            signals[layer.name] = replace(made, step=steps[layer.name])
     last = signals[network.result_layer]
     n, width = len(rows), int(np.prod(last.value.shape[1:], dtype=np.int64))
     picked = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index

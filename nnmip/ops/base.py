@@ -184,6 +184,9 @@ class Meaning(Protocol):
 
     def wiring(self, network: str) -> Wiring: ...
 
+    def kept(self, path: str) -> BoolArray:
+        """What is kept of a layer, by its path."""
+
     def dataset(self, name: str) -> Dataset: ...
 
     def values(self, path: str) -> FloatArray:

@@ -127,6 +127,7 @@ def hidden_layers(network: Network) -> list[Layer]:
         layer
         for layer in network.layers
         if _has_weights_below(network, layer)
+        and len(layer.shape) == 1
         and layer.shape == network.producer(layer.name).shape
         and not network.feeds_result(layer.name)
         and network.readers(layer.name)

@@ -56,7 +56,10 @@ class _Writer:
         """What unit `unit` of layer `name` computes; for an image, filter `unit`."""
         layer = self.trained.network.layer(name)
         kept = self.trained.assignment.kept.get(layer.path)
-        if kept is not None and not kept[unit]:
+        if kept is not None and layer.skip is not None and not kept:
+            names = self.names(layer.skip).reshape(layer.units, -1)
+            return f"{names[unit][0] if names.shape[1] == 1 else f'{layer.skip}[{unit}]'} (layer left out)"
+        if kept is not None and layer.skip is None and not kept[unit]:
             return "0 (removed)"
         return FORMULAS[layer.op](self, layer, unit)
 

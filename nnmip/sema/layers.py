@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nnmip.diagnostics import Edit, Label
@@ -20,7 +20,7 @@ from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 
-_LATER_OPTIONS = frozenset({"optional"})
+_OF_EVERY_LAYER = ("prune", "optional", "skip")
 _LATER_PRUNING = frozenset({"channels"})
 
 
@@ -55,16 +55,19 @@ class LayerCall:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a call says apart from its input: what is pruned, its options, and each domain with its place."""
+    """What a call says apart from its input: what is pruned, its options, and each domain with its place; whether the
+    layer is optional, and what stands in for it where the call says so."""
 
     prune: str | None
     options: dict[str, Any]
     domains: dict[str, tuple[Domain, Span]]
+    is_optional: bool = False
+    skip: nodes.Expr | None = None
 
 
 def read_settings(call: LayerCall) -> Settings:
     """The settings of a call; DiagnosticError NNM0104, NNM0204, NNM0205, NNM0303 or NNM0401."""
-    return pruned_weights(Settings(_prune(call), _options(call), _domains(call)))
+    return pruned_weights(Settings(_prune(call), _options(call), _domains(call), *_optional(call)))
 
 
 def pruned_weights(settings: Settings) -> Settings:
@@ -72,7 +75,24 @@ def pruned_weights(settings: Settings) -> Settings:
     if settings.prune != "weights":
         return settings
     domain, place = settings.domains["weights"]
-    return Settings(None, settings.options, {**settings.domains, "weights": (domain.with_zero(), place)})
+    return replace(settings, prune=None, domains={**settings.domains, "weights": (domain.with_zero(), place)})
+
+
+def _optional(call: LayerCall) -> tuple[bool, nodes.Expr | None]:
+    """Whether `optional: true` is said, and the value of `skip:`; DiagnosticError NNM0204 or NNM0205."""
+    found = {name: [a for a in call.named if a.name.text == name] for name in ("optional", "skip")}
+    for name, arguments in found.items():
+        if len(arguments) > 1:
+            raise fail("NNM0204", f"option `{name}` is given twice", arguments[1].span)
+    optional = found["optional"][0] if found["optional"] else None
+    skip = found["skip"][0] if found["skip"] else None
+    if optional is not None and not isinstance(optional.value, nodes.Boolean):
+        raise fail("NNM0205", "`optional` is `true` or `false`", optional.value.span, help="write `true`")
+    is_optional = isinstance(optional.value, nodes.Boolean) and optional.value.value if optional is not None else False
+    if skip is not None and not is_optional:
+        message = "`skip` says what stands in for a layer that is left out, and this one always stays"
+        raise fail("NNM0204", message, skip.span, help="add `optional: true`, or leave it out")
+    return is_optional, skip.value if skip is not None else None
 
 
 def make_layer(
@@ -84,10 +104,12 @@ def make_layer(
     inputs: tuple[Tensor, ...],
     span: Span,
     allowance: Allowance,
+    skip: Tensor | None = None,
 ) -> tuple[Layer, Tensor]:
     """The layer of a call that reads `inputs`, and the tensor it makes.
 
-    `path` is that of the layer, `at` the place of the call and `span` that of its declaration.
+    `path` is that of the layer, `at` the place of the call and `span` that of its declaration. `skip` stands in for an
+    optional layer.
 
     Raises DiagnosticError NNM0204, NNM0205, NNM0301, NNM0310 or NNM0312.
     """
@@ -101,7 +123,9 @@ def make_layer(
         for role, (domain, where) in settings.domains.items()
     )
     _check_products(inputs, decisions)
-    depends = [tensor.decided for tensor in inputs]
+    if skip is not None:
+        _check_skip(op, at, name, settings, shapes.output, skip)
+    depends = [tensor.decided for tensor in (*inputs, *((skip,) if skip is not None else ()))]
     decided = next((span for span in [*(d.origin.span for d in decisions), *depends] if span is not None), None)
     layer = Layer(
         name=name,
@@ -113,8 +137,9 @@ def make_layer(
         shape=shapes.output,
         prune=settings.prune,
         origin=Origin(span, path),
+        skip=skip.name if skip is not None else None,
     )
-    is_bits = op.gives_bits(tuple(tensor.is_bits for tensor in inputs)) and settings.prune is None
+    is_bits = op.gives_bits(tuple(tensor.is_bits for tensor in inputs)) and layer.kept_shape is None
     return layer, Tensor(name, shapes.output, span, decided, is_bits)
 
 
@@ -143,6 +168,37 @@ def _infer(op: LayerOp, at: Span, inputs: tuple[Tensor, ...], options: Mapping[s
         labels = tuple(Label(t.span, "declared here") for t in dict.fromkeys(inputs))
         message = f"{error}, but {' and '.join(dict.fromkeys(shapes))}"
         raise fail("NNM0301", message, at, secondary=labels, help=help, fix=fix) from None
+
+
+def passed_over(op: LayerOp, source: str, layers: Sequence[Layer]) -> str:
+    """What stands in for an optional layer that reads `source` where nothing else is said: what the nearest weights,
+    its own or those before it, read."""
+    known = {layer.name: layer for layer in layers}
+    while op.connect is None and source in known:
+        is_weighted = bool(known[source].decisions)
+        source = known[source].inputs[0]
+        if is_weighted:
+            break
+    return source
+
+
+def _check_skip(op: LayerOp, at: Span, name: str, settings: Settings, shape: Shape, skip: Tensor) -> None:
+    """NNM0204 for a layer that cannot be left out, NNM0301 where what stands in for it has another shape."""
+    if op.connect is None and not op.prune:
+        help = "make the layer with weights before it optional, or its activation"
+        raise fail("NNM0204", f"`{op.name}` cannot be optional", at, help=help)
+    if settings.prune is not None:
+        message = f"`{name}` cannot be optional and have `prune` at once"
+        help = "prune a layer inside the block, or leave one of the two out"
+        raise fail("NNM0204", message, at, help=help)
+    if skip.shape != shape:
+        raise fail(
+            "NNM0301",
+            f"`{name}` has shape {list(shape)}, but `{skip.name}`, which stands in for it, has {list(skip.shape)}",
+            at,
+            secondary=(Label(skip.span, "declared here"),),
+            help="name a layer of the same shape, such as a projection: `optional: true, skip: p`",
+        )
 
 
 def _check_bits(op: LayerOp, at: Span, inputs: tuple[Tensor, ...]) -> None:
@@ -194,7 +250,7 @@ def _check_prune(prune: str | None, shape: Shape, at: Span) -> None:
 def _options(call: LayerCall) -> dict[str, Any]:
     """The values of all options but `prune`, defaults filled in."""
     op = call.op
-    given = [a for a in call.named if a.name.text != "prune"]
+    given = [a for a in call.named if a.name.text not in _OF_EVERY_LAYER]
     for argument in given:
         name = argument.name.text
         if any(domain.name == name for domain in op.domains):
@@ -205,15 +261,18 @@ def _options(call: LayerCall) -> dict[str, Any]:
             help = f"leave it out; an activation is a layer of its own: `{example}`"
             message = f"`{op.name}` has no option `activation`"
             raise fail("NNM0204", message, argument.span, help=help, fix=_without(call.node, argument))
-        if name in _LATER_OPTIONS:
-            raise not_yet(f"`{name}:`", argument.span)
-    options = read_options(call.elaborator, op.name, op.options, given, ("prune",) if op.prune else ())
+    options = read_options(call.elaborator, op.name, op.options, given, _others(op))
     for option in op.options:
         if option.required and options[option.name] is None:
             help = f"say it, such as `{option.name}: 2`; its signature is `{op.signature}`"
             fix = insert_after(call.node.arguments[0].span, f", {option.name}: 2")
             raise fail("NNM0204", f"`{op.name}` needs `{option.name}`", call.node.span, help=help, fix=fix)
     return options
+
+
+def _others(op: LayerOp) -> tuple[str, ...]:
+    """The arguments of a layer that are read apart from its options."""
+    return (*(("prune",) if op.prune else ()), *(("optional", "skip") if op.prune or op.connect is not None else ()))
 
 
 def _without(call: nodes.Call, argument: nodes.Argument) -> tuple[Edit, ...]:

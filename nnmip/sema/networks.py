@@ -16,7 +16,7 @@ from nnmip.ops.registry import FUTURE_LAYERS, LAYERS, WORDS
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.indexing import Columns, read_index
-from nnmip.sema.layers import LayerCall, Tensor, make_layer, read_settings
+from nnmip.sema.layers import LayerCall, Settings, Tensor, make_layer, passed_over, read_settings
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.values import Poisoned, collected, fail, listed, not_yet, quoted, short_text_of
@@ -120,9 +120,20 @@ class NetworkReader:
         settings = read_settings(call)
         inputs = tuple(self._tensor_of(self._source(name, each)) for each in read)
         allowance = self.elaborator.scope.allowance
-        layer, tensor = make_layer(op, call.path, value.span, settings, name, inputs, span, allowance)
+        skip = self._skip(name, value, op, inputs, settings)
+        layer, tensor = make_layer(op, call.path, value.span, settings, name, inputs, span, allowance, skip)
         self.tensors[name] = tensor
         self.layers.append(layer)
+
+    def _skip(
+        self, name: str, call: nodes.Call, op: LayerOp, inputs: tuple[Tensor, ...], settings: Settings
+    ) -> Tensor | None:
+        """What stands in for an optional layer: what `skip` names, else what the nearest weights before it read."""
+        if not settings.is_optional:
+            return None
+        if settings.skip is not None:
+            return self._tensor_of(self._source(name, settings.skip))
+        return self._tensor_of(passed_over(op, inputs[0].name, self.layers))
 
     def _source(self, name: str, value: nodes.Expr) -> str:
         """The name of the tensor that layer `name` reads, written as `value`."""

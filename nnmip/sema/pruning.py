@@ -14,11 +14,14 @@ from nnmip.source import Span
 def check_pruning(network: Network, returned: Span) -> None:
     """NNM0204 where a pruned unit is not one of its own, or something else reads it: removing a unit removes its
     weights."""
-    pruned = [layer for layer in network.layers if layer.prune is not None]
+    pruned = [layer for layer in network.layers if layer.kept_shape is not None]
     wiring = wiring_of(network) if pruned else None
     for layer in pruned:
         assert wiring is not None
-        _check_layer(wiring, layer, returned)
+        if layer.skip is None:
+            _check_layer(wiring, layer, returned)
+        else:
+            _check_block(wiring, layer)
 
 
 def _check_layer(wiring: Wiring, layer: Layer, returned: Span) -> None:
@@ -36,7 +39,7 @@ def _check_layer(wiring: Wiring, layer: Layer, returned: Span) -> None:
                 help=f"let everything read `{layer.name}`, or leave `prune` out",
             )
         first = network.layer(name)
-        if first.prune is not None:
+        if first.kept_shape is not None:
             label = Label(first.origin.span, "pruned here already")
             owner = wiring.layer_of(int(wiring.units(name)[0])).name
             message = f"the {layer.prune} of `{owner}` are pruned twice"
@@ -46,6 +49,22 @@ def _check_layer(wiring: Wiring, layer: Layer, returned: Span) -> None:
         reads = "reads the input" if (wiring.owner[layer.name] == -1).all() else "mixes several of them"
         message = f"`prune` removes {layer.prune} with their weights, and `{layer.name}` {reads}"
         raise fail("NNM0204", message, layer.origin.span, help="leave `prune` out")
+
+
+def _check_block(wiring: Wiring, layer: Layer) -> None:
+    """NNM0204 where leaving an optional layer out would leave nothing out, because something else needs its weights."""
+    between = [layer.name, *_before(wiring, layer)] if layer.name not in wiring.first else [layer.name]
+    block = wiring.block(layer)
+    for name in between:
+        if name not in block:
+            others = [other for other in wiring.network.readers(name) if other.name not in block]
+            secondary = (Label(others[0].origin.span, f"also reads `{name}`"),) if others else ()
+            message = f"`{layer.name}` cannot be optional, because something else needs `{name}`"
+            help = f"let everything read `{layer.name}`, or leave `optional` out"
+            raise fail("NNM0204", message, layer.origin.span, secondary=secondary, help=help)
+    if not any(name in wiring.first for name in between):
+        message = f"`{layer.name}` cannot be optional: it reads the input without weights"
+        raise fail("NNM0204", message, layer.origin.span, help="leave `optional` out")
 
 
 def _before(wiring: Wiring, layer: Layer) -> list[str]:

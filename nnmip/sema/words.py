@@ -176,6 +176,8 @@ def _checked(elaborator: Elaborator, expr: nodes.Expr, kind: Kind, word: Word) -
 
 def as_units(elaborator: Elaborator, value: Value, expr: nodes.Expr, word: str) -> Units:
     """The units that an argument of `word` names, all of them for a layer; DiagnosticError NNM0205 for others."""
+    if isinstance(value, LayerValue) and word == "used" and value.layer.skip is not None:
+        return Units(value.network.name, value.layer.name, np.asarray(0), Origin(expr.span, value.layer.path))
     if isinstance(value, LayerValue):
         places = np.arange(value.layer.units)
         value = Units(value.network.name, value.layer.name, places, Origin(expr.span, value.layer.path))
@@ -251,6 +253,9 @@ class _NoMeaning:
     def network(self, name: str) -> Network:
         raise AssertionError(name)
 
+    def kept(self, path: str) -> np.ndarray:
+        raise AssertionError(path)
+
     def wiring(self, network: str) -> Wiring:
         raise AssertionError(network)
 
@@ -319,7 +324,7 @@ def checked_sizes(option: Option, numbers: Sequence[float], span: Span) -> tuple
         return values
     if len(values) > 2:
         message = f"`{option.name}` has two numbers, not {len(values)}"
-        raise fail("NNM0205", message, span, help=f"write `{option.name}: [height, width]`")
+        raise fail("NNM0205", message, span, help="give one for the height and one for the width, such as `[2, 2]`")
     return values if len(values) == 2 else values * 2
 
 

@@ -158,7 +158,7 @@ def used_units(program: Program, assignment: Assignment) -> dict[str, dict[str, 
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     for network in program.networks:
         layers = found.setdefault(network.name, {})
-        for layer in hidden_layers(network):
+        for layer in (layer for layer in hidden_layers(network) if layer.skip is None):
             units = Units(network.name, layer.name, np.arange(layer.units), layer.origin)
             word = Apply("used", (units,), None, None, (), units.shape, True, layer.origin)
             layers[layer.name] = tuple(int(j) for j in np.flatnonzero(evaluator.value(word)))

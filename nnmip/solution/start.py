@@ -19,10 +19,10 @@ def trivial_assignment(program: Program) -> Assignment | None:
     for keep in (False, True):
         values = {d.path: d.domain.project(np.zeros(d.shape)) for d in program.decisions}
         kept = {
-            layer.path: np.full(layer.units, keep)
+            layer.path: np.full(layer.kept_shape, keep)
             for network in program.networks
             for layer in network.layers
-            if layer.prune is not None
+            if layer.kept_shape is not None
         }
         candidates.append(Assignment(values, kept))
     return best_of(program, candidates)

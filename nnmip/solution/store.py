@@ -130,10 +130,10 @@ class RunFolder:
         kept: dict[str, NDArray[np.bool_]] = {}
         for network in program.networks:
             for layer in network.layers:
-                if layer.prune is None:
+                if layer.kept_shape is None:
                     continue
-                mask = arrays.get(f"{layer.path}.kept", np.ones(layer.units, dtype=bool))
-                if mask.shape != (layer.units,) or mask.dtype.kind != "b":
+                mask = arrays.get(f"{layer.path}.kept", np.ones(layer.kept_shape, dtype=bool))
+                if mask.shape != layer.kept_shape or mask.dtype.kind != "b":
                     raise self._unusable(WEIGHTS, f"`{layer.path}.kept` is not a mask of {layer.units} units")
                 kept[layer.path] = mask.astype(bool)
         return Assignment(values, kept)

@@ -133,5 +133,6 @@ def random_assignment(program: Program, rng: np.random.Generator) -> Assignment:
     values = {
         d.path: d.domain.project(rng.uniform(d.domain.lo - 0.1, d.domain.hi + 0.1, d.shape)) for d in program.decisions
     }
-    layers = [layer for network in program.networks for layer in network.layers if layer.prune]
-    return Assignment(values, {layer.path: rng.random(layer.units) < 0.7 for layer in layers})
+    layers = [layer for network in program.networks for layer in network.layers if layer.kept_shape is not None]
+    kept = {layer.path: np.asarray(rng.random(layer.kept_shape) < 0.7) for layer in layers}
+    return Assignment(values, kept)

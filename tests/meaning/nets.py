@@ -24,6 +24,7 @@ class Net:
     count: int = 1
     hidden: list[str] = field(default_factory=list)
     prunable: list[str] = field(default_factory=list)
+    optional: list[str] = field(default_factory=list)
     weighted: list[str] = field(default_factory=list)
 
     def add(self, call: str) -> str:
@@ -59,10 +60,8 @@ class Net:
 def random_net(choose: Chooser) -> Model:
     """A model over images or vectors whose weights can be enumerated."""
     net = Net(choose)
-    if chance(choose, 65):
-        shape, last = _image(net)
-    else:
-        shape, last = _vector(net)
+    make = pick(choose, (_image, _image, _vector, _deep))
+    shape, last = make(net)
     width = prod(shape)
     values = pick(choose, ((0, 1), (-1, 0, 1), (0, 0.5, 1)))
     columns = [f"f{i}" for i in range(width)]
@@ -152,6 +151,33 @@ def _vector(net: Net) -> tuple[tuple[int, ...], str]:
     return (features,), _head(net, b, width)
 
 
+def _deep(net: Net) -> tuple[tuple[int, ...], str]:
+    """Layers that may be left out: one alone, a block of two, one inside another, with something else in its place."""
+    choose = net.choose
+    width = choose.integer(1, 2)
+    kind = pick(choose, ("one", "weights", "two", "nested", "projection", "pruned"))
+    source = "x"
+    if chance(choose, 50):
+        first = net.add(f"dense(x, units: {width}, {net.domains(width * width, width)})")
+        source = net.activation(first, "units", width)
+    if kind == "projection":
+        place = net.add(f"dense(x, units: {width}, {net.domains(width * width, width)})")
+        inner = net.add(f"dense({source}, units: {width}, {net.domains(width * width, width)})")
+        last = net.add(f"{pick(choose, ('relu', 'step', 'clip'))}({inner}, optional: true, skip: {place})")
+    elif kind == "weights":
+        last = net.add(f"dense({source}, units: {width}, {net.domains(width * width, width)}, optional: true)")
+    else:
+        prune = ", prune: units" if kind == "pruned" else ", optional: true" if kind == "nested" else ""
+        last = net.add(f"dense({source}, units: {width}, {net.domains(width * width, width)})")
+        if kind != "one":
+            last = net.add(f"{pick(choose, ('relu', 'step', 'hard_sigmoid'))}({last}{prune})")
+            last = net.add(f"dense({last}, units: {width}, {net.domains(width * width, width)})")
+        name = pick(choose, ("relu", "relu", "sign", "hard_sigmoid", "leaky_relu"))
+        last = net.add(f"{name}({last}, optional: true, skip: {source})")
+    net.optional.append(last)
+    return (width,), _head(net, last, width)
+
+
 def _head(net: Net, source: str, width: int) -> str:
     last = net.add(f"dense({source}, units: 1, {net.domains(width, 1)})")
     net.weighted.append(last)
@@ -167,6 +193,8 @@ def _goal(net: Net) -> str:
         terms.append(f"{pick(choose, ('0.1', '0.01', '-0.1'))} * {pick(choose, ('l0', 'norm_1', 'sum'))}(net.weights)")
     if net.hidden and chance(choose, 40):
         terms.append(f"{pick(choose, ('0.25', '-0.1'))} * count(used(net.{pick(choose, net.hidden)}))")
+    if net.optional and chance(choose, 60):
+        terms.append(f"{pick(choose, ('0.3', '-0.3'))} * count(used(net.{pick(choose, net.optional)}))")
     return f"{sign} {' + '.join(terms)}"
 
 
@@ -177,6 +205,8 @@ def _rules(net: Net) -> list[str]:
     if net.hidden and chance(choose, 30):
         layer = pick(choose, net.hidden)
         rules.append(f"forall s in train: atmost({choose.integer(0, 1)}, active(net.{layer}, s))")
+    if net.optional and chance(choose, 20):
+        rules.append(f"{pick(choose, ('', 'not '))}used(net.{pick(choose, net.optional)})")
     if chance(choose, 30):
         rules.append(f"fan_in(net.{pick(choose, net.weighted)}[0]) <= {choose.integer(1, 3)}")
     if chance(choose, 20):

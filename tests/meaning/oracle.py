@@ -102,8 +102,11 @@ def enumerate_stages(program: Program) -> tuple[float, ...] | None:
 
 def batches(program: Program) -> Iterator[Batch]:
     """Every assignment once, one batch for each set of removed units."""
-    prunable = [layer for network in program.networks for layer in network.layers if layer.prune]
-    masks = [np.array(list(product((False, True), repeat=layer.units))) for layer in prunable]
+    prunable = [layer for network in program.networks for layer in network.layers if layer.prune or layer.skip]
+    masks = [
+        np.array([False, True]) if layer.skip else np.array(list(product((False, True), repeat=layer.units)))
+        for layer in prunable
+    ]
     for chosen in product(*masks):
         kept = {layer.path: np.asarray(mask) for layer, mask in zip(prunable, chosen, strict=True)}
         gone = _gone(program, kept)
@@ -127,11 +130,14 @@ def _gone(program: Program, kept: dict[str, BoolArray]) -> dict[str, BoolArray]:
         lost = {
             unit
             for layer in network.layers
-            if layer.path in kept
+            if layer.path in kept and not layer.skip
             for row, is_kept in enumerate(kept[layer.path])
             if not is_kept
             for unit in origins.units(layer.name, row)
         }
+        for layer in network.layers:
+            if layer.skip and not kept[layer.path]:
+                lost |= {(name, row) for name in _only_for(network, layer) for row in range(network.layer(name).units)}
         for layer in network.layers:
             for decision in layer.decisions:
                 for row in range(layer.units):
@@ -142,6 +148,28 @@ def _gone(program: Program, kept: dict[str, BoolArray]) -> dict[str, BoolArray]:
                     if (read := origins.read[layer.name][place]) and read <= lost:
                         gone[layer.decisions[0].path][place] = True
     return gone
+
+
+def _only_for(network: Network, layer: Layer) -> set[str]:
+    """The layers with weights that the result no longer needs once what stands in for `layer` has taken its place."""
+
+    def needed(is_out: bool) -> set[str]:
+        found: set[str] = set()
+        open_ = [network.result_layer]
+        while open_:
+            name = open_.pop()
+            if name == network.input_name or name in found:
+                continue
+            if name == layer.name and is_out:
+                assert layer.skip is not None
+                open_.append(layer.skip)
+                continue
+            found.add(name)
+            at = network.layer(name)
+            open_.extend((*at.inputs, *((at.skip,) if at.skip else ())))
+        return found
+
+    return {name for name in needed(False) - needed(True) if network.layer(name).decisions}
 
 
 Unit = tuple[str, int]
@@ -171,6 +199,10 @@ class Origins:
                     made[place] = set().union(*sets)
                     if len(made[place]) > 1:
                         self.mixed |= made[place]
+            if layer.skip:
+                for place in np.ndindex(*layer.shape):
+                    made[place] = made[place] | self.of[layer.skip][place] | {("", 0)}
+                    self.mixed |= made[place]
 
     def units(self, name: str, row: int) -> set[Unit]:
         """The units of the entries of a layer at a position of its first axis."""
@@ -330,7 +362,9 @@ class BatchMeaning:
         for layer in network.layers:
             weights = {d.role: self.batch.values[d.path] for d in layer.decisions}
             a = LAYERS[layer.op]([values[name] for name in layer.inputs], weights, dict(layer.options))
-            if layer.path in self.batch.kept:
+            if layer.skip:
+                a = a if self.batch.kept[layer.path] else values[layer.skip]
+            elif layer.path in self.batch.kept:
                 a = a * self.batch.kept[layer.path].reshape(-1, *(1,) * (a.ndim - 3))
             values[layer.name] = a
         return values
@@ -369,6 +403,9 @@ class BatchMeaning:
         network = self.program.network(units.network)
         if units.layer == network.input_name:
             return self._read(network, units)
+        if network.layer(units.layer).skip:
+            kept = self.batch.kept[network.layer(units.layer).path]
+            return np.full((self.batch.size, *units.index.shape), float(kept))
         origins = Origins(network)
         wanted = [origins.units(units.layer, int(row)) for row in units.index.reshape(-1)]
         used = np.zeros((self.batch.size, len(wanted)), dtype=bool)

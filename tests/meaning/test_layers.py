@@ -82,7 +82,8 @@ def test_units_are_followed_through_the_layers(seed: int, tmp_path: Path) -> Non
     """The owners of entries and weights are those that following every single entry finds."""
     (network,) = load(seeded_net(seed), tmp_path).networks
     wiring, origins = wiring_of(network), Origins(network)
-    numbers = {(name, row): first + row for name, first in wiring.first.items() for row in range(network.width(name))}
+    numbers = {("", 0): -3}
+    numbers |= {(name, row): first + row for name, first in wiring.first.items() for row in range(network.width(name))}
     for name, owner in wiring.owner.items():
         for place in np.ndindex(owner.shape):
             units = sorted(numbers[unit] for unit in origins.of[name][place])

@@ -6,11 +6,9 @@ import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
-from nnmip.lowering.activations import constant
+from nnmip.lowering.activations import constant, switched
 from nnmip.lowering.base import Lowering, Signal
 from nnmip.lowering.piecewise import scattered
-from nnmip.milp.builder import Choice
-from nnmip.milp.model import FloatArray
 
 
 def lower(
@@ -33,19 +31,6 @@ def lower(
     u = by.value.gather(np.ascontiguousarray(wide)).reshape((-1,))
     on, off = by.bounds.lo.reshape(-1)[wide] > 0.5, by.bounds.hi.reshape(-1)[wide] < 0.5
     known, open_ = np.flatnonzero(on), np.flatnonzero(~on & ~off)
-    inner, pick = x.value.gather(open_), u.gather(open_)
-    L, U = x.bounds.lo.reshape(-1)[open_], x.bounds.hi.reshape(-1)[open_]
-
-    def fill(point: FloatArray, choice: Choice) -> FloatArray:
-        return np.asarray(inner.value(point) * pick.value(point), dtype=np.float64)
-
-    lo, hi = np.minimum(L, 0.0), np.maximum(U, 0.0)
-    y = low.builder.columns(path, shape, lo, hi, layer.origin, fill, picked=open_)
-    for name, row, side, bound, M in (
-        ("off_upper", y - pick * U, "ub", 0.0, U),
-        ("off_lower", y - pick * L, "lb", 0.0, L),
-        ("on_lower", y - inner - pick * U, "lb", -U, U),
-        ("on_upper", y - inner - pick * L, "ub", -L, L),
-    ):
-        low.builder.rows(f"{path}.{name}", row, layer.origin, shape=shape, picked=open_, big_m=M, **{side: bound})
+    inner = Signal(x.value.gather(open_), Interval(x.bounds.lo.reshape(-1)[open_], x.bounds.hi.reshape(-1)[open_]))
+    y = switched(low, path, u.gather(open_), inner, layer.origin, shape, open_)
     return Signal(scattered([(known, x.value.gather(known)), (open_, y)], shape), bounds)

@@ -24,7 +24,10 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     (units,) = node.operands
     assert isinstance(units, Units)
     index = units.index.reshape(-1)
-    if units.layer == low.program.network(units.network).input_name:
+    network = low.program.network(units.network)
+    if units.layer != network.input_name and (optional := network.layer(units.layer)).skip is not None:
+        return low.kept[optional.path]
+    if units.layer == network.input_name:
         reads = low.wiring(units.network).features(index)
         masks = {p: mask.reshape(len(index), -1) for p, mask in reads.weights.items()}
         read = _any(low, f"{path}.out", node, polarity, _picked(low, node, polarity, masks), index.shape)

@@ -15,13 +15,15 @@ def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) ->
     """1.0 where some incoming weight or the bias is nonzero and some outgoing weight is nonzero.
 
     A unit that is itself part of the network's result, or is added to others, counts as read. A feature needs nothing
-    that comes in.
+    that comes in. An optional layer is used where it is not left out.
     """
     (units,) = node.operands
     assert isinstance(units, Units)
     network = meaning.network(units.network)
     if units.layer == network.input_name:
         found = _features(units, meaning)
+    elif network.layer(units.layer).skip is not None:
+        found = np.broadcast_to(meaning.kept(network.layer(units.layer).path), units.shape)
     else:
         wiring = meaning.wiring(units.network)
         found = _busy(units, meaning)[wiring.units(units.layer)[units.index]]
