@@ -111,6 +111,11 @@ def merged_owner(owners: IntArray, counted: BoolArray | None = None) -> IntArray
     return np.where(~counted.any(axis=-1), NONE, np.where(least == most, least, MIXED))
 
 
+def no_objection(options: Options) -> str:
+    """The rule of a layer whose options fit together, whatever they are."""
+    return ""
+
+
 def same_owners(owners: tuple[IntArray, ...], options: Options) -> IntArray:
     """The owners of a layer that works entry by entry."""
     return owners[0]
@@ -152,6 +157,7 @@ class LayerOp:
     owners(owners of the inputs [*shape], options) -> owners of the output (layers without weights).
     grid(steps of the inputs, their shapes, options) -> a step of which all outputs are multiples (without weights).
     gives_bits(whether each input has only entries 0 and 1) -> whether the output has; reads_bits: inputs that must.
+    objection(options) -> what is wrong with options that do not fit together, else an empty text.
     permutes: whether permuting the entries along the first axis of every input permutes those of the output.
     """
 
@@ -171,6 +177,7 @@ class LayerOp:
     gives_bits: Callable[[tuple[bool, ...]], bool] = never
     reads_bits: tuple[int, ...] = ()
     permutes: bool = True
+    objection: Callable[[Options], str] = no_objection
 
 
 class Meaning(Protocol):

@@ -114,6 +114,8 @@ def make_layer(
     Raises DiagnosticError NNM0204, NNM0205, NNM0301, NNM0310 or NNM0312.
     """
     options = settings.options
+    if wrong := op.objection(options):
+        raise fail("NNM0205", wrong, at, help=f"its signature is `{op.signature}`")
     shapes = _infer(op, at, inputs, options)
     _check_bits(op, at, inputs)
     check_size(shapes.output, f"layer `{name}`", at, allowance)

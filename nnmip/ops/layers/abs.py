@@ -8,15 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options
+from nnmip.ops.activations import ENTRYWISE, same_shape
+from nnmip.ops.base import LayerOp, Options
 
 FloatArray = NDArray[np.float64]
-
-
-def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
-    """Any shape to itself."""
-    return InferredShapes(inputs[0], {})
 
 
 def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
@@ -34,8 +29,8 @@ OP = LayerOp(
     summary="the absolute value, entry by entry",
     domains=(),
     options=(),
-    prune=("units", "filters"),
-    infer=infer,
+    prune=ENTRYWISE,
+    infer=same_shape,
     forward=forward,
     interval=interval,
 )

@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, times
 from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid
+from nnmip.ops.activations import ENTRYWISE, same_shape
+from nnmip.ops.base import LayerOp, Option, Options, common_grid
 
 FloatArray = NDArray[np.float64]
-
-
-def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
-    """Any shape to itself."""
-    return InferredShapes(inputs[0], {})
 
 
 def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
@@ -45,8 +41,8 @@ OP = LayerOp(
     summary="clip(slope z + shift, 0, 1), entry by entry",
     domains=(),
     options=(Option("slope", "number", default=1 / 6, least=0.0), Option("shift", "number", default=0.5)),
-    prune=("units", "filters"),
-    infer=infer,
+    prune=ENTRYWISE,
+    infer=same_shape,
     forward=forward,
     interval=interval,
     grid=grid,

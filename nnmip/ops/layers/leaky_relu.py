@@ -10,14 +10,10 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, times
 from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid
+from nnmip.ops.activations import ENTRYWISE, same_shape
+from nnmip.ops.base import LayerOp, Option, Options, common_grid
 
 FloatArray = NDArray[np.float64]
-
-
-def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
-    """Any shape to itself."""
-    return InferredShapes(inputs[0], {})
 
 
 def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
@@ -43,8 +39,8 @@ OP = LayerOp(
     summary="z where z is above 0, else `slope` z, entry by entry",
     domains=(),
     options=(Option("slope", "number", default=0.01, least=0.0, most=1.0),),
-    prune=("units", "filters"),
-    infer=infer,
+    prune=ENTRYWISE,
+    infer=same_shape,
     forward=forward,
     interval=interval,
     grid=grid,

@@ -1,54 +1,13 @@
-"""`step`: on which side of 0 a value is, entry by entry."""
+"""`step`: 1 from 0 on, else 0, entry by entry."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
+from nnmip.ops.activations import threshold
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nnmip.bounds.interval import TINY, Interval
-from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options
-
-FloatArray = NDArray[np.float64]
-
-
-def infer(inputs: tuple[Shape, ...], options: Options) -> InferredShapes:
-    """Any shape to itself."""
-    return InferredShapes(inputs[0], {})
-
-
-def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
-    """1 where z >= 0 up to the tolerance that the options carry, else 0."""
-    return np.where(inputs[0] >= -options["tolerance"], 1.0, 0.0)
-
-
-def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
-    """Known where z is on one side of 0, by more than solvers can miss."""
-    z = inputs[0]
-    return Interval(np.where(z.lo >= 0.0, 1.0, 0.0), np.where(z.hi < -TINY, 0.0, 1.0))
-
-
-def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
-    return Fraction(1)
-
-
-def always(bits: tuple[bool, ...]) -> bool:
-    return True
-
-
-OP = LayerOp(
-    name="step",
+OP = threshold(
+    "step",
     signature="step(z, prune: units, strictness: 1e-4)",
     summary="1 where z is at least 0, else 0, entry by entry",
-    domains=(),
-    options=(Option("strictness", "number", least=TINY),),
-    prune=("units", "filters"),
-    infer=infer,
-    forward=forward,
-    interval=interval,
-    grid=grid,
-    gives_bits=always,
+    below=0.0,
+    gives_bits=lambda bits: True,
 )
