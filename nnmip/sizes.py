@@ -18,6 +18,9 @@ TEXT = 30
 LINE_TEXT = 100
 """What a byte of a file of names and numbers counts, such as a solution."""
 
+MODEL_TEXT = 30
+"""What a byte of an LP or MPS file counts; reading one takes about 11."""
+
 TOKEN = 1_000
 """What a token of a model counts; half of it stands for the time that it takes."""
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Side, Text, load_text, shorten
 from nnmip.milp.model import Milp
+from nnmip.sizes import MODEL_TEXT
 
 _HEADINGS = {
     "objective": r"minimi[sz]e|minimum|min|maximi[sz]e|maximum|max",
@@ -48,7 +49,7 @@ def read_lp(path: str | os.PathLike[str]) -> Milp:
     Blocks are single columns and rows with the file's names; a row without a name is called `R` and its number. Raises
     DiagnosticError (NNM0614) for anything malformed, unsupported or read in different ways by different solvers.
     """
-    text = load_text(path, MODEL_CODE)
+    text = load_text(path, MODEL_CODE, each=MODEL_TEXT)
     parts = ModelParts(text)
     _read_sections(text, parts)
     return parts.build()

@@ -10,6 +10,7 @@ import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Text, load_text, shorten
 from nnmip.milp.model import Milp
+from nnmip.sizes import MODEL_TEXT
 
 _WORD = re.compile(r"\S+")
 # Sections of a lower rank come first.
@@ -25,7 +26,7 @@ def read_mps(path: str | os.PathLike[str]) -> Milp:
     objective are left out. Raises DiagnosticError (NNM0614) for anything malformed, unsupported or read in different
     ways by different solvers.
     """
-    text = load_text(path, MODEL_CODE)
+    text = load_text(path, MODEL_CODE, each=MODEL_TEXT)
     reader = _MpsReader(ModelParts(text), text)
     reader.read()
     return reader.finish()

@@ -57,8 +57,8 @@ class Text:
         return value
 
 
-def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UNASKED) -> Text:
-    """The UTF-8 text of a file, unpacked if its name ends in `.gz`.
+def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UNASKED, each: int = LINE_TEXT) -> Text:
+    """The UTF-8 text of a file, unpacked if its name ends in `.gz`; a byte of it counts `each` of the allowance.
 
     Raises DiagnosticError with `code`, and NNM0310 for more text than is allowed, packed or not.
     """
@@ -66,9 +66,9 @@ def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UN
     nothing = Text(SourceFile(str(path), ""), code)
     try:
         with gzip.open(place) if place.suffix == ".gz" else place.open("rb") as stream:
-            content = stream.read(allowance.most(LINE_TEXT) + 1)
+            content = stream.read(allowance.most(each) + 1)
         size = max(len(content), place.stat().st_size)
-        allowance.check(size, LINE_TEXT, f"`{place.name}`, a text of {counted(size, 'byte')},", nothing.span(0))
+        allowance.check(size, each, f"`{place.name}`, a text of {counted(size, 'byte')},", nothing.span(0))
         return Text(SourceFile(str(path), content.decode("utf-8-sig")), code)
     except UnicodeDecodeError as error:
         nothing.refuse(f"`{place.name}` is not text in UTF-8", 0, 0, note=f"byte {error.start} cannot be decoded")
