@@ -131,6 +131,7 @@ class Evaluator:
     tolerance: float = ROUNDING
     _outputs: dict[tuple[str, str], dict[str, FloatArray]] = field(default_factory=dict)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
+    _values: dict[int, tuple[Node, FloatArray]] = field(default_factory=dict)
 
     def network(self, name: str) -> Network:
         return self.program.network(name)
@@ -163,7 +164,13 @@ class Evaluator:
         return returned(self.network(network), self.outputs(network, data))
 
     def value(self, node: Node) -> FloatArray:
-        """The value of an expression, of the node's shape; Booleans are 0.0 and 1.0."""
+        """The value of an expression, of the node's shape; Booleans are 0.0 and 1.0. What stands in several places is
+        computed once."""
+        if id(node) not in self._values:
+            self._values[id(node)] = node, self._value(node)
+        return self._values[id(node)][1]
+
+    def _value(self, node: Node) -> FloatArray:
         match node:
             case Constant(value=value):
                 return value

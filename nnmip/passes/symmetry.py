@@ -117,7 +117,7 @@ def _named(program: Program, node: Node) -> dict[str, BoolArray]:
     tensor under `l0`, a norm, `sum`, `count`, or a quantifier.
     """
     named = {layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)}
-    _visit(program, node, named, symmetric=False)
+    _visit(program, node, named, False, set())
     return named
 
 
@@ -147,7 +147,13 @@ def _has_weights_below(network: Network, layer: Layer) -> bool:
     return True
 
 
-def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool) -> None:
+def _visit(
+    program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool, seen: set[tuple[int, bool]]
+) -> None:
+    """Mark the units that an expression names; `seen` has what has been visited, which may stand in many places."""
+    if (id(node), symmetric) in seen:
+        return
+    seen.add((id(node), symmetric))
     match node:
         case Apply(word=word, batch=0):
             symmetric = word in SYMMETRIC_WORDS or (symmetric and word == "used")
@@ -180,7 +186,7 @@ def _visit(program: Program, node: Node, named: dict[str, BoolArray], symmetric:
                 _name_units(owner, layer, index, named)
         case _:
             for child in children(node):
-                _visit(program, child, named, symmetric)
+                _visit(program, child, named, symmetric, seen)
 
 
 def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str, BoolArray]) -> None:

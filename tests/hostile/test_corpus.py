@@ -87,6 +87,14 @@ TEXTS: dict[str, Callable[[], str]] = {
         + "".join(f"let a{k} = a{k - 1} + a{k - 1}\n" for k in range(1, 60))
         + "minimize a59\n"
     ),
+    "doubling logic": lambda: (
+        HEAD
+        + NETWORK
+        + GOAL
+        + "let b0 = n.h.weights[0, 0] >= 1\n"
+        + "".join(f"let b{k} = b{k - 1} xor not b{k - 1}\n" for k in range(1, 60))
+        + "constraint c: b59\nconstraint d: forall i in 0..9: b59 or n.h.weights[1, 0] <= i\n"
+    ),
     "many layers": lambda: (
         HEAD
         + "network n(x: real[2] in [0, 1]) {\n  layer a0 = relu(x)\n"
