@@ -25,7 +25,19 @@ from nnmip.build.draft import Draft
 from nnmip.build.expressions import Tensor
 from nnmip.build.networks import LayerRef, NetworkRef
 from nnmip.build.tables import Table
-from nnmip.build.words import active, atleast, atmost, exactly, fan_in, features, iff, implies, where
+from nnmip.build.words import (
+    active,
+    atleast,
+    atmost,
+    exactly,
+    fan_in,
+    features,
+    iff,
+    implies,
+    operations,
+    parameters,
+    where,
+)
 
 __all__ = [
     "Draft",
@@ -43,6 +55,8 @@ __all__ = [
     "iff",
     "implies",
     "interval",
+    "operations",
+    "parameters",
     "values",
     "where",
 ]

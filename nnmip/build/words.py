@@ -12,11 +12,12 @@ from nnmip.build.expressions import Tensor, chosen, connected, truth
 from nnmip.build.networks import LayerRef, NetworkRef
 from nnmip.build.places import here
 from nnmip.build.tables import Table
-from nnmip.hir.core import Apply, Constant, Join, Node
+from nnmip.hir.core import Apply, Constant, Join, Layer, Network, Node
 from nnmip.ops.registry import WORDS
 from nnmip.sema import logic
 from nnmip.sema.arithmetic import known
 from nnmip.sema.features import count_of_features
+from nnmip.sema.knowledge import operations_of, parameters_of
 from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import fail, origin_of
 from nnmip.source import Span
@@ -116,6 +117,34 @@ def features(network: NetworkRef) -> Tensor:
         raise fail("NNM0205", "`features` takes a network", span, help="write `features(net)`")
     data = network.draft.table_of(network.name)
     return Tensor(network.draft, count_of_features(network.finished(span), data, span))
+
+
+def parameters(of: NetworkRef | LayerRef) -> Tensor:
+    """How many weights and biases of a network, or of a layer, are not 0; DiagnosticError NNM0205."""
+    span = here("parameters(...)")
+    _, layers = _with_weights(of, "parameters", span)
+    return Tensor(_draft((of,), span, "parameters"), parameters_of(layers, span))
+
+
+def operations(of: NetworkRef | LayerRef) -> Tensor:
+    """How many multiply-adds by a nonzero weight a network, or a layer, needs for a row; DiagnosticError NNM0205."""
+    span = here("operations(...)")
+    network, layers = _with_weights(of, "operations", span)
+    return Tensor(_draft((of,), span, "operations"), operations_of(network, layers, span))
+
+
+def _with_weights(of: NetworkRef | LayerRef, name: str, span: Span) -> tuple[Network, tuple[Layer, ...]]:
+    """The network and those of its layers that are meant; NNM0205 where they have no weights."""
+    match of:
+        case NetworkRef():
+            return of.finished(span), of.finished(span).layers
+        case LayerRef(owner=owner, name=layer):
+            network = owner.finished(span)
+            layers = tuple(la for la in network.layers if la.name == layer and la.decisions)
+            if layers:
+                return network, layers
+    message = f"`{name}` takes a network, or a layer with weights"
+    raise fail("NNM0205", message, span, help=f"write `{name}(net)`")
 
 
 def _draft(arguments: tuple[Any, ...], span: Span, what: str) -> Draft:

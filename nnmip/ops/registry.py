@@ -53,7 +53,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     }
 )
 
-PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in"})
+PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in", "operations", "parameters"})
 """Words that are written in terms of others, and cannot be declared either."""
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
@@ -61,7 +61,7 @@ FUTURE_LAYERS = frozenset({"batchnorm"})
 FUTURE_WORDS = frozenset(
     (
         *("sat_margin", "quantile", "eps_insensitive", "squared", "logistic"),
-        *("parameters", "operations", "abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
+        *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
         *("monotone", "lipschitz", "fair", "exclusive", "tied"),
     )
 )

@@ -14,11 +14,12 @@ from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.binders import instances
 from nnmip.sema.features import features_word, used_word
+from nnmip.sema.knowledge import operations_of, parameters_of
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.steps import with_strictness
 from nnmip.sema.units import incoming_weights, pre_activation
-from nnmip.sema.values import RowValue, describe, fail, integer, not_yet, origin_of, quoted
+from nnmip.sema.values import LayerValue, RowValue, describe, fail, integer, not_yet, origin_of, quoted
 from nnmip.sema.words import apply_word, as_units
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -36,6 +37,8 @@ SIGNATURES: Mapping[str, str] = MappingProxyType(
         "active": "active(units, row)",
         "fan_in": "fan_in(units)",
         "features": "features(net)",
+        "parameters": "parameters(net)",
+        "operations": "operations(net)",
     }
 )
 
@@ -181,6 +184,31 @@ def _fan_in(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     return Apply("l0", (incoming,), None, None, (), units.shape, False, origin_of(call.span), batch=units.index.ndim)
 
 
+def _size_of(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`parameters(net)` and `operations(net)`, of a network or of one layer with weights."""
+    argument = call.arguments[0] if len(call.arguments) == 1 else None
+    if not isinstance(argument, nodes.Positional):
+        message = f"`{name}` takes a network or a layer"
+        raise fail("NNM0204", message, call.span, help=f"its signature is `{SIGNATURES[name]}`")
+    value = elaborator.value(argument.value)
+    match value:
+        case Network():
+            network, layers = value, value.layers
+        case LayerValue(network=network, layer=layer) if layer.decisions:
+            layers = (layer,)
+        case LayerValue(network=network):
+            message = f"`{name}` needs weights here, and {quoted(argument.span)} has none of its own"
+            raise fail(
+                "NNM0205", message, argument.span, help=f"name the layer before it, or write `{name}({network.name})`"
+            )
+        case _:
+            message = f"`{name}` needs a network or a layer here, and this is {describe(value)}"
+            raise fail("NNM0205", message, argument.span, help=f"its signature is `{SIGNATURES[name]}`")
+    if name == "parameters":
+        return parameters_of(layers, call.span)
+    return operations_of(network, layers, call.span)
+
+
 def _used(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """`used(...)` of units, features or a one-hot column."""
     node = used_word(elaborator, call)
@@ -198,6 +226,8 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "fan_in": _fan_in,
         "features": features_word,
         "used": _used,
+        "parameters": _size_of,
+        "operations": _size_of,
     }
 )
 

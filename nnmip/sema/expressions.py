@@ -11,6 +11,7 @@ import numpy as np
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
+from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Constant, Gather, Join, Network, Node, Reference, Units
 from nnmip.ops.registry import WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
@@ -42,7 +43,6 @@ from nnmip.sema.values import (
     describe,
     fail,
     listed,
-    not_yet,
     origin_of,
     quoted,
     short_text_of,
@@ -51,7 +51,7 @@ from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 
-_LATER_ATTRIBUTES = frozenset({"parameters", "operations"})
+_COUNTS = frozenset({"parameters", "operations"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +275,11 @@ def _network_attribute(network: Network, name: nodes.Name, span: Span) -> Value:
         return LayerValue(network, layers[name.text])
     if name.text == network.input_name:
         return InputValue(network)
-    if name.text in _LATER_ATTRIBUTES:
-        raise not_yet(f"`.{name.text}`", name.span)
+    if name.text in _COUNTS:
+        call = f"{name.text}({network.name})"
+        help = f"write `{call}` for their number, or `{network.name}.weights` for the weights"
+        message = f"`{name.text}` counts what a network has; it is no part of one"
+        raise fail("NNM0201", message, name.span, help=help, fix=substitute(span, call))
     near = closest(name.text, [*layers, "weights", "biases"])
     help = f"did you mean `{near}`?" if near else f"its layers are {listed(layers)}"
     raise fail("NNM0201", f"network `{network.name}` has no `{name.text}`", name.span, help=help)

@@ -35,6 +35,8 @@ from nnmip.build import (
     l0,
     nonzero,
     norm_1,
+    operations,
+    parameters,
     used,
     values,
     where,
@@ -162,6 +164,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "one feature": (
         lambda t, n: implies(used(n.input[t.column("x0")]), used(n["a"][1])),
         "used(net.x[x0]) -> used(net.a[1])",
+    ),
+    "size": (
+        lambda t, n: (parameters(n) <= 4) & (operations(n["h"]) >= 1),
+        "parameters(net) <= 4 and operations(net.h) >= 1",
     ),
     "sums": (lambda t, n: sum(n["h"].bias) + n["h"].bias.sum() <= 1, "2 * sum(net.h.bias) <= 1"),
 }
