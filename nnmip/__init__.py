@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nnmip.pipeline import Model, load, loads
     from nnmip.solution.network import TrainedNetwork
     from nnmip.solution.result import Result
+    from nnmip.solution.store import load_network
     from nnmip.syntax.parser import ParseResult
     from nnmip.syntax.public import format_text, parse, unparse
 
@@ -31,6 +32,7 @@ __all__ = [
     "__version__",
     "format_text",
     "load",
+    "load_network",
     "loads",
     "parse",
     "unparse",
@@ -46,6 +48,7 @@ _HOMES = {
     "TrainedNetwork": "nnmip.solution.network",
     "format_text": "nnmip.syntax.public",
     "load": "nnmip.pipeline",
+    "load_network": "nnmip.solution.store",
     "loads": "nnmip.pipeline",
     "parse": "nnmip.syntax.public",
     "unparse": "nnmip.syntax.public",

@@ -45,6 +45,7 @@ def test_public_names() -> None:
         "__version__",
         "format_text",
         "load",
+        "load_network",
         "loads",
         "parse",
         "unparse",

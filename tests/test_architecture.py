@@ -75,6 +75,7 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     "highspy": frozenset({"backends"}),
     "gurobipy": frozenset({"backends"}),
     "cffi": frozenset({"backends"}),
+    "onnx": frozenset({"solution"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }
@@ -192,6 +193,10 @@ def test_packages_from_outside_are_imported_where_they_belong() -> None:
         name = i.target.split(".")[0]
         if name not in sys.stdlib_module_names | {"numpy"}:
             assert part(i.module) in OUTSIDE.get(name, frozenset()), str(i)
+
+
+def test_onnx_is_imported_in_one_file() -> None:
+    assert {i.module for i in imports() if i.target.split(".")[0] == "onnx"} == {"nnmip.solution.onnx"}
 
 
 def test_heavy_packages_are_imported_inside_functions() -> None:

@@ -64,7 +64,7 @@ class Keeper:
             return
 
         def save() -> None:
-            self.folder.clear_result()
+            self.folder.clear_result(self.program)
             self.folder.save_networks(self.program, assignment, checked.objective, self.fingerprint)
 
         if self._try(save):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,26 @@ class TrainedNetwork:
             return codes if scores.ndim == 1 else codes.astype(np.int64)
         names = self.class_names
         return np.array([names.get(code, f"{code:g}") for code in codes])
+
+    def compact(self) -> TrainedNetwork:
+        """The same network with removed and unused parts cut out: smaller weights, fewer units."""
+        from nnmip.solution.compact import compacted
+
+        return compacted(self)
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Write the network, with removed parts cut out, as an ONNX model that reads features in the user's units.
+
+        Its input has shape [rows, *input], its outputs are `score` [rows, *output] and, where labels have names,
+        `prediction` [rows]; float64, with convolutions and average pools in float32. Raises ImportError with the
+        command that installs the package onnx, OSError where the file cannot be written.
+        """
+        from nnmip.formats.atomic import atomic_file
+        from nnmip.solution.onnx import onnx_bytes
+
+        content = onnx_bytes(self)
+        with atomic_file(Path(path)) as stream:
+            stream.write(content)
 
     @property
     def class_names(self) -> dict[float, str]:
@@ -214,7 +235,7 @@ def from_json(data: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Tr
     kept = {la.path: arrays[f"{la.path}.kept"] for la in network.layers if f"{la.path}.kept" in arrays}
     for layer in network.layers:
         mask = kept.get(layer.path)
-        if mask is not None and (mask.shape != layer.shape or mask.dtype.kind != "b"):
+        if mask is not None and (mask.shape != (layer.units,) or mask.dtype.kind != "b"):
             raise ValueError(f"`{layer.path}.kept` is not a mask of its units")
     width = int(np.prod(network.input_shape))
     scaling = Scaling.from_json(data["scaling"]) if data["scaling"] is not None else None
@@ -300,9 +321,16 @@ def _option(option: Option, value: object) -> object:
         if value not in option.choices:
             raise ValueError(f"`{option.name}` is not one of {', '.join(option.choices)}")
         return value
+    if value is None and not option.required and option.default is None:
+        return None
+    if option.kind in ("pair", "sizes"):
+        numbers = _shape(value)
+        if (option.kind == "pair" and len(numbers) != 2) or any(n < option.least for n in numbers):
+            raise ValueError(f"`{option.name}` is not {option.kind} of whole numbers from {option.least:g} on")
+        return numbers
     number = _whole(value) if option.kind == "int" else _finite(value)
-    if number < option.least:
-        raise ValueError(f"`{option.name}` is less than {option.least:g}")
+    if not option.least <= number <= option.most:
+        raise ValueError(f"`{option.name}` is not from {option.least:g} to {option.most:g}")
     return number
 
 

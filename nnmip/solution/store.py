@@ -19,6 +19,8 @@ from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.sema.values import fail
 from nnmip.sizes import ENTRY, LINE_TEXT, UNASKED, Allowance
+from nnmip.solution import onnx
+from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
 from nnmip.solution.result import Result, SolutionStatus
 from nnmip.source import SourceFile, Span
@@ -27,11 +29,15 @@ FORMAT = "nnmip-network"
 VERSION = 1
 WEIGHTS, STRUCTURE, RESULT, TEXT = "weights.npz", "network.json", "result.json", "network.txt"
 
+RESUME = "resume/"
+"""What the names of arrays begin with that only a run to resume needs: with removed parts, in the model's shapes."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """A folder of one run: `weights.npz` and `network.json` (the best network so far, rewritten whole each time it
-    improves), and at the end `result.json` and `network.txt`."""
+    improves), and at the end `result.json`, `network.txt` and, with the
+    extra `nnmip[onnx]`, `NETWORK.onnx`."""
 
     path: Path
     allowance: Allowance = UNASKED
@@ -63,26 +69,33 @@ class RunFolder:
         except DiagnosticError:
             return False
 
-    def clear_result(self) -> None:
+    def clear_result(self, program: Program) -> None:
         """Remove the result of an earlier run, before its network is replaced by a better one."""
-        for name in (RESULT, TEXT):
+        for name in (RESULT, TEXT, *(f"{network.name}.onnx" for network in program.networks)):
             (self.path / name).unlink(missing_ok=True)
 
     def save_networks(
         self, program: Program, assignment: Assignment, objective: float | None, fingerprint: str
     ) -> None:
-        """Write the networks of an assignment, atomically and weights last; `fingerprint` is that of the model."""
+        """Write the networks of an assignment, atomically and weights last; `fingerprint` is that of the model.
+
+        What is removed is cut out; the arrays that differ from those of the model are there once more for `--resume`.
+        """
         trained = [trained_network(program, network, assignment) for network in program.networks]
+        smaller = [compacted(t) for t in trained]
         structure = {
             "format": FORMAT,
             "version": VERSION,
             "fingerprint": fingerprint,
             "objective": objective,
-            "networks": [to_json(t) for t in trained],
+            "networks": [to_json(t) for t in smaller],
         }
         arrays: dict[str, NDArray[Any]] = {}
-        for t in trained:
-            arrays.update(arrays_of(t))
+        for whole, part in zip(trained, smaller, strict=True):
+            found = arrays_of(part)
+            arrays.update(found)
+            rest = arrays_of(whole).items()
+            arrays.update({f"{RESUME}{k}": a for k, a in rest if k not in found or not np.array_equal(a, found[k])})
         self._write(STRUCTURE, json.dumps(structure, indent=1).encode())
         buffer = io.BytesIO()
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
@@ -96,8 +109,15 @@ class RunFolder:
     def save_answer(
         self, program: Program, assignment: Assignment, result: Result, text: str, fingerprint: str
     ) -> None:
-        """Write the network of a result and the result itself; `text` is the network in words."""
+        """Write the network of a result and the result itself; `text` is the network in words.
+
+        Where the package onnx is installed, every network is written as `NETWORK.onnx`, too.
+        """
         self.save_networks(program, assignment, result.objective, fingerprint)
+        if onnx.is_available():
+            for network in program.networks:
+                content = onnx.onnx_bytes(trained_network(program, network, assignment))
+                self._write(f"{network.name}.onnx", content)
         self.save_result(result.to_json(), text)
 
     def load_networks(self) -> list[TrainedNetwork]:
@@ -120,7 +140,7 @@ class RunFolder:
         arrays = self._read_arrays()
         values: dict[str, NDArray[np.float64]] = {}
         for decision in program.decisions:
-            array = arrays.get(decision.path)
+            array = arrays.get(f"{RESUME}{decision.path}", arrays.get(decision.path))
             if array is None or array.shape != decision.shape:
                 reason = f"`{decision.path}` is missing or has another shape"
                 raise self._unusable(WEIGHTS, reason, "resume a run with the same networks, layers and shapes")
@@ -132,7 +152,8 @@ class RunFolder:
             for layer in network.layers:
                 if layer.kept_shape is None:
                     continue
-                mask = arrays.get(f"{layer.path}.kept", np.ones(layer.kept_shape, dtype=bool))
+                name = f"{layer.path}.kept"
+                mask = arrays.get(f"{RESUME}{name}", arrays.get(name, np.ones(layer.kept_shape, dtype=bool)))
                 if mask.shape != layer.kept_shape or mask.dtype.kind != "b":
                     raise self._unusable(WEIGHTS, f"`{layer.path}.kept` is not a mask of {layer.units} units")
                 kept[layer.path] = mask.astype(bool)
@@ -181,6 +202,21 @@ class RunFolder:
             _whole(self.path / name),
             help=help,
         )
+
+
+def load_network(path: str | Path, name: str | None = None) -> TrainedNetwork:
+    """The network in a folder that `nnmip solve --save` or `Model.solve(save=...)` wrote, to predict with.
+
+    `name` is needed where the folder has several. Raises DiagnosticError NNM0613 for a folder that does not hold a
+    run, ValueError for a name that it does not have.
+    """
+    networks = {trained.name: trained for trained in RunFolder(Path(path)).load_networks()}
+    if name is None and len(networks) == 1:
+        return next(iter(networks.values()))
+    if name not in networks:
+        asked = "several networks, and a name is needed" if name is None else f"no network `{name}`"
+        raise ValueError(f"the folder has {asked}; it has {', '.join(networks)}")
+    return networks[name]
 
 
 def _whole(path: Path) -> Span:
