@@ -41,13 +41,18 @@ def decision_interval(decision: Decision, is_removable: bool) -> Interval:
 
 def propagate_intervals(network: Network, rows: FloatArray) -> Bounds:
     """Interval bound propagation over all weights in their domains, for data `rows`, [n, features] or
-    [n, *input].
+    [n, *input]."""
+    return propagate(network, Interval.point(rows.reshape(len(rows), *network.input_shape)))
+
+
+def propagate(network: Network, inputs: Interval) -> Bounds:
+    """Interval bound propagation over all weights in their domains, for inputs [n, *input] in given intervals.
 
     Sound for every choice of weights and removed units; outward rounded (formulation: interval arithmetic with
     corner products, Moore 1966).
     """
     loose = removable(network)
-    outputs = {network.input_name: Interval.point(rows.reshape(len(rows), *network.input_shape))}
+    outputs = {network.input_name: inputs}
     for layer in network.layers:
         boxes = {d.role: decision_interval(d, d.path in loose) for d in layer.decisions}
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))

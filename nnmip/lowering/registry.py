@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.losses import absolute, hinge, margin, max_error, zero_one
+from nnmip.lowering.losses import absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one
 from nnmip.lowering.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
@@ -18,6 +18,7 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
     {
         "absolute": absolute.lower,
         "count": count.lower,
+        "eps_insensitive": eps_insensitive.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
         "margin": margin.lower,
@@ -26,6 +27,8 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "norm_1": norm_1.lower,
         "norm_2sq": norm_2sq.lower,
         "norm_inf": norm_inf.lower,
+        "quantile": quantile.lower,
+        "sat_margin": sat_margin.lower,
         "sum": sum_.lower,
         "used": used.lower,
         "zero_one": zero_one.lower,

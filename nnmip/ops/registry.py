@@ -28,7 +28,7 @@ from nnmip.ops.layers import (
     sign,
     step,
 )
-from nnmip.ops.losses import absolute, hinge, margin, max_error, zero_one
+from nnmip.ops.losses import absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one
 from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
@@ -47,7 +47,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     {
         module.WORD.name: module.WORD
         for module in (
-            *(absolute, hinge, margin, max_error, zero_one),
+            *(absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one),
             *(count, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
         )
     }
@@ -60,7 +60,7 @@ PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in", "operat
 FUTURE_LAYERS = frozenset({"batchnorm"})
 FUTURE_WORDS = frozenset(
     (
-        *("sat_margin", "quantile", "eps_insensitive", "squared", "logistic"),
+        *("squared", "logistic"),
         *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
         *("monotone", "lipschitz", "fair", "exclusive", "tied"),
     )

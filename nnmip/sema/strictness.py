@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
+
+import numpy as np
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Network
 from nnmip.hir.grids import LEAST, STATED, score_grid
+from nnmip.ops.reach import output_reach
 from nnmip.sema.values import fail
 from nnmip.source import Span
 
@@ -37,6 +42,28 @@ def resolve_strictness(options: dict[str, Any], network: Network, data: Dataset,
     if not usable:
         raise _too_fine(step, network, data, span)
     return {**options, "strictness": usable, "strictness_exact": True}
+
+
+def resolve_reach(options: dict[str, Any], network: Network, data: Dataset, span: Span) -> dict[str, Any]:
+    """Fill in `required` and `step` of a `sat_margin`: the threshold of every output, and the grid of the scores.
+
+    An output that can only be 0 gets the margin itself as threshold, so that it is never right. Raises DiagnosticError
+    NNM0404 for a threshold under 1e-5, which solvers cannot tell from 0.
+    """
+    reach = np.array([float(f"{end:.12g}") for end in output_reach(network)])  # Without the dust of outward rounding.
+    required = options["margin"] * np.where(reach == 0, 1.0, reach)
+    if required.min() < LEAST:
+        message = f"a margin of {options['margin']:g} is {required.min():.3g} here, too little to tell from 0"
+        raise fail("NNM0404", message, span, help="state a larger margin, or widen the domains of the weights")
+    step = score_grid(network, data)
+    usable = float(step) if step is not None and step >= LEAST else 0.0
+    return {**options, "required": tuple(required.tolist()), "step": usable}
+
+
+Resolver = Callable[[dict[str, Any], Network, Dataset, Span], dict[str, Any]]
+
+RESOLVERS: Mapping[str, Resolver] = MappingProxyType({"sat_margin": resolve_reach, "zero_one": resolve_strictness})
+"""What fills in the options of a loss that depend on its network and data."""
 
 
 def _too_fine(step: Fraction, network: Network, data: Dataset, span: Span) -> DiagnosticError:

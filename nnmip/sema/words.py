@@ -19,7 +19,7 @@ from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.features import used_features
 from nnmip.sema.losses import check_loss, check_same_columns
 from nnmip.sema.scope import Known
-from nnmip.sema.strictness import resolve_strictness
+from nnmip.sema.strictness import RESOLVERS
 from nnmip.sema.units import owners_of
 from nnmip.sema.values import (
     NODE_TYPES,
@@ -52,8 +52,18 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     _check_order(elaborator, word, positional)
     values = [_checked(elaborator, a.value, kind, word) for a, kind in zip(positional, word.parameters, strict=True)]
     options = read_options(elaborator, name, word.options, named)
+    _check_required(word, options, call, positional[-1].span)
     data_span = positional[1].span if word.task is not None else call.span
     return applied(elaborator.scope, word, values, options, call.span, data_span, elaborator.bindings)
+
+
+def _check_required(word: Word, options: Mapping[str, Any], call: nodes.Call, last: Span) -> None:
+    """NNM0204 where an option without a default is not given."""
+    for option in word.options:
+        if option.required and options[option.name] is None:
+            help = f"say it, such as `{option.name}: 0.5`; its signature is `{word.signature}`"
+            fix = insert_after(last, f", {option.name}: 0.5")
+            raise fail("NNM0204", f"`{word.name}` needs `{option.name}`", call.span, help=help, fix=fix)
 
 
 def applied(
@@ -77,8 +87,8 @@ def applied(
         assert network is not None and data is not None
         check_loss(known, word, network, data, span, data_span)
         _check_same_columns(known, bindings, network, data, data_span)
-        if word.name == "zero_one":
-            options = resolve_strictness(options, network, data, span)
+        if word.name in RESOLVERS:
+            options = RESOLVERS[word.name](options, network, data, span)
     node = Apply(
         word=word.name,
         operands=operands,
@@ -96,6 +106,8 @@ _OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     {
         **dict.fromkeys(("cross_entropy", "crossentropy", "log_loss", "svm", "hinge_loss"), "hinge"),
         **dict.fromkeys(("accuracy", "error", "errors", "misclassified", "mistakes", "zero_one_loss"), "zero_one"),
+        **dict.fromkeys(("pinball", "pinball_loss", "quantile_loss"), "quantile"),
+        **dict.fromkeys(("epsilon_insensitive", "svr", "huber"), "eps_insensitive"),
         **dict.fromkeys(("mae", "l1_loss", "mse", "mean_absolute_error"), "absolute"),
         **dict.fromkeys(("l1", "lasso"), "norm_1"),
         **dict.fromkeys(("l2", "ridge", "weight_decay"), "norm_2sq"),

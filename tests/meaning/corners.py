@@ -448,6 +448,57 @@ CORNERS: dict[str, Model] = {
         rows="1,neg,5\n1,pos,1\n-1,pos,2\n-1,neg,1\n",
         truth=f"{SIGNS}; weight v",
     ),
+    "a quantile below the middle": model(
+        LINEAR.format(w="{-1, 0, 1}"), "minimize quantile(net, train, level: 0.2)", rows=TARGETS, truth="target t"
+    ),
+    "a quantile as bad as can be": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 0.5}"),
+        "maximize quantile(net, train, level: 0.9, reduce: sum) - 0.5 * norm_1(net.weights)",
+        rows="0,1,2,3\n1,2,0,1\n1,2,-1,0\n",
+        truth="target t, u; weight v",
+    ),
+    "errors beyond a tube": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 0.5}"),
+        "minimize eps_insensitive(net, train, eps: 0.5) + 0.1 * l0(net.weights)",
+        rows="0,1,2,3\n1,2,0,1\n1,2,-1,0\n",
+        truth="target t, u; weight v",
+    ),
+    "errors beyond a tube, made large": model(
+        LINEAR.format(w="-2..2"),
+        "maximize eps_insensitive(net, train, eps: 0.75) - norm_1(net.weights)",
+        rows="-2,2\n1,-2\n1,0\n",
+        truth="target t",
+    ),
+    "errors on both sides of a tube": model(
+        LINEAR.format(w="{-1, 1}"),
+        "minimize eps_insensitive(net, train, eps: 0.5)",
+        rows="0,2\n0,-2\n1,0\n",
+        truth="target t",
+    ),
+    "errors on both sides of a tube, made large": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize eps_insensitive(net, train, eps: 1.5) - 0.1 * norm_1(net.weights)",
+        rows="0,1\n0,-1\n1,0\n-2,0.5\n",
+        truth="target t",
+    ),
+    "errors below a tube, made large": model(
+        LINEAR.format(w="{-1, 0}"), "maximize eps_insensitive(net, train, eps: 2)", rows="1,4\n2,1\n", truth="target t"
+    ),
+    "outputs clearly on their sides": model(
+        SCORES.format(k=3, w="{-1, 0, 1}", b="{-1, 0, 1}"),
+        "minimize sat_margin(net, train, margin: 0.2) + 0.01 * l0(net.weights)",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "outputs that are on no side": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{-1, 1}"),
+        "maximize sat_margin(net, train, margin: 0.1, reduce: sum) - 0.5 * l0(net.weights)",
+        rows="0,a,1\n1,b,2\n1,a,1\n2,b,0\n",
+        truth="label label as {a, b}; weight v",
+    ),
+    "one output on its side": model(
+        LINEAR.format(w="{-1, 0, 1}"), "minimize sat_margin(net, train, margin: 0.4) + 0.01 * norm_1(net.weights)"
+    ),
     **stored(),
 }
 

@@ -80,10 +80,37 @@ def _max_error(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArr
     return _errors(data, scores)[:, counted].max(axis=(1, 2))
 
 
+def _quantile(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArray) -> FloatArray:
+    outputs, level = scores[:, :, None] if scores.ndim == 2 else scores, node.option("level")
+    errors = np.where(outputs < data.targets, level, 1 - level) * np.abs(outputs - data.targets)
+    return _mean_or_sum(node, data, errors.sum(axis=2))
+
+
+def _eps_insensitive(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArray) -> FloatArray:
+    errors = _errors(data, scores)
+    return _mean_or_sum(node, data, np.where(errors > node.option("eps"), errors - node.option("eps"), 0).sum(axis=2))
+
+
+def _sat_margin(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArray) -> FloatArray:
+    thresholds = np.array(node.option("required"))
+    wrong = np.zeros(scores.shape[:2])
+    for row, label in enumerate(data.labels):
+        if scores.ndim == 2:
+            wrong[:, row] = (scores[:, row] if label == 1 else -scores[:, row]) < thresholds[0] - TOLERANCE
+            continue
+        for output in range(scores.shape[2]):
+            found, least = scores[:, row, output], thresholds[output] - TOLERANCE
+            wrong[:, row] += found < least if output == label else found > -least
+    return _mean_or_sum(node, data, wrong)
+
+
 LOSSES: dict[str, Callable[[Apply, Dataset, FloatArray, FloatArray], FloatArray]] = {
     "hinge": _hinge,
     "margin": _margin,
     "zero_one": _zero_one,
     "absolute": _absolute,
     "max_error": _max_error,
+    "quantile": _quantile,
+    "eps_insensitive": _eps_insensitive,
+    "sat_margin": _sat_margin,
 }

@@ -70,16 +70,32 @@ def zero_one(choose: Chooser, data: str) -> str:
     return f"zero_one(net, {data}{pick(choose, ('', '', ', margin: 0.5', ', margin: 1'))}{_reduce(choose)})"
 
 
+def quantile(choose: Chooser, data: str) -> str:
+    return f"quantile(net, {data}, level: {pick(choose, ('0.1', '0.5', '0.75', '1'))}{_reduce(choose)})"
+
+
+def eps_insensitive(choose: Chooser, data: str) -> str:
+    return f"eps_insensitive(net, {data}, eps: {pick(choose, ('0', '0.5', '1', '0.3'))}{_reduce(choose)})"
+
+
+def sat_margin(choose: Chooser, data: str) -> str:
+    margin = pick(choose, ("", ", margin: 0.25", ", margin: 1", ", margin: 0.1"))
+    return f"sat_margin(net, {data}{margin}{_reduce(choose)})"
+
+
 LOSSES = {
     "hinge": hinge,
     "zero_one": zero_one,
+    "quantile": quantile,
+    "eps_insensitive": eps_insensitive,
+    "sat_margin": sat_margin,
     "margin": lambda choose, data: f"margin(net, {data})",
     "absolute": lambda choose, data: f"absolute(net, {data}{_reduce(choose)})",
     "max_error": lambda choose, data: f"max_error(net, {data})",
 }
 
-_OF_CLASSES = ("hinge", "hinge", "zero_one", "zero_one", "margin")
-_OF_VALUES = ("absolute", "absolute", "max_error")
+_OF_CLASSES = ("hinge", "hinge", "zero_one", "zero_one", "margin", "sat_margin", "sat_margin")
+_OF_VALUES = ("absolute", "absolute", "max_error", "quantile", "eps_insensitive")
 
 BINARY = Task(("label",), (("neg", "pos"),), ("label label as {neg: -1, pos: +1}",), 1, "{}[0]", _OF_CLASSES)
 CLASSES = (

@@ -49,6 +49,11 @@ def value(folder: Path, layers: str, loss: str, rows: str, truth: str, numbers: 
         ("zero_one(net, train, margin: 2)", 4 / 8),
         ("zero_one(net, train, margin: 2.5)", 1.0),
         ("margin(net, train)", -2.0),
+        # Each output reaches 4 * 4 + 4 = 20 from 0, so that 0.05 of it is 1. a wants (+, -, -) of (0, 1, 2): 3 wrong;
+        # b of (1, 1, 1): 2 wrong; b of (2, 1, 0): 2 wrong; a of (3, 1, -1): 1 wrong.
+        ("sat_margin(net, train, margin: 0.05)", (3 * 1 + 2 * 2 + 2 * 1 + 1 * 4) / 8),
+        ("sat_margin(net, train, margin: 0.05, reduce: sum)", 13.0),
+        ("sat_margin(net, train)", 3.0),
     ],
 )
 def test_losses_of_three_classes(loss: str, expected: float, tmp_path: Path) -> None:
@@ -67,6 +72,11 @@ def test_a_tie_is_right_for_the_first_class_only(tmp_path: Path) -> None:
         ("absolute(net, train)", (1 * 1 + 2 * 3 + 2 * 0) / 4),
         ("absolute(net, train, reduce: sum)", 7.0),
         ("max_error(net, train)", 2.0),
+        # Outputs minus targets: (-1, 0), (0, -2), (0, -1) with weights 1, 3, 0.
+        ("quantile(net, train, level: 0.25)", 0.25 * (1 * 1 + 2 * 3) / 4),
+        ("quantile(net, train, level: 0.25, reduce: sum)", 0.25 * 7),
+        ("eps_insensitive(net, train, eps: 0.5)", (0.5 * 1 + 1.5 * 3) / 4),
+        ("eps_insensitive(net, train, eps: 1, reduce: sum)", 3.0),
     ],
 )
 def test_losses_of_two_targets(loss: str, expected: float, tmp_path: Path) -> None:

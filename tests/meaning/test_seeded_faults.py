@@ -27,6 +27,7 @@ from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
+from nnmip.ops.losses.sat_margin import wanted_signs
 from nnmip.passes.exchange import Exchanges
 from tests.meaning.corners import CORNERS, STAGED
 from tests.meaning.harness import difference, load, solve_highs
@@ -203,6 +204,17 @@ DROPPED = (
     "max_error.at_least",
     "max_error.at_most",
     "zero_one.right",
+    "quantile.at_least",
+    "quantile.on",
+    "quantile.off",
+    "eps_insensitive.above.at_least",
+    "eps_insensitive.above.on",
+    "eps_insensitive.above.off",
+    "eps_insensitive.below.at_least",
+    "eps_insensitive.below.on",
+    "eps_insensitive.below.off",
+    "sat_margin.right",
+    "sat_margin.wrong",
     ".if",
     ".only_if",
     ".each",
@@ -234,6 +246,8 @@ TURNED = (
     "net.a.between",
     "net.a.between.phase",
     "used.both",
+    "sat_margin.right",
+    "sat_margin.one_label",
     "zero_one.right",
     "zero_one.one_label",
     ".weights.one_pick",
@@ -315,6 +329,14 @@ def test_repeated_rows_counted_once_are_noticed(loss: str, known: list[Known], m
 
     monkeypatch.setattr("nnmip.lowering.scores.merged_rows", faulty)
     assert first_disagreement(of_loss) is not None
+
+
+def test_signs_of_another_output_are_noticed(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    def faulty(labels: Any, outputs: int) -> Any:
+        return wanted_signs(labels, outputs)[:, ::-1]
+
+    monkeypatch.setattr("nnmip.lowering.losses.sat_margin.wanted_signs", faulty)
+    assert first_disagreement([entry for entry in known if "sat_margin(" in entry[1].source.text]) is not None
 
 
 @pytest.mark.parametrize("fault", ["weights", "reduce", "truth", "zero weights"])

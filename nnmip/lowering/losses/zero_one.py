@@ -32,10 +32,16 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
 
     Exact, with proved big-M (formulation: counted errors). NNM0313 for the second where scores lie on no grid.
     """
+    found = leads(low, node, node.option("reduce"))
+    return counted_errors(low, node, polarity, path, found, thresholds(node, found))
+
+
+def counted_errors(
+    low: Lowering, node: Apply, polarity: Polarity, path: str, found: Leads, required: FloatArray
+) -> Affine:
+    """sum of share_g err_g over groups, err = 1 where one of the leads [g, others] falls short of `required`."""
     if Polarity.LOWER in polarity and not node.option("step"):
         raise DiagnosticError([_without_grid(node)])
-    found = leads(low, node, node.option("reduce"))
-    required = thresholds(node, found)
     can_be_short: BoolArray = found.bounds.lo < required
     short_always: BoolArray = np.asarray((found.bounds.hi < required).any(axis=1))
     is_open = ~short_always & can_be_short.any(axis=1)
@@ -120,7 +126,7 @@ def _wrong(
 def _without_grid(node: Apply) -> Diagnostic:
     return Diagnostic(
         "NNM0313",
-        "`zero_one` can be minimised or bounded above only, since its scores lie on no grid",
+        f"`{node.word}` can be minimised or bounded above only, since its scores lie on no grid",
         node.origin.span,
         help="write it with a positive factor under `minimize` or on the small side of `<=`, or give every weight "
         "and bias a finite domain",
