@@ -187,6 +187,7 @@ def test_what_solve_saves(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert run(["solve", "cars.nnm", "--save", "new"]) == 0
     printed = capsys.readouterr().out
     assert sorted(p.name for p in (folder / "new").iterdir()) == [
+        "clf.onnx",
         "network.json",
         "network.txt",
         "result.json",
