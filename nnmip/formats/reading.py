@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from nnmip.source import Origin, SourceFile, Span
 INFINITY = 1e20
 
 MODEL_CODE = "NNM0614"
+
+_CHUNK = 1 << 20
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 _INFINITE = re.compile(r"([+-]?)inf(?:inity)?\Z", re.IGNORECASE)
@@ -66,7 +68,7 @@ def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UN
     nothing = Text(SourceFile(str(path), ""), code)
     try:
         with gzip.open(place) if place.suffix == ".gz" else place.open("rb") as stream:
-            content = stream.read(allowance.most(each) + 1)
+            content = _read(stream, allowance.most(each) + 1)
         size = max(len(content), place.stat().st_size)
         allowance.check(size, each, f"`{place.name}`, a text of {counted(size, 'byte')},", nothing.span(0))
         return Text(SourceFile(str(path), content.decode("utf-8-sig")), code)
@@ -76,6 +78,15 @@ def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UN
         nothing.refuse(f"`{place.name}` is not a complete gzip file", 0, 0)
     except OSError as error:
         nothing.refuse(f"`{place.name}` cannot be read", 0, 0, note=(error.strerror or "").lower())
+
+
+def _read(stream: BinaryIO | gzip.GzipFile, most: int) -> bytes:
+    """At most `most` bytes; a stream that is asked for them at once would first make room for all of them."""
+    chunks: list[bytes] = []
+    while most > 0 and (chunk := stream.read(min(most, _CHUNK))):
+        chunks.append(chunk)
+        most -= len(chunk)
+    return b"".join(chunks)
 
 
 def shorten(token: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from nnmip.diagnostics import DiagnosticError
 from nnmip.formats import SolutionFile, read_solution
+from nnmip.sizes import Allowance
 
 INF = np.inf
 
@@ -206,3 +207,11 @@ def _expect(path: Path, line: int, column: int, message: str) -> None:
     assert diagnostic.message == message
     assert (diagnostic.span.line, diagnostic.span.column) == (line, column)
     assert diagnostic.span.file.path == str(path)
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_large_allowance_takes_no_memory_in_advance(suffix: str, tmp_path: Path) -> None:
+    content = b"# Objective value = 0\nx 1\n"
+    path = tmp_path / f"out.sol{suffix}"
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    assert read_solution(path, Allowance(10**15)).values == {"x": 1.0}
