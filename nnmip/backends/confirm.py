@@ -29,7 +29,7 @@ class Confirmation:
     """The outcome of `confirm`.
 
     solver: who gave the second opinion. bound: the lower bound on all objectives that it proved, -inf if none.
-    x: its better solution when the claim is refuted. message: one line for the user.
+    x: its better solution when the claim is refuted. message: one line for the user. stopped: whether by a request.
     """
 
     status: Opinion
@@ -37,6 +37,7 @@ class Confirmation:
     bound: float
     x: FloatArray | None
     message: str
+    stopped: bool = False
 
 
 def confirm(
@@ -78,4 +79,5 @@ def _judge(first: RawResult, second: RawResult, limits: SolveOptions) -> Confirm
         return Confirmation(Opinion.CONFIRMED, second.solver, second.dual_bound, None, message)
     reason = second.message or second.termination.value.replace("_", " ")
     message = f"{second.solver} could not confirm {proved} that {first.solver} claims: {reason}"
-    return Confirmation(Opinion.UNKNOWN, second.solver, second.dual_bound, None, message)
+    stopped = second.termination is Termination.INTERRUPTED
+    return Confirmation(Opinion.UNKNOWN, second.solver, second.dual_bound, None, message, stopped)

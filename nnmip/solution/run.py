@@ -36,6 +36,12 @@ ProgressHandler = Callable[[Progress], None]
 POLISH_SECONDS = 5.0
 """An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
 
+GLANCE_SECONDS = 1.0
+"""Every claimed proof is looked at for this long by a second solver, or for a tenth of what the first one took."""
+
+GLANCE_NONZEROS = 50_000
+"""Larger models are looked at only where the user asks for it: handing them over takes longer than the glance."""
+
 MENDED = "the numbers did not pass the replay; their integers were kept and the rest was solved again"
 
 
@@ -138,7 +144,8 @@ class Run:
     def __init__(
         self, problem: Problem, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
     ) -> None:
-        self.problem, self.options, self.progress, self.stop = problem, options, progress, stop
+        self.problem, self.options, self.progress = problem, options, progress
+        self.stop = stop if stop is not None else threading.Event()
         self.began = time.perf_counter()
         self.known: list[Assignment] = []
         self.keeper = self._keeper(options)
@@ -313,19 +320,35 @@ class _Stage:
         claimed = self.lowered.sign * event.objective if self.program.goal is not None else None
         self.run.keeper.offer(self.program, tidied(self.program, self.lowered.lift(event.x)), claimed)
 
+    def _glance(self, raw: RawResult) -> SolveOptions | None:
+        """How long a second solver looks at a claim unasked: solvers prove false optima of small models, rarely.
+
+        None where no time is left, and for models that are large.
+        """
+        limits = self.run.limits()
+        left = math.inf if limits.time_limit is None else limits.time_limit
+        if left <= 0 or self.lowered.milp.num_nonzeros > GLANCE_NONZEROS:
+            return None
+        return replace(limits, time_limit=min(left, max(GLANCE_SECONDS, raw.seconds / 10)))
+
     def _proved(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay | None, Proof]:
         """The proof that the solver gives, or that a second solver confirms or refutes."""
         has_optimum = raw.termination is Termination.OPTIMAL and self.program.goal is not None
         passed = checked is not None and checked.status is ReplayStatus.PASSED
         claims = (has_optimum and passed) or raw.termination is Termination.INFEASIBLE
-        if not self.run.options.confirm or not claims:
+        asked = self.run.options.confirm
+        limits = self.run.limits() if asked else self._glance(raw)
+        if not claims or limits is None:
             return raw, checked, Proof.SOLVER
         milp = self.lowered.milp
-        second = confirm(milp, raw, None, self.run.limits(), self._on_confirming, self.run.stop, self.session)
-        if second.status is Opinion.CONFIRMED:
-            return replace(raw, message=second.message), checked, Proof.CONFIRMED
-        if second.status is Opinion.UNKNOWN:
-            return replace(raw, message=second.message), checked, Proof.SOLVER
+        second = confirm(milp, raw, None, limits, self._on_confirming, self.run.stop, self.session)
+        if second.stopped:
+            self.run.stop.set()  # what is proved stays proved, and nothing more is asked
+        if second.status is not Opinion.REFUTED:
+            # What a glance confirms depends on the machine: it is not said, so that a run prints the same everywhere.
+            is_confirmed = asked and second.status is Opinion.CONFIRMED
+            message = second.message if asked else raw.message
+            return replace(raw, message=message), checked, Proof.CONFIRMED if is_confirmed else Proof.SOLVER
         refuted = replace(
             raw,
             termination=Termination.SOLVER_ERROR,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -278,6 +279,54 @@ def test_a_refuted_optimum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     assert "globally optimal" not in out
     assert "  proof     none\n" in out
     assert "  note      cbc refutes highs: " in out
+
+
+def test_a_second_solver_looks_at_every_claim(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for claim in (Termination.OPTIMAL, Termination.INFEASIBLE):
+        Liar(monkeypatch, claim)
+        found = solved(capsys, 4, "xor.nnm")
+        assert (found["termination"], found["solution"], found["proof"]) == ("solver_error", "feasible", "none")
+        assert found["message"].startswith("cbc refutes highs: it found a solution of value ")
+        assert found["replay"]["status"] == "passed"
+
+
+def test_a_second_look_is_short_and_says_nothing_where_it_finds_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest, looks = Session.solve, []
+
+    def solve(session: Session, milp: Any, solver: str, options: Any, *rest: Any) -> RawResult:
+        if solver == "cbc":
+            looks.append(options.time_limit)
+            return RawResult(Termination.TIME_LIMIT, "cbc", "0")
+        return replace(honest(session, milp, solver, options, *rest), seconds=12.0)
+
+    monkeypatch.setattr(Session, "solve", solve)
+    found = solved(capsys, 0, "xor.nnm")
+    assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
+    assert found["notes"] == []
+    solved(capsys, 0, "xor.nnm", "--time-limit", "100")
+    assert looks == [pytest.approx(1.2), pytest.approx(1.2)]
+    monkeypatch.setattr("nnmip.solution.run.GLANCE_NONZEROS", 10)
+    solved(capsys, 0, "xor.nnm")
+    assert len(looks) == 2
+
+
+def test_ctrl_c_in_the_second_look_keeps_the_proof(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = Session.solve
+
+    def solve(session: Session, milp: Any, solver: str, options: Any, *rest: Any) -> RawResult:
+        if solver == "cbc":
+            return RawResult(Termination.INTERRUPTED, "cbc", "0")
+        return honest(session, milp, solver, options, *rest)
+
+    monkeypatch.setattr(Session, "solve", solve)
+    found = solved(capsys, 0, "xor.nnm")
+    assert (found["solution"], found["proof"]) == ("optimal", "solver")
 
 
 def test_a_refuted_infeasibility(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
