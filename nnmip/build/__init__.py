@@ -30,12 +30,14 @@ from nnmip.build.words import (
     atleast,
     atmost,
     exactly,
+    exclusive,
     fan_in,
     features,
     iff,
     implies,
     operations,
     parameters,
+    tied,
     where,
 )
 
@@ -49,6 +51,7 @@ __all__ = [
     "atleast",
     "atmost",
     "exactly",
+    "exclusive",
     "fan_in",
     "features",
     "grid",
@@ -57,6 +60,7 @@ __all__ = [
     "interval",
     "operations",
     "parameters",
+    "tied",
     "values",
     "where",
 ]

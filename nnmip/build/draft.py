@@ -16,7 +16,7 @@ from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Constraint, Program, Shape, Stage
 from nnmip.ops.base import Kind, Word
-from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.goals import stage_of
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.values import Value, fail, listed
@@ -94,8 +94,9 @@ class Draft:
         self._networks[name] = made
         return made
 
-    def _declare(self, name: str, span: Span) -> None:
-        if not name.isidentifier() or not name.isascii() or name in WORDS or name in LAYERS:
+    def _declare(self, name: str, span: Span, has_value: bool = True) -> None:
+        is_word = name in WORDS or name in LAYERS or name in PHRASES
+        if not name.isidentifier() or not name.isascii() or (has_value and is_word):
             help = "a name has letters, digits and `_`, and is no word of the language"
             raise fail("NNM0202", f"nothing can be called `{name}`", span, help=help)
         if name in self._tables or name in self._networks or any(c.name == name for c in self._constraints):
@@ -132,7 +133,7 @@ class Draft:
         Raises DiagnosticError: NNM0202 for a name that is taken, NNM0205 for what is no Boolean.
         """
         span = here(f"constraint {name}")
-        self._declare(name, span)
+        self._declare(name, span, has_value=False)
         parts = tuple(truth(self, part, span) for part in (holds if isinstance(holds, list | tuple) else (holds,)))
         self._constraints.append(Constraint(name, sentence, parts, Origin(span, name)))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.build.draft import Draft
-from nnmip.build.expressions import Tensor, chosen, connected, truth
+from nnmip.build.expressions import Tensor, chosen, connected, number, truth
 from nnmip.build.networks import LayerRef, NetworkRef
 from nnmip.build.places import here
 from nnmip.build.tables import Table
@@ -17,7 +17,14 @@ from nnmip.ops.registry import WORDS
 from nnmip.sema import logic
 from nnmip.sema.arithmetic import known
 from nnmip.sema.features import count_of_features
-from nnmip.sema.knowledge import operations_of, parameters_of
+from nnmip.sema.knowledge import (
+    MIRRORS,
+    at_most_one,
+    exclusive_features,
+    operations_of,
+    parameters_of,
+    tied_tensors,
+)
 from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import fail, origin_of
 from nnmip.source import Span
@@ -131,6 +138,33 @@ def operations(of: NetworkRef | LayerRef) -> Tensor:
     span = here("operations(...)")
     network, layers = _with_weights(of, "operations", span)
     return Tensor(_draft((of,), span, "operations"), operations_of(network, layers, span))
+
+
+def exclusive(*parts: Any) -> Tensor:
+    """At most one entry of the given Booleans holds; of features, `net.input[...]`: no unit reads two of them.
+
+    Raises DiagnosticError NNM0205 for anything else.
+    """
+    span = here("exclusive(...)")
+    draft = _draft(parts, span, "exclusive")
+    if parts and all(isinstance(part, LayerRef) for part in parts):
+        network = parts[0].owner.finished(span)
+        if any(part.owner is not parts[0].owner or part.name != network.input_name for part in parts):
+            raise fail("NNM0205", "`exclusive` takes Booleans, or features of one network", span)
+        groups = [group for part in parts for group in part.index.reshape(-1, 1)]
+        return Tensor(draft, exclusive_features(network, groups, span))
+    return Tensor(draft, at_most_one([truth(draft, part, span) for part in parts], span))
+
+
+def tied(*tensors: Any, mirror: str | None = None) -> Tensor:
+    """Whether tensors of one shape are equal; with `mirror` (horizontal, vertical, both, transposed) those after the
+    first turned over, or a single one equal to its own image. DiagnosticError NNM0204, NNM0205 or NNM0301."""
+    span = here("tied(...)")
+    draft = _draft(tensors, span, "tied")
+    if len(tensors) < (2 if mirror is None else 1) or not (mirror is None or mirror in MIRRORS):
+        help = f"`mirror` is one of {', '.join(MIRRORS)}"
+        raise fail("NNM0204", "`tied` takes two tensors or more, or one and how it is mirrored", span, help=help)
+    return Tensor(draft, tied_tensors(draft, [number(draft, t, span) for t in tensors], mirror, span))
 
 
 def _with_weights(of: NetworkRef | LayerRef, name: str, span: Span) -> tuple[Network, tuple[Layer, ...]]:

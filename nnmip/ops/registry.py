@@ -53,7 +53,9 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     }
 )
 
-PHRASES = frozenset({"active", "atleast", "atmost", "exactly", "fan_in", "operations", "parameters"})
+PHRASES = frozenset(
+    {"active", "atleast", "atmost", "exactly", "exclusive", "fan_in", "operations", "parameters", "tied"}
+)
 """Words that are written in terms of others, and cannot be declared either."""
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
@@ -62,6 +64,6 @@ FUTURE_WORDS = frozenset(
     (
         *("squared", "logistic"),
         *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
-        *("monotone", "lipschitz", "fair", "exclusive", "tied"),
+        *("monotone", "lipschitz", "fair"),
     )
 )

@@ -11,16 +11,28 @@ import numpy as np
 from nnmip.diagnostics.edit import insert_before
 from nnmip.hir.core import Apply, Constant, Fold, Gather, Join, LayerOutput, Network, Node
 from nnmip.hir.stack import stacked
+from nnmip.ops.base import Option
 from nnmip.sema.arithmetic import compare
 from nnmip.sema.binders import instances
 from nnmip.sema.features import features_word, used_word
-from nnmip.sema.knowledge import operations_of, parameters_of
+from nnmip.sema.knowledge import MIRRORS, at_most_one, exclusive_features, operations_of, parameters_of, tied_tensors
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
 from nnmip.sema.steps import with_strictness
 from nnmip.sema.units import incoming_weights, pre_activation
-from nnmip.sema.values import LayerValue, RowValue, describe, fail, integer, not_yet, origin_of, quoted
-from nnmip.sema.words import apply_word, as_units
+from nnmip.sema.values import (
+    FeaturesValue,
+    LayerValue,
+    RowValue,
+    describe,
+    fail,
+    integer,
+    not_yet,
+    origin_of,
+    quoted,
+    short_text_of,
+)
+from nnmip.sema.words import apply_word, as_units, read_options
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -37,6 +49,8 @@ SIGNATURES: Mapping[str, str] = MappingProxyType(
         "active": "active(units, row)",
         "fan_in": "fan_in(units)",
         "features": "features(net)",
+        "exclusive": "exclusive(p, ...)",
+        "tied": "tied(t, ..., mirror: ...)",
         "parameters": "parameters(net)",
         "operations": "operations(net)",
     }
@@ -209,6 +223,44 @@ def _size_of(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     return operations_of(network, layers, call.span)
 
 
+def _exclusive(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`exclusive(p, q, ...)` of Booleans: at most one holds; of features: no unit reads two of them."""
+    features = [
+        value
+        for argument in call.arguments
+        if isinstance(argument, nodes.Positional)
+        and isinstance(value := elaborator.value(argument.value), FeaturesValue)
+    ]
+    networks = {value.network.name: value.network for value in features}
+    if features and len(features) == len(call.arguments) and len(networks) == 1:
+        groups = [g for v in features for g in ([v.places] if v.is_column else v.places.reshape(-1, 1))]
+        return exclusive_features(next(iter(networks.values())), groups, call.span)
+    given = [a for a in call.arguments if isinstance(a, nodes.Positional | nodes.Each)]
+    if not given or len(given) < len(call.arguments):
+        message = "`exclusive` takes Booleans, or features of one network"
+        raise fail("NNM0204", message, call.span, help=f"its signature is `{SIGNATURES[name]}`")
+    counted = [part for argument in given for part in _booleans(elaborator, argument, name)]
+    if all(isinstance(part, Constant) for part in counted):
+        return truth(sum(int(np.sum(part.value)) for part in counted if isinstance(part, Constant)) <= 1, call.span)
+    return at_most_one(counted, call.span)
+
+
+_MIRROR = Option("mirror", "choice", choices=tuple(MIRRORS))
+
+
+def _tied(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`tied(t, u, ...)`: whether tensors are equal, or one is its own mirror image."""
+    given = [a for a in call.arguments if isinstance(a, nodes.Positional)]
+    named = [a for a in call.arguments if isinstance(a, nodes.Named)]
+    mirror = read_options(elaborator, name, (_MIRROR,), named)["mirror"]
+    if len(given) + len(named) < len(call.arguments) or len(given) < (2 if mirror is None else 1):
+        message = "`tied` takes two tensors or more, or one and how it is mirrored"
+        first = given[0].span if given else call.span
+        help = f"name a second one, or write `tied({short_text_of(first)}, mirror: horizontal)`"
+        raise fail("NNM0204", message, call.span, help=help if given else f"its signature is `{SIGNATURES[name]}`")
+    return tied_tensors(elaborator.scope, [elaborator.number(a.value) for a in given], mirror, call.span)
+
+
 def _used(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """`used(...)` of units, features or a one-hot column."""
     node = used_word(elaborator, call)
@@ -226,6 +278,8 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "fan_in": _fan_in,
         "features": features_word,
         "used": _used,
+        "exclusive": _exclusive,
+        "tied": _tied,
         "parameters": _size_of,
         "operations": _size_of,
     }
@@ -235,7 +289,7 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
 def call_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """The HIR of a call of a word of the language, of either kind."""
     each = next((a for a in call.arguments if isinstance(a, nodes.Each)), None)
-    if each is not None and name not in _COMPARISONS:
+    if each is not None and name not in {*_COMPARISONS, "exclusive"}:
         return comprehension(elaborator, name, call, each)
     if name in BUILTINS:
         return BUILTINS[name](elaborator, name, call)

@@ -168,14 +168,16 @@ def collect_names(
 ) -> dict[str, Named]:
     """The named declarations; a second one of the same name is an error and is left out.
 
-    A declaration called like a word of the language is left out too, and its name added to `broken`.
+    A value called like a word of the language is left out too, and its name added to `broken`; constraints, which no
+    expression can mean, may be called like one.
     """
     found: dict[str, Named] = {}
     for declaration in declarations:
         if not isinstance(declaration, Named):
             continue
         name = declaration.name
-        if name.text in WORDS or name.text in LAYERS or name.text in PHRASES:
+        is_word = name.text in WORDS or name.text in LAYERS or name.text in PHRASES
+        if is_word and type(declaration) not in _WITHOUT_VALUE:
             broken.add(name.text)
             message = f"`{name.text}` is a word of the language"
             other = f"{name.text}_1"

@@ -25,6 +25,7 @@ from nnmip.build import (
     atmost,
     count,
     exactly,
+    exclusive,
     fan_in,
     features,
     grid,
@@ -37,6 +38,7 @@ from nnmip.build import (
     norm_1,
     operations,
     parameters,
+    tied,
     used,
     values,
     where,
@@ -164,6 +166,14 @@ RULES: dict[str, tuple[Rule, str]] = {
     "one feature": (
         lambda t, n: implies(used(n.input[t.column("x0")]), used(n["a"][1])),
         "used(net.x[x0]) -> used(net.a[1])",
+    ),
+    "exclusive": (
+        lambda t, n: exclusive(n.input[0], n.input[1]) & exclusive(used(n["a"])),
+        "exclusive(net.x[x0], net.x[x1]) and exclusive(used(net.a))",
+    ),
+    "tied": (
+        lambda t, n: tied(n["h"].weights[0], n["h"].weights[1], mirror="horizontal"),
+        "tied(net.h.weights[0], net.h.weights[1], mirror: horizontal)",
     ),
     "size": (
         lambda t, n: (parameters(n) <= 4) & (operations(n["h"]) >= 1),

@@ -59,3 +59,75 @@ def test_parameters_and_operations_count_one_by_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", ["operations(net) >= 3", "not (parameters(net) >= 4)", "operations(net.c) = 2"])
 def test_a_network_of_a_stated_size_is_the_best(goal: str, rule: str, tmp_path: Path) -> None:
     assert disagreements(load(model(IMAGE, goal, rule, rows=PIXELS), tmp_path)) == []
+
+
+# ---- exclusive and tied --------------------------------------------------------------------------------------------
+
+HIDDEN = (
+    "layer h = dense(x, units: 2, weights in {-1, 0, 1}, bias in {0, 1}); layer a = relu(h, prune: units);"
+    "layer o = dense(a, units: 1, weights in {-1, 0, 1}); return o[0]"
+)
+FOUR = "0,1,neg\n1,0,pos\n2,1,pos\n1,2,neg\n"
+
+
+def holds(program: Program, assignment: Assignment) -> list[bool]:
+    evaluator = Evaluator(program, without_removed(program, assignment))
+    return [all(evaluator.value(part).all() for part in c.parts) for c in program.constraints]
+
+
+def test_exclusive_and_tied_say_what_they_say(tmp_path: Path) -> None:
+    rules = (
+        "exclusive(net.x[f0], net.x[f1])",
+        "exclusive(nonzero(net.h.weights[0, 0]), nonzero(net.o.weights[0]))",
+        "exclusive(j in units(net.a): net.h.weights[j, 0] = 1)",
+        "tied(net.h.weights[0], net.h.weights[1])",
+        "tied(net.h.weights[0], net.h.weights[1], mirror: horizontal)",
+        "tied(net.h.weights, mirror: transposed)",
+        "tied(net.h.weights, mirror: both)",
+        "tied(net.h.weights, mirror: vertical)",
+    )
+    program = load(model(HIDDEN, "minimize hinge(net, train)", *rules, rows=FOUR), tmp_path)
+    rng = np.random.default_rng(1)
+    seen = np.zeros((2, len(rules)), dtype=bool)
+    for _ in range(400):
+        assignment = random_assignment(program, rng)
+        network = without_removed(program, assignment)
+        h, (o,) = network.values["net.h.weights"], network.values["net.o.weights"]
+        expected = [
+            not any(row.all() for row in h),
+            np.count_nonzero([h[0, 0], *o]) <= 1,
+            not (h[0, 0] == 1 and h[1, 0] == 1),
+            list(h[0]) == list(h[1]),
+            h[0, 0] == h[1, 1] and h[0, 1] == h[1, 0],
+            h[0, 1] == h[1, 0],
+            h[0, 0] == h[1, 1] and h[0, 1] == h[1, 0],
+            list(h[0]) == list(h[1]),
+        ]
+        assert holds(program, assignment) == expected
+        seen[np.array(expected, dtype=int), np.arange(len(rules))] = True
+    assert seen.all()
+
+
+@pytest.mark.parametrize("no", ["", "not "])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "exclusive(net.x[f0], net.x[f1])",
+        "exclusive(used(net.a), net.o.weights[0, 0] = 1)",
+        "tied(net.h.weights[0], net.h.weights[1], mirror: horizontal)",
+        "tied(net.h.weights, mirror: transposed)",
+    ],
+)
+def test_rules_of_knowledge_and_their_negations_keep_the_best(no: str, rule: str, tmp_path: Path) -> None:
+    goal = "minimize zero_one(net, train) + 0.01 * l0(net.weights)"
+    assert disagreements(load(model(HIDDEN, goal, f"{no}{rule}", rows=FOUR), tmp_path)) == []
+
+
+def test_exclusive_features_of_a_convolution_share_its_kernel(tmp_path: Path) -> None:
+    """A filter of two weights reads the first pixel of each row with one, and the second with the other."""
+    program = load(model(IMAGE, "minimize hinge(net, train)", "exclusive(net.x[0], net.x[1])", rows=PIXELS), tmp_path)
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        assignment = random_assignment(program, rng)
+        c = without_removed(program, assignment).values["net.c.weights"].reshape(2, 2)
+        assert holds(program, assignment) == [not any(row.all() for row in c)]

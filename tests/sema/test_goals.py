@@ -251,3 +251,9 @@ def test_broken_declarations_are_quiet() -> None:
     broken = text.replace("[-2, 2]", "[-2, 2, 3]")
     assert messages(broken) == ["NNM0101 an interval has two ends, this one has 3"]
     assert [d.code for d in read(text.replace("flowers", "missing"))[1]] == ["NNM0501", "NNM0201"]
+
+
+def test_a_constraint_may_be_called_like_a_word() -> None:
+    """No expression means a constraint, so that a word which a later version brings takes no name from a model."""
+    rules = "constraint count: l0(clf.weights) <= 1 constraint exclusive: exclusive(clf.o.weights = 1)"
+    assert [c.name for c in trained("1", rules).constraints] == ["count", "exclusive"]
