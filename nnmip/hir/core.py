@@ -118,26 +118,6 @@ class Network:
     def output_shape(self) -> Shape:
         return self.result_index.shape
 
-    def producer(self, name: str) -> Layer:
-        """The nearest layer at or before `name` that has weights: where the units of `name` get their inputs."""
-        layer = self.layer(name)
-        while not layer.decisions:
-            layer = self.layer(layer.inputs[0])
-        return layer
-
-    def consumers(self, name: str) -> tuple[Layer, ...]:
-        """The layers with weights that the units of layer `name` feed, looking through activations."""
-        found: list[Layer] = []
-        for reader in self.readers(name):
-            found.extend((reader,) if reader.decisions else self.consumers(reader.name))
-        return tuple(found)
-
-    def feeds_result(self, name: str) -> bool:
-        """Whether the units of layer `name` reach the result without passing any weight."""
-        if name == self.result_layer:
-            return True
-        return any(not r.decisions and self.feeds_result(r.name) for r in self.readers(name))
-
 
 # ---- expressions -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.hir.core import BoolArray, Decision, IntArray, Layer, Network
-from nnmip.ops.base import MIXED, NONE, Connections, merged_owner
+from nnmip.ops.base import MIXED, NONE, Connections, LayerOp, merged_owner
 from nnmip.ops.registry import LAYERS
 
 
@@ -70,6 +70,18 @@ class Wiring:
         name = max((n for n, first in self.first.items() if first <= unit), key=lambda n: self.first[n])
         return self.network.layer(name)
 
+    def shown(self, layer: Layer) -> Layer:
+        """Where the units of a layer with weights are shown: their last activation, or the layer itself."""
+        rows = self.rows(layer)
+        activations = (other for other in self.network.layers if LAYERS[other.op].prune)
+        return [layer, *(other for other in activations if np.array_equal(self.units(other.name), rows))][-1]
+
+    @property
+    def hidden(self) -> list[Layer]:
+        """The layers with weights whose units reach the result through further weights only."""
+        weighted = (layer for layer in self.network.layers if layer.name in self.first)
+        return [layer for layer in weighted if not self.passes_on[self.rows(layer)].any()]
+
     def features(self, entries: IntArray) -> FeatureReads:
         """What reads the input entries at the flat positions `entries`."""
         return feature_reads(self.network, entries)
@@ -97,7 +109,7 @@ def wiring_of(network: Network) -> Wiring:
         op, options = LAYERS[layer.op], dict(layer.options)
         sources = tuple(owner[name] for name in layer.inputs)
         if op.connect is None:
-            made = owner[layer.name] = op.owners(sources, options)
+            made = owner[layer.name] = _owners(op, layer, sources)
         else:
             connections = op.connect(shapes[layer.inputs[0]], options)
             first[layer.name] = count
@@ -131,6 +143,16 @@ def _ancestors(network: Network, name: str) -> set[str]:
                 found.add(source)
                 open_.append(source)
     return found
+
+
+def _owners(op: LayerOp, layer: Layer, sources: tuple[IntArray, ...]) -> IntArray:
+    """The owner of every output of a layer without weights."""
+    options = dict(layer.options)
+    if op.owners is not None:
+        return op.owners(sources, options)
+    entries = op.entries(tuple(source.shape for source in sources), options)
+    flat = np.concatenate([source.reshape(-1) for source in sources])
+    return merged_owner(flat[entries], entries >= 0).reshape(layer.shape)
 
 
 def _reads(connections: Connections, owner: IntArray) -> IntArray:
@@ -170,7 +192,7 @@ def feature_reads(network: Network, entries: IntArray) -> FeatureReads:
             elif all(name in colors for name in layer.reads) and layer.skip is None:
                 # What depends on the entry, alone or with others, differs from 0.
                 known = tuple(colors[name] for name in layer.inputs)
-                colors[layer.name] = np.where(op.owners(known, options) != 0, 1, 0)
+                colors[layer.name] = np.where(_owners(op, layer, known) != 0, 1, 0)
             else:
                 passed_on[number] |= any((colors[name] != 0).any() for name in layer.inputs if name in colors)
             if layer.skip in colors:

@@ -69,7 +69,7 @@ class Lowered:
 
     def complete(self, assignment: Assignment) -> FloatArray:
         """A value for every column that describes the given network (with equal units put in order)."""
-        network = ordered(self.program, without_removed(self.program, assignment), self.known.interchangeable)
+        network = ordered(without_removed(self.program, assignment), self.known.interchangeable)
         choice = dict(network.values)
         choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
         return self._low.builder.complete(choice)
@@ -86,7 +86,7 @@ def lower_program(program: Program, *, symmetry: bool = True, allowance: Allowan
     """
     check_size(program, allowance)
     known = analyse(program)
-    return lower_analysed(known if symmetry else replace(known, interchangeable={}))
+    return lower_analysed(known if symmetry else replace(known, interchangeable=()))
 
 
 def lower_analysed(known: Analysed) -> Lowered:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
-from math import gcd
+from math import gcd, prod
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -116,9 +116,16 @@ def no_objection(options: Options) -> str:
     return ""
 
 
-def same_owners(owners: tuple[IntArray, ...], options: Options) -> IntArray:
-    """The owners of a layer that works entry by entry."""
-    return owners[0]
+def same_entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    """The entries of a layer that works entry by entry, on tensors of one shape."""
+    size = prod(shapes[0])
+    return np.arange(size)[:, None] + size * np.arange(len(shapes))
+
+
+def positions(shapes: tuple[Shape, ...]) -> list[IntArray]:
+    """The flat positions of several tensors, one after another, each in its shape."""
+    starts = np.cumsum([0, *map(prod, shapes)])
+    return [start + np.arange(prod(shape)).reshape(shape) for start, shape in zip(starts, shapes, strict=False)]
 
 
 def never(bits: tuple[bool, ...]) -> bool:
@@ -154,11 +161,12 @@ class LayerOp:
     interval(input intervals, decision intervals by role, options) -> output interval, outward rounded.
     arity: how many tensors it reads; None for one or more.
     connect(input shape, options) -> Connections: what the weights of a layer with weights multiply.
-    owners(owners of the inputs [*shape], options) -> owners of the output (layers without weights).
+    entries(input shapes, options) -> what every output is made from, all of them in the same way: flat positions in the
+    inputs, put one after another, [outputs, k]; -1 where there is none (without weights).
+    owners(owners of the inputs [*shape], options) -> owners of the output, where `entries` does not tell them.
     grid(steps of the inputs, their shapes, options) -> a step of which all outputs are multiples (without weights).
     gives_bits(whether each input has only entries 0 and 1) -> whether the output has; reads_bits: inputs that must.
     objection(options) -> what is wrong with options that do not fit together, else an empty text.
-    permutes: whether permuting the entries along the first axis of every input permutes those of the output.
     """
 
     name: str
@@ -172,11 +180,11 @@ class LayerOp:
     interval: Callable[[tuple[Interval, ...], Mapping[str, Interval], Options], Interval]
     arity: int | None = 1
     connect: Callable[[Shape, Options], Connections] | None = None
-    owners: Callable[[tuple[IntArray, ...], Options], IntArray] = same_owners
+    entries: Callable[[tuple[Shape, ...], Options], IntArray] = same_entries
+    owners: Callable[[tuple[IntArray, ...], Options], IntArray] | None = None
     grid: Callable[[tuple[Fraction, ...], tuple[Shape, ...], Options], Fraction | None] = same_grid
     gives_bits: Callable[[tuple[bool, ...]], bool] = never
     reads_bits: tuple[int, ...] = ()
-    permutes: bool = True
     objection: Callable[[Options], str] = no_objection
 
 

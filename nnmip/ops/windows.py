@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import Option, Options, ShapeMismatch, merged_owner
+from nnmip.ops.base import Option, Options, ShapeMismatch
 
 Pair = tuple[int, int]
 
@@ -87,8 +87,6 @@ def pooled_entries(shape: Shape, options: Options, what: str) -> IntArray:
     return np.where(places >= 0, channel + places, -1).reshape(-1, places.shape[1])
 
 
-def pooled_owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    """The owner of every output where it is that of the whole window."""
-    (owner,) = inputs
-    at = pooled_entries(owner.shape, options, "pooling")
-    return merged_owner(owner.reshape(-1)[at], at >= 0).reshape(pooled_shape(owner.shape, options, "pooling"))
+def windows_of(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    """The window of every output of a pool."""
+    return pooled_entries(shapes[0], options, "pooling")

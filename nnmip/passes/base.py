@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from nnmip.bounds.table import Bounds, propagate_intervals
+from nnmip.hir.alike import Alike
 from nnmip.hir.core import FloatArray, IntArray, Program
 
 
@@ -82,13 +83,13 @@ class RowBounds:
 class Analysed:
     """A program with what passes have found out about it, in tables beside the nodes.
 
-    bounds: by the names of a network and a data set that it meets. interchangeable: by the path of a layer, the units
-    that the model cannot tell apart.
+    bounds: by the names of a network and a data set that it meets. interchangeable: units that the model
+    cannot tell apart, layers in their order.
     """
 
     program: Program
     bounds: Mapping[tuple[str, str], RowBounds] = field(default_factory=dict)
-    interchangeable: Mapping[str, IntArray] = field(default_factory=dict)
+    interchangeable: tuple[Alike, ...] = ()
 
     def over(self, network: str, data: str) -> RowBounds:
         """The bounds of a network over a data set, computed where no pass has done so."""

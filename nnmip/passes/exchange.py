@@ -8,29 +8,25 @@ them in sorted order, so that a rule about all units has the same number after a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from nnmip.hir.alike import Alike, distinct
 from nnmip.hir.core import (
     Apply,
     BoolArray,
     Choose,
     Compare,
     Constant,
-    Decision,
     Fold,
     Gather,
     IntArray,
     Join,
     Junction,
-    Layer,
     LayerOutput,
-    Network,
     Node,
     Not,
     Plus,
-    Program,
     Reference,
     Scale,
     Shape,
@@ -48,20 +44,23 @@ ENTRYWISE = frozenset({"nonzero", "used"})
 
 @dataclass(frozen=True, eq=False)
 class Exchanges:
-    """Exchanges of two units of a hidden layer, with their incoming and outgoing weights: `pairs` has shape [k, 2]."""
+    """Exchanges of two units that their network treats alike, with all that goes with them.
 
-    program: Program
-    network: Network
-    layer: Layer
+    pairs: positions in the units of `alike`, shape [k, 2].
+    """
+
+    alike: Alike
     pairs: IntArray
 
-    @cached_property
-    def units(self) -> IntArray:
-        """Where each unit goes, shape [k + 1, units]; the first row is that of the model as it stands."""
-        moved = np.tile(np.arange(self.layer.units), (len(self.pairs) + 1, 1))
-        rows = np.arange(1, len(self.pairs) + 1)
-        moved[rows, self.pairs[:, 0]], moved[rows, self.pairs[:, 1]] = self.pairs[:, 1], self.pairs[:, 0]
-        return moved
+    def moved(self, shape: Shape, table: IntArray | None) -> IntArray:
+        """What is at each place of a tensor after each exchange, shape [k + 1, *shape]: flat positions; the first row
+        is that of the model as it stands. `table`: where the entries of each unit are, None where nothing moves."""
+        places = np.tile(np.arange(int(np.prod(shape, dtype=np.int64))), (len(self.pairs) + 1, 1))
+        if table is not None:
+            rows = np.arange(1, len(self.pairs) + 1)[:, None]
+            first, second = table[self.pairs[:, 0]], table[self.pairs[:, 1]]
+            places[rows, first], places[rows, second] = second, first
+        return places.reshape(-1, *shape)
 
     def leave(self, node: Node) -> BoolArray:
         """Which exchanges change nothing of a goal's term, or of what must hold in every entry of `node`."""
@@ -77,9 +76,10 @@ class Exchanges:
             case Constant(value=value):
                 return self._fixed(np.unique(value, return_inverse=True)[1].reshape(value.shape))
             case Reference(decision=decision):
-                return self._decision(decision)
+                return self.moved(decision.shape, self.alike.decisions.get(decision.path))
             case Units(network=network, layer=layer, index=index):
-                return self.units[:, index] if self._moves(network, layer) else self._fixed(index)
+                table = self.alike.slices.get(layer) if self._is_of(network) else None
+                return self._fixed(index) if table is None else self.moved((_width(table, index),), table)[:, index]
             case LayerOutput():
                 return self._outputs(node)
             case Gather(base=base, index=index):
@@ -103,27 +103,14 @@ class Exchanges:
         """The same numbers for every exchange."""
         return np.broadcast_to(numbers, (len(self.pairs) + 1, *numbers.shape))
 
-    def _moves(self, network: str, layer: str) -> bool:
-        """Whether the units of a layer are those that change places."""
-        owner = self.program.network(network)
-        if owner is not self.network or layer == owner.input_name or not _has_weights(owner, layer):
-            return False
-        return owner.producer(layer) is owner.producer(self.layer.name)
-
-    def _decision(self, decision: Decision) -> IntArray:
-        places = np.arange(decision.size).reshape(decision.shape)
-        producer = self.network.producer(self.layer.name)
-        if decision in producer.decisions:
-            return places[self.units]
-        if decision.role == "weights" and any(decision in c.decisions for c in self.network.consumers(producer.name)):
-            return np.moveaxis(places[:, self.units], 1, 0)
-        return self._fixed(places)
+    def _is_of(self, network: str) -> bool:
+        return network == self.alike.network.name
 
     def _outputs(self, node: LayerOutput) -> IntArray:
-        places = np.arange(int(np.prod(node.shape, dtype=np.int64))).reshape(node.shape)
-        if not self._moves(node.network, node.layer):
-            return self._fixed(places)
-        return np.moveaxis(places[:, self.units], 1, 0)
+        rows, shape = node.shape[0], node.shape[1:]
+        table = self.alike.tensors.get(node.layer) if self._is_of(node.network) else None
+        start = np.arange(rows).reshape(-1, *(1,) * len(shape)) * int(np.prod(shape, dtype=np.int64))
+        return self.moved(shape, table)[:, None] + start
 
     def _joined(self, parts: list[IntArray]) -> IntArray:
         flat, start = [], 0
@@ -142,14 +129,9 @@ class Exchanges:
         return _sorted(self.numbers(operand), node.batch)
 
 
-def _has_weights(network: Network, name: str) -> bool:
-    """Whether some layer with weights makes the units of a layer; an activation of the input has none."""
-    while name != network.input_name:
-        layer = network.layer(name)
-        if layer.decisions:
-            return True
-        name = layer.inputs[0]
-    return False
+def _width(table: IntArray, index: IntArray) -> int:
+    """How many units there are, at least, of which `table` and `index` name some."""
+    return 1 + int(max(table.max(initial=-1), index.max(initial=-1)))
 
 
 def _size(node: Node) -> int:
@@ -172,19 +154,11 @@ def _wide(numbers: IntArray, shape: Shape) -> IntArray:
 
 def _numbered(parts: list[IntArray]) -> IntArray:
     """One number for every distinct tuple of numbers at the same place."""
-    return _distinct(np.stack(parts, axis=-1))
+    return distinct(np.stack(parts, axis=-1))
 
 
 def _sorted(numbers: IntArray, batch: int) -> IntArray:
     """One number for every distinct multiset of numbers, over the axes behind the first `batch` ones."""
     kept = numbers.shape[: batch + 1]
     width = int(np.prod(numbers.shape[batch + 1 :], dtype=np.int64))
-    return _distinct(np.sort(numbers.reshape(*kept, width), axis=-1))
-
-
-def _distinct(rows: IntArray) -> IntArray:
-    """The position of every row of the last axis among the distinct ones."""
-    width = rows.shape[-1]
-    if not width or not rows.size:
-        return np.zeros(rows.shape[:-1], dtype=np.int64)
-    return np.unique(rows.reshape(-1, width), axis=0, return_inverse=True)[1].reshape(rows.shape[:-1])
+    return distinct(np.sort(numbers.reshape(*kept, width), axis=-1))

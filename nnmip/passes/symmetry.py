@@ -8,17 +8,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from nnmip.hir.alike import Alike, alike_units
 from nnmip.hir.core import (
     Apply,
     BoolArray,
-    Decision,
     Fold,
     Gather,
     IntArray,
     Join,
-    Layer,
     LayerOutput,
-    Network,
     Node,
     Not,
     Program,
@@ -46,59 +44,55 @@ class Symmetry(Pass):
         return replace(ir, interchangeable=interchangeable_units(ir.program))
 
 
-def interchangeable_units(program: Program) -> dict[str, IntArray]:
-    """For each hidden activation layer (by path) the units that goals and constraints do not tell apart: permuted,
-    with their incoming and outgoing weights, they give another solution of equal value. Of several such sets in a layer
-    the largest one.
+def interchangeable_units(program: Program) -> tuple[Alike, ...]:
+    """The units, of filters and others, that goals and constraints do not tell apart either: permuted, with all that
+    goes with them, they give another solution of equal value. Of several such sets among units that a network treats
+    alike the largest one.
 
     An expression does not tell units apart if it reads them through whole tensors under `l0`, a norm, `sum`, `count` or
     a quantifier only, or if it is the same expression after two units have changed places.
     """
     nodes = [term.value for stage in program.stages for term in stage.terms]
     nodes += [part for constraint in program.constraints for part in constraint.parts]
-    named = {id(node): _named(program, node) for node in nodes}
-    found: dict[str, IntArray] = {}
-    for network in program.networks:
-        for layer in hidden_layers(network):
-            naming = [node for node in nodes if named[id(node)][layer.path].any()]
-            masks = [named[id(node)][layer.path] for node in naming]
-            groups = _groups(program, network, layer, naming, np.logical_or.reduce(masks) if masks else None)
-            found[layer.path] = max(groups, key=len)
-    return {path: units for path, units in found.items() if len(units) > 1}
+    classes = [alike for network in program.networks for alike in alike_units(network)]
+    found = []
+    for alike in classes:
+        masks = [_named(program, alike, node) for node in nodes]
+        naming = [(node, mask) for node, mask in zip(nodes, masks, strict=True) if mask.any()]
+        units = max(_groups(alike, naming), key=len)
+        if len(units) > 1:
+            found.append(alike.only(units))
+    return tuple(found)
 
 
-def _groups(
-    program: Program, network: Network, layer: Layer, naming: list[Node], is_named: BoolArray | None
-) -> list[IntArray]:
-    """The units of a layer in groups of which any two can change places; `naming` are the expressions that name some.
+Naming = list[tuple[Node, BoolArray]]
+"""Expressions that name some of the units that a network treats alike, and which they name."""
+
+
+def _groups(alike: Alike, naming: Naming) -> list[IntArray]:
+    """Positions in `alike.units` in groups of which any two can change places.
 
     That two units can change places is an equivalence, so one unit speaks for its group. Neighbours are asked first.
     """
-    every = np.arange(layer.units)
-    if is_named is None:
+    every = np.arange(len(alike.units))
+    if not naming:
         return [every]
+    is_named = np.logical_or.reduce([mask for _, mask in naming])
     groups = [every[~is_named]] if (~is_named).any() else []
     groups += [every[unit : unit + 1] for unit in np.flatnonzero(is_named)]
     groups.sort(key=lambda units: int(units[0]))
     firsts = [int(units[0]) for units in groups]
-    groups = _merged(program, network, layer, naming, groups, list(pairwise(firsts)))
+    groups = _merged(alike, naming, groups, list(pairwise(firsts)))
     firsts = [int(units[0]) for units in groups]
-    return _merged(program, network, layer, naming, groups, list(combinations(firsts, 2)))
+    return _merged(alike, naming, groups, list(combinations(firsts, 2)))
 
 
-def _merged(
-    program: Program,
-    network: Network,
-    layer: Layer,
-    naming: list[Node],
-    groups: list[IntArray],
-    pairs: list[tuple[int, int]],
-) -> list[IntArray]:
+def _merged(alike: Alike, naming: Naming, groups: list[IntArray], pairs: list[tuple[int, int]]) -> list[IntArray]:
     """Groups joined wherever their first units, which `pairs` has, can change places."""
     if not pairs:
         return groups
-    exchanges = Exchanges(program, network, layer, np.array(pairs))
-    same = np.logical_and.reduce([exchanges.leave(node) for node in naming])
+    exchanges = Exchanges(alike, np.array(pairs))
+    same = np.logical_and.reduce([exchanges.leave(node) for node, _ in naming])
     leader = {int(units[0]): int(units[0]) for units in groups}
     for (first, second), is_same in zip(pairs, same.tolist(), strict=True):
         if is_same:
@@ -110,45 +104,19 @@ def _merged(
     return [np.sort(np.concatenate(parts)) for parts in joined.values()]
 
 
-def _named(program: Program, node: Node) -> dict[str, BoolArray]:
-    """For each hidden layer (by path) the units that an expression names.
+def _named(program: Program, alike: Alike, node: Node) -> BoolArray:
+    """Which of the alike units an expression names.
 
     A unit counts as named as soon as an entry of its weights, its bias or itself is read other than through a whole
     tensor under `l0`, a norm, `sum`, `count`, or a quantifier.
     """
-    named = {layer.path: np.zeros(layer.units, dtype=bool) for n in program.networks for layer in hidden_layers(n)}
-    _visit(program, node, named, False, set())
+    named = np.zeros(len(alike.units), dtype=bool)
+    _visit(program, alike, node, named, False, set())
     return named
 
 
-def hidden_layers(network: Network) -> list[Layer]:
-    """The layers whose units can be permuted: between weights, last before the next ones, not in the result."""
-    return [
-        layer
-        for layer in network.layers
-        if _has_weights_below(network, layer)
-        and len(layer.shape) == 1
-        and layer.shape == network.producer(layer.name).shape
-        and not network.feeds_result(layer.name)
-        and network.readers(layer.name)
-        and all(r.decisions for r in network.readers(layer.name))
-    ]
-
-
-def _has_weights_below(network: Network, layer: Layer) -> bool:
-    """Whether weights lead into the units of a layer; an activation of the input has none."""
-    while not layer.decisions:
-        if len(layer.inputs) > 1:
-            return False
-        (source,) = layer.inputs
-        if source == network.input_name:
-            return False
-        layer = network.layer(source)
-    return True
-
-
 def _visit(
-    program: Program, node: Node, named: dict[str, BoolArray], symmetric: bool, seen: set[tuple[int, bool]]
+    program: Program, alike: Alike, node: Node, named: BoolArray, symmetric: bool, seen: set[tuple[int, bool]]
 ) -> None:
     """Mark the units that an expression names; `seen` has what has been visited, which may stand in many places."""
     if (id(node), symmetric) in seen:
@@ -168,50 +136,31 @@ def _visit(
     match node:
         case Reference(decision=decision):
             if not symmetric:
-                _name(program, decision, np.ones(decision.shape, dtype=bool), named)
+                _name(alike.decisions.get(decision.path), np.arange(decision.size), named)
         case Gather(base=Reference(decision=decision), index=index):
-            mask = np.zeros(decision.shape, dtype=bool)
-            mask.reshape(-1)[index] = True
-            _name(program, decision, mask, named)
+            _name(alike.decisions.get(decision.path), index, named)
         case Gather(base=LayerOutput() as output, index=index):
-            _name_outputs(program, output, index, named)
+            _name(_outputs(alike, output), index % int(np.prod(output.shape[1:], dtype=np.int64)), named)
         case LayerOutput(shape=shape):
-            _name_outputs(program, node, np.arange(int(np.prod(shape))), named)
+            _name(_outputs(alike, node), np.arange(int(np.prod(shape[1:], dtype=np.int64))), named)
         case Units(network=network, layer=layer, index=index):
             owner = program.network(network)
-            if layer == owner.input_name:
+            if owner is not alike.network or layer == owner.input_name:
                 return
             every = np.arange(owner.layer(layer).units)
             if not (symmetric and np.array_equal(np.sort(index, axis=None), every)):
-                _name_units(owner, layer, index, named)
+                _name(alike.slices.get(layer), index, named)
         case _:
             for child in children(node):
-                _visit(program, child, named, symmetric, seen)
+                _visit(program, alike, child, named, symmetric, seen)
 
 
-def _name(program: Program, decision: Decision, mask: BoolArray, named: dict[str, BoolArray]) -> None:
-    """Mark the units whose incoming weights, bias or outgoing weights are picked."""
-    for network in program.networks:
-        for layer in hidden_layers(network):
-            if decision in network.producer(layer.name).decisions:
-                named[layer.path] |= mask.reshape(layer.units, -1).any(axis=1)
-            if any(decision in c.decisions for c in network.consumers(layer.name)) and decision.role == "weights":
-                named[layer.path] |= mask.any(axis=0)
+def _outputs(alike: Alike, output: LayerOutput) -> IntArray | None:
+    """Where the entries of each unit are in what a layer gives, whatever the row; None where it has none."""
+    return alike.tensors.get(output.layer) if output.network == alike.network.name else None
 
 
-def _name_units(network: Network, layer: str, index: IntArray, named: dict[str, BoolArray]) -> None:
-    """Mark units named as such."""
-    for hidden in hidden_layers(network):
-        if network.producer(hidden.name) is network.producer(layer):
-            named[hidden.path][index.reshape(-1)] = True
-
-
-def _name_outputs(program: Program, output: LayerOutput, index: IntArray, named: dict[str, BoolArray]) -> None:
-    """Mark the units whose outputs are picked, at whatever rows."""
-    network = program.network(output.network)
-    if output.layer == network.input_name:
-        return
-    layer = network.layer(output.layer)
-    width = int(np.prod(layer.shape, dtype=np.int64))
-    if layer.units == width:
-        _name_units(network, layer.name, np.unique(index % width), named)
+def _name(table: IntArray | None, places: IntArray, named: BoolArray) -> None:
+    """Mark the units of which some entry, by their table, is at one of the places that are picked."""
+    if table is not None:
+        named |= np.isin(table, places).any(axis=1)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from nnmip.hir.printer import print_program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.printer import print_milp
@@ -34,7 +32,7 @@ def _remarks(known: Analysed) -> Mapping[str, str]:
             bounds = over.bounds.outputs[layer.name]
             ends = f"[{number(float(bounds.lo.min()))}, {number(float(bounds.hi.max()))}]"
             remarks.setdefault(layer.path, []).append(f"in {ends} over {data}")
-    for path, units in known.interchangeable.items():
-        listed = ", ".join(map(str, np.sort(units).tolist()))
-        remarks.setdefault(path, []).append(f"interchangeable units {listed}")
+    for alike in known.interchangeable:
+        listed = ", ".join(map(str, alike.units.tolist()))
+        remarks.setdefault(alike.layer.path, []).append(f"interchangeable units {listed}")
     return {path: ", ".join(found) for path, found in remarks.items()}

@@ -14,7 +14,6 @@ from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.walk import roots, walk
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
-from nnmip.passes.symmetry import hidden_layers
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, replay
@@ -158,7 +157,8 @@ def used_units(program: Program, assignment: Assignment) -> dict[str, dict[str, 
     found: dict[str, dict[str, tuple[int, ...]]] = {}
     for network in program.networks:
         layers = found.setdefault(network.name, {})
-        for layer in (layer for layer in hidden_layers(network) if layer.skip is None):
+        wiring = evaluator.wiring(network.name)
+        for layer in map(wiring.shown, wiring.hidden):
             units = Units(network.name, layer.name, np.arange(layer.units), layer.origin)
             word = Apply("used", (units,), None, None, (), units.shape, True, layer.origin)
             layers[layer.name] = tuple(int(j) for j in np.flatnonzero(evaluator.value(word)))

@@ -68,6 +68,41 @@ def one_hot(layers: str, goal: str, *constraints: str) -> Model:
     return Model(text, plain.tables)
 
 
+FILTERS: dict[str, Model] = {
+    "filters that read different channels": model(
+        "layer i = reshape(x, shape: [2, 1, 1]); layer r = relu(conv2d(i, filters: 2, kernel: 1, groups: 2,"
+        " weights in {-1, 0, 1})); layer o = dense(flatten(r), units: 1, weights in {1}, bias in {-1}); return o[0]",
+        "minimize hinge(net, train)",
+        rows="-2,0,pos\n0,2,pos\n2,-2,neg\n",
+    ),
+    "filters that different filters read": model(
+        "layer i = reshape(x, shape: [1, 1, 1]); layer c = conv2d(i, filters: 2, kernel: 1, weights in {-1, 0, 1});"
+        " layer r = relu(c); layer s = relu(conv2d(r, filters: 2, kernel: 1, groups: 2, weights in {1}));"
+        " layer o = dense(flatten(s), units: 1, weights in {-1, 1}); return o[0]",
+        "minimize hinge(net, train)",
+        "net.o.weights[0, 0] >= 1",
+        "net.o.weights[0, 1] <= -1",
+        rows="-1,pos\n1,neg\n",
+    ),
+    "units that are added to others": model(
+        "layer a = relu(dense(x, units: 2, weights in {-1, 1})); layer k = dense(x, units: 2, weights in {-1, 1});"
+        " layer s = relu(add(a, k)); layer o = dense(s, units: 1, weights in {-1, 1}); return o[0]",
+        "minimize hinge(net, train, margin: 2)",
+        "net.k.weights[0, 0] <= -1",
+        "net.k.weights[1, 0] >= 1",
+        rows="-1,pos\n1,neg\n",
+    ),
+    "filters that a pool and a rule read": model(
+        "layer i = reshape(x, shape: [1, 2, 2]); layer c = conv2d(i, filters: 2, kernel: [1, 2], weights in {-1, 0, 1},"
+        " bias in {-1, 0}); layer r = relu(c, prune: filters); layer p = maxpool2d(r, kernel: [2, 1]);"
+        " layer o = dense(flatten(p), units: 1, weights in {-1, 1}); return o[0]",
+        "minimize hinge(net, train) + 0.1 * l0(net.weights) + 0.2 * net.c.weights[0, 0, 0, 1]",
+        "forall f in 0..1: used(net.r[f]) -> net.c.bias[f] <= 0",
+        rows="1,0,0,1,pos\n0,1,1,0,neg\n1,1,0,0,pos\n",
+    ),
+}
+"""Models in which units, filters above all, can change places or only seem so."""
+
 CORNERS: dict[str, Model] = {
     "l0 of integers without a negative value, maximised": model(
         LINEAR.format(w="0..4"), "maximize l0(net.weights) - hinge(net, train)", "sum(net.o.weights) <= 0"
@@ -499,6 +534,7 @@ CORNERS: dict[str, Model] = {
     "one output on its side": model(
         LINEAR.format(w="{-1, 0, 1}"), "minimize sat_margin(net, train, margin: 0.4) + 0.01 * norm_1(net.weights)"
     ),
+    **FILTERS,
     **stored(),
 }
 

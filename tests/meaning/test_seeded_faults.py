@@ -5,7 +5,7 @@ Row faults are given by the end of the rows' path: the rows are dropped, or thei
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from nnmip.bounds.interval import Interval, matmul
-from nnmip.hir import stages
-from nnmip.hir.core import Constant, Fold, Held, IntArray, Node, Program, Stage
+from nnmip.hir import alike, stages
+from nnmip.hir.core import Constant, Fold, Held, IntArray, Layer, Network, Node, Program, Stage
 from nnmip.hir.stages import held_at
+from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.lowering import lower
 from nnmip.lowering.base import Polarity
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
@@ -28,8 +29,9 @@ from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.losses.sat_margin import wanted_signs
+from nnmip.passes import symmetry
 from nnmip.passes.exchange import Exchanges
-from tests.meaning.corners import CORNERS, STAGED
+from tests.meaning.corners import CORNERS, FILTERS, STAGED
 from tests.meaning.harness import difference, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum, enumerate_stages
 
@@ -419,15 +421,12 @@ def test_values_that_are_not_rounded_are_noticed(
     assert first_disagreement(known) is not None
 
 
-@pytest.mark.parametrize("function", ["_name", "_name_units"])
-def test_an_order_of_units_that_are_named_is_noticed(
-    function: str, known: list[Known], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(f"nnmip.passes.symmetry.{function}", lambda *args: None)
+def test_an_order_of_units_that_are_named_is_noticed(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnmip.passes.symmetry._name", lambda *args: None)
     assert first_disagreement(known) is not None
 
 
-@pytest.mark.parametrize("part", ["_decision", "_outputs", "constants", "all"])
+@pytest.mark.parametrize("part", ["decisions", "tensors", "slices", "constants", "all"])
 def test_units_that_are_told_apart_unnoticed_are_noticed(
     part: str, known: list[Known], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,16 +436,15 @@ def test_units_that_are_told_apart_unnoticed_are_noticed(
     def numbers(self: Exchanges, node: Node) -> IntArray:
         return exact(self, node) * (not isinstance(node, Constant))
 
-    def fixed(self: Exchanges, node: Any) -> IntArray:
-        return self._fixed(np.arange(int(np.prod(node.shape))).reshape(node.shape))
-
     match part:
         case "constants":
             monkeypatch.setattr(Exchanges, "numbers", numbers)
         case "all":
             monkeypatch.setattr(Exchanges, "leave", lambda self, node: np.ones(len(self.pairs), dtype=bool))
         case _:
-            monkeypatch.setattr(Exchanges, part, fixed)
+            monkeypatch.setattr(
+                symmetry, "Exchanges", lambda units, pairs: Exchanges(replace(units, **{part: {}}), pairs)
+            )
     assert first_disagreement(known) is not None
 
 
@@ -454,3 +452,31 @@ def test_removed_units_that_still_count_are_noticed(known: list[Known], monkeypa
     """A gate that does not reach the outgoing weights."""
     monkeypatch.setattr("nnmip.lowering.decisions._source_gate", lambda gates, wiring, decision: None)
     assert first_disagreement(known) is not None
+
+
+@pytest.mark.parametrize("part", ["sources", "readers", "sums"])
+def test_units_that_are_not_alike_are_noticed(part: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Filters of which it is forgotten what they read, who reads them, or that they are added to others."""
+    forms, columns = alike._forms, alike._columns
+
+    def forms_without_sources(network: Network) -> alike._Forms:
+        found = forms(network)
+        same = [{name: form * 0 for name, form in forms.items()} for forms in (found.tensors, found.weights)]
+        return alike._Forms(*same)
+
+    def columns_without_readers(wiring: Wiring, forms: alike._Forms, producer: Layer) -> Iterator[alike._Column]:
+        for column in columns(wiring, forms, producer):
+            yield replace(column, form=column.form * 0)
+
+    def wiring_without_sums(network: Network) -> Wiring:
+        wiring = wiring_of(network)
+        return replace(wiring, passes_on=wiring.passes_on & False)
+
+    name, faulty = {
+        "sources": ("_forms", forms_without_sources),
+        "readers": ("_columns", columns_without_readers),
+        "sums": ("wiring_of", wiring_without_sums),
+    }[part]
+    monkeypatch.setattr(alike, name, faulty)
+    of_filters = [entry for entry in known if entry[0] in FILTERS]
+    assert first_disagreement(of_filters) is not None

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import MIXED, InferredShapes, LayerOp, Options, ShapeMismatch
+from nnmip.hir.core import Shape
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch
 
 FloatArray = NDArray[np.float64]
 
@@ -35,11 +35,6 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return total
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    """A sum belongs to no single unit."""
-    return np.full(inputs[0].shape, MIXED)
-
-
 OP = LayerOp(
     name="add",
     signature="add(x, y, ...)",
@@ -51,6 +46,4 @@ OP = LayerOp(
     forward=forward,
     interval=interval,
     arity=None,
-    owners=owners,
-    permutes=False,
 )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, common_grid
-from nnmip.ops.windows import POOLING, pooled_entries, pooled_owners, pooled_shape
+from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of
 
 FloatArray = NDArray[np.float64]
 
@@ -53,6 +53,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
-    owners=pooled_owners,
+    entries=windows_of,
     grid=grid,
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, where_all
+from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, positions, where_all
 
 FloatArray = NDArray[np.float64]
 
@@ -36,8 +36,8 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return Interval(np.concatenate([x.lo for x in inputs], axis), np.concatenate([x.hi for x in inputs], axis))
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    return np.concatenate(inputs, axis=options["axis"])
+def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    return np.concatenate(positions(shapes), axis=options["axis"]).reshape(-1, 1)
 
 
 OP = LayerOp(
@@ -51,6 +51,6 @@ OP = LayerOp(
     forward=forward,
     interval=interval,
     arity=None,
-    owners=owners,
+    entries=entries,
     gives_bits=where_all,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import IntArray, Shape
+from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, where_all
 
 FloatArray = NDArray[np.float64]
@@ -27,10 +27,6 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return inputs[0].reshape((len(inputs[0].lo), -1))
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    return inputs[0].reshape(-1)
-
-
 OP = LayerOp(
     name="flatten",
     signature="flatten(x)",
@@ -41,6 +37,5 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
-    owners=owners,
     gives_bits=where_all,
 )

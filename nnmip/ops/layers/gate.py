@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, merged_owner
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions
 
 FloatArray = NDArray[np.float64]
 
@@ -42,11 +42,10 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return Interval(np.where(off, np.minimum(lo, 0.0), lo), np.where(off, np.maximum(hi, 0.0), hi))
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    """An entry and its gate are of two units, and stay together."""
-    x, by = inputs
-    wide = np.broadcast_to(by.reshape(x.shape if by.size == x.size else (1,) * x.ndim), x.shape)
-    return merged_owner(np.stack([x, wide], axis=-1))
+def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    """Every entry with its gate."""
+    x, by = positions(shapes)
+    return np.stack([x.reshape(-1), np.broadcast_to(by.reshape(-1), x.size)], axis=-1)
 
 
 OP = LayerOp(
@@ -60,7 +59,6 @@ OP = LayerOp(
     forward=forward,
     interval=interval,
     arity=2,
-    owners=owners,
-    permutes=False,
+    entries=entries,
     reads_bits=(1,),
 )

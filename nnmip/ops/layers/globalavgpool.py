@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, merged_owner
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions
 
 FloatArray = NDArray[np.float64]
 
@@ -33,9 +33,8 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return times(summed(x.reshape((n, channels, height * width)), height * width), 1.0 / (height * width))
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    (owner,) = inputs
-    return merged_owner(owner.reshape(len(owner), -1))
+def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    return positions(shapes)[0].reshape(shapes[0][0], -1)
 
 
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
@@ -53,6 +52,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
-    owners=owners,
+    entries=entries,
     grid=grid,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, where_all
-from nnmip.ops.windows import POOLING, pooled_entries, pooled_owners, pooled_shape
+from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of
 
 FloatArray = NDArray[np.float64]
 
@@ -44,6 +44,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
-    owners=pooled_owners,
+    entries=windows_of,
     gives_bits=where_all,
 )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, common_grid
+from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, common_grid, positions
 
 FloatArray = NDArray[np.float64]
 Border = tuple[tuple[int, int], ...]
@@ -58,6 +58,12 @@ def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
     return np.pad(owner, border(owner.shape, options), mode="edge")
 
 
+def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
+    """The border is made from nothing."""
+    (places,) = positions(shapes)
+    return np.pad(places, border(places.shape, options), constant_values=-1).reshape(-1, 1)
+
+
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
     return common_grid(inputs[0], Fraction(repr(options["value"])))
 
@@ -72,7 +78,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    entries=entries,
     owners=owners,
     grid=grid,
-    permutes=False,
 )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import IntArray, Shape
+from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, where_all
 
 FloatArray = NDArray[np.float64]
@@ -31,10 +31,6 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return inputs[0].reshape((len(inputs[0].lo), *options["shape"]))
 
 
-def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
-    return inputs[0].reshape(tuple(options["shape"]))
-
-
 OP = LayerOp(
     name="reshape",
     signature="reshape(x, shape: [c, h, w])",
@@ -45,7 +41,5 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
-    owners=owners,
     gives_bits=where_all,
-    permutes=False,
 )
