@@ -14,6 +14,7 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.base import Connections
 from nnmip.ops.layers import conv2d
 from nnmip.ops.registry import LAYERS
+from tests.meaning.corners import model
 from tests.meaning.generator import Model
 from tests.meaning.harness import difference, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum
@@ -21,14 +22,23 @@ from tests.meaning.test_layers import seeded_net
 
 Known = tuple[int, Program, float | None]
 ROWS, CONNECT = MilpBuilder.rows, conv2d.connect
+NEGATIVE_POOL = model(
+    "layer i = reshape(x, shape: [1, 1, 2]); layer c = abs(conv2d(i, filters: 1, kernel: 1, weights in {1, 2}));"
+    " layer k = conv2d(c, filters: 1, kernel: 1, weights in {-1, -2}); layer p = maxpool2d(k, kernel: [1, 2]);"
+    " layer o = dense(flatten(p), units: 1, weights in {1}); return o[0]",
+    "minimize hinge(net, train)",
+    rows="1,2,neg\n2,2,neg\n",
+)
+"""A pool of which every candidate is negative and none comes from a ReLU."""
 
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
-    """Random networks with their true optima."""
+    """Random networks with their true optima, and one by hand."""
     found = []
-    for seed in range(4000, 4060):
-        program = load(seeded_net(seed), tmp_path_factory.mktemp(f"m{seed}"))
+    nets = {seed: seeded_net(seed) for seed in range(4000, 4060)} | {0: NEGATIVE_POOL}
+    for seed, net in nets.items():
+        program = load(net, tmp_path_factory.mktemp(f"m{seed}"))
         found.append((seed, program, enumerate_optimum(program).objective))
     return found
 
