@@ -21,6 +21,7 @@ from nnmip.lowering.registry import WORD_LOWERINGS
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, PHRASES, WORDS
 from nnmip.report.rules import FORMULAS
 from nnmip.sema.builtins import BUILTINS, SIGNATURES
+from nnmip.syntax.grammar import load_grammar
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "nnmip"
@@ -195,8 +196,11 @@ def test_packages_from_outside_are_imported_where_they_belong() -> None:
             assert part(i.module) in OUTSIDE.get(name, frozenset()), str(i)
 
 
-def test_onnx_is_imported_in_one_file() -> None:
-    assert {i.module for i in imports() if i.target.split(".")[0] == "onnx"} == {"nnmip.solution.onnx"}
+@pytest.mark.parametrize(
+    ("package", "module"), [("onnx", "nnmip.solution.onnx"), ("lark", "nnmip.syntax.compile_grammar")]
+)
+def test_a_package_is_imported_in_one_file(package: str, module: str) -> None:
+    assert {i.module for i in imports() if i.target.split(".")[0] == package} == {module}
 
 
 def test_heavy_packages_are_imported_inside_functions() -> None:
@@ -207,12 +211,13 @@ def test_heavy_packages_are_imported_inside_functions() -> None:
     ("arguments", "absent"),
     [
         (["--help"], (*HEAVY, "numpy", "lark")),
-        (["check", "examples/xor.nnm"], HEAVY),
+        (["check", "examples/xor.nnm"], (*HEAVY, "lark")),
         (["show", "examples/xor.nnm"], HEAVY),
     ],
     ids=["help", "check", "show"],
 )
 def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, ...]) -> None:
+    load_grammar()  # its tables are kept from now on
     code = (
         "import json, sys\n"
         "from nnmip.cli.main import run\n"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic, Edit, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.literals import LiteralError, number_value, string_value
+from nnmip.syntax.tokens import Token
 
 Children = list[Any]
 """What a rule matched, in order: tokens, nodes, and None for each absent optional part."""
@@ -32,7 +31,7 @@ class _Part:
 
 
 class Builder:
-    """One method for each rule of the grammar; Lark calls it when the rule is complete, innermost first.
+    """One method for each rule of the grammar; the parser calls it when the rule is complete, innermost first.
 
     A construct that breaks a rule of the language beyond the grammar is still built, and adds to `diagnostics`.
     """

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic, Edit, Label
 from nnmip.diagnostics.edit import delete, insert_after, insert_before, substitute
 from nnmip.source import Span
@@ -27,6 +25,7 @@ from nnmip.syntax.tokens import (
     SLIPS,
     SOFT_WORDS,
     STARTERS,
+    Token,
     match_brackets,
     opens_line,
 )

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic, Edit
 from nnmip.diagnostics.edit import insert_after, substitute
 from nnmip.source import Span
 from nnmip.syntax.place import Place, error, quote
 from nnmip.syntax.slips import Advice, advise_mistake, advise_stray, advise_word
-from nnmip.syntax.tokens import match_brackets
+from nnmip.syntax.tokens import Token, match_brackets
 
 _WORD = re.compile(r"[^\s(){}\[\],:;]*")
 _CURLY = "\u201c\u201d\u201e"

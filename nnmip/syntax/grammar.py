@@ -1,78 +1,155 @@
-"""The Lark parser of the language, loaded once and cached on disk."""
+"""The lexer and the LALR(1) parser of the language, driven by the tables of its grammar."""
 
 from __future__ import annotations
 
-import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
-import lark
-from lark import Lark, Token
-
 from nnmip.syntax.builder import Builder
-
-STARTS = ("file", "items", "mistakes")
+from nnmip.syntax.tables import Rule, Tables, load_tables
+from nnmip.syntax.tokens import END, Token
 
 
 class Stuck(Exception):
     """The parser cannot take token number `index`, which is one past the last where the text ends too early."""
 
-    def __init__(self, index: int, parser: Any) -> None:
+    def __init__(self, index: int, tables: Tables, states: list[int]) -> None:
         super().__init__()
         self.index = index
-        self._parser = parser
+        self._tables = tables
+        self._states = states
 
     @property
     def state(self) -> int:
         """The parser's state in front of the wrong token."""
-        state: int = self._parser.parser_state.position
-        return state
+        return self._states[-1]
 
     @cached_property
     def accepts(self) -> frozenset[str]:
         """The kinds of token that could stand here; `$END` is the end of the text."""
-        return frozenset(self._parser.accepts())
+        return frozenset(kind for kind in self._tables.actions[self.state] if self._takes(kind))
+
+    def _takes(self, kind: str) -> bool:
+        """Whether the parser takes a token of this kind, after completing the rules that end in front of it."""
+        actions, states = self._tables.actions, self._states.copy()
+        while (action := actions[states[-1]].get(kind)) is not None:
+            if action >= 0:
+                return kind.isupper()
+            rule = self._tables.rules[~action]
+            del states[len(states) - rule.size :]
+            states.append(actions[states[-1]][rule.origin])
+        return False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grammar:
-    """The parser, and the builder that its reductions call.
+    """The tables, and the builder that the parser's reductions call.
 
-    Lark binds the callbacks when it loads its tables, so one builder serves all texts, one at a time under `lock`.
+    One builder serves all texts, one at a time under `lock`.
     """
 
-    lark: Lark
+    tables: Tables
     builder: Builder
     lock: RLock = field(default_factory=RLock)
+    _tokens: re.Pattern[str] = field(init=False, repr=False)
+    _makers: tuple[Callable[[list[Any]], Any] | None, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_tokens", re.compile(self.tables.pattern))
+        object.__setattr__(self, "_makers", tuple(_maker(rule, self.builder) for rule in self.tables.rules))
 
     def lex(self, text: str, most: int | None = None) -> list[Token]:
         """The first `most` tokens of `text`, all without it; comments go to the builder.
 
         Every text has tokens: slips are tokens of their own.
         """
-        return list(islice(self.lark.lex(text), most))
+        words, ignored = self.tables.words, self.tables.ignored
+        found: list[Token] = []
+        line = 1
+        for match in self._tokens.finditer(text):
+            kind = match.lastgroup
+            if kind is None:
+                line += 1
+                continue
+            value, (start, end) = match[0], match.span()
+            if kind == "NAME":
+                kind = words.get(value, kind)
+            token = Token(kind, value, start, end, line)
+            if kind in ignored:
+                self.builder.comment(token)
+                continue
+            found.append(token)
+            if len(found) == most:
+                break
+        return found
 
     def spelling(self, kind: str) -> str:
         """The text of a keyword or sign, by its kind of token."""
-        spelling: str = self.lark.get_terminal(kind).pattern.value
-        return spelling
+        return self.tables.spellings[kind]
 
     def feed(self, tokens: list[Token], start: str) -> Any:
         """What the builder makes of `tokens`, read as the rule `start`. Raises Stuck at the first wrong token."""
-        parser = self.lark.parse_interactive(start=start)
-        take = parser.parser_state.feed_token  # that of the parser itself only adds a call for each token
-        index = 0
-        try:
-            for index, token in enumerate(tokens):  # noqa: B007
-                take(token)
-            index = len(tokens)
-            return parser.feed_eof(tokens[-1] if tokens else None)
-        except lark.UnexpectedToken:
-            raise Stuck(index, parser) from None
+        actions, rules, makers = self.tables.actions, self.tables.rules, self._makers
+        states = [self.tables.starts[start]]
+        values: list[Any] = []
+        for index, token in enumerate((*tokens, _THE_END)):
+            kind = token.type
+            while (action := actions[states[-1]].get(kind, 0)) < 0:
+                rule, make = rules[~action], makers[~action]
+                if make is None:
+                    states.pop()
+                else:
+                    first = len(states) - rule.size
+                    del states[first:]
+                    values[first - 1 :] = (make(values[first - 1 :]),)
+                states.append(actions[states[-1]][rule.origin])
+            if not action:
+                raise Stuck(index, self.tables, states)
+            states.append(action)
+            values.append(token)
+        return values[0]
+
+
+_THE_END = Token(END, "", 0, 0, 0)
+
+
+def _maker(rule: Rule, builder: Builder) -> Callable[[list[Any]], Any] | None:
+    """What becomes of the symbols of a complete rule; None where a single one just stands for it."""
+    if rule.is_inlined:
+        build: Callable[[list[Any]], Any] = _children
+    elif rule.method:
+        build = getattr(builder, rule.method)
+    else:
+        return None
+    return _arranged(build, rule.shape) if rule.shape else build
+
+
+def _children(children: list[Any]) -> list[Any]:
+    return children
+
+
+def _arranged(build: Callable[[list[Any]], Any], shape: tuple[int | None, ...]) -> Callable[[list[Any]], Any]:
+    """`build` with the children of a rule in the places that the rule has for them."""
+
+    def make(symbols: list[Any]) -> Any:
+        children: list[Any] = []
+        for place in shape:
+            if place is None:
+                children.append(None)
+            elif place >= 0:
+                children.append(symbols[place])
+            elif children:
+                children += symbols[~place]
+            else:
+                children = symbols[~place]  # a list grows with each of its items: copying it would take too long
+        return build(children)
+
+    return make
 
 
 def grammar_path() -> Path:
@@ -85,31 +162,4 @@ def grammar_path() -> Path:
 @cache
 def load_grammar() -> Grammar:
     """The one grammar of the process."""
-    text = grammar_path().read_text(encoding="utf-8")
-    builder = Builder()
-    parser = Lark(
-        text,
-        parser="lalr",
-        lexer="basic",
-        start=list(STARTS),
-        keep_all_tokens=True,
-        maybe_placeholders=True,
-        propagate_positions=False,
-        transformer=builder,
-        lexer_callbacks={"COMMENT": builder.comment},
-        cache=_cache_file(text) or False,
-    )
-    return Grammar(parser, builder)
-
-
-def _cache_file(text: str) -> str | None:
-    """Where Lark keeps the parse tables of this grammar; None where the user's cache folder cannot be used."""
-    from platformdirs import user_cache_path
-
-    try:
-        folder = user_cache_path("nnmip")
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):
-        return None
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return str(folder / f"grammar-{digest}-lark-{lark.__version__}.pickle")
+    return Grammar(load_tables(grammar_path().read_text(encoding="utf-8")), Builder())

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic
 from nnmip.sizes import TOKEN, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
@@ -18,13 +16,12 @@ from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovered import Recovered, declared_name
+from nnmip.syntax.tokens import Token
 
 _TOKEN_LENGTH = 3
 """Characters of a token with the blanks around it, to say how large a text is that was not read to its end."""
 
-_OPENING = tuple(
-    Token(kind, text, start_pos=0, end_pos=0) for kind, text in (("LET", "let"), ("NAME", "x"), ("EQ", "="))
-)
+_OPENING = tuple(Token(kind, text, 0, 0, 1) for kind, text in (("LET", "let"), ("NAME", "x"), ("EQ", "=")))
 """What makes a declaration of an expression."""
 
 

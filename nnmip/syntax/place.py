@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic, Edit, Label
 from nnmip.source import Span
 from nnmip.syntax.grammar import Grammar, Stuck
-from nnmip.syntax.tokens import END, INNER_STARTERS, STARTERS, match_brackets, opens_line
+from nnmip.syntax.tokens import END, INNER_STARTERS, STARTERS, Token, match_brackets, opens_line
 
 LONGEST_QUOTE = 40
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from lark import Token
-
 from nnmip.diagnostics import Diagnostic
 from nnmip.syntax import nodes
 from nnmip.syntax.explain import explain
 from nnmip.syntax.grammar import Grammar, Stuck
 from nnmip.syntax.header import unreadable_header
 from nnmip.syntax.recovered import Recovered, declared_name
-from nnmip.syntax.tokens import STARTERS, Brackets, match_brackets, opens_line
+from nnmip.syntax.tokens import STARTERS, Brackets, Token, match_brackets, opens_line
 
 
 def recover(grammar: Grammar, tokens: list[Token]) -> Recovered:

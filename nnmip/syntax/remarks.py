@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from lark import Token
-
 from nnmip.syntax import nodes
 from nnmip.syntax.layout import Remark, Text
 from nnmip.syntax.spelling import same_token
+from nnmip.syntax.tokens import Token
 
 
 def attach_comments(
@@ -69,7 +68,7 @@ def _is_same(token: str, text: str) -> bool:
 
 def _nearest_partners(printed: Sequence[Text], tokens: Sequence[Token]) -> list[Text | None]:
     """The same for a tree that was changed since it was parsed: what is still there or replaced finds its partner."""
-    ours, theirs = [text.text for text in printed[:-1]], [str(token) for token in tokens]
+    ours, theirs = [text.text for text in printed[:-1]], [token.value for token in tokens]
     partners: list[Text | None] = [None] * len(tokens)
     for kind, start, stop, _, end in SequenceMatcher(None, theirs, ours, autojunk=False).get_opcodes():
         if kind in ("equal", "replace"):

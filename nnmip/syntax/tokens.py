@@ -1,14 +1,23 @@
-"""Kinds of token, named as in the grammar, and the bracket structure of a token list."""
+"""Tokens, their kinds, named as in the grammar, and the bracket structure of a token list."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from lark import Token
+from nnmip.syntax.tables import END as END
 
-END = "$END"
-"""The kind of the end of the text."""
+
+class Token(NamedTuple):
+    """A word or sign of the text: its kind, its text, its place in characters, and its line, from 1."""
+
+    type: str
+    value: str
+    start_pos: int
+    end_pos: int
+    line: int
+
 
 STARTERS = frozenset(
     ["INCLUDE", "PARAM", "DATA", "NETWORK", "VAR", "LET", "CONSTRAINT", "MINIMIZE", "MAXIMIZE", "SATISFY", "VERIFY"]
@@ -68,4 +77,4 @@ def match_brackets(tokens: list[Token]) -> Brackets:
 
 def opens_line(tokens: list[Token], index: int) -> bool:
     """Whether token number `index` is the first on its line."""
-    return index == 0 or bool(tokens[index - 1].end_line < tokens[index].line)
+    return index == 0 or tokens[index - 1].line < tokens[index].line

@@ -8,7 +8,8 @@ from functools import cache
 import lark
 from lark.grammar import NonTerminal, Rule
 
-from nnmip.syntax.grammar import STARTS, grammar_path
+from nnmip.syntax.grammar import grammar_path
+from nnmip.syntax.tables import STARTS
 
 _WORDS = {
     "NAME": ("x", "clf", "h", "weights", "train", "a_longer_name", "p"),
