@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from nnmip.formats import WrittenModel
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
+    from nnmip.solution.front import Front
     from nnmip.solution.result import Result
+    from nnmip.solution.run import RunOptions
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
@@ -386,24 +388,67 @@ class Model:
         note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
         from nnmip.report.text import describe_networks
-        from nnmip.solution.run import Problem, Run, RunOptions
+        from nnmip.solution.run import Problem, Run
 
-        if progress is not None and not callable(progress):
-            raise TypeError(f"progress must be a function of one argument, not {progress!r}")
-        options = RunOptions(
-            solver,
-            time_limit,
-            gap,
-            threads,
-            seed,
-            confirm,
-            Path(save) if save is not None else None,
-            Path(resume) if resume is not None else None,
-            self.allowance,
-        )
+        options = self._options(solver, time_limit, gap, threads, seed, confirm, save, resume, progress)
         facts = partial(self.facts, seed)
         problem = Problem(self.program, self.fingerprint, self.lowered_at, facts, describe_networks)
         return Run(problem, options, progress, stop).run()
+
+    def pareto(
+        self,
+        term: str,
+        *,
+        step: float | None = None,
+        solver: str = "auto",
+        time_limit: float | None = None,
+        threads: int = 1,
+        seed: int = 0,
+        confirm: bool = False,
+        save: str | Path | None = None,
+        resume: str | Path | None = None,
+        progress: ProgressHandler | None = None,
+        stop: threading.Event | None = None,
+    ) -> Front:
+        """Trace the front between a term of the goal and the rest of it: every network that no other beats in both.
+
+        `term` is the text of an addend of the goal, its first word where that is enough, its number, or the name of a
+        `let` that the goal adds; with `minimize A then B` the front is that between `A` and `B`. Points are a `step`
+        apart at least; without one, every value on a grid is visited, and a twentieth of the range is taken where there
+        is no grid. `save` is a folder for all networks and an index; otherwise arguments and errors are those of
+        `solve`. Raises DiagnosticError NNM0209 for a term that the goal does not have, ValueError for a step below
+        1e-5.
+        """
+        from nnmip.report.text import describe_networks
+        from nnmip.sema.front import read_tradeoff
+        from nnmip.solution.run import Problem
+        from nnmip.solution.trace import Trace
+
+        options = self._options(solver, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
+        tradeoff = read_tradeoff(self.program, term, step)
+        facts = partial(self.facts, seed)
+        problem = Problem(tradeoff.program, self.fingerprint, self.lowered_at, facts, describe_networks)
+        return Trace(problem, tradeoff, options, step, progress, stop).run()
+
+    def _options(
+        self,
+        solver: str,
+        time_limit: float | None,
+        gap: float,
+        threads: int,
+        seed: int,
+        confirm: bool,
+        save: str | Path | None,
+        resume: str | Path | None,
+        progress: ProgressHandler | None,
+    ) -> RunOptions:
+        """The options of a run; TypeError and ValueError where they make no sense."""
+        from nnmip.solution.run import RunOptions
+
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress must be a function of one argument, not {progress!r}")
+        folder, start = (Path(given) if given is not None else None for given in (save, resume))
+        return RunOptions(solver, time_limit, gap, threads, seed, confirm, folder, start, self.allowance)
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None

@@ -77,6 +77,7 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     "gurobipy": frozenset({"backends"}),
     "cffi": frozenset({"backends"}),
     "onnx": frozenset({"solution"}),
+    "matplotlib": frozenset({"solution"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }

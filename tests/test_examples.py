@@ -14,6 +14,7 @@ OPTIMA = {
     "breast_cancer": 0.1144957,
     "depth": 0.11,
     "flower_rules": 0.1529231,
+    "front": 0.1798885,
     "iris": 0.2488889,
     "iris_classes": 0.123145,
     "lexicographic": 5.0,
@@ -38,6 +39,17 @@ def test_goals_in_order_of_importance() -> None:
     result = nnmip.load(FOLDER / "lexicographic.nnm").solve()
     assert [stage.objective for stage in result.stages] == pytest.approx([0.02, 3, 5], abs=1e-6)
     assert [stage.slack for stage in result.stages] == [0, 0, None]
+
+
+def test_the_front_of_an_example(tmp_path: Path) -> None:
+    """A point for every number of measurements, each better than the next; the picture shows them."""
+    front = nnmip.load(FOLDER / "front.nnm").pareto("l0", save=tmp_path / "front")
+    assert front.is_exact and front.proof == "solver"
+    assert [point.term for point in front] == list(range(10, -1, -1))
+    assert [front[at].rest for at in (0, 7, 10)] == pytest.approx([0.1357234, 0.1498885, 0.7451670], abs=1e-6)
+    assert sorted(path.name for path in (tmp_path / "front").iterdir())[:2] == ["front.csv", "front.json"]
+    front.plot(tmp_path / "front.svg")
+    assert (tmp_path / "front.svg").read_text().startswith("<?xml")
 
 
 def test_the_infeasible_example_names_its_conflict() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,7 @@ from nnmip.cli.common import (
     size_option,
     unwritable,
 )
+from nnmip.cli.front import check_plot, show_front
 from nnmip.cli.paths import FOLDER, MODEL
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
@@ -38,6 +39,9 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @click.option("--confirm", is_flag=True, help="Prove the answer again with a second solver.")
 @click.option("--save", metavar="DIR", type=FOLDER, help="Save the network, and each better one once it is found.")
 @click.option("--resume", metavar="DIR", type=FOLDER, help="Start from the network that an earlier --save wrote.")
+@click.option("--pareto", metavar="TERM", help="Trace the front between a term of the goal and the rest of it.")
+@click.option("--pareto-step", type=FiniteRange(min=1e-5), metavar="STEP", help="Points of the front lie so far apart.")
+@click.option("--plot", metavar="FILE", help="Draw the front: a .svg, .png or .pdf file (needs nnmip[plot]).")
 @click.option("--accept-feasible", is_flag=True, help="Exit with 0 for a network that is not proved optimal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--json-stream", is_flag=True, help="Print typed JSON lines while solving.")
@@ -53,6 +57,9 @@ def command(
     confirm: bool,
     save: str | None,
     resume: str | None,
+    pareto: str | None,
+    pareto_step: float | None,
+    plot: str | None,
     accept_feasible: bool,
     as_json: bool,
     json_stream: bool,
@@ -66,26 +73,37 @@ def command(
     """
     if as_json and json_stream:
         raise click.UsageError("--json prints one object and --json-stream many: choose one of them")
+    if pareto is None and (pareto_step is not None or plot is not None):
+        raise click.UsageError("--pareto-step and --plot belong to a front: --pareto TERM")
+    if pareto is not None and gap:
+        raise click.UsageError("every point of a front is proved, so --gap and --pareto exclude each other")
+    if plot is not None:
+        check_plot(plot)
     try:
         model = open_model(file, define, allow_size)
         _ = model.lowered
         print_diagnostics(model.diagnostics, sys.stderr)
         with LiveProgress() as live:
-            result = model.solve(
-                solver=solver,
-                time_limit=time_limit,
-                gap=gap,
-                threads=threads,
-                seed=seed,
-                confirm=confirm,
-                save=save,
-                resume=resume,
-                progress=stream_progress if json_stream else live.update,
-            )
+            settings: dict[str, Any] = {
+                "solver": solver,
+                "time_limit": time_limit,
+                "threads": threads,
+                "seed": seed,
+                "confirm": confirm,
+                "save": save,
+                "resume": resume,
+                "progress": stream_progress if json_stream else live.update,
+            }
+            if pareto is not None:
+                front = model.pareto(pareto, step=pareto_step, **settings)
+            else:
+                result = model.solve(gap=gap, **settings)
     except DiagnosticError as error:
         return _report_errors(error, file, as_json, json_stream)
     except OSError as error:
         raise unwritable(save or file, error) from None
+    if pareto is not None:
+        return show_front(front, plot, accept_feasible, as_json, json_stream)
     if as_json:
         print_json(result.to_json())
     elif json_stream:

@@ -19,6 +19,7 @@ TITLES: dict[str, str] = {
     "NNM0206": "parameter without a value, or value outside its domain",
     "NNM0207": "no goal, or more than one",
     "NNM0208": "layer that nothing reads",
+    "NNM0209": "term of the goal that is not there",
     # 03xx: shapes, domains and exactness
     "NNM0301": "shapes do not agree",
     "NNM0302": "index out of range",

@@ -441,6 +441,8 @@ class Program:
 
     held: the first stages that are done, each with its proved value; the stage after them is the goal of a solve.
 
+    lets: the named expressions that are numbers, by which a part of a goal can be called.
+
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
     """
@@ -456,6 +458,7 @@ class Program:
     documentation: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, tuple[Annotation, ...]], ...] = ()
     held: tuple[Held, ...] = ()
+    lets: tuple[tuple[str, Node], ...] = ()
 
     @property
     def goal(self) -> Stage | None:

@@ -11,7 +11,7 @@ from nnmip.solution.metrics import Accuracy, Errors, Metric
 from nnmip.solution.replay import ReplayStatus
 from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue
 
-_ENDINGS = {
+ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
     Termination.INFEASIBLE: "no network satisfies the model",
     Termination.UNBOUNDED: "the goal is unbounded",
@@ -25,7 +25,7 @@ _ENDINGS = {
     Termination.LICENCE_ERROR: "the solver's licence does not allow this model",
 }
 
-_PROOFS = {
+PROOFS = {
     Proof.NONE: "none",
     Proof.SOLVER: "the solver's bound, at tolerances of at most 1e-8",
     Proof.CONFIRMED: "confirmed by a second solver",
@@ -41,7 +41,7 @@ def headline(result: Result) -> str:
         return f"a network from {solver or 'a solution file'}, " + (
             "re-checked" if passed else "which fails the replay"
         )
-    ending = _ENDINGS[result.termination]
+    ending = ENDINGS[result.termination]
     if result.solution is SolutionStatus.OPTIMAL:
         return f"globally optimal, proved with {solver}"
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
@@ -75,7 +75,7 @@ def render_result(result: Result) -> str:
         lines.append(f"  goal      {result.sense} {number(result.objective)}")
         lines.extend(_term_lines(result.terms))
     if result.conflict is not None:
-        lines.extend(_conflict_lines(result.conflict))
+        lines.extend(conflict_lines(result.conflict))
     for metric in result.metrics:
         lines.extend(_metric_lines(metric))
     lines.extend(_proof_lines(result))
@@ -121,7 +121,7 @@ def _stage_lines(place: int, stage: StageResult, is_reached: bool) -> list[str]:
     return [*lines, f"            {'; '.join(said)}"] if said else lines
 
 
-def _conflict_lines(conflict: Conflict) -> list[str]:
+def conflict_lines(conflict: Conflict) -> list[str]:
     """What cannot hold together, each member with its sentence, its place and its text."""
     lines = [f"  conflict  {_conflict_headline(conflict)}"]
     for name, span, text in conflict.members:
@@ -189,7 +189,7 @@ def _proof_lines(result: Result) -> list[str]:
     if result.dual_bound is not None and not (len(result.stages) > 1 and result.has_answer):
         shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
         lines.append(f"  bound     {number(result.dual_bound)}{shown}")
-    lines.append(f"  proof     {_PROOFS[result.proof]}")
+    lines.append(f"  proof     {PROOFS[result.proof]}")
     replay = result.replay
     if replay is None:
         lines.append("  replay    not run: there is no network to check")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
-import numpy as np
-
 from nnmip.diagnostics import Diagnostics, Edit, Label
 from nnmip.diagnostics.edit import delete, insert_after
-from nnmip.hir.core import Apply, Constant, Constraint, FloatArray, Node, Plus, Scale, Stage, Term
+from nnmip.hir.core import Apply, Constant, Constraint, Node, Plus, Stage, Term
+from nnmip.hir.front import addends
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.expressions import Elaborator
@@ -46,27 +42,19 @@ def stage_of(value: Node, sense: str, span: Span) -> Stage:
         wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
         message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
         raise fail("NNM0301", message, wrong, help=f"write `sum({short_text_of(wrong)})`")
+    return Stage(sense, tuple(terms_of(value)), Origin(span, sense))
+
+
+def terms_of(value: Node) -> list[Term]:
+    """The addends of a scalar with their known coefficients, each under the text that it has in the source."""
     seen: dict[str, int] = {}
     terms: list[Term] = []
-    for term in _terms(value, np.asarray(1.0)):
-        seen[term.label] = seen.get(term.label, 0) + 1
-        count = seen[term.label]
-        terms.append(term if count == 1 else replace(term, label=f"{term.label} ({count})"))
-    return Stage(sense, tuple(terms), Origin(span, sense))
-
-
-def _terms(value: Node, coefficient: FloatArray) -> Iterator[Term]:
-    """The addends of a scalar with their known coefficients, each under the text that it has in the source."""
-    match value:
-        case Plus(terms=terms):
-            for term in terms:
-                yield from _terms(term, coefficient)
-        case Scale(factor=factor, operand=operand):
-            yield from _terms(operand, coefficient * factor)
-        case _:
-            role = WORDS[value.word].role if isinstance(value, Apply) else Role.OTHER
-            label = "constant" if isinstance(value, Constant) else text_of(value.origin.span)
-            yield Term(label, float(coefficient), value, role)
+    for addend, coefficient in addends(value):
+        role = WORDS[addend.word].role if isinstance(addend, Apply) else Role.OTHER
+        label = "constant" if isinstance(addend, Constant) else text_of(addend.origin.span)
+        seen[label] = count = seen.get(label, 0) + 1
+        terms.append(Term(label if count == 1 else f"{label} ({count})", coefficient, addend, role))
+    return terms
 
 
 def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Constraint:

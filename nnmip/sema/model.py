@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, Diagnostics
-from nnmip.hir.core import Annotation, Constant, Constraint, Network, Program, Stage
+from nnmip.hir.core import Annotation, Constant, Constraint, Network, Node, Program, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
@@ -21,7 +21,7 @@ from nnmip.sema.outside import HeadersOnly, read_outside
 from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
-from nnmip.sema.values import Poisoned, Value, collected, not_yet
+from nnmip.sema.values import Poisoned, Value, as_tensor, collected, not_yet
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -110,7 +110,14 @@ class _Builder:
             included=tuple(file.source for file in self.sources.files[1:]),
             documentation=self._documentation(),
             annotations=tuple((path, found) for path, found in self.annotations.items() if found),
+            lets=self._lets(values),
         )
+
+    def _lets(self, values: Mapping[str, Value]) -> tuple[tuple[str, Node], ...]:
+        """The named expressions that are numbers."""
+        lets = {name for name, d in self.scope.declarations.items() if isinstance(d, nodes.Let)}
+        tensors = ((name, as_tensor(value)) for name, value in values.items() if name in lets)
+        return tuple((n, node) for n, node in tensors if node is not None and node.shape == () and not node.boolean)
 
     def _annotate(self, declaration: nodes.Declaration) -> None:
         """Keep the annotations of a declaration, and of the layers inside it."""

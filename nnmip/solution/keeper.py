@@ -11,14 +11,15 @@ from nnmip.hir.core import Assignment, Program
 from nnmip.solution.order import Rank, is_better, rank
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Result, SolutionStatus
-from nnmip.solution.store import RunFolder
+from nnmip.solution.store import FRONT, RunFolder
 
 
 class Keeper:
     """A run's folder. It belongs to one model, told by its fingerprint, and its network only ever gets better.
 
     A folder with the run of another model is refused (FileExistsError), unless that very run is resumed: then the
-    folder passes to this model with the first network that this model accepts. Other problems are OSErrors.
+    folder passes to this model with the first network that this model accepts. So is one that holds a front. Other
+    problems are OSErrors.
     """
 
     def __init__(self, path: Path, program: Program, fingerprint: str, resume: Path | None) -> None:
@@ -27,6 +28,8 @@ class Keeper:
         self.fingerprint = fingerprint
         self.problem = ""
         self.folder.create()
+        if (path / FRONT).exists():
+            raise FileExistsError(errno.EEXIST, "it holds a front; name another folder", str(path))
         earlier = self.folder.fingerprint()
         if earlier not in (None, fingerprint) and not (resume is not None and resume.resolve() == path.resolve()):
             raise FileExistsError(errno.EEXIST, "it holds the run of another model; name another folder", str(path))

@@ -6,7 +6,7 @@ import math
 import numbers
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType
@@ -139,13 +139,19 @@ class Problem:
 
 
 class Run:
-    """One solve, from the start to the saved result."""
+    """One solve, from the start to the saved result. `starts` are networks to start from, besides those it finds."""
 
     def __init__(
-        self, problem: Problem, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
+        self,
+        problem: Problem,
+        options: RunOptions,
+        progress: ProgressHandler | None,
+        stop: threading.Event | None,
+        starts: Sequence[Assignment] = (),
     ) -> None:
         self.problem, self.options, self.progress = problem, options, progress
         self.stop = stop if stop is not None else threading.Event()
+        self.starts = starts
         self.began = time.perf_counter()
         self.known: list[Assignment] = []
         self.keeper = self._keeper(options)
@@ -161,21 +167,25 @@ class Run:
 
     def run(self) -> Result:
         """Solve the stages in their order, each only after the one before it is proved."""
+        with Session() as session:
+            return self.run_in(session)
+
+    def run_in(self, session: Session, explains: bool = True) -> Result:
+        """The same with a solver process that goes on; `explains` says whether an infeasible model needs a conflict."""
         program = self.problem.program
         self.known = self._first_networks()
         results: list[Result] = []
-        with Session() as session:
-            while True:
-                result = self._solve_stage(session, program, results)
-                results.append(result)
-                is_last = len(program.held) + 1 >= len(program.stages)
-                if is_last or result.solution is not SolutionStatus.OPTIMAL:
-                    break
-                assert result.objective is not None and result.replay is not None
-                program = held_at(program, result.objective)
-                self.known.insert(0, result.replay.assignment)
-            if result.termination is Termination.INFEASIBLE and not result.has_answer:
-                result = replace(result, conflict=self._conflict(session))
+        while True:
+            result = self._solve_stage(session, program, results)
+            results.append(result)
+            is_last = len(program.held) + 1 >= len(program.stages)
+            if is_last or result.solution is not SolutionStatus.OPTIMAL:
+                break
+            assert result.objective is not None and result.replay is not None
+            program = held_at(program, result.objective)
+            self.known.insert(0, result.replay.assignment)
+        if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
+            result = replace(result, conflict=self._conflict(session))
         if self.keeper is None:
             return result
         remark = self.keeper.finish(result, self.problem.describe(result))
@@ -211,7 +221,7 @@ class Run:
             else trivial_assignment(program)
         )
         stored = self.keeper.stored if self.keeper is not None else None
-        return [a for a in (start, stored) if a is not None]
+        return [a for a in (start, stored, *self.starts) if a is not None]
 
     def _conflict(self, session: Session) -> Conflict:
         """Which constraints of the model cannot hold together."""

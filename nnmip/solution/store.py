@@ -29,6 +29,9 @@ FORMAT = "nnmip-network"
 VERSION = 1
 WEIGHTS, STRUCTURE, RESULT, TEXT = "weights.npz", "network.json", "result.json", "network.txt"
 
+FRONT = "front.json"
+"""The index in a folder that holds a front, whose networks are in folders of their own."""
+
 RESUME = "resume/"
 """What the names of arrays begin with that only a run to resume needs: with removed parts, in the model's shapes."""
 
