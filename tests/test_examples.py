@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from nnmip.solution.result import Result
 
 FOLDER = Path(__file__).parents[1] / "examples"
 OPTIMA = {
+    "binarised": 0.032,
     "breast_cancer": 0.1144957,
     "depth": 0.11,
     "flower_rules": 0.1529231,
@@ -28,15 +31,27 @@ OPTIMA = {
 }
 
 
+@cache
+def solved(name: str) -> Result:
+    return nnmip.load(FOLDER / f"{name}.nnm").solve()
+
+
 @pytest.mark.parametrize("name", OPTIMA)
 def test_an_example_is_proved(name: str) -> None:
-    result = nnmip.load(FOLDER / f"{name}.nnm").solve()
+    result = solved(name)
     assert result.solution == "optimal" and result.proof == "solver"
     assert result.objective == pytest.approx(OPTIMA[name], abs=1e-6)
 
 
+def test_the_binarised_example_loses_nothing() -> None:
+    result = solved("binarised")
+    assert result.replay is not None and result.replay.exact is not None
+    assert result.replay.exact.objectives == (Fraction(32, 1000),)
+    assert "bnn.h: sums lie on a grid of step 0.1, so nothing is lost" in result.notes
+
+
 def test_goals_in_order_of_importance() -> None:
-    result = nnmip.load(FOLDER / "lexicographic.nnm").solve()
+    result = solved("lexicographic")
     assert [stage.objective for stage in result.stages] == pytest.approx([0.02, 3, 5], abs=1e-6)
     assert [stage.slack for stage in result.stages] == [0, 0, None]
 
@@ -53,7 +68,7 @@ def test_the_front_of_an_example(tmp_path: Path) -> None:
 
 
 def test_the_infeasible_example_names_its_conflict() -> None:
-    result = nnmip.load(FOLDER / "infeasible.nnm").solve()
+    result = solved("infeasible")
     assert result.termination == "infeasible" and result.conflict is not None
     assert result.conflict.irreducible and [c.name for c in result.conflict.constraints] == ["right", "few"]
 

@@ -227,7 +227,7 @@ class Evaluator:
 
     def violation(self, constraint: Constraint) -> float:
         """The largest violation of a constraint, 0 where it holds; logic that does not hold is violated by 1."""
-        return max([0.0, *(float(self._missing(p).max()) for p in constraint.parts if 0 not in p.shape)])
+        return max([0.0, *(float(np.max(self._missing(p))) for p in constraint.parts if 0 not in p.shape)])
 
     def _missing(self, part: Node) -> FloatArray:
         return self.excess(part) if isinstance(part, Compare) else 1.0 - self.value(part)

@@ -79,8 +79,8 @@ class Lowering:
 
     kept: for each layer with `prune`, the affine 0/1 tensor of its units. encodings: decisions by path.
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
-    to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path, the layers
-    that allow no value in a stated gap below 0, and the gap.
+    to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
+    asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
     """
 
     known: Analysed
@@ -90,7 +90,7 @@ class Lowering:
     passed: dict[tuple[str, str], Passed] = field(default_factory=dict)
     lowered: dict[tuple[int, Polarity], tuple[Node, Affine]] = field(default_factory=dict)
     inexact: list[Compare] = field(default_factory=list)
-    gaps: dict[str, tuple[Layer, float]] = field(default_factory=dict)
+    gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None
@@ -129,9 +129,10 @@ class Lowering:
         """
         stated = layer.option("strictness")
         if step is not None and step >= LEAST and (stated is None or step >= stated):
+            self.gaps[layer.path] = float(step), True
             return float(step)
         gap = STATED if stated is None else float(stated)
-        self.gaps[layer.path] = layer, gap
+        self.gaps[layer.path] = gap, False
         return gap
 
     def note_strictness(self, node: Compare) -> None:

@@ -52,13 +52,15 @@ class Lowered:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know to read the claim: comparisons that had to fail by a stated distance."""
+        """What a reader must know to read the claim: by which distance comparisons fail and sums are negative."""
         texts = [
             f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
             for node in self._low.inexact
         ]
-        for layer, gap in self._low.gaps.values():
-            texts.append(f"{layer.path}: counts as negative from -{gap:g} on; no value lies between that and 0")
+        for path, (gap, is_exact) in self._low.gaps.items():
+            counts = f"sums lie on a grid of step {gap:g}, so nothing is lost"
+            stated = f"counts as negative from -{gap:g} on; no value lies between that and 0"
+            texts.append(f"{path}: {counts if is_exact else stated}")
         return tuple(dict.fromkeys(texts))
 
     def lift(self, x: FloatArray) -> Assignment:

@@ -112,6 +112,17 @@ class _Writer:
         source = wiring.layer_of(owner)
         return not self.trained.weights[source.name][owner - wiring.first[source.name]].any()
 
+    def picture(self, layer: Layer, unit: int) -> list[str]:
+        """The kernels behind filter `unit` of a layer that is written in one line with its convolution."""
+        while layer.op != "conv2d":
+            source = layer.inputs[0]
+            kept = self.trained.assignment.kept.get(layer.path)
+            is_there = kept is None or (kept if layer.skip is not None else kept[unit])
+            if len(layer.shape) != 3 or not self.inlined(source) or not is_there:
+                return []
+            layer = self.trained.network.layer(source)
+        return picture(self.trained.weights[layer.name][unit])
+
     def inlined(self, name: str) -> bool:
         """Whether layer `name` has no line of its own."""
         network = self.trained.network
@@ -142,6 +153,27 @@ def _conv2d(writer: _Writer, layer: Layer, unit: int) -> str:
 
 def _rows(kernel: FloatArray) -> str:
     return "[" + "; ".join(" ".join(number(value) for value in row) for row in kernel.tolist()) + "]"
+
+
+MOST_CHANNELS = 8
+"""A filter that reads more channels is not drawn."""
+
+
+def picture(kernels: FloatArray) -> list[str]:
+    """A filter of shape [channels, height, width] as lines of text, its channels side by side; none for a single row.
+
+    `.` is a zero, `+` and `-` are signs; where some weights are at most half as large as the largest, `#` and `=` stand
+    for the others.
+    """
+    size = np.abs(kernels)
+    if kernels.shape[1] < 2 or len(kernels) > MOST_CHANNELS or not size.any():
+        return []
+    large = size > size.max() / 2
+    if not (size[~large] > 0).any():
+        large = np.zeros_like(large)
+    marks = np.where(large, np.where(kernels > 0, "#", "="), np.where(kernels > 0, "+", "-"))
+    marks = np.where(kernels == 0, ".", marks)
+    return ["   ".join(" ".join(row) for row in line) for line in marks.swapaxes(0, 1).tolist()]
 
 
 def _around(before: str, after: str) -> Formula:
@@ -226,7 +258,9 @@ def describe(trained: TrainedNetwork, used: Mapping[str, tuple[int, ...]]) -> li
             continue
         for unit in used.get(layer.name, tuple(range(layer.units))):
             remark = "  (constant: no incoming weight)" if writer.is_constant(wiring, layer, unit) else ""
-            lines.append(f"  {layer.name}[{unit}] = {writer.formula(layer.name, unit)}{remark}")
+            place = f"  {layer.name}[{unit}] = "
+            lines.append(f"{place}{writer.formula(layer.name, unit)}{remark}")
+            lines.extend(f"{' ' * len(place)}{line}" for line in writer.picture(layer, unit))
     names = trained.class_names
     if network.output_shape == () and 1.0 in names and -1.0 in names:
         lines.append(f"  predicts {names[1.0]} where the score is at least 0, else {names[-1.0]}")

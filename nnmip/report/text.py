@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
@@ -31,6 +32,10 @@ PROOFS = {
     Proof.CONFIRMED: "confirmed by a second solver",
     Proof.CERTIFIED: "the network itself, checked without the solver",
 }
+
+
+MOST_PARTS = 10**6
+"""An exact value is printed as a fraction where its denominator is at most this."""
 
 
 def headline(result: Result) -> str:
@@ -70,9 +75,9 @@ def render_result(result: Result) -> str:
     if len(result.stages) > 1 and result.has_answer:
         now = sum(stage.held is not None for stage in result.stages) + 1
         for place, stage in enumerate(result.stages, 1):
-            lines.extend(_stage_lines(place, stage, is_reached=place <= now))
+            lines.extend(_stage_lines(place, stage, _exactly(result, place - 1), is_reached=place <= now))
     elif result.objective is not None:
-        lines.append(f"  goal      {result.sense} {number(result.objective)}")
+        lines.append(f"  goal      {result.sense} {number(result.objective)}{_exactly(result, 0)}")
         lines.extend(_term_lines(result.terms))
     if result.conflict is not None:
         lines.extend(conflict_lines(result.conflict))
@@ -99,10 +104,19 @@ def describe_networks(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _stage_lines(place: int, stage: StageResult, is_reached: bool) -> list[str]:
+def _exactly(result: Result, stage: int) -> str:
+    """The value of a goal as a fraction, where it is known and says more than the digits that are printed."""
+    if result.replay is None or result.replay.exact is None:
+        return ""
+    value = result.replay.exact.objectives[stage]
+    is_printed = Fraction(number(float(value))) == value
+    return "" if is_printed or value.denominator > MOST_PARTS else f" = {value.numerator}/{value.denominator}"
+
+
+def _stage_lines(place: int, stage: StageResult, exactly: str, is_reached: bool) -> list[str]:
     """One goal of several: its value, its terms, and how far it is proved."""
     assert stage.objective is not None
-    lines = [f"  stage {place}   {stage.sense} {number(stage.objective)}", *_term_lines(stage.terms)]
+    lines = [f"  stage {place}   {stage.sense} {number(stage.objective)}{exactly}", *_term_lines(stage.terms)]
     said = []
     if stage.dual_bound is not None and stage.gap is not None:
         said.append(f"bound {number(stage.dual_bound)}, gap {_gap(stage.gap, stage.objective)}")
@@ -194,9 +208,8 @@ def _proof_lines(result: Result) -> list[str]:
     if replay is None:
         lines.append("  replay    not run: there is no network to check")
     elif replay.status is ReplayStatus.PASSED:
-        lines.append(
-            f"  replay    passed: recomputed from the weights alone, largest violation {replay.max_violation:.1g}"
-        )
+        how = "from the weights alone" + (", in rational arithmetic" if replay.exact is not None else "")
+        lines.append(f"  replay    passed: recomputed {how}, largest violation {replay.max_violation:.1g}")
     else:
         lines.append(f"  replay    failed: {replay.message}")
     return lines

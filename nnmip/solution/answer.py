@@ -16,7 +16,7 @@ from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
-from nnmip.solution.replay import Replay, ReplayStatus, replay
+from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue, finite
 from nnmip.solution.tidy import tidied
 
@@ -41,7 +41,8 @@ def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
     has_goal = lowered.program.goal is not None
     claimed = lowered.sign * raw.objective if has_goal and raw.objective is not None else None
     bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
-    return replay(lowered.program, tidied(lowered.program, lowered.lift(raw.x)), claimed, bound)
+    checked = replay(lowered.program, tidied(lowered.program, lowered.lift(raw.x)), claimed, bound)
+    return rationally(lowered.program, checked)
 
 
 def fixed_integers(milp: Milp, x: FloatArray) -> Milp:

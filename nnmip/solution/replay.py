@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluation, evaluate
+from nnmip.hir.rational import RationalEvaluation, rational_evaluation
 
 TOLERANCE = 1e-6
 
@@ -24,7 +25,8 @@ class Replay:
     """The outcome of a replay.
 
     objective: the goal recomputed from the network, in the user's sense (None for `satisfy`). max_violation: the
-    largest violation of a constraint or a domain. message: why it failed, one line.
+    largest violation of a constraint or a domain. message: why it failed, one line. exact: the same values in rational
+    arithmetic, None where that was not asked for or does not apply.
     """
 
     status: ReplayStatus
@@ -33,6 +35,7 @@ class Replay:
     objective: float | None
     max_violation: float
     message: str = ""
+    exact: RationalEvaluation | None = None
 
 
 def replay(program: Program, assignment: Assignment, claimed: float | None, bound: float | None) -> Replay:
@@ -66,6 +69,33 @@ def replay(program: Program, assignment: Assignment, claimed: float | None, boun
             reasons.append(f"the goal is {objective:.9g}, better than the solver's bound {bound:.9g}")
     status = ReplayStatus.FAILED if reasons else ReplayStatus.PASSED
     return Replay(status, assignment, evaluation, objective, evaluation.max_violation, "; ".join(reasons))
+
+
+def rationally(program: Program, checked: Replay) -> Replay:
+    """A replay that passed, repeated in rational arithmetic where all weights have finite domains.
+
+    Its values are then the exact ones, rounded once. It fails where these are other ones: where rounding decided on
+    which side of a threshold a score is.
+    """
+    if checked.status is not ReplayStatus.PASSED:
+        return checked
+    exact = rational_evaluation(program, checked.assignment, TOLERANCE)
+    if exact is None:
+        return checked
+    reasons = [
+        f"the goal is {float(value):.9g} in rational arithmetic, and {rounded:.9g} in floating point"
+        for value, rounded in zip(exact.objectives, checked.evaluation.objectives, strict=True)
+        if not abs(float(value) - rounded) <= TOLERANCE * (1.0 + abs(rounded))
+    ]
+    if not exact.violation <= TOLERANCE:
+        reasons.append(f"a constraint is violated by {exact.violation:.3g} in rational arithmetic")
+    if reasons:
+        return replace(checked, status=ReplayStatus.FAILED, message="; ".join(reasons))
+    objectives = tuple(float(value) for value in exact.objectives)
+    terms = tuple({label: float(value) for label, value in stage.items()} for stage in exact.terms)
+    evaluation = replace(checked.evaluation, objectives=objectives, terms=terms)
+    objective = objectives[len(program.held)] if program.goal is not None else None
+    return replace(checked, evaluation=evaluation, objective=objective, exact=exact)
 
 
 def refuted_stage(program: Program, checked: Replay) -> int | None:

@@ -171,6 +171,7 @@ class Result:
                 "status": (replay.status if replay else ReplayStatus.NOT_RUN).value,
                 "max_violation": replay.max_violation if replay else None,
                 "message": replay.message if replay else "",
+                "exact": [str(value) for value in replay.exact.objectives] if replay and replay.exact else None,
             },
             "proof": self.proof.value,
             "objective": self.objective,

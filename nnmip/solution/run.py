@@ -36,7 +36,7 @@ ProgressHandler = Callable[[Progress], None]
 POLISH_SECONDS = 5.0
 """An answer that fails the replay may be mended for this long, even after a limit or an interrupt."""
 
-GLANCE_SECONDS = 1.0
+GLANCE_SECONDS = 0.5
 """Every claimed proof is looked at for this long by a second solver, or for a tenth of what the first one took."""
 
 GLANCE_NONZEROS = 50_000

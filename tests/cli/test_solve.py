@@ -65,7 +65,7 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(found) == KEYS
     assert (found["model"], found["sense"], found["seed"]) == ("xor.nnm", "minimize", 3)
     assert (found["termination"], found["solution"], found["proof"]) == ("optimal", "optimal", "solver")
-    assert found["replay"] == {"status": "passed", "max_violation": 0.0, "message": ""}
+    assert found["replay"] == {"status": "passed", "max_violation": 0.0, "message": "", "exact": ["33/5000"]}
     assert found["objective"] == pytest.approx(0.0066, abs=1e-12)
     assert found["dual_bound"] == pytest.approx(0.0066, abs=1e-7)
     assert 0 <= found["gap"] <= 1e-4
@@ -106,7 +106,7 @@ def test_text_goes_to_stdout_alone(folder: Path) -> None:
     assert "  accuracy  net on points: 4 of 4 rows right (100.0 %)" in lines
     assert any(line.startswith("  bound     0.0066, gap ") for line in lines)
     assert "  proof     the solver's bound, at tolerances of at most 1e-8" in lines
-    assert "  replay    passed: recomputed from the weights alone, largest violation 0" in lines
+    assert "  replay    passed: recomputed from the weights alone, in rational arithmetic, largest violation 0" in lines
     assert lines[-1] == "  saved     run"
     assert "\x1b" not in done.stdout
 
@@ -167,7 +167,7 @@ def test_infeasible(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(folder, INFEASIBLE, "infeasible.nnm")
     found = solved(capsys, 1, "infeasible.nnm", "--save", "run")
     assert (found["termination"], found["solution"], found["proof"]) == ("infeasible", "none", "solver")
-    assert found["replay"] == {"status": "not_run", "max_violation": None, "message": ""}
+    assert found["replay"] == {"status": "not_run", "max_violation": None, "message": "", "exact": None}
     assert (found["objective"], found["dual_bound"], found["networks"]) == (None, None, {})
     assert sorted(p.name for p in (folder / "run").iterdir()) == ["network.txt", "result.json"]
     assert run(["predict", "run", "points.csv"]) == 1
@@ -284,6 +284,7 @@ def test_a_refuted_optimum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_a_second_solver_looks_at_every_claim(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr("nnmip.solution.run.GLANCE_SECONDS", 60.0)
     for claim in (Termination.OPTIMAL, Termination.INFEASIBLE):
         Liar(monkeypatch, claim)
         found = solved(capsys, 4, "xor.nnm")

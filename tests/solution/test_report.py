@@ -13,7 +13,7 @@ from nnmip.backends.protocol import Termination
 from nnmip.hir.core import Assignment
 from nnmip.lowering.lower import Lowered
 from nnmip.pipeline import load
-from nnmip.report.rules import describe, linear, number
+from nnmip.report.rules import describe, linear, number, picture
 from nnmip.report.text import describe_networks, render_result
 from nnmip.solution.answer import make_result
 from nnmip.solution.network import TrainedNetwork, trained_network
@@ -49,7 +49,7 @@ model.nnm: globally optimal, proved with highs 9
   accuracy  net on points: 4 of 4 rows right (100.0 %)
   bound     0.0066, gap 0 %
   proof     the solver's bound, at tolerances of at most 1e-8
-  replay    passed: recomputed from the weights alone, largest violation 0
+  replay    passed: recomputed from the weights alone, in rational arithmetic, largest violation 0
   model     10 rows, 9 columns, 8 binaries, 7 nonzeros, largest big-M 6.5
   time      parse 0.01 s, solve 1.50 s
   note      one remark
@@ -276,3 +276,41 @@ def _facts() -> object:
     from tests.solution.test_replay import FACTS
 
     return replace(FACTS, sizes={"rows": 1, "columns": 1, "binaries": 0, "nonzeros": 1, "largest_big_m": 0.0})
+
+
+def test_kernels_are_drawn() -> None:
+    ternary = np.array([[[1.0, 0, -1], [0, 1, 0]]])
+    assert picture(ternary) == ["+ . -", ". + ."]
+    sizes = np.array([[[2.0, 1], [-2, -1]], [[0, 0], [0.5, 0]]])
+    assert picture(sizes) == ["# +   . .", "= -   + ."]
+    assert picture(ternary[:, :1]) == picture(0 * ternary) == picture(np.ones((9, 2, 2))) == []
+
+
+IMAGES = """nnm 0.1
+data train = csv("img.csv") {
+  features p0, p1, p2, p3, p4, p5, p6, p7, p8
+  label    y as {m: -1, p: +1}
+}
+network net(x: real[1, 3, 3] in [0, 1]) {
+  layer c = relu(conv2d(x, filters: 2, kernel: 2, weights in {-1, 0, 1}, bias in {-1}), prune: filters)
+  layer m = maxpool2d(c, kernel: 2)
+  layer o = dense(flatten(m), units: 1, weights in {-1, 0, 1}, bias in {0})
+  return o[0]
+}
+minimize hinge(net, train) + 0.1 * count(used(net.c))
+constraint one: count(used(net.c)) <= 1
+"""
+
+
+def test_a_filter_is_drawn_below_its_formula(tmp_path: Path) -> None:
+    table = "p0,p1,p2,p3,p4,p5,p6,p7,p8,y\n1,0,0,0,1,0,0,0,1,p\n0,0,1,0,1,0,1,0,0,m\n"
+    (tmp_path / "img.csv").write_text(table)
+    result = load(write_model(tmp_path, IMAGES)).solve()
+    assert result.objective == pytest.approx(0.6)
+    text = render_result(result)
+    drawn = re.search(r"c\[\d\] = max\(0, conv\(x, \[(.*)\]\) - 1\)\n *(.*)\n *(.*)\n", text)
+    assert drawn is not None
+    marks = {"1": "+", "-1": "-", "0": "."}
+    rows = [" ".join(marks[entry] for entry in row.split()) for row in drawn[1].split("; ")]
+    assert [drawn[2].strip(), drawn[3].strip()] == rows
+    assert text.count("0 (removed)") <= 1

@@ -18,7 +18,7 @@ FloatArray = NDArray[np.float64]
 
 def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
     """clip(`slope` z + `shift`, 0, 1)."""
-    return np.asarray(np.clip(options["slope"] * inputs[0] + options["shift"], 0.0, 1.0), dtype=np.float64)
+    return np.asarray(np.clip(options["slope"] * inputs[0] + options["shift"], 0.0, 1.0))
 
 
 def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:

@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 
 def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
-    return np.asarray((each(node, operands[0]) ** 2).sum(axis=-1), dtype=np.float64)
+    return np.asarray((each(node, operands[0]) ** 2).sum(axis=-1))
 
 
 WORD = Word(

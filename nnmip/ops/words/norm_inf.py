@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 
 def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) -> FloatArray:
-    return np.asarray(np.abs(each(node, operands[0])).max(axis=-1), dtype=np.float64)
+    return np.asarray(np.abs(each(node, operands[0])).max(axis=-1))
 
 
 WORD = Word(
