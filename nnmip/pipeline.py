@@ -39,6 +39,9 @@ T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
 Parameters = Mapping[str, str | float | Path]
 
+MOST_TANGENTS = 256
+"""Most lines in a file for one value of a loss that has no exact encoding."""
+
 
 @dataclass(frozen=True)
 class Parse(Pass):
@@ -237,8 +240,11 @@ class Model:
         return lowered
 
     def lowered_for(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Lowered:
-        """The MILP of a stage, the stages before it held at the values in `fix`; errors as for `write`."""
-        return self.lowered_at(self._at_stage(stage, fix or {}))
+        """The MILP of a stage as files have it, those before it held at the values in `fix`; errors as for `write`.
+
+        Losses without an exact encoding have tangents enough for their tolerance, so that `Lowered.gaps` is small.
+        """
+        return self.lowered_at(self._at_stage(stage, fix or {})).refined_evenly(MOST_TANGENTS)
 
     def _check_last_stage(self) -> None:
         """Encode the last stage too, at values that hold nothing, so that no error waits until a stage is proved."""
@@ -356,12 +362,15 @@ class Model:
         extra: dict[str, object] = {"model": Path(self.source.path).name, "parameters": self.parameters}
         if len(program.stages) > 1:
             extra.update(stage=stage, fixed=[held.value for held in program.held])
+        if lowered.tangents:
+            extra.update(below=lowered.gaps)
         return write_model(
             lowered.milp,
             path,
             fingerprint=self.fingerprint_of(lowered),
             sense="maximize" if program.goal is not None and program.goal.sense == "maximize" else "minimize",
             extra=extra,
+            kind="relaxation" if lowered.tangents else "equivalent",
         )
 
     def solve(
@@ -472,7 +481,7 @@ class Model:
             program = self._at_stage(*found.stage)
         except ValueError as error:
             raise other_model(found, Path(solution), f"does not fit it ({error})") from None
-        lowered = self.lowered_at(program)
+        lowered = self.lowered_at(program).refined_evenly(MOST_TANGENTS)
         answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution), self.allowance)
         with Session() as session:
             raw, checked = replayed(lowered, session, answer.raw, SolveOptions())

@@ -73,7 +73,8 @@ def command(
             raise click.UsageError(str(error)) from None
     model = open_model(file, define, allow_size)
     try:
-        milp = model.lowered_for(stage, fix).milp
+        lowered = model.lowered_for(stage, fix)
+        milp = lowered.milp
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     print_diagnostics(model.diagnostics, sys.stderr)
@@ -84,6 +85,8 @@ def command(
             raise unwritable(path, error) from None
         click.echo(f"{written.model}: {milp.num_rows} rows, {milp.num_columns} columns, {milp.num_nonzeros} nonzeros")
         click.echo(f"{written.names}: names of columns and rows")
+    for loss, gap in lowered.gaps.items():
+        click.echo(f"the file is a relaxation: {loss} is held by tangents, at most {gap:.2g} below its value")
     stages = len(model.program.stages)
     if stages > 1:
         click.echo(f"this is stage {stage} of {stages}")

@@ -120,14 +120,14 @@ def command(
 def exit_code(result: Result, accept_feasible: bool) -> ExitCode:
     """The code that says how a solve ended."""
     from nnmip.backends.protocol import Termination
-    from nnmip.solution.result import Proof, SolutionStatus
+    from nnmip.solution.result import Proof
 
     termination = result.termination
     if termination is Termination.INTERRUPTED:
         return ExitCode.INTERRUPTED
     if termination in (Termination.SOLVER_ERROR, Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
         return ExitCode.BACKEND
-    if result.solution is SolutionStatus.OPTIMAL or result.proof is Proof.CERTIFIED:
+    if result.is_proved or result.proof is Proof.CERTIFIED:
         return ExitCode.YES
     if termination is Termination.INFEASIBLE and not result.has_answer:
         return ExitCode.NO

@@ -18,7 +18,7 @@ from nnmip.formats.mps_reader import read_mps
 from nnmip.formats.names import ModelNames, model_names
 from nnmip.formats.one_sided import one_sided
 from nnmip.formats.reading import INFINITY
-from nnmip.formats.sidecar import Sense, write_names
+from nnmip.formats.sidecar import Kind, Sense, write_names
 from nnmip.milp.model import Milp
 
 SUFFIXES = (".lp", ".lp.gz", ".mps", ".mps.gz")
@@ -35,13 +35,19 @@ class WrittenModel:
 
 
 def write_model(
-    milp: Milp, path: str | os.PathLike[str], *, fingerprint: str, sense: Sense, extra: Mapping[str, object]
+    milp: Milp,
+    path: str | os.PathLike[str],
+    *,
+    fingerprint: str,
+    sense: Sense,
+    extra: Mapping[str, object],
+    kind: Kind = "equivalent",
 ) -> WrittenModel:
     """Write `milp` to `path` as its suffix says, and its names to `STEM.names.json` next to it.
 
-    The model file minimises; `sense` is the sense of the user's goal and stands in the names file, with `fingerprint`
-    and `extra`. Equal arguments give equal bytes. Both files appear whole or not at all. Raises ValueError for an
-    unknown suffix and OSError when the files cannot be written.
+    The model file minimises; `sense` is the sense of the user's goal and stands in the names file, with `kind`,
+    `fingerprint` and `extra`. Equal arguments give equal bytes. Both files appear whole or not at all. Raises
+    ValueError for an unknown suffix and OSError when the files cannot be written.
     """
     target = Path(path)
     stem, suffix = split_suffix(target)
@@ -52,7 +58,7 @@ def write_model(
     written = WrittenModel(target, target.with_name(f"{stem}.names.json"))
     with atomic_file(written.names) as names_stream, atomic_file(written.model) as model_stream:
         writer(rows_split, names, model_stream)
-        write_names(rows_split, names, names_stream, fingerprint=fingerprint, sense=sense, extra=extra)
+        write_names(rows_split, names, names_stream, fingerprint=fingerprint, sense=sense, kind=kind, extra=extra)
     return written
 
 

@@ -14,21 +14,31 @@ FORMAT = "nnmip-names"
 VERSION = 1
 
 Sense = Literal["minimize", "maximize"]
+Kind = Literal["equivalent", "relaxation"]
+"""The optimum of a relaxation is at most as far from the goal as that of the source: a bound for it."""
 
 
 def write_names(
-    milp: Milp, names: ModelNames, stream: BinaryIO, *, fingerprint: str, sense: Sense, extra: Mapping[str, object]
+    milp: Milp,
+    names: ModelNames,
+    stream: BinaryIO,
+    *,
+    fingerprint: str,
+    sense: Sense,
+    kind: Kind,
+    extra: Mapping[str, object],
 ) -> None:
     """Write the names of `milp` as JSON in ASCII, one entry a line and in a fixed order.
 
-    sense: that of the user's goal; the model file itself always minimises. extra: anything JSON can hold, kept as is.
+    sense: that of the user's goal; the model file itself always minimises. kind: how the optima of the two compare.
+    extra: anything JSON can hold, kept as is.
     """
     head = {
         "format": FORMAT,
         "version": VERSION,
         "fingerprint": fingerprint,
         "sense": sense,
-        "kind": "equivalent",
+        "kind": kind,
         "objective_constant_column": OBJECTIVE_CONSTANT if milp.offset else None,
         "extra": dict(extra),
     }

@@ -404,11 +404,14 @@ class Held:
     """An earlier goal held at `value`: it may be worse by at most `slack`.
 
     `room` is what an encoding leaves: the slack, or half the step of a goal whose values lie on a grid (slack 0).
+    `bound` is what no network can be better than, where that is proved only within a tolerance; None where it is
+    `value`.
     """
 
     value: float
     slack: float
     room: float
+    bound: float | None = None
 
     @property
     def scale(self) -> float:

@@ -20,6 +20,7 @@ from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.passes.base import Analysed
 
 if TYPE_CHECKING:
+    from nnmip.lowering.convex import Tangents
     from nnmip.lowering.decisions import Encoding
 
 
@@ -81,6 +82,7 @@ class Lowering:
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
     to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
+    tangents: what rows hold from below only.
     """
 
     known: Analysed
@@ -91,6 +93,7 @@ class Lowering:
     lowered: dict[tuple[int, Polarity], tuple[Node, Affine]] = field(default_factory=dict)
     inexact: list[Compare] = field(default_factory=list)
     gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
+    tangents: list[Tangents] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None

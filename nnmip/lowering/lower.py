@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Assignment, Held, Program, Stage
-from nnmip.hir.evaluate import without_removed
+from nnmip.hir.evaluate import Evaluation, without_removed
 from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.convex import Tangents, with_tangents
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.logic import require
 from nnmip.lowering.networks import encode_network
@@ -36,7 +38,8 @@ SMALLEST, LARGEST = 1e-9, 1e15
 class Lowered:
     """A MILP that is equivalent to a program, and the way between their solutions.
 
-    The MILP minimises `sign` times the goal. `warnings` are diagnostics that do not stop anything.
+    The MILP minimises `sign` times the goal. `warnings` are diagnostics that do not stop anything. Where there are
+    `tangents`, the MILP is a relaxation: it has every network of the program, with a goal that is at most too good.
     """
 
     program: Program
@@ -44,6 +47,7 @@ class Lowered:
     sign: float
     warnings: tuple[Diagnostic, ...]
     _low: Lowering
+    tangents: tuple[Tangents, ...] = ()
 
     @property
     def known(self) -> Analysed:
@@ -75,6 +79,47 @@ class Lowered:
         choice = dict(network.values)
         choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
         return self._low.builder.complete(choice)
+
+    def refined(self, networks: Sequence[Assignment]) -> Lowered:
+        """With the tangents that the predictions of some networks ask for; the same object where they have them all."""
+        points = [self.complete(network) for network in networks]
+        return self._extended(lambda t: t.missing(np.stack([t.t.value(x) for x in points], axis=1)))
+
+    def refined_evenly(self, most: int) -> Lowered:
+        """With tangents that leave each relaxed loss at most its tolerance below its value, whatever the network: at
+        most `most` for every number. Their places depend on the program alone."""
+        return self._extended(lambda t: t.even(most))
+
+    @property
+    def gaps(self) -> dict[str, float]:
+        """For the text of every relaxed loss how far the MILP can put it below its value, whatever the network."""
+        found: dict[str, float] = {}
+        for tangents in self.tangents:
+            text = " ".join(tangents.node.origin.span.text.split())
+            found[text] = found.get(text, 0.0) + float(tangents.share @ tangents.gap())
+        return found
+
+    def _extended(self, slopes_of: Callable[[Tangents], FloatArray]) -> Lowered:
+        milp, found = self.milp, []
+        for tangents in self.tangents:
+            slopes = slopes_of(tangents)
+            if np.isfinite(slopes).any():
+                number = sum(block.path.startswith(f"{tangents.path}.tangent") for block in milp.rows)
+                milp, tangents = with_tangents(milp, tangents, slopes, f"tangent.{number}")
+            found.append(tangents)
+        return self if milp is self.milp else replace(self, milp=milp, tangents=tuple(found))
+
+    def tolerance(self, evaluation: Evaluation) -> float:
+        """How far the goal may be from its bound and count as proved, for the terms whose losses are relaxed: the sum
+        of their tolerances, each relative to a loss above 1. 0 where none is relaxed."""
+        program, relaxed = self.program, {id(tangents.node): tangents.node for tangents in self.tangents}
+        if program.goal is None:
+            return 0.0
+        values = evaluation.terms[len(program.held)]
+        terms = [term for term in program.goal.terms if id(term.value) in relaxed]
+        stated = [float(relaxed[id(t.value)].option("tolerance")) for t in terms]
+        sizes = [abs(t.coefficient) * max(1.0, abs(values[t.label])) for t in terms]
+        return float(np.dot(stated, sizes)) if terms else 0.0
 
     def admits(self, assignment: Assignment) -> bool:
         """Whether the rows allow a network, up to 1e-6: they leave out some that are too near to a threshold."""
@@ -116,7 +161,7 @@ def lower_analysed(known: Analysed) -> Lowered:
     milp = low.builder.build()
     milp.verify()
     _check_numbers(milp, program.goal.origin if program.goal is not None else origin)
-    return Lowered(program, milp, sign, _big_m_warnings(milp), low)
+    return Lowered(program, milp, sign, _big_m_warnings(milp), low, tuple(low.tangents))
 
 
 def _goal(low: Lowering, stage: Stage) -> Affine:

@@ -29,12 +29,15 @@ def scattered(parts: list[tuple[IntArray, Affine]], shape: tuple[int, ...]) -> A
     return Affine(const.reshape(shape), np.concatenate(entry), np.concatenate(column), np.concatenate(coef))
 
 
-def defined(low: Lowering, path: str, value: Affine, bounds: Interval, origin: Origin) -> Affine:
-    """The same tensor as columns of its own where its entries have many terms, so that they are written once.
+def defined(
+    low: Lowering, path: str, value: Affine, bounds: Interval, origin: Origin, least: int = DEFINE_FROM
+) -> Affine:
+    """The same tensor as columns of its own where its entries have at least `least` terms, so that they are written
+    once.
 
     Relation: column = value. Exact. Short entries are used as they are; equal entries share a column.
     """
-    if value.merged().coef.size < DEFINE_FROM * value.size:
+    if value.merged().coef.size < least * value.size:
         return value
     first, inverse = value.distinct()
     inner, shape = value.gather(first), value.shape

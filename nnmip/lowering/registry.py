@@ -7,7 +7,18 @@ from types import MappingProxyType
 
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.losses import absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one
+from nnmip.lowering.losses import (
+    absolute,
+    eps_insensitive,
+    hinge,
+    logistic,
+    margin,
+    max_error,
+    quantile,
+    sat_margin,
+    squared,
+    zero_one,
+)
 from nnmip.lowering.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
@@ -21,6 +32,7 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "eps_insensitive": eps_insensitive.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
+        "logistic": logistic.lower,
         "margin": margin.lower,
         "max_error": max_error.lower,
         "nonzero": nonzero.lower,
@@ -29,6 +41,7 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "norm_inf": norm_inf.lower,
         "quantile": quantile.lower,
         "sat_margin": sat_margin.lower,
+        "squared": squared.lower,
         "sum": sum_.lower,
         "used": used.lower,
         "zero_one": zero_one.lower,

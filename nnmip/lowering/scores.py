@@ -91,3 +91,38 @@ def residuals(low: Lowering, node: Apply, reduce: str) -> Residuals:
     bounds = Interval(*(end.reshape(-1)[at] for end in (passed.scores.bounds.lo, passed.scores.bounds.hi)))
     short = bounds + Interval.point(-groups.truth)
     return Residuals(groups, passed.scores.value.gather(at) - groups.truth, short)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Centred:
+    """For every distinct row [n] and output [m] the score minus the mean of its targets, [n, m], that mean, and the
+    variance of the targets about it; what a row counts is in `share` [n], as in `Groups`."""
+
+    value: Affine
+    bounds: Interval
+    mean: FloatArray
+    variance: FloatArray
+    share: FloatArray
+
+
+def centred(low: Lowering, node: Apply, reduce: str) -> Centred:
+    """f(x) minus the weighted mean of the targets of all rows with these features."""
+    assert node.network is not None and node.data is not None
+    data = low.program.dataset(node.data)
+    passed = apply_network(low, node.network, node.data)
+    groups = merged_rows(passed, data.targets, data.sample_weights, reduce)
+    rows, of_row = np.unique(groups.distinct, return_inverse=True)
+    share: FloatArray = np.bincount(of_row, groups.share).astype(np.float64)
+
+    def average(numbers: FloatArray) -> FloatArray:
+        sums = np.stack([np.bincount(of_row, groups.share * column) for column in numbers.T], axis=1)
+        return np.asarray(sums / share[:, None])
+
+    # About the first target of each row, so that equal ones have exactly their value as mean and no variance.
+    first = groups.truth[np.unique(of_row, return_index=True)[1]]
+    mean = first + average(groups.truth - first[of_row])
+    variance = average((groups.truth - mean[of_row]) ** 2)
+    width = groups.truth.shape[1]
+    at = rows[:, None] * width + np.arange(width)
+    bounds = Interval(*(end.reshape(-1)[at] for end in (passed.scores.bounds.lo, passed.scores.bounds.hi)))
+    return Centred(passed.scores.value.gather(at) - mean, bounds + Interval.point(-mean), mean, variance, share)

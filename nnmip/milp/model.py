@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -162,6 +162,18 @@ class Milp:
             np.abs(x - np.round(x))[self.integer],
         )
         return max((float(p.max()) for p in parts if p.size), default=0.0)
+
+    def with_rows(self, rows: Block, indptr: IntArray, indices: IntArray, data: FloatArray, lb: FloatArray) -> Milp:
+        """The same model with a further block of rows `lb <= A x`; A in CSR form, columns ascending in each row."""
+        return replace(
+            self,
+            indptr=np.concatenate([self.indptr, self.indptr[-1] + indptr[1:]]),
+            indices=np.concatenate([self.indices, indices]),
+            data=np.concatenate([self.data, data]),
+            row_lb=np.concatenate([self.row_lb, lb]),
+            row_ub=np.concatenate([self.row_ub, np.full(len(lb), np.inf)]),
+            rows=(*self.rows, rows),
+        )
 
     def verify(self) -> None:
         """Check the invariants of the form; a failure is a defect of nnmip, not of the user's file."""

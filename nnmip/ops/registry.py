@@ -28,7 +28,18 @@ from nnmip.ops.layers import (
     sign,
     step,
 )
-from nnmip.ops.losses import absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one
+from nnmip.ops.losses import (
+    absolute,
+    eps_insensitive,
+    hinge,
+    logistic,
+    margin,
+    max_error,
+    quantile,
+    sat_margin,
+    squared,
+    zero_one,
+)
 from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
@@ -47,7 +58,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
     {
         module.WORD.name: module.WORD
         for module in (
-            *(absolute, eps_insensitive, hinge, margin, max_error, quantile, sat_margin, zero_one),
+            *(absolute, eps_insensitive, hinge, logistic, margin, max_error, quantile, sat_margin, squared, zero_one),
             *(count, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
         )
     }
@@ -62,7 +73,6 @@ PHRASES = frozenset(
 FUTURE_LAYERS = frozenset({"batchnorm"})
 FUTURE_WORDS = frozenset(
     (
-        *("squared", "logistic"),
         *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
         *("monotone", "lipschitz", "fair"),
     )

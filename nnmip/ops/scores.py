@@ -11,6 +11,10 @@ FloatArray = NDArray[np.float64]
 
 REDUCE = Option("reduce", "choice", default="mean", choices=("mean", "sum"))
 
+TOLERANCE = Option("tolerance", "number", default=1e-4, least=0.0, most=1.0)
+"""How far above the best value a loss that has no exact encoding may be and count as proved; relative to values above
+1. It does not change what the loss means."""
+
 
 def leads(scores: FloatArray, labels: FloatArray) -> FloatArray:
     """How far the score of a row's own class is above that of every other class, shape [n, classes - 1].

@@ -10,7 +10,7 @@ from nnmip.report.rules import describe, number
 from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue
+from nnmip.solution.result import Bracket, Proof, Result, SolutionStatus, StageResult, TermValue
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
@@ -49,6 +49,10 @@ def headline(result: Result) -> str:
     ending = ENDINGS[result.termination]
     if result.solution is SolutionStatus.OPTIMAL:
         return f"globally optimal, proved with {solver}"
+    if result.is_certified and len(result.stages) > 1:
+        return f"certified: every goal in its order within its tolerance of the global optimum, with {solver}"
+    if result.is_certified and result.bracket is not None:
+        return f"certified within {number(result.bracket.tolerance)} of the global optimum, with {solver}"
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"a network that satisfies the model, found with {solver}"
     if result.solution is SolutionStatus.FEASIBLE:
@@ -126,13 +130,41 @@ def _stage_lines(place: int, stage: StageResult, exactly: str, is_reached: bool)
         said.append(
             f"held {how} at {stage.held:.12g}, which was given and is not proved"
             if is_given
-            else f"proved {stage.held:.12g} and held {how}"
+            else f"{_proved(stage)} and held {how}"
         )
+    elif stage.bracket is not None and stage.bracket.tolerance and stage.bracket.upper is not None:
+        said.append(f"certified: {_between(stage.bracket, stage.sense)}")
     elif not is_reached:
         said.append("not reached")
     if stage.proof is Proof.CONFIRMED:
         said.append("confirmed by a second solver")
     return [*lines, f"            {'; '.join(said)}"] if said else lines
+
+
+def _proved(stage: StageResult) -> str:
+    """The value that a stage was held at: `proved 0.25`, or `certified 0.2500012 within 0.0001`."""
+    if stage.bracket is not None and not stage.bracket.is_closed:
+        return f"certified {stage.held:.12g} within {number(stage.bracket.tolerance)}"
+    return f"proved {stage.held:.12g}"
+
+
+def _bracket_lines(bracket: Bracket, sense: str | None, stages: int) -> list[str]:
+    """Between which values the best goal lies, and how many relaxations were solved."""
+    lines = []
+    if bracket.lower is not None and bracket.upper is not None and bracket.tolerance and stages < 2:
+        lines.append(f"  certified {_between(bracket, sense)}")
+    rounds = f"{bracket.rounds} round{'s' if bracket.rounds != 1 else ''}"
+    return [*lines, f"  tangents  {bracket.tangents}, after {rounds}"]
+
+
+def _between(bracket: Bracket, sense: str | None) -> str:
+    """The ends of a bracket, which of them is that of the network, and whether they are near enough."""
+    assert bracket.lower is not None and bracket.upper is not None
+    apart, wanted = f"{bracket.upper - bracket.lower:.2g} apart", number(bracket.tolerance)
+    said = f"within the tolerance of {wanted}" if bracket.is_reached else f"the tolerance is {wanted}"
+    whose = ("bound", "this network") if sense == "minimize" else ("this network", "bound")
+    lower, upper = (f"{number(end)} ({who})" for end, who in zip((bracket.lower, bracket.upper), whose, strict=True))
+    return f"the best lies between {lower} and {upper}: {apart}, {said}"
 
 
 def conflict_lines(conflict: Conflict) -> list[str]:
@@ -203,6 +235,8 @@ def _proof_lines(result: Result) -> list[str]:
     if result.dual_bound is not None and not (len(result.stages) > 1 and result.has_answer):
         shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
         lines.append(f"  bound     {number(result.dual_bound)}{shown}")
+    if result.bracket is not None:
+        lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
     lines.append(f"  proof     {PROOFS[result.proof]}")
     replay = result.replay
     if replay is None:

@@ -104,18 +104,20 @@ def applied(
 
 _OTHER_NAMES: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("cross_entropy", "crossentropy", "log_loss", "svm", "hinge_loss"), "hinge"),
+        **dict.fromkeys(("svm", "hinge_loss"), "hinge"),
+        **dict.fromkeys(("cross_entropy", "crossentropy", "log_loss", "logloss", "nll", "softmax_loss"), "logistic"),
         **dict.fromkeys(("accuracy", "error", "errors", "misclassified", "mistakes", "zero_one_loss"), "zero_one"),
         **dict.fromkeys(("pinball", "pinball_loss", "quantile_loss"), "quantile"),
         **dict.fromkeys(("epsilon_insensitive", "svr", "huber"), "eps_insensitive"),
-        **dict.fromkeys(("mae", "l1_loss", "mse", "mean_absolute_error"), "absolute"),
+        **dict.fromkeys(("mae", "l1_loss", "mean_absolute_error"), "absolute"),
+        **dict.fromkeys(("mse", "l2_loss", "mean_squared_error", "least_squares", "sse"), "squared"),
         **dict.fromkeys(("l1", "lasso"), "norm_1"),
         **dict.fromkeys(("l2", "ridge", "weight_decay"), "norm_2sq"),
         **dict.fromkeys(("linf", "max_norm"), "norm_inf"),
         **dict.fromkeys(("nnz", "sparsity"), "l0"),
     }
 )
-"""What the words are called elsewhere; the nearest that has an exact encoding."""
+"""What the words are called elsewhere."""
 
 
 def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:

@@ -17,7 +17,7 @@ from nnmip.milp.model import FloatArray, Milp
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay
-from nnmip.solution.result import Proof, Result, SolutionStatus, StageResult, TermValue, finite
+from nnmip.solution.result import Bracket, Proof, Result, SolutionStatus, StageResult, TermValue, finite
 from nnmip.solution.tidy import tidied
 
 OUTSIDE = 1e-9
@@ -35,11 +35,11 @@ class RunFacts:
 
 
 def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
-    """Lift and replay the solution of a raw result, None where it has none."""
+    """Lift and replay the solution of a raw result, None where it has none; a relaxation claims no objective."""
     if raw.x is None:
         return None
-    has_goal = lowered.program.goal is not None
-    claimed = lowered.sign * raw.objective if has_goal and raw.objective is not None else None
+    has_goal, is_exact = lowered.program.goal is not None, not lowered.tangents
+    claimed = lowered.sign * raw.objective if has_goal and is_exact and raw.objective is not None else None
     bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
     checked = replay(lowered.program, tidied(lowered.program, lowered.lift(raw.x)), claimed, bound)
     return rationally(lowered.program, checked)
@@ -63,11 +63,13 @@ def make_result(
     proof: Proof,
     facts: RunFacts,
     earlier: Sequence[Result] = (),
+    rounds: int = 1,
 ) -> Result:
     """Put together termination, solution, replay and proof.
 
     The objective is the recomputed one. An optimum is claimed only where the solver ended with one, the replay passed
-    and the gap between the recomputed objective and the bound is closed. `earlier` are the results of the stages that
+    and the gap between the recomputed objective and the bound is closed; where losses are relaxed, `bracket` says
+    whether it is within their tolerance, and the proof is one of that. `earlier` are the results of the stages that
     were proved before; the proof is that of the weakest of them.
     """
     program = lowered.program
@@ -82,9 +84,13 @@ def make_result(
     if termination is Termination.OPTIMAL and passed and has_goal:
         assert objective is not None
         closed = bound is not None and abs(objective - bound) <= proof_tolerance(objective)
+        closed = closed and not any(past.is_certified for past in earlier)
         solution = SolutionStatus.OPTIMAL if closed else SolutionStatus.FEASIBLE
         termination = termination if closed else Termination.GAP_LIMIT
+    bracket = _bracket(lowered, checked, bound, rounds) if passed and checked is not None else None
+    is_certified = raw.termination is Termination.OPTIMAL and bracket is not None and bracket.is_reached
     settled = solution is SolutionStatus.OPTIMAL or (termination is Termination.INFEASIBLE and checked is None)
+    settled = settled or is_certified
     if not has_goal and passed:
         proof, settled = Proof.CERTIFIED, True
     own = proof if settled else Proof.NONE
@@ -117,8 +123,19 @@ def make_result(
         notes=(*_notes(program), *lowered.notes, *remarks),
         documentation=dict(program.documentation),
         log=raw.log,
+        bracket=bracket,
     )
     return replace(result, stages=_stages(program, result, own, earlier))
+
+
+def _bracket(lowered: Lowered, checked: Replay, bound: float | None, rounds: int) -> Bracket | None:
+    """What is proved where losses of the model are relaxed; None where none is."""
+    if not lowered.tangents:
+        return None
+    ends = [end for end in (checked.objective, bound) if end is not None]
+    lower, upper = (min(ends), max(ends)) if len(ends) == 2 else (None, None)
+    tolerance = lowered.tolerance(checked.evaluation)
+    return Bracket(lower, upper, tolerance, rounds, sum(tangents.count for tangents in lowered.tangents))
 
 
 def _stages(program: Program, result: Result, proof: Proof, earlier: Sequence[Result]) -> tuple[StageResult, ...]:
@@ -140,6 +157,7 @@ def _stages(program: Program, result: Result, proof: Proof, earlier: Sequence[Re
                 held=held.value if held is not None else None,
                 slack=held.slack if held is not None else None,
                 terms=term_values(program, number, checked) if checked is not None else (),
+                bracket=ran.bracket if ran is not None else None,
             )
         )
     return tuple(found)

@@ -10,7 +10,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
 from nnmip.solution.order import Rank, is_better, rank
 from nnmip.solution.replay import Replay, ReplayStatus, replay
-from nnmip.solution.result import Result, SolutionStatus
+from nnmip.solution.result import Result
 from nnmip.solution.store import FRONT, RunFolder
 
 
@@ -35,7 +35,7 @@ class Keeper:
             raise FileExistsError(errno.EEXIST, "it holds the run of another model; name another folder", str(path))
         self.stored = self._load() if earlier == fingerprint else None
         self._best = self._rank(self.stored) if self.stored is not None else None
-        self._proved = self.stored is not None and self.folder.is_proved()
+        self._proved = self.folder.proved() if self.stored is not None else ""
 
     def _load(self) -> Assignment | None:
         """The network of an earlier run of the same model, None if it is damaged or breaks the model."""
@@ -71,15 +71,17 @@ class Keeper:
             self.folder.save_networks(self.program, assignment, checked.objective, self.fingerprint)
 
         if self._try(save):
-            self._best, self._proved = found, False
+            self._best, self._proved = found, ""
 
     def finish(self, result: Result, text: str) -> str:
         """Write the result, with its network unless a better one is kept; a remark where something is not written."""
         if result.has_answer and result.replay is not None:
             if self._best is not None and is_better(self._best, self._rank_of(result.replay)):
                 return f"`{self.folder.path}` keeps a better network, which an earlier run found"
-            if self._proved and result.solution is not SolutionStatus.OPTIMAL:
-                return f"`{self.folder.path}` keeps the result of an earlier run, which proved this network optimal"
+            if self._proved and not result.is_proved:
+                return (
+                    f"`{self.folder.path}` keeps the result of an earlier run, which proved this network {self._proved}"
+                )
             assignment = result.replay.assignment
             self._try(lambda: self.folder.save_answer(self.program, assignment, result, text, self.fingerprint))
         elif self.folder.has_networks():

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnmip import display
 from nnmip.backends.protocol import Termination
+from nnmip.backends.review import proof_tolerance
 from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.replay import Replay, ReplayStatus
@@ -49,6 +50,47 @@ class TermValue:
 
 
 @dataclass(frozen=True, slots=True)
+class Bracket:
+    """What is proved of a goal whose losses have no exact encoding: its best value lies between `lower` and `upper`.
+
+    One of them is the replayed goal of the network, the other the best bound; None without a bound or a goal.
+    tolerance: how far apart they may be to count as proved, as the losses state it; 0 where the goal itself is exact
+    and only constraints have such losses. rounds: how many relaxations were solved; tangents: how many lines the last
+    one had.
+    """
+
+    lower: float | None
+    upper: float | None
+    tolerance: float
+    rounds: int
+    tangents: int
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the ends meet, as those of an optimum do."""
+        if self.lower is None or self.upper is None:
+            return False
+        return self.upper - self.lower <= proof_tolerance(self.upper)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether the network is proved to be within the tolerance of the best one."""
+        if self.lower is None or self.upper is None:
+            return False
+        return self.is_closed or self.upper - self.lower <= self.tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "lower": self.lower,
+            "upper": self.upper,
+            "tolerance": self.tolerance,
+            "is_reached": self.is_reached,
+            "rounds": self.rounds,
+            "tangents": self.tangents,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class StageResult:
     """One goal of several: its value for the network that is reported, and what is proved about it.
 
@@ -64,6 +106,7 @@ class StageResult:
     held: float | None
     slack: float | None
     terms: tuple[TermValue, ...]
+    bracket: Bracket | None = None
 
     @property
     def gap(self) -> float | None:
@@ -80,6 +123,7 @@ class StageResult:
             "held": self.held,
             "slack": self.slack,
             "terms": terms_json(self.terms),
+            "bracket": self.bracket.to_json() if self.bracket else None,
         }
 
 
@@ -93,7 +137,8 @@ class Result:
     `documentation` has the `##` comments of the source by the path of what they document; the empty path is the model.
 
     sense, objective, dual_bound, terms and sizes are those of the stage in which the run ended; `stages` has an entry
-    for every goal. `conflict` names the constraints that cannot hold together, where the model is infeasible.
+    for every goal. `conflict` names the constraints that cannot hold together, where the model is infeasible. `bracket`
+    is there where losses of the model have no exact encoding: the solution is then `optimal` only where its ends meet.
 
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
@@ -124,6 +169,7 @@ class Result:
     saved: bool = False
     stages: tuple[StageResult, ...] = ()
     conflict: Conflict | None = None
+    bracket: Bracket | None = None
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -155,6 +201,17 @@ class Result:
         return gap_between(self.objective, self.dual_bound)
 
     @property
+    def is_certified(self) -> bool:
+        """Whether the network is proved to be within the stated tolerance of the best one, and not proved optimal."""
+        is_reached = self.bracket is not None and self.bracket.is_reached
+        return is_reached and self.solution is SolutionStatus.FEASIBLE and self.proof is not Proof.NONE
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the network is proved optimal, or within the stated tolerance of that."""
+        return self.solution is SolutionStatus.OPTIMAL or self.is_certified
+
+    @property
     def has_answer(self) -> bool:
         return self.solution is not SolutionStatus.NONE
 
@@ -177,6 +234,7 @@ class Result:
             "objective": self.objective,
             "dual_bound": self.dual_bound,
             "gap": self.gap,
+            "bracket": self.bracket.to_json() if self.bracket else None,
             "terms": terms_json(self.terms),
             "stages": [stage.to_json() for stage in self.stages],
             "conflict": self.conflict.to_json() if self.conflict else None,

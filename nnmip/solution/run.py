@@ -27,6 +27,7 @@ from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.rounds import MOST_LPS, Rounds
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.tidy import tidied
@@ -95,19 +96,25 @@ class RunOptions:
 def replayed(
     lowered: Lowered, session: Session, raw: RawResult, options: SolveOptions, stop: threading.Event | None = None
 ) -> tuple[RawResult, Replay | None]:
-    """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once."""
+    """Replay an answer; if it fails, fix its integers, solve the LP that is left, and replay that once.
+
+    The answer to a relaxation is mended by one LP after the other, each with the tangents that the one before lacked.
+    """
     checked = replay_raw(lowered, raw)
     if checked is None or checked.status is ReplayStatus.PASSED or raw.x is None:
         return raw, checked
-    limits = _polish_limits(options, raw.seconds, stop)
-    polished = session.solve(fixed_integers(lowered.milp, raw.x), "highs", limits)
-    if polished.x is None:
-        return raw, checked
-    message = "; ".join(part for part in (raw.message, MENDED) if part)
-    mended = replace(raw, x=polished.x, objective=polished.objective, message=message)
-    again = replay_raw(lowered, mended)
-    if again is not None and again.status is ReplayStatus.PASSED:
-        return mended, again
+    limits, x, closer = _polish_limits(options, raw.seconds, stop), raw.x, lowered
+    for _ in range(MOST_LPS if lowered.tangents else 1):
+        closer = closer.refined([closer.lift(x)])
+        polished = session.solve(fixed_integers(closer.milp, raw.x), "highs", limits)
+        if polished.x is None:
+            break
+        message = "; ".join(part for part in (raw.message, MENDED) if part)
+        mended = replace(raw, x=polished.x, objective=polished.objective, message=message)
+        again = replay_raw(lowered, mended)
+        if again is not None and again.status is ReplayStatus.PASSED:
+            return mended, again
+        x = polished.x
     return raw, checked
 
 
@@ -116,6 +123,14 @@ def _if_it_ran(raw: RawResult) -> RawResult:
     if raw.termination in (Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
         return replace(raw, x=None, objective=None)
     return raw
+
+
+def _held(program: Program, result: Result) -> Program:
+    """The program at its next stage, the present one held at what was proved for it."""
+    assert result.objective is not None
+    if result.is_certified and result.bracket is not None:
+        return held_at(program, result.objective, result.dual_bound, result.bracket.tolerance)
+    return held_at(program, result.objective)
 
 
 def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
@@ -179,10 +194,10 @@ class Run:
             result = self._solve_stage(session, program, results)
             results.append(result)
             is_last = len(program.held) + 1 >= len(program.stages)
-            if is_last or result.solution is not SolutionStatus.OPTIMAL:
+            if is_last or not result.is_proved:
                 break
             assert result.objective is not None and result.replay is not None
-            program = held_at(program, result.objective)
+            program = _held(program, result)
             self.known.insert(0, result.replay.assignment)
         if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
             result = replace(result, conflict=self._conflict(session))
@@ -231,8 +246,17 @@ class Run:
                 if self.progress is not None and isinstance(event, Progress):
                     self.progress(Progress(f"conflict {what}", self.seconds, nodes=event.nodes))
 
-            options = replace(self.limits(), gap=0.0, time_limit=limit)
-            return session.solve(lowered.milp, self.options.solver, options, show, self.stop)
+            began = time.perf_counter()
+
+            def limits() -> SolveOptions:
+                return limits_after(replace(self.limits(), gap=0.0, time_limit=limit), time.perf_counter() - began)
+
+            def once(lowered: Lowered, options: SolveOptions) -> RawResult:
+                return session.solve(lowered.milp, self.options.solver, options, show, self.stop)
+
+            if lowered.tangents:
+                return Rounds(lowered, session, once, limits).run([])[0]
+            return once(lowered, limits())
 
         return find_conflict(self.problem.program, self.problem.lower, solve, self.seconds, self.limits().time_limit)
 
@@ -245,6 +269,7 @@ class _Stage:
         self.began = time.perf_counter()
         self.raw: RawResult | None = None
         self.lowered = run.problem.lower(program)
+        self.rounds = Rounds(self.lowered, session, self._solve, run.limits)
 
     def solve(self) -> Result:
         try:
@@ -253,13 +278,18 @@ class _Stage:
             if self.raw is None:
                 raise
             raw, proof = replace(self.raw, termination=Termination.INTERRUPTED), Proof.NONE
-            checked = replay_raw(self.lowered, raw)
+            if self.lowered.tangents:
+                self.lowered = self.rounds.lowered
+                raw, checked = self.rounds.answer(Termination.INTERRUPTED)
+            else:
+                checked = replay_raw(self.lowered, raw)
         if self.earlier and (checked is None or checked.status is not ReplayStatus.PASSED):
             raw, checked = self._network_before(raw, checked)
         refuted = refuted_stage(self.program, checked) if checked is not None else None
         if checked is not None and refuted is not None:
             return self._refuted(refuted, raw, checked)
-        return make_result(self.lowered, raw, checked, proof, self._facts(self.lowered), self.earlier)
+        facts, rounds = self._facts(self.lowered), self.rounds.count
+        return make_result(self.lowered, raw, checked, proof, facts, self.earlier, rounds)
 
     def _facts(self, lowered: Lowered) -> RunFacts:
         facts = self.run.problem.facts(lowered)
@@ -279,12 +309,20 @@ class _Stage:
         run, start = self.run, self._start()
         if run.keeper is not None and start is not None:
             run.keeper.offer(self.program, start, None)
+        if self.lowered.tangents:
+            raw, checked = self.rounds.run([start] if start is not None else [])
+            self.lowered = self.rounds.lowered
+            return self._proved(raw, checked)
         options = replace(run.limits(), start=self.lowered.complete(start) if start is not None else None)
-        solver = run.options.solver
-        raw = _if_it_ran(self.session.solve(self.lowered.milp, solver, options, self._on_event, run.stop))
-        self.raw = raw
+        raw = self._solve(self.lowered, options)
         raw, checked = replayed(self.lowered, self.session, raw, options, run.stop)
         return self._proved(raw, checked)
+
+    def _solve(self, lowered: Lowered, options: SolveOptions) -> RawResult:
+        """The answer of the solver, kept for the case that what follows is interrupted."""
+        run = self.run
+        self.raw = _if_it_ran(self.session.solve(lowered.milp, run.options.solver, options, self._on_event, run.stop))
+        return self.raw
 
     def _start(self) -> Assignment | None:
         """The best network that is known; None where no such network satisfies the constraints."""
@@ -314,6 +352,9 @@ class _Stage:
             incumbent = sign * event.incumbent if event.incumbent is not None else None
             bound = sign * event.dual_bound if event.dual_bound is not None else None
             phase = event.phase
+            if self.lowered.tangents:
+                incumbent, bound = self.rounds.progress(bound)
+                phase = f"round {self.rounds.count + 1} {phase}"
             if len(self.program.stages) > 1:
                 phase = f"stage {len(self.program.held) + 1} of {len(self.program.stages)} {phase}"
             seconds = self.began - run.began + event.seconds
@@ -325,10 +366,15 @@ class _Stage:
 
     def _save_incumbent(self, event: Incumbent) -> None:
         """Write a network to disk as soon as the solver lets it out, if its replay passes."""
-        if self.run.keeper is None:
+        is_relaxed = bool(self.lowered.tangents)
+        if self.run.keeper is None and not is_relaxed:
             return
-        claimed = self.lowered.sign * event.objective if self.program.goal is not None else None
-        self.run.keeper.offer(self.program, tidied(self.program, self.lowered.lift(event.x)), claimed)
+        network = tidied(self.program, self.lowered.lift(event.x))
+        if is_relaxed:
+            self.rounds.offer(network)
+        if self.run.keeper is not None:
+            has_goal = self.program.goal is not None and not is_relaxed
+            self.run.keeper.offer(self.program, network, self.lowered.sign * event.objective if has_goal else None)
 
     def _glance(self, raw: RawResult) -> SolveOptions | None:
         """How long a second solver looks at a claim unasked: solvers prove false optima of small models, rarely.
@@ -351,7 +397,9 @@ class _Stage:
         if not claims or limits is None:
             return raw, checked, Proof.SOLVER
         milp = self.lowered.milp
-        second = confirm(milp, raw, None, limits, self._on_confirming, self.run.stop, self.session)
+        # Of a relaxation the bound is what is claimed, not the value of the network.
+        first = replace(raw, objective=raw.dual_bound) if self.lowered.tangents and has_optimum else raw
+        second = confirm(milp, first, None, limits, self._on_confirming, self.run.stop, self.session)
         if second.stopped:
             self.run.stop.set()  # what is proved stays proved, and nothing more is asked
         if second.status is not Opinion.REFUTED:

@@ -22,7 +22,7 @@ from nnmip.sizes import ENTRY, LINE_TEXT, UNASKED, Allowance
 from nnmip.solution import onnx
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
-from nnmip.solution.result import Result, SolutionStatus
+from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.source import SourceFile, Span
 
 FORMAT = "nnmip-network"
@@ -65,12 +65,18 @@ class RunFolder:
         except DiagnosticError:
             return ""
 
-    def is_proved(self) -> bool:
-        """Whether a result is stored here that says its network is optimal."""
+    def proved(self) -> str:
+        """What the result that is stored here says to be proved of its network: `optimal`, or `optimal within its
+        tolerance`; empty where there is no such result."""
         try:
-            return self._read_json(RESULT).get("solution") == SolutionStatus.OPTIMAL
+            found = self._read_json(RESULT)
         except DiagnosticError:
-            return False
+            return ""
+        if found.get("solution") == SolutionStatus.OPTIMAL:
+            return "optimal"
+        bracket = found.get("bracket")
+        is_reached = isinstance(bracket, dict) and bracket.get("is_reached") is True
+        return "optimal within its tolerance" if is_reached and found.get("proof") != Proof.NONE else ""
 
     def clear_result(self, program: Program) -> None:
         """Remove the result of an earlier run, before its network is replaced by a better one."""

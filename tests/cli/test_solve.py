@@ -37,6 +37,7 @@ KEYS = [
         "objective",
         "dual_bound",
         "gap",
+        "bracket",
         "terms",
         "stages",
         "conflict",

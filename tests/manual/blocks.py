@@ -3,6 +3,7 @@
     nnm                       a whole model, without errors and warnings
     nnm error=NNM0312         a model with errors of exactly this code; `warning=` likewise without errors
     nnm optimum=0.5           a model that is also solved
+    nnm optimum=0.5 within=0.1   a model that is certified to lie within a tolerance of this optimum
     nnm file=NAME             a model that stands in a file of this name for the blocks that use files
     nnm prelude=NAME          the surroundings of fragments, with `...` on the line where a fragment stands; can be
                               a fragment of an earlier prelude itself
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 LANGUAGES = ("nnm", "console", "python", "text")
-KEYS = frozenset({"error", "warning", "optimum", "prelude", "fragment", "file", "exit"})
+KEYS = frozenset({"error", "warning", "optimum", "within", "prelude", "fragment", "file", "exit"})
 HOLE = "..."
 
 

@@ -561,6 +561,76 @@ CORNERS: dict[str, Model] = {
         LINEAR.format(w="{-1, 0, 1}"), "minimize sat_margin(net, train, margin: 0.4) + 0.01 * norm_1(net.weights)"
     ),
     **FILTERS,
+    "squares of few errors": model(
+        LINEAR.format(w="-2..2"),
+        "minimize squared(net, train) + 0.1 * norm_1(net.weights)",
+        rows=TARGETS,
+        truth="target t",
+    ),
+    "squares of errors, made large": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize squared(net, train, reduce: sum) - 2 * norm_1(net.weights)",
+        rows="-2,2,1\n1,-2,2\n1,0,1\n1,1,0\n",
+        truth="target t; weight v",
+    ),
+    "squares of errors of two outputs": model(
+        SCORES.format(k=2, w="{-1, 0, 1}", b="{0, 0.5}"),
+        "minimize squared(net, train) + 0.1 * l0(net.weights)",
+        rows="0,1,2,3\n1,2,0,1\n1,2,-1,0\n",
+        truth="target t, u; weight v",
+    ),
+    "squares of a given size": model(
+        LINEAR.format(w="{-1, 0, 1}"),
+        "maximize sum(net.weights) - 0.3 * sum(net.biases)",
+        "squared(net, train) = 0.75",
+        rows="0,1\n1,1\n2,0\n-1,1\n",
+        truth="target t",
+    ),
+    "squares of many errors": model(
+        HIDDEN.format(w="{-1, 0, 0.3, 1}", v="{-0.7, 1, 0.9}", prune=PRUNE),
+        "minimize squared(net, train) + 0.01 * l0(net.weights)",
+        rows=TARGETS,
+        truth="target t",
+    ),
+    "squares of many errors, not too large": model(
+        HIDDEN.format(w="{-1, 0, 0.3, 1}", v="{-0.7, 1, 0.9}", prune=""),
+        "minimize norm_1(net.weights)",
+        "squared(net, train) <= 0.6",
+        rows=TARGETS,
+        truth="target t",
+    ),
+    "probabilities of few scores": model(
+        LINEAR.format(w="-2..2"),
+        "minimize logistic(net, train) + 0.05 * norm_1(net.weights)",
+        rows="0,neg,1\n1,pos,2\n2,pos,1\n1,neg,1\n-1,pos,0\n",
+        truth=f"{SIGNS}; weight v",
+    ),
+    "probabilities, made small": model(
+        LINEAR.format(w="-2..2"), "maximize logistic(net, train, reduce: sum) - 0.6 * norm_1(net.weights)"
+    ),
+    "probabilities of three classes": model(
+        SCORES.format(k=3, w="{-1, 0, 1}", b="{0, 1}"),
+        "minimize logistic(net, train) + 0.05 * l0(net.weights)",
+        rows=ABC,
+        truth=CLASSES,
+    ),
+    "probabilities of three classes, made small": model(
+        SCORES.format(k=3, w="{0, 1}", b="{0}"),
+        "maximize logistic(net, train) - 0.2 * l0(net.weights)",
+        rows="0,a,1\n1,b,2\n1,a,1\n2,c,0\n",
+        truth="label label as {a, b, c}; weight v",
+    ),
+    "probabilities of many scores": model(
+        SCORES.format(k=3, w="{-1, 0, 0.3}", b="{0, 0.7}"),
+        "minimize logistic(net, train, reduce: sum) + 0.1 * l0(net.weights)",
+        rows="0,a,1\n1,b,2\n1,a,1\n2,c,3\n",
+        truth="label label as {a, b, c}; weight v",
+    ),
+    "probabilities of many scores, large enough or no weights": model(
+        HIDDEN.format(w="{-1, 0, 0.3, 1}", v="{-0.7, 1, 0.9}", prune=PRUNE),
+        "minimize l0(net.weights)",
+        "logistic(net, train) <= 0.55 or norm_1(net.weights) >= 5",
+    ),
     **stored(),
 }
 

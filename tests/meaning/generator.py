@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.meaning.rules import Rules
 from tests.meaning.sheets import Sheet, plain_sheet, random_sheet
-from tests.meaning.tasks import Chooser, Task, chance, pick, random_task
+from tests.meaning.tasks import ONE_SIDED, Chooser, Task, chance, pick, random_task
 
 MOST_ASSIGNMENTS = 20_000
 FILES = {"train": "rows.csv", "more": "more.csv"}
@@ -221,6 +221,7 @@ class _Writer:
     def _loss_term(self, maximise: bool) -> str:
         loss = self.task.loss(self.choose, self._data_name())
         signs = ("-", "-", "+") if maximise != loss.startswith("margin") else ("+", "+", "-")
+        signs = signs[:1] if loss.startswith(ONE_SIDED) else signs
         return f"{pick(self.choose, signs)} {loss}"
 
     def _data_name(self) -> str:
@@ -320,4 +321,6 @@ class _Writer:
         bound = pick(choose, ("0", "0.2", "0.5", "0.75", "1", "1.6", "2.5", "-0.5"))
         loss = self.task.loss(choose, self._data_name())
         is_reached = loss.startswith("zero_one") and chance(choose, 20)
+        if loss.startswith(ONE_SIDED):
+            return f"{loss} <= {bound}"
         return f"{loss} {'=' if is_reached else pick(choose, ('<=', '<=', '>='))} {bound}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import highspy
@@ -20,6 +22,8 @@ from nnmip.syntax.parser import parse
 from nnmip.syntax.read import read_source
 from tests.meaning.generator import Model
 from tests.meaning.oracle import enumerate_optimum
+
+MOST_ROUNDS = 400
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,19 @@ def solve_backend(session: Session, milp: Milp, solver: str) -> Answer:
     return Answer(result.objective, result.x)
 
 
+def solve_in_rounds(lowered: Lowered, solve: Callable[[Milp], Answer] = solve_highs) -> tuple[Lowered, Answer]:
+    """The answer to a program: that to its MILP, with more and more tangents at what was found where it has some."""
+    for _ in range(MOST_ROUNDS):
+        answer = solve(lowered.milp)
+        if answer.x is None or not lowered.tangents:
+            return lowered, answer
+        refined = lowered.refined([lowered.lift(answer.x)])
+        if refined is lowered:
+            return lowered, answer
+        lowered = refined
+    raise AssertionError(f"not settled after {MOST_ROUNDS} rounds")
+
+
 def disagreements(program: Program, session: Session | None = None, solvers: tuple[str, ...] = ("highs",)) -> list[str]:
     """In what the solvers' answers, with and without symmetry rows, differ from enumeration; empty if all is well."""
     truth = enumerate_optimum(program)
@@ -99,11 +116,10 @@ def disagreements(program: Program, session: Session | None = None, solvers: tup
     for symmetry in (True, False):
         lowered = lower_program(program, symmetry=symmetry)
         for solver in solvers:
-            if solver == "highs" or session is None:
-                answer = solve_highs(lowered.milp)
-            else:
-                answer = solve_backend(session, lowered.milp, solver)
-            problem = difference(lowered, answer, truth.objective)
+            chosen = solve_highs
+            if solver != "highs" and session is not None:
+                chosen = partial(solve_backend, session, solver=solver)
+            problem = difference(*solve_in_rounds(lowered, chosen), truth.objective)
             if problem:
                 found.append(f"{solver}, symmetry={symmetry}: {problem}")
     return found

@@ -104,6 +104,20 @@ def _sat_margin(node: Apply, data: Dataset, scores: FloatArray, counted: FloatAr
     return _mean_or_sum(node, data, wrong)
 
 
+def _squared(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArray) -> FloatArray:
+    return _mean_or_sum(node, data, np.square(_errors(data, scores)).sum(axis=2))
+
+
+def _logistic(node: Apply, data: Dataset, scores: FloatArray, counted: FloatArray) -> FloatArray:
+    """Minus the logarithm of the probability of the label; scores of small models do not overflow."""
+    if scores.ndim == 2:
+        likely = 1 / (1 + np.exp(-scores))
+        return _mean_or_sum(node, data, -np.log(np.where(data.labels == 1, likely, 1 - likely)))
+    likely = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
+    own = likely[:, np.arange(len(data.labels)), data.labels.astype(int)]
+    return _mean_or_sum(node, data, -np.log(own))
+
+
 LOSSES: dict[str, Callable[[Apply, Dataset, FloatArray, FloatArray], FloatArray]] = {
     "hinge": _hinge,
     "margin": _margin,
@@ -113,4 +127,6 @@ LOSSES: dict[str, Callable[[Apply, Dataset, FloatArray, FloatArray], FloatArray]
     "quantile": _quantile,
     "eps_insensitive": _eps_insensitive,
     "sat_margin": _sat_margin,
+    "squared": _squared,
+    "logistic": _logistic,
 }

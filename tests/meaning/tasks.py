@@ -83,19 +83,24 @@ def sat_margin(choose: Chooser, data: str) -> str:
     return f"sat_margin(net, {data}{margin}{_reduce(choose)})"
 
 
+ONE_SIDED = ("squared", "logistic")
+"""Losses that random models have only where they are to be small: scores often have too many values for the rest."""
+
 LOSSES = {
     "hinge": hinge,
     "zero_one": zero_one,
     "quantile": quantile,
     "eps_insensitive": eps_insensitive,
     "sat_margin": sat_margin,
+    "squared": lambda choose, data: f"squared(net, {data}{_reduce(choose)})",
+    "logistic": lambda choose, data: f"logistic(net, {data}{_reduce(choose)})",
     "margin": lambda choose, data: f"margin(net, {data})",
     "absolute": lambda choose, data: f"absolute(net, {data}{_reduce(choose)})",
     "max_error": lambda choose, data: f"max_error(net, {data})",
 }
 
-_OF_CLASSES = ("hinge", "hinge", "zero_one", "zero_one", "margin", "sat_margin", "sat_margin")
-_OF_VALUES = ("absolute", "absolute", "max_error", "quantile", "eps_insensitive")
+_OF_CLASSES = ("hinge", "hinge", "zero_one", "zero_one", "margin", "sat_margin", "logistic")
+_OF_VALUES = ("absolute", "absolute", "max_error", "quantile", "eps_insensitive", "squared")
 
 BINARY = Task(("label",), (("neg", "pos"),), ("label label as {neg: -1, pos: +1}",), 1, "{}[0]", _OF_CLASSES)
 CLASSES = (

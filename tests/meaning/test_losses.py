@@ -49,6 +49,17 @@ def value(folder: Path, layers: str, loss: str, rows: str, truth: str, numbers: 
         ("zero_one(net, train, margin: 2)", 4 / 8),
         ("zero_one(net, train, margin: 2.5)", 1.0),
         ("margin(net, train)", -2.0),
+        # Each class behind has exp(-lead): e + e^2, 2, e + 1/e, e^-2 + e^-4.
+        (
+            "logistic(net, train)",
+            (
+                np.log(1 + np.e + np.e**2)
+                + 2 * np.log(3)
+                + np.log(1 + np.e + 1 / np.e)
+                + 4 * np.log(1 + np.exp(-2) + np.exp(-4))
+            )
+            / 8,
+        ),
         # Each output reaches 4 * 4 + 4 = 20 from 0, so that 0.05 of it is 1. a wants (+, -, -) of (0, 1, 2): 3 wrong;
         # b of (1, 1, 1): 2 wrong; b of (2, 1, 0): 2 wrong; a of (3, 1, -1): 1 wrong.
         ("sat_margin(net, train, margin: 0.05)", (3 * 1 + 2 * 2 + 2 * 1 + 1 * 4) / 8),
@@ -71,6 +82,8 @@ def test_a_tie_is_right_for_the_first_class_only(tmp_path: Path) -> None:
     [
         ("absolute(net, train)", (1 * 1 + 2 * 3 + 2 * 0) / 4),
         ("absolute(net, train, reduce: sum)", 7.0),
+        ("squared(net, train)", (1 * 1 + 4 * 3 + 1 * 0) / 4),
+        ("squared(net, train, reduce: sum)", 13.0),
         ("max_error(net, train)", 2.0),
         # Outputs minus targets: (-1, 0), (0, -2), (0, -1) with weights 1, 3, 0.
         ("quantile(net, train, level: 0.25)", 0.25 * (1 * 1 + 2 * 3) / 4),
@@ -92,7 +105,12 @@ def test_a_row_of_weight_0_has_no_part_in_an_extreme(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("loss", "expected"),
-    [("hinge(net, train)", (0 * 1 + 1.5 * 3) / 4), ("zero_one(net, train)", 0.75), ("margin(net, train)", -0.5)],
+    [
+        ("logistic(net, train)", (np.log(1 + np.exp(-1.5)) + 3 * np.log(1 + np.exp(0.5))) / 4),
+        ("hinge(net, train)", (0 * 1 + 1.5 * 3) / 4),
+        ("zero_one(net, train)", 0.75),
+        ("margin(net, train)", -0.5),
+    ],
 )
 def test_weights_of_signed_rows(loss: str, expected: float, tmp_path: Path) -> None:
     """Scores 1.5 and -0.5 of two rows with label +1 and weights 1 and 3."""

@@ -32,7 +32,7 @@ from nnmip.ops.losses.sat_margin import wanted_signs
 from nnmip.passes import symmetry
 from nnmip.passes.exchange import Exchanges
 from tests.meaning.corners import CORNERS, FILTERS, STAGED
-from tests.meaning.harness import difference, load, solve_highs
+from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum, enumerate_stages
 
 Known = tuple[str, Program, float | None]
@@ -53,7 +53,7 @@ def first_disagreement(known: list[Known]) -> str | None:
     """The name of a model on which the MILP and the enumeration differ."""
     for name, program, truth in known:
         lowered = lower_program(program)
-        if difference(lowered, solve_highs(lowered.milp), truth):
+        if difference(*solve_in_rounds(lowered), truth):
             return name
     return None
 
