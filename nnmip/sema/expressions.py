@@ -316,11 +316,12 @@ def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
 
 
 def _row_attribute(row: RowValue, name: nodes.Name, span: Span) -> Constant:
-    """What a column says in a row: a feature in the units of the file, or the code of the label."""
+    """What a column says in a row: a feature or a target in the units of the file, or the code of the label."""
     entry = row.entry(name.text)
     if entry is not None:
         return Constant(np.asarray(entry), origin_of(span))
-    columns = [*row.data.feature_names, *([row.data.label_name] if row.data.label_name else [])]
+    label = [row.data.label_name] if row.data.label_name else []
+    columns = [*row.data.feature_names, *label, *row.data.target_names]
     near = closest(name.text, columns)
     help = f"did you mean `{near}`?" if near else f"its columns are {listed(columns)}"
     raise fail("NNM0502", f"`{row.data.name}` has no column `{name.text}` that the model reads", name.span, help=help)

@@ -84,9 +84,11 @@ class RowValue:
         return self.data.label_text(float(self.data.labels[self.position]))
 
     def entry(self, column: str) -> float | None:
-        """What a feature (in the units of the file) or the coded label is in this row; None for another column."""
-        if column in self.data.feature_names:
-            return float(self.data.raw[self.position, self.data.feature_names.index(column)])
+        """What a feature or a target (in the units of the file) or the coded label is in this row; None for another
+        column."""
+        for names, values in ((self.data.feature_names, self.data.raw), (self.data.target_names, self.data.targets)):
+            if column in names:
+                return float(values[self.position, names.index(column)])
         return float(self.data.labels[self.position]) if column == self.data.label_name else None
 
 
