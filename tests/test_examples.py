@@ -16,6 +16,7 @@ OPTIMA = {
     "binarised": 0.032,
     "breast_cancer": 0.1144957,
     "depth": 0.11,
+    "digits": 0.22495,
     "flower_rules": 0.1529231,
     "front": 0.1798885,
     "iris": 0.2488889,
@@ -65,6 +66,13 @@ def test_the_front_of_an_example(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "front").iterdir())[:2] == ["front.csv", "front.json"]
     front.plot(tmp_path / "front.svg")
     assert (tmp_path / "front.svg").read_text().startswith("<?xml")
+
+
+def test_one_filter_is_kept_and_one_is_pruned() -> None:
+    found = solved("digits").to_json()
+    assert len(found["networks"]["cnn"]["used_units"]["r"]) == 1
+    accuracy = found["metrics"]["cnn"]["digits"]
+    assert (accuracy["right"], accuracy["majority"]) == (18, {"class": "zero", "rows": 10})
 
 
 def test_the_infeasible_example_names_its_conflict() -> None:

@@ -205,8 +205,10 @@ def _metric_lines(metric: Metric) -> list[str]:
     place = f"{metric.network} on {metric.data}"
     match metric:
         case Accuracy():
-            share = f"{100 * metric.accuracy:.1f} %"
-            lines = [f"  accuracy  {place}: {metric.right} of {metric.rows} rows right ({share})"]
+            name, alone = metric.majority
+            share, least = (f"{100 * count / metric.rows:.1f} %" for count in (metric.right, alone))
+            right = f"{metric.right} of {metric.rows} rows right ({share})"
+            lines = [f"  accuracy  {place}: {right}; always {name}: {alone} ({least})"]
             if len(metric.confusion) > 2:
                 lines += [f"            {_confused(name, row)}" for name, row in metric.confusion.items() if row]
             return lines

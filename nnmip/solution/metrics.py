@@ -33,9 +33,23 @@ class Accuracy:
     def accuracy(self) -> float:
         return self.right / self.rows
 
+    @property
+    def majority(self) -> tuple[str, int]:
+        """The class with most rows, the first of equals, and how many: as many are right if it is always predicted."""
+        rows = {name: sum(row.values()) for name, row in self.confusion.items()}
+        name = max(rows, key=lambda other: rows[other])
+        return name, rows[name]
+
     def to_json(self) -> dict[str, Any]:
         confusion = {name: dict(row) for name, row in self.confusion.items()}
-        return {"accuracy": self.accuracy, "right": self.right, "rows": self.rows, "confusion": confusion}
+        majority = dict(zip(("class", "rows"), self.majority, strict=True))
+        return {
+            "accuracy": self.accuracy,
+            "right": self.right,
+            "rows": self.rows,
+            "majority": majority,
+            "confusion": confusion,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert list(found["terms"]) == ["hinge(net, points)", "l0(net.weights)", "norm_1(net.weights)"]
     confusion = {"even": {"even": 2}, "odd": {"odd": 2}}
-    metrics = {"accuracy": 1.0, "right": 4, "rows": 4, "confusion": confusion}
+    majority = {"class": "even", "rows": 2}
+    metrics = {"accuracy": 1.0, "right": 4, "rows": 4, "majority": majority, "confusion": confusion}
     assert found["metrics"] == {"net": {"points": metrics}}
     network = found["networks"]["net"]
     assert list(network) == ["layers", "weights", "biases", "used_units"]
@@ -104,7 +105,7 @@ def test_text_goes_to_stdout_alone(folder: Path) -> None:
     assert "    6 of 6 weights nonzero, 2 of 2 units of a used" in lines
     assert "  goal      minimize 0.0066" in lines
     assert "            sparsity  l0(net.weights)      0.001 x 6 = 0.006" in lines
-    assert "  accuracy  net on points: 4 of 4 rows right (100.0 %)" in lines
+    assert "  accuracy  net on points: 4 of 4 rows right (100.0 %); always even: 2 (50.0 %)" in lines
     assert any(line.startswith("  bound     0.0066, gap ") for line in lines)
     assert "  proof     the solver's bound, at tolerances of at most 1e-8" in lines
     assert "  replay    passed: recomputed from the weights alone, in rational arithmetic, largest violation 0" in lines

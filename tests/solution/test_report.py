@@ -46,7 +46,7 @@ model.nnm: globally optimal, proved with highs 9
             loss      hinge(net, points)   1 x 0 = 0
             sparsity  l0(net.weights)      0.001 x 6 = 0.006
             sparsity  norm_1(net.weights)  0.0001 x 6 = 0.0006
-  accuracy  net on points: 4 of 4 rows right (100.0 %)
+  accuracy  net on points: 4 of 4 rows right (100.0 %); always even: 2 (50.0 %)
   bound     0.0066, gap 0 %
   proof     the solver's bound, at tolerances of at most 1e-8
   replay    passed: recomputed from the weights alone, in rational arithmetic, largest violation 0

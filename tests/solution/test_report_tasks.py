@@ -53,7 +53,7 @@ def test_classes_have_a_formula_and_a_line_each(tmp_path: Path) -> None:
     scores = lines(result, "score[")
     assert [line.partition(" = ")[0] for line in scores] == ["score[apple]", "score[lemon]", "score[melon]"]
     assert lines(result, "predicts") == ["predicts the class with the largest score, of equal ones the first"]
-    assert lines(result, "accuracy") == ["accuracy  net on fruit: 3 of 4 rows right (75.0 %)"]
+    assert lines(result, "accuracy") == ["accuracy  net on fruit: 3 of 4 rows right (75.0 %); always apple: 2 (50.0 %)"]
     metric = result.to_json()["metrics"]["net"]["fruit"]
     assert metric["right"] == 3 and metric["confusion"]["lemon"] == {"lemon": 1}
     assert sum(sum(row.values()) for row in metric["confusion"].values()) == 4
