@@ -95,11 +95,11 @@ class Tangents:
 
     def even(self, most: int) -> FloatArray:
         """Slopes [n, k], k <= `most`, by which the gaps come near the tolerance of the loss, shared out evenly."""
-        allowed = 0.99 * self.node.option("tolerance") / max(1e-300, float(self.share.sum()) * self.pieces)
+        allowed = 0.9 * self.node.option("tolerance") / max(1e-300, float(self.share.sum()) * self.pieces)
         lo, hi = self.curve.spread(self.bounds.lo), self.curve.spread(self.bounds.hi)
-        needed = np.ceil(float((hi - lo).max(initial=0.0)) / np.sqrt(max(allowed, 1e-12))) + 1
+        needed = np.ceil(float((hi - lo).max(initial=0.0)) / np.sqrt(max(allowed, 1e-12)))
         ends = np.stack([self.bounds.lo, self.bounds.hi], axis=1)
-        inside = spaced(self.curve, self.bounds, max(1, int(min(needed, most)) - 2))
+        inside = spaced(self.curve, self.bounds, max(1, int(min(needed, most - 2))))
         return self.missing(np.concatenate([ends, inside], axis=1))
 
     def extended(self, slopes: FloatArray) -> Tangents:
@@ -118,7 +118,7 @@ def with_tangents(milp: Milp, tangents: Tangents, slopes: FloatArray, name: str)
     rows, constants = tangents.rows(slopes)
     r = rows.merged()
     path = f"{tangents.path}.{name}"
-    owner = next(block.owner for block in milp.rows if block.path == f"{tangents.path}.tangent")
+    owner = next((block.owner for block in milp.rows if block.path == f"{tangents.path}.tangent"), "")
     block = Block(path, slopes.shape, milp.num_rows, tangents.node.origin, picked, owner)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(r.entry, minlength=r.size))])
     return milp.with_rows(block, indptr, r.column, r.coef, constants - r.const), tangents.extended(slopes)

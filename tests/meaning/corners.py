@@ -614,6 +614,12 @@ CORNERS: dict[str, Model] = {
         rows=ABC,
         truth=CLASSES,
     ),
+    "probabilities of three classes with few scores": model(
+        SCORES.format(k=3, w="{0, 1}", b="{0, 1}"),
+        "minimize logistic(net, train) + 0.02 * l0(net.weights)",
+        rows="0,a,1\n1,b,2\n0,c,1\n1,c,1\n",
+        truth="label label as {a, b, c}; weight v",
+    ),
     "probabilities of three classes, made small": model(
         SCORES.format(k=3, w="{0, 1}", b="{0}"),
         "maximize logistic(net, train) - 0.2 * l0(net.weights)",
