@@ -19,7 +19,7 @@ from nnmip.lowering.lower import Lowered, lower_program
 from nnmip.lowering.scores import centred, leads
 from nnmip.milp.builder import MilpBuilder
 from tests.meaning.corners import CORNERS
-from tests.meaning.harness import difference, load, solve_in_rounds
+from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum
 from tests.meaning.test_seeded_faults import Known, dropping, turning
 
@@ -180,18 +180,37 @@ def test_a_row_with_the_wrong_sign_is_noticed(end: str, known: list[Known], monk
     assert first_disagreement(known) is not None
 
 
-@pytest.mark.parametrize("loss", ["squared", "logistic"])
-@pytest.mark.parametrize("by", [0.05, -0.05])
-def test_a_tangent_that_does_not_touch_is_noticed(
-    loss: str, by: float, known: list[Known], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that is too high cuts networks off; one that is too low leaves a goal that no network has."""
+def with_lines_moved(loss: str, by: float, monkeypatch: pytest.MonkeyPatch) -> None:
     name = {"squared": "SQUARE", "logistic": "SOFTPLUS"}[loss]
-    curve = CURVES[{"squared": "square", "logistic": "softplus"}[loss]]
+    curve = {"squared": SQUARE, "logistic": SOFTPLUS}[loss]
     faulty = replace(curve, support=lambda s: curve.support(s) + by)
     monkeypatch.setattr(f"nnmip.lowering.losses.{loss}.{name}", faulty)
-    relaxed = [entry for entry in known if lower_program(entry[1]).tangents]
-    assert first_disagreement(relaxed) is not None
+
+
+def relaxed(known: list[Known], loss: str) -> list[Known]:
+    return [entry for entry in known if f"{loss}(" in entry[1].source.text and lower_program(entry[1]).tangents]
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_tangents_that_are_too_low_are_noticed(loss: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They leave a goal that no network has."""
+    with_lines_moved(loss, -0.05, monkeypatch)
+    assert first_disagreement(relaxed(known, loss)) is not None
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_tangents_that_are_too_high_are_noticed(loss: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cut networks off: after a few rounds the bound is above the best goal."""
+    with_lines_moved(loss, 0.05, monkeypatch)
+    found = []
+    for _, program, truth in relaxed(known, loss):
+        lowered = lower_program(program)
+        for _ in range(6):
+            answer = solve_highs(lowered.milp)
+            lowered = lowered if answer.x is None else lowered.refined([lowered.lift(answer.x)])
+        is_above = answer.objective is None or (truth is not None and lowered.sign * answer.objective > truth + 1e-3)
+        found.append(is_above)
+    assert any(found)
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -203,8 +222,7 @@ def test_a_wrong_slope_is_noticed(loss: str, known: list[Known], monkeypatch: py
         return expression * -1.0, constants
 
     monkeypatch.setattr(Tangents, "rows", faulty)
-    relaxed = [entry for entry in known if lower_program(entry[1]).tangents and f"{loss}(" in entry[1].source.text]
-    assert first_disagreement(relaxed) is not None
+    assert first_disagreement(relaxed(known, loss)) is not None
 
 
 def test_rounds_that_are_left_out_are_noticed(known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
