@@ -22,13 +22,14 @@ from nnmip.passes.registry import HIR_PASSES
 from nnmip.sema.model import build_program
 from nnmip.sema.outside import HeadersOnly
 from nnmip.sizes import UNASKED, Allowance
-from nnmip.source import SourceFile
+from nnmip.source import Origin, SourceFile
 from nnmip.syntax.parser import ParseResult, parse
 from nnmip.syntax.read import check_text, read_source
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
     from nnmip.formats import WrittenModel
+    from nnmip.hir.known import KnownNetwork
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.front import Front
@@ -66,7 +67,9 @@ class Check(Pass):
     gives: ClassVar[Level] = Level.HIR
 
     def run(self, ir: ParseResult, job: Model) -> Analysed | None:
-        program = build_program(ir, job.directory, job.parameters, job.found, job.bound, job.allowance)
+        program = build_program(
+            ir, job.directory, job.parameters, job.found, job.bound, job.allowance, saved=_read_saved
+        )
         return None if program is None else Analysed(program)
 
 
@@ -324,7 +327,7 @@ class Model:
 
         found, headers = Diagnostics(), HeadersOnly()
         program = build_program(
-            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers
+            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, _read_saved
         )
         lasts = [] if program is None else [program, *self._last_stage(program)]
         for each in lasts:
@@ -502,6 +505,13 @@ class Model:
             return work()
         finally:
             self.times[phase] = time.perf_counter() - began
+
+
+def _read_saved(path: Path, inner: str | None, name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+    """The network of a folder; imported late, since most models have none."""
+    from nnmip.solution.known import read_known
+
+    return read_known(path, inner, name, origin, allowance)
 
 
 def _in_order(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

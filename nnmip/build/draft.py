@@ -18,6 +18,7 @@ from nnmip.hir.core import Constraint, Program, Shape, Stage
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.goals import stage_of
+from nnmip.sema.known import KnownNetworks
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.values import Value, fail, listed
 from nnmip.sema.words import applied, unknown_option
@@ -42,6 +43,7 @@ class Draft:
         self.source = SourceFile(name, "")
         self.found = Diagnostics()
         self.fitting: set[tuple[str, str]] = set()
+        self.known = KnownNetworks()
         self._tables: dict[str, Table] = {}
         self._networks: dict[str, NetworkRef] = {}
         self._stages: list[Stage] = []

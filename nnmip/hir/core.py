@@ -7,7 +7,7 @@ Boolean tensors hold 0.0 and 1.0. Words (losses, norms, predicates) are `Apply` 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
 from nnmip.source import Origin, SourceFile, Span
+
+if TYPE_CHECKING:
+    from nnmip.hir.known import KnownNetwork
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -444,7 +447,8 @@ class Program:
 
     held: the first stages that are done, each with its proved value; the stage after them is the goal of a solve.
 
-    lets: the named expressions that are numbers, by which a part of a goal can be called.
+    lets: the named expressions that are numbers, by which a part of a goal can be called. known: networks from files;
+    what the model says of them is in constants already.
 
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
@@ -462,6 +466,7 @@ class Program:
     annotations: tuple[tuple[str, tuple[Annotation, ...]], ...] = ()
     held: tuple[Held, ...] = ()
     lets: tuple[tuple[str, Node], ...] = ()
+    known: tuple[KnownNetwork, ...] = ()
 
     @property
     def goal(self) -> Stage | None:

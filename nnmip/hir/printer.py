@@ -16,6 +16,7 @@ from nnmip.hir.core import (
     Compare,
     Constant,
     Constraint,
+    FloatArray,
     Fold,
     Gather,
     Join,
@@ -94,14 +95,19 @@ class _Printer:
             yield from (_table(part) for part in data.parts)
         for network in self.program.networks:
             yield from self.network(network)
+        for known in self.program.known:
+            yield from self.network(known.network, known.assignment.values)
 
-    def network(self, network: Network) -> Iterator[str]:
+    def network(self, network: Network, known: Mapping[str, FloatArray] | None = None) -> Iterator[str]:
+        """A network; one from a file with the numbers of its weights (`known`, by path)."""
         source = f"{network.input_name}: {shape_text(network.input_shape)} in {network.input_domain}"
-        yield self.line(f"network {network.name}({source})", network.origin, 0)
+        kind = "network" if known is None else "known network"
+        yield self.line(f"{kind} {network.name}({source})", network.origin, 0)
         for layer in network.layers:
             yield self.line(self.layer(layer), layer.origin, 1)
             for d in layer.decisions:
-                yield self.line(f"{d.role} : {shape_text(d.shape)} in {d.domain}", d.origin, 2)
+                what = f"in {d.domain}" if known is None else f"= {numbers(known[d.path])}"
+                yield self.line(f"{d.role} : {shape_text(d.shape)} {what}", d.origin, 2)
         index = network.result_index
         yield f"  return {network.result_layer}{_entries(index)} : {shape_text(index.shape)}"
 

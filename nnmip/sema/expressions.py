@@ -128,11 +128,11 @@ class Elaborator:
             case nodes.Binary(op="+" | "-" | "*" | "/"):
                 return self._arithmetic(expr)
             case nodes.Attribute(base=base, name=attribute):
-                return self._attribute(self.value(base), attribute, expr.span)
+                return self.scope.known.folded(self._attribute(self.value(base), attribute, expr.span))
             case nodes.Subscript():
                 return self._subscript(expr)
             case nodes.Call():
-                return self._call(expr)
+                return self.scope.known.folded(self._call(expr))
             case nodes.SetLiteral():
                 raise fail("NNM0205", "a set is a domain, not a value", expr.span, help="write it after `in`")
             case nodes.String():

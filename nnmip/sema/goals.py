@@ -9,6 +9,7 @@ from nnmip.hir.front import addends
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.expressions import Elaborator
+from nnmip.sema.known import KNOWN
 from nnmip.sema.logic import as_truth, read_chain
 from nnmip.sema.values import Poisoned, collected, fail, quoted, short_text_of, text_of
 from nnmip.source import Origin, Span
@@ -51,7 +52,8 @@ def terms_of(value: Node) -> list[Term]:
     terms: list[Term] = []
     for addend, coefficient in addends(value):
         role = WORDS[addend.word].role if isinstance(addend, Apply) else Role.OTHER
-        label = "constant" if isinstance(addend, Constant) else text_of(addend.origin.span)
+        is_plain = isinstance(addend, Constant) and addend.origin.path != KNOWN
+        label = "constant" if is_plain else text_of(addend.origin.span)
         seen[label] = count = seen.get(label, 0) + 1
         terms.append(Term(label if count == 1 else f"{label} ({count})", coefficient, addend, role))
     return terms

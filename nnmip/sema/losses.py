@@ -26,13 +26,17 @@ def check_loss(scope: Known, word: Word, network: Network, data: Dataset, call_s
     Raises DiagnosticError NNM0204, NNM0301, NNM0503 or NNM0506.
     """
     assert word.task is not None
-    returned = scope.places(network.name).returned
-    _CHECKS[word.task](LossCall(word.name, network, data, call_span, data_span, returned))
+    places = scope.places(network.name)
+    call = LossCall(word.name, network, data, call_span, data_span, places.returned, places.is_file)
+    _CHECKS[word.task](call)
     check_inputs(scope, network, data, data_span)
 
 
 def check_inputs(scope: Known, network: Network, data: Dataset, data_span: Span) -> None:
     """As many features as inputs, and all rows inside the input domain; DiagnosticError NNM0301 or NNM0506."""
+    if network.name in scope.known:
+        scope.known.meet(network.name, data, data_span)
+        return
     if (network.name, data.name) in scope.fitting:
         return
     places = scope.places(network.name)
@@ -62,9 +66,12 @@ class LossCall:
     span: Span
     data_span: Span
     returned: Span
+    is_file: bool
 
     def wrong_shape(self, message: str, help: str) -> DiagnosticError:
         """NNM0301 at the call, with the `return` as second place."""
+        if self.is_file:
+            return fail("NNM0301", message, self.span, secondary=(Label(self.returned, "read here"),))
         text = (replacement(help) or "").removeprefix("return ")
         fix = substitute(self.returned, text) if text and " and give " not in help else ()
         secondary = (Label(self.returned, "returned here"),)

@@ -15,6 +15,7 @@ from nnmip.hir.core import Annotation, Constant, Constraint, Network, Node, Prog
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
+from nnmip.sema.known import SavedReader, read_network_file
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
@@ -31,7 +32,6 @@ from nnmip.syntax.parser import ParseResult
 
 _LATER: dict[type, str] = {
     nodes.Var: "`var`",
-    nodes.NetworkFile: "a network from a file",
     nodes.Verify: "`verify`",
 }
 
@@ -44,6 +44,7 @@ def build_program(
     bound: Mapping[str, Any] = MappingProxyType({}),
     allowance: Allowance = UNASKED,
     headers: HeadersOnly | None = None,
+    saved: SavedReader | None = None,
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
@@ -51,12 +52,12 @@ def build_program(
     other values, as texts, and data declarations other files; `bound` gives data declarations arrays and data frames.
     What is larger than `allowance` is not built. With `headers` no more is read of data files than their headers, where
     that is enough for the shapes; a few rows then stand in for theirs, and None without errors says that something
-    depends on numbers that were not read.
+    depends on numbers that were not read. `saved` reads networks from folders.
     """
     sources = read_includes(parsed, directory, allowance)
     for diagnostic in sources.diagnostics:
         diagnostics.add(diagnostic)
-    return _Builder(sources, overrides, diagnostics, bound, allowance, headers).build()
+    return _Builder(sources, overrides, diagnostics, bound, allowance, headers, saved).build()
 
 
 class _Builder:
@@ -70,9 +71,10 @@ class _Builder:
         bound: Mapping[str, Any],
         allowance: Allowance,
         headers: HeadersOnly | None,
+        saved: SavedReader | None,
     ) -> None:
         main = sources.files[0]
-        self.sources = sources
+        self.sources, self.saved = sources, saved
         self.start = main.header.span if main.header is not None else Span(main.source, 0, 0)
         self.diagnostics = diagnostics
         self.is_readable = not sources.diagnostics
@@ -84,6 +86,7 @@ class _Builder:
         names = collect_names(self.declarations, broken, diagnostics)
         self.outside = read_outside(overrides, bound, names, broken, diagnostics, headers)
         self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open, allowance=allowance)
+        self.scope.known.allowance = allowance
         self.elaborator = Elaborator(self.scope, self._bindings())
 
     def build(self) -> Program | None:
@@ -103,7 +106,7 @@ class _Builder:
             source=self.sources.files[0].source,
             parameters=tuple((name, v.value) for name, v in values.items() if isinstance(v, Constant)),
             datasets=tuple(v for v in values.values() if isinstance(v, Dataset)),
-            networks=tuple(v for v in values.values() if isinstance(v, Network)),
+            networks=tuple(v for n, v in values.items() if isinstance(v, Network) and n not in self.scope.known),
             stages=stages,
             constraints=constraints,
             bindings=bindings,
@@ -111,6 +114,7 @@ class _Builder:
             documentation=self._documentation(),
             annotations=tuple((path, found) for path, found in self.annotations.items() if found),
             lets=self._lets(values),
+            known=tuple(self.scope.known.networks.values()),
         )
 
     def _lets(self, values: Mapping[str, Value]) -> tuple[tuple[str, Node], ...]:
@@ -166,6 +170,9 @@ class _Builder:
                 return self._data(declaration)
             case nodes.Network():
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
+            case nodes.NetworkFile():
+                directory = self.sources.directory(declaration.span)
+                return read_network_file(declaration, directory, self.outside, self.saved, self.scope.known)
             case nodes.Let():
                 return read_let(self.elaborator, declaration)
         raise Poisoned
@@ -226,8 +233,10 @@ def _without_mistakes(
     return tuple(kept)
 
 
-def _has_value(declaration: nodes.Declaration) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.Let]:
-    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network | nodes.Let)
+def _has_value(
+    declaration: nodes.Declaration,
+) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Let]:
+    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Let)
 
 
 def _refuse_later(declaration: nodes.Declaration) -> None:

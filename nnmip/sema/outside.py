@@ -70,7 +70,7 @@ def read_outside(
                     expr = _expression(parameter, source, declared, broken)
                     if expr is not None:
                         expressions[name] = expr
-                case nodes.Data():
+                case nodes.Data() | nodes.NetworkFile():
                     paths[name] = Path(text)
                 case _ if name not in broken:
                     raise _unknown(name, declared, Span(source, 0, len(text)))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
+from nnmip.sema.known import KnownNetworks
 from nnmip.sema.values import Poisoned, Value, fail, listed
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Span
@@ -33,20 +34,22 @@ _INFINITE = frozenset({"inf", "infinity", "nan"})
 
 @dataclass(frozen=True, slots=True)
 class NetworkPlaces:
-    """Where a network says what it returns, and the shape and the domain of its input."""
+    """Where a network says what it returns, and the shape and the domain of its input; `is_file` where a file does."""
 
     returned: Span
     shape: Span
     domain: Span
+    is_file: bool = False
 
 
 class Known(Protocol):
     """What the checks ask of whoever declares networks and data sets: a file, or a program in Python.
 
-    `fitting` remembers which networks have been found to fit which data sets.
+    `fitting` remembers which networks have been found to fit which data sets. `known` has the networks from files.
     """
 
     fitting: set[tuple[str, str]]
+    known: KnownNetworks
 
     def resolve(self, name: str, span: Span) -> Value:
         """The value of a name; `span` is what reads it."""
@@ -75,6 +78,7 @@ class Scope:
     skipped: bool = False
     sizes: dict[int, Any] = field(default_factory=dict)
     fitting: set[tuple[str, str]] = field(default_factory=set)
+    known: KnownNetworks = field(default_factory=KnownNetworks)
     _values: dict[str, Value] = field(default_factory=dict)
     _building: list[str] = field(default_factory=list)
 
@@ -117,6 +121,8 @@ class Scope:
     def places(self, network: str) -> NetworkPlaces:
         """The places of a network that is declared."""
         declaration = self.declarations[network]
+        if isinstance(declaration, nodes.NetworkFile):
+            return NetworkPlaces(declaration.span, declaration.span, declaration.span, is_file=True)
         assert isinstance(declaration, nodes.Network)
         (source,) = declaration.inputs
         domain = source.domain.span if source.domain is not None else source.span

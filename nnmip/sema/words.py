@@ -17,6 +17,7 @@ from nnmip.hir.wiring import Wiring
 from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.features import used_features
+from nnmip.sema.known import known_options
 from nnmip.sema.losses import check_loss, check_same_columns
 from nnmip.sema.scope import Known
 from nnmip.sema.strictness import RESOLVERS
@@ -87,7 +88,9 @@ def applied(
         assert network is not None and data is not None
         check_loss(known, word, network, data, span, data_span)
         _check_same_columns(known, bindings, network, data, data_span)
-        if word.name in RESOLVERS:
+        if network.name in known.known:
+            options = known_options(word, options, network, span)
+        elif word.name in RESOLVERS:
             options = RESOLVERS[word.name](options, network, data, span)
     node = Apply(
         word=word.name,

@@ -293,6 +293,8 @@ def test_saved_runs(name: str, sandbox: Sandbox, run_folder: Path, tmp_path: Pat
         (tmp_path / "run" / file).write_bytes((run_folder / "run" / file).read_bytes())
     (tmp_path / "run" / "network.json").write_bytes(JSONS[name]())
     assert sandbox.run(tmp_path, "predict", "run", str(run_folder / "t.csv")).code == 1
+    (tmp_path / "known.nnm").write_text(f'{HEAD}network f = saved("run")\nminimize l0(f.weights)\n')
+    assert sandbox.run(tmp_path, "check", "known.nnm").code == 1
     (tmp_path / "x.names.json").write_bytes(JSONS[name]())
     (tmp_path / "x.sol").write_bytes(b"x 1\n")
     found = sandbox.run(tmp_path, "import-solution", str(run_folder / "m.nnm"), "x.sol", "--names", "x.names.json")

@@ -1,0 +1,45 @@
+"""Networks whose weights are known: what they give for the rows of a table is a constant of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.data import Dataset, Scaling
+from nnmip.hir.core import Assignment, FloatArray, Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KnownNetwork:
+    """A network with the numbers of its weights, by path in `assignment`; nothing of it is decided.
+
+    features: the names of its inputs, empty where no table named them. scaling: that of the table it was trained on,
+    None without one. coding: what its label codes stand for, (text, code), empty where they have no names.
+    """
+
+    network: Network
+    assignment: Assignment
+    features: tuple[str, ...]
+    scaling: Scaling | None
+    coding: tuple[tuple[str, float], ...]
+
+    @property
+    def name(self) -> str:
+        return self.network.name
+
+    def rows(self, data: Dataset) -> FloatArray:
+        """The rows of a table as the network reads them, shape [n, *input]: by the names of its features, in the units
+        of the file, in its own scaling, as `predict` does; by position where it has no names, in scaled units.
+
+        `missing` must be empty.
+        """
+        if not self.features:
+            return data.features.reshape(data.row_count, *self.network.input_shape)
+        raw = data.raw[:, [data.feature_names.index(name) for name in self.features]]
+        scaled = raw if self.scaling is None else self.scaling.apply(raw)
+        return np.asarray(scaled, dtype=np.float64).reshape(data.row_count, *self.network.input_shape)
+
+    def missing(self, data: Dataset) -> tuple[str, ...]:
+        """The features that the network reads and the table does not have."""
+        return tuple(name for name in self.features if name not in data.feature_names)

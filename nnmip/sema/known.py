@@ -1,0 +1,198 @@
+"""Networks from files: their declarations, and the numbers that stand for what a model says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nnmip.data import Dataset
+from nnmip.diagnostics import DiagnosticError
+from nnmip.hir.core import (
+    Apply,
+    Assignment,
+    Constant,
+    FloatArray,
+    LayerOutput,
+    Network,
+    Program,
+    Reference,
+    Units,
+)
+from nnmip.hir.evaluate import ROUNDING, Evaluator, forward
+from nnmip.hir.known import KnownNetwork
+from nnmip.hir.walk import walk
+from nnmip.ops.base import Word
+from nnmip.sema.values import NODE_TYPES, Poisoned, Value, fail, listed, not_yet, short_text_of
+from nnmip.sizes import ENTRY, UNASKED, Allowance, product
+from nnmip.source import Origin, SourceFile, Span
+from nnmip.syntax import nodes
+from nnmip.syntax.suggest import closest
+
+if TYPE_CHECKING:
+    from nnmip.sema.outside import Outside
+
+SavedReader = Callable[[Path, str | None, str, Origin, Allowance], KnownNetwork]
+"""Reads a network from a saved folder: (folder, its name there or None, its name in the model, origin, allowance)."""
+
+KNOWN = "known network"
+"""The path of a constant that a network from a file gives."""
+
+READERS = ("saved", "onnx")
+_NAMES = SourceFile("", "")
+
+
+@dataclass(slots=True)
+class KnownNetworks:
+    """The networks from files of a model by name, the tables that they have met, and what they give for their rows."""
+
+    allowance: Allowance = UNASKED
+    networks: dict[str, KnownNetwork] = field(default_factory=dict)
+    tables: dict[str, Dataset] = field(default_factory=dict)
+    outputs: dict[tuple[str, str], dict[str, FloatArray]] = field(default_factory=dict)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.networks
+
+    def meet(self, name: str, data: Dataset, span: Span) -> None:
+        """Apply a network to every row of a table, once.
+
+        Raises DiagnosticError: NNM0502 for a feature that the table does not have, NNM0301 for another number of them
+        where they have no names, NNM0504 where a label has another code than the network learned, NNM0310 for outputs
+        that are too large, NNM0613 for numbers that overflow; Poisoned where the rows were not read.
+        """
+        if (name, data.name) in self.outputs:
+            return
+        known = self.networks[name]
+        self._check_columns(known, data, span)
+        _check_coding(known, data, span)
+        if not data.is_read:
+            raise Poisoned
+        entries = data.row_count * sum(product(layer.shape) for layer in known.network.layers)
+        self.allowance.check(entries, ENTRY, f"`{name}` on `{data.name}`", span)
+        with np.errstate(all="ignore"):
+            outputs = forward(known.network, known.assignment, known.rows(data))
+        if not all(np.isfinite(output).all() for output in outputs.values()):
+            message = f"what `{name}` gives for rows of `{data.name}` is too large for a number"
+            raise fail("NNM0613", message, span, help="save a network with smaller weights")
+        self.tables[data.name] = data
+        self.outputs[name, data.name] = outputs
+
+    def _check_columns(self, known: KnownNetwork, data: Dataset, span: Span) -> None:
+        if missing := known.missing(data):
+            message = f"`{known.name}` reads {listed(missing)}, and `{data.name}` has no such column"
+            help = f"add to its features {listed(missing)}, with `as` where the file calls them otherwise"
+            raise fail("NNM0502", message, span, help=help)
+        width = product(known.network.input_shape)
+        if not known.features and width != len(data.feature_names):
+            message = f"`{known.name}` reads {width} features without names, and `{data.name}` has "
+            raise fail("NNM0301", f"{message}{len(data.feature_names)}", span)
+
+    def folded(self, value: Value) -> Value:
+        """The number that an expression is where it reads known networks and nothing else; any other as it is."""
+        if not self.networks or not isinstance(value, NODE_TYPES) or isinstance(value, Constant | Units):
+            return value
+        read = set()
+        for node in walk(value):
+            match node:
+                case Reference(decision=decision):
+                    read.add(decision.path.partition(".")[0])
+                case LayerOutput(network=name) | Units(network=name):
+                    read.add(name)
+                case Apply(network=str(name)):
+                    read.add(name)
+        if not read or not read <= self.networks.keys():
+            return value
+        found = np.asarray(self._meaning().value(value), dtype=np.float64)
+        return Constant(found, Origin(value.origin.span, KNOWN), value.boolean)
+
+    def _meaning(self) -> Evaluator:
+        """The meaning of the language over the known networks."""
+        known = tuple(self.networks.values())
+        values = {path: array for each in known for path, array in each.assignment.values.items()}
+        kept = {path: mask for each in known for path, mask in each.assignment.kept.items()}
+        tables, networks = tuple(self.tables.values()), tuple(each.network for each in known)
+        program = Program(_NAMES, (), tables, networks, (), ())
+        return Evaluator(program, Assignment(values, kept), ROUNDING, self.outputs)
+
+
+def known_options(word: Word, options: dict[str, Any], network: Network, span: Span) -> dict[str, Any]:
+    """The options of a loss of a known network, which counts as right what `predict` gives right.
+
+    Raises DiagnosticError NNM0104 for a loss that rests on the domains of the weights.
+    """
+    if word.name == "sat_margin":
+        help = f"`sat_margin` is relative to the domains of weights; use `margin` or `zero_one` of `{network.name}`"
+        raise not_yet("`sat_margin` of a network from a file", span, help=help)
+    if "strictness" in options:
+        stated = options["strictness"]
+        least = 2 * ROUNDING if options.get("margin") == 0 else 0.0
+        return {**options, "strictness": least if stated is None else stated, "strictness_exact": True, "step": 0.0}
+    return options
+
+
+def read_network_file(
+    declaration: nodes.NetworkFile, directory: Path, outside: Outside, read: SavedReader | None, known: KnownNetworks
+) -> Network:
+    """The network of `network f = saved("folder")`; paths in the model start from `directory`.
+
+    Raises DiagnosticError: NNM0104 for readers that are not there yet, NNM0203 to NNM0205 for what the declaration
+    says, NNM0613 for a folder that holds no such network, NNM0310 for one that is too large.
+    """
+    folder, inner = _stated(declaration.value, declaration.name.text)
+    path = outside.paths.get(declaration.name.text, directory / folder)
+    if read is None:
+        raise not_yet("a network from a file", declaration.span)
+    origin = Origin(declaration.name.span, declaration.name.text)
+    try:
+        found = read(path, inner, declaration.name.text, origin, known.allowance)
+    except DiagnosticError as error:
+        first = error.diagnostics[0]
+        raise fail(first.code, first.message, declaration.value.span, help=first.help) from None
+    known.networks[found.name] = found
+    return found.network
+
+
+def _stated(call: nodes.Expr, name: str) -> tuple[str, str | None]:
+    """The folder that a declaration names, and which network in it."""
+    usage = f'write `network {name} = saved("folder")`'
+    if not (isinstance(call, nodes.Call) and isinstance(call.function, nodes.Ref)):
+        raise fail("NNM0204", "a network is read from a folder", call.span, help=usage)
+    reader, span = call.function.name, call.function.span
+    if reader == "onnx":
+        raise not_yet("`onnx`", span, help="read a folder that `nnmip solve --save` wrote: `saved`")
+    if reader != "saved":
+        near = closest(reader, READERS)
+        help = f"did you mean `{near}`?" if near else usage
+        raise fail("NNM0203", f"no reader of networks is called `{reader}`", span, help=help)
+    texts: list[str] = []
+    for argument in call.arguments:
+        match argument:
+            case nodes.Positional(value=nodes.String(value=text)):
+                texts.append(text)
+            case nodes.Named(name=option):
+                message = f"`saved` has no option `{option.text}`"
+                raise fail(
+                    "NNM0204", message, argument.span, help=f"{usage}; a second text is the network's name there"
+                )
+            case _:
+                shown = f'"{short_text_of(argument.span)}"'
+                message = "`saved` takes the name of a folder in quotes"
+                raise fail("NNM0204", message, argument.span, help=f"write `{shown}`")
+    if not 1 <= len(texts) <= 2:
+        message = f"`saved` takes a folder and, where that has several, the name of a network, not {len(texts)} texts"
+        raise fail("NNM0204", message, call.span, help=usage)
+    return texts[0], texts[1] if len(texts) == 2 else None
+
+
+def _check_coding(known: KnownNetwork, data: Dataset, span: Span) -> None:
+    """NNM0504 where a label of the table has another code than the network learned for it."""
+    learned = dict(known.coding)
+    codes = dict(data.coding or ()) or {text: float(at) for at, text in enumerate(data.classes)}
+    for text, code in codes.items():
+        if text in learned and learned[text] != code:
+            message = f"`{text}` is {code:g} in `{data.name}`, and `{known.name}` learned it as {learned[text]:g}"
+            raise fail("NNM0504", message, span, help="code the labels as the network learned them")
