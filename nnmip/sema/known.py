@@ -142,7 +142,7 @@ def read_network_file(
     Raises DiagnosticError: NNM0104 for readers that are not there yet, NNM0203 to NNM0205 for what the declaration
     says, NNM0613 for a folder that holds no such network, NNM0310 for one that is too large.
     """
-    folder, inner = _stated(declaration.value, declaration.name.text)
+    folder, inner = _stated(declaration.value)
     path = outside.paths.get(declaration.name.text, directory / folder)
     if read is None:
         raise not_yet("a network from a file", declaration.span)
@@ -156,9 +156,9 @@ def read_network_file(
     return found.network
 
 
-def _stated(call: nodes.Expr, name: str) -> tuple[str, str | None]:
+def _stated(call: nodes.Expr) -> tuple[str, str | None]:
     """The folder that a declaration names, and which network in it."""
-    usage = f'write `network {name} = saved("folder")`'
+    usage = 'write `saved("folder")`'
     if not (isinstance(call, nodes.Call) and isinstance(call.function, nodes.Ref)):
         raise fail("NNM0204", "a network is read from a folder", call.span, help=usage)
     reader, span = call.function.name, call.function.span
@@ -166,7 +166,7 @@ def _stated(call: nodes.Expr, name: str) -> tuple[str, str | None]:
         raise not_yet("`onnx`", span, help="read a folder that `nnmip solve --save` wrote: `saved`")
     if reader != "saved":
         near = closest(reader, READERS)
-        help = f"did you mean `{near}`?" if near else usage
+        help = f"did you mean `{near}`?" if near else "write `saved`, with a folder that `nnmip solve --save` wrote"
         raise fail("NNM0203", f"no reader of networks is called `{reader}`", span, help=help)
     texts: list[str] = []
     for argument in call.arguments:
@@ -175,9 +175,8 @@ def _stated(call: nodes.Expr, name: str) -> tuple[str, str | None]:
                 texts.append(text)
             case nodes.Named(name=option):
                 message = f"`saved` has no option `{option.text}`"
-                raise fail(
-                    "NNM0204", message, argument.span, help=f"{usage}; a second text is the network's name there"
-                )
+                help = 'its signature is `saved("folder", "network")`'
+                raise fail("NNM0204", message, argument.span, help=help)
             case _:
                 shown = f'"{short_text_of(argument.span)}"'
                 message = "`saved` takes the name of a folder in quotes"
