@@ -22,7 +22,7 @@ from pathlib import Path
 from nnmip import __version__
 from nnmip.cli.main import run
 
-_PROGRESS = re.compile(r"^\S+  incumbent \S+  bound .* s\n", re.MULTILINE)
+_PROGRESS = re.compile(r"^\S.*?  incumbent \S+  bound .* s\n", re.MULTILINE)
 _MASKS = (
     (re.compile(r"\b\d+\.\d+ s\b"), "... s"),
     (re.compile(r"\b(highs|cbc|gurobi) \d[\w.]*"), r"\1 ..."),
