@@ -16,6 +16,8 @@ OPTIMA = {
     "binarised": 0.032,
     "breast_cancer": 0.1144957,
     "depth": 0.11,
+    "diabetes": 0.6220588,
+    "diabetes_fair": 0.7211964,
     "digits": 0.22495,
     "flower_rules": 0.1529231,
     "front": 0.1798885,

@@ -17,6 +17,7 @@ from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Constraint, Program, Shape, Stage
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
+from nnmip.sema.fairness import check_column
 from nnmip.sema.goals import stage_of
 from nnmip.sema.known import KnownNetworks
 from nnmip.sema.scope import NetworkPlaces
@@ -66,6 +67,7 @@ class Draft:
         *,
         label: str | None = None,
         target: str | Sequence[str] | None = None,
+        group: str | Sequence[str] = (),
         codes: Mapping[Any, float] | Sequence[Any] | None = None,
         scale: str | tuple[str, float, float] = "none",
         onehot: Sequence[str] = (),
@@ -75,13 +77,13 @@ class Draft:
         """A table from a data frame, a mapping from names to columns, or a pair `(X, y)` of arrays.
 
         label: the column of the classes, with `codes` as `{"no": -1, "yes": +1}` or as the list of classes in order.
-        target: the column or columns of a regression. scale: `none`, `minmax`, `standard` or `("minmax", -1, 1)`.
-        onehot: which of the columns hold categories. split: the share of the rows for `table.test`, by `seed`. Raises
-        DiagnosticError as a `data` declaration does.
+        target: the column or columns of a regression. group: columns that tell rows apart, which no network reads.
+        scale: `none`, `minmax`, `standard` or `("minmax", -1, 1)`. onehot: which of the columns hold categories.
+        split: the share of the rows for `table.test`, by `seed`. Raises DiagnosticError as a `data` declaration does.
         """
         span = here(f"table {name}")
         self._declare(name, span)
-        made = read_table(name, data, features, label, target, codes, scale, onehot, split, seed, span)
+        made = read_table(name, data, features, label, target, group, codes, scale, onehot, split, seed, span)
         self._tables[name] = made
         return made
 
@@ -161,6 +163,8 @@ class Draft:
             if option not in known:
                 raise unknown_option(name, option, list(known), span)
         chosen = {key: option_value(name, option, options.get(key), span) for key, option in known.items()}
+        for column in (option for option in word.options if option.kind == "column"):
+            check_column(arguments[1].data, chosen[column.name], span)
         if word.task is not None:
             self.bind(arguments[0].name, arguments[1].name)
         return Tensor(self, applied(self, word, values, chosen, span, span, tuple(self._bindings)))

@@ -290,6 +290,10 @@ def option_value(owner: str, option: Option, value: Any, span: Span) -> Any:
         if value not in option.choices:
             raise fail("NNM0205", f"`{option.name}` is one of {listed(option.choices)}, not {value!r}", span)
         return value
+    if option.kind == "column":
+        if not isinstance(value, str):
+            raise fail("NNM0205", f"`{option.name}` is the name of a column, not {value!r}", span)
+        return value
     if option.kind in ("pair", "sizes"):
         numbers = list(value) if isinstance(value, tuple | list) else [value]
         return checked_sizes(option, [_number(option, number, span) for number in numbers], span)

@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.build.places import here
-from nnmip.data import Dataset, FeatureColumn, LabelCode, LabelColumn, ScaleChoice, SplitRule, TableSpec, TargetColumn
+from nnmip.data import (
+    Dataset,
+    FeatureColumn,
+    GroupColumn,
+    LabelCode,
+    LabelColumn,
+    ScaleChoice,
+    SplitRule,
+    TableSpec,
+    TargetColumn,
+)
 from nnmip.data import build_dataset as dataset_of
 from nnmip.data.columns import Expected, bound_table
 from nnmip.data.scaling import KINDS
@@ -74,6 +84,7 @@ def read_table(
     features: Sequence[str],
     label: str | None,
     target: str | Sequence[str] | None,
+    group: str | Sequence[str],
     codes: Mapping[Any, float] | Sequence[Any] | None,
     scale: str | tuple[str, float, float],
     onehot: Sequence[str],
@@ -87,6 +98,7 @@ def read_table(
         raise fail("NNM0204", f"`{name}` names no features", span, help='give them: `features=["length", "width"]`')
     targets = [target] if isinstance(target, str) else list(target or ())
     answers = ([label] if label is not None else []) + targets
+    groups = [group] if isinstance(group, str) else list(group)
     twice = next((column for column in answers if column in names), None)
     if twice is not None:
         message = f"`{twice}` is a feature, and what is to be predicted"
@@ -99,9 +111,11 @@ def read_table(
         tuple(FeatureColumn(column, column, span, choice, column in onehot) for column in names),
         None if label is None else LabelColumn(label, label, span, *_coding(codes, span)),
         tuple(TargetColumn(column, column, span) for column in targets),
+        tuple(GroupColumn(column, column, span) for column in groups),
         split=None if split is None else SplitRule(split, seed, span),
     )
-    return Table(dataset_of(bound_table(name, value, Expected(tuple(names), tuple(answers)), span), spec))
+    expected = Expected(tuple(names), tuple(dict.fromkeys((*answers, *groups))))
+    return Table(dataset_of(bound_table(name, value, expected, span), spec))
 
 
 def _scale(scale: str | tuple[str, float, float], span: Span) -> ScaleChoice:

@@ -4,6 +4,7 @@ from nnmip.data.csv import read_csv
 from nnmip.data.dataset import Dataset, build_dataset, stand_in
 from nnmip.data.filter import filter_rows
 from nnmip.data.grid import column_grids, decimal_grid
+from nnmip.data.groups import GroupColumn
 from nnmip.data.inputs import InputColumn
 from nnmip.data.labels import LabelCode, LabelColumn, codes_of, encode_labels, levels_of
 from nnmip.data.missing import MissingRule
@@ -16,6 +17,7 @@ from nnmip.data.weights import sample_weights, weight_columns
 __all__ = [
     "Dataset",
     "FeatureColumn",
+    "GroupColumn",
     "InputColumn",
     "LabelCode",
     "LabelColumn",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from nnmip import display
+from nnmip.data.groups import Groups, read_groups
 from nnmip.data.inputs import InputColumn, fit_input
 from nnmip.data.labels import LabelCode, Labels, encode_labels, read_labels
 from nnmip.data.missing import MissingRule, complete_rows
@@ -31,10 +32,11 @@ class Dataset:
     `coding` lists the text and the code of each label in the order of the model, None without a coding. Where `classes`
     is not empty it names the classes, and the labels are positions in it. `targets` has shape (n, m), in the file's
     units; `target_names` are those of the model, `target_columns` those of the file. `sample_weights` has shape (n,):
-    not negative, and not all 0. `line_numbers` are lines of the file, or positions in an array, as `unit` says.
-    `test` has the rows that were kept apart, read and scaled as those of the training part; it is called `NAME.test`.
-    Where only the header of a file was read (`is_read` is false), the rows are a few that stand in for those of the
-    file, so that everything which does not depend on their numbers can be checked.
+    not negative, and not all 0. `groups` are columns by which rows can be told apart. `line_numbers` are lines of the
+    file, or positions in an array, as `unit` says. `test` has the rows that were kept apart, read and scaled as those
+    of the training part; it is called `NAME.test`. Where only the header of a file was read (`is_read` is false), the
+    rows are a few that stand in for those of the file, so that everything which does not depend on their numbers can
+    be checked.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Dataset:
     line_numbers: IntArray
     source_name: str
     unit: str = "line"
+    groups: tuple[Groups, ...] = ()
     test: Dataset | None = None
     is_read: bool = True
 
@@ -105,6 +108,35 @@ class Dataset:
         """Where a row stands, such as "line 8 of `iris.csv`"."""
         return f"{self.unit} {self.line_numbers[row]} of `{self.source_name}`"
 
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The columns by whose values rows can be told apart, as `members` does."""
+        own = [*(group.name for group in self.groups), *(column.alias for column in self.inputs)]
+        return tuple(dict.fromkeys((*own, *self.feature_names)))
+
+    def group(self, column: str) -> Groups | None:
+        """The column of groups of this name, None where there is none."""
+        return next((group for group in self.groups if group.name == column), None)
+
+    def members(self, column: str) -> tuple[tuple[str, ...], BoolArray]:
+        """The values of a column, in their order, and which rows have each; shape (values, n)."""
+        codes, names = self._values_of(column)
+        there = [k for k in range(len(names)) if (codes == k).any()]
+        return tuple(names[k] for k in there), codes == np.array(there)[:, None]
+
+    def _values_of(self, column: str) -> tuple[IntArray, tuple[str, ...]]:
+        """For every row which of the values of a column it has, and what they are called."""
+        found = self.group(column)
+        if found is not None:
+            return found.codes, found.levels
+        start = 0
+        for entry in self.inputs:
+            if entry.alias == column and entry.levels:
+                return self.raw[:, start : start + entry.width].argmax(axis=1), entry.levels
+            start += entry.width
+        numbers, codes = np.unique(self.raw[:, self.feature_names.index(column)], return_inverse=True)
+        return codes.reshape(-1), tuple(f"{number:g}" for number in numbers)
+
     def label_text(self, code: float) -> str | None:
         """The text of the first label with this code, or of the class at this position; None if there is none."""
         if self.classes:
@@ -135,9 +167,11 @@ def stand_in(table: RawTable, spec: TableSpec) -> Dataset:
         coding = spec.label.coding or ()
         with _collecting(problems):
             encode_labels(table, spec.label)
-    for target in spec.targets:
+    others = [(target.source, target.span) for target in spec.targets]
+    others += [(group.source, group.span) for group in spec.groups]
+    for source, span in others:
         with _collecting(problems):
-            column_position(table, target.source, target.span)
+            column_position(table, source, span)
     problems.raise_errors()
     rows = max(2, len(coding))
     raw = np.repeat((np.arange(rows) / (rows - 1))[:, None], len(inputs), axis=1)
@@ -163,6 +197,7 @@ def stand_in(table: RawTable, spec: TableSpec) -> Dataset:
         line_numbers=np.arange(rows),
         source_name=table.source_name,
         unit=table.unit,
+        groups=tuple(Groups(group.alias, ("",), np.zeros(rows, dtype=np.int64)) for group in spec.groups),
         is_read=False,
     )
     return known if spec.split is None else replace(known, test=replace(known, name=f"{spec.name}.test"))
@@ -189,6 +224,10 @@ def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:
     for target in spec.targets:
         with _collecting(problems):
             targets.append(numeric_column(kept, target.source, target.span))
+    groups: list[Groups] = []
+    for group in spec.groups:
+        with _collecting(problems):
+            groups.append(read_groups(kept, group))
     weights = np.ones(kept.row_count)
     if spec.weights is not None:
         with _collecting(problems):
@@ -220,6 +259,7 @@ def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:
             line_numbers=kept.line_numbers[rows],
             source_name=table.source_name,
             unit=table.unit,
+            groups=tuple(group.of(rows) for group in groups),
             test=test,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nnmip.data.groups import GroupColumn
 from nnmip.data.labels import LabelColumn
 from nnmip.data.missing import MissingRule
 from nnmip.data.scaling import ScaleChoice
@@ -56,6 +57,7 @@ class TableSpec:
     features: tuple[FeatureColumn, ...]
     label: LabelColumn | None = None
     targets: tuple[TargetColumn, ...] = ()
+    groups: tuple[GroupColumn, ...] = ()
     weights: WeightRule | None = None
     rows: Callable[[RawTable], BoolArray] | None = None
     missing: MissingRule | None = None
@@ -65,6 +67,7 @@ class TableSpec:
     def columns(self) -> tuple[str, ...]:
         """The columns of the file that the table is made of."""
         names = [feature.source for feature in self.features] + [target.source for target in self.targets]
+        names += [group.source for group in self.groups]
         names += [self.label.source] if self.label is not None else []
         names += self.weights.columns if self.weights is not None else ()
         return tuple(dict.fromkeys(names))

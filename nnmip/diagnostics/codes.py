@@ -43,6 +43,7 @@ TITLES: dict[str, str] = {
     "NNM0506": "data outside the input domain",
     "NNM0507": "column cannot be scaled",
     "NNM0508": "only one class",
+    "NNM0509": "groups that cannot be compared",
     # 06xx: answers from files (how a solver ended is the termination of a result)
     "NNM0611": "solution file cannot be read",
     "NNM0612": "solution belongs to another model",

@@ -37,20 +37,7 @@ from nnmip.hir.core import (
 )
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS, WORDS
-
-ROUNDING = 1e-9
-"""A score this near to a threshold counts as on it: a sum of floating-point products is no more exact."""
-
-
-def predicted_codes(scores: FloatArray) -> FloatArray:
-    """The label codes that scores predict, both up to rounding, shape [n].
-
-    One score for each row [n]: +1 where it is at least 0, else -1. Scores of classes [n, K]: the first of the largest.
-    """
-    if scores.ndim == 1:
-        return np.where(scores >= -ROUNDING, 1.0, -1.0)
-    is_largest: BoolArray = scores >= scores.max(axis=1, keepdims=True) - ROUNDING
-    return np.asarray(is_largest.argmax(axis=1), dtype=np.float64)
+from nnmip.ops.scores import ROUNDING
 
 
 def forward(

@@ -175,6 +175,8 @@ def _table(data: Dataset) -> str:
         truth = f", label {data.label_name}" + (f" {{{codes}}}" if codes else "")
     if data.target_names:
         truth += f", target {', '.join(data.target_names)}"
+    if data.groups:
+        truth += f", group {', '.join(group.name for group in data.groups)}"
     names = ", ".join(data.feature_names[:MOST_NUMBERS]) + (", ..." if len(data.feature_names) > MOST_NUMBERS else "")
     ends = f" in [{data.features.min():.6g}, {data.features.max():.6g}]" if data.features.size else ""
     return f"data {data.name} : {shape_text(data.features.shape)}{ends}, features {names}{truth}"

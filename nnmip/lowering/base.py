@@ -82,7 +82,7 @@ class Lowering:
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
     to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
-    tangents: what rows hold from below only.
+    tangents: what rows hold from below only. answers: what networks predict for the distinct rows of data sets.
     """
 
     known: Analysed
@@ -94,6 +94,7 @@ class Lowering:
     inexact: list[Compare] = field(default_factory=list)
     gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
     tangents: list[Tangents] = field(default_factory=list)
+    answers: dict[tuple[str, str], Node] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnmip.hir.core import Choose, Compare, Constant, Fold, Gather, Junction, LayerOutput, Node, Not, Xor
+from nnmip.hir.core import Apply, Choose, Compare, Constant, Fold, Gather, Junction, LayerOutput, Node, Not, Xor
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.networks import apply_network
@@ -234,6 +234,8 @@ def lower_choice(low: Lowering, node: Choose, polarity: Polarity) -> Affine:
 
 def require(low: Lowering, path: str, node: Node) -> None:
     """Rows that make a Boolean hold in every entry."""
+    from nnmip.lowering.registry import rules_of
+
     match node:
         case Compare():
             require_comparison(low, path, node)
@@ -249,6 +251,8 @@ def require(low: Lowering, path: str, node: Node) -> None:
             low.builder.rows(path, literal.sum(axis=-1), node.origin, lb=1.0)
         case Not(operand=operand):
             _forbid(low, path, operand, node.origin)
+        case Apply(word=word) if (rules := rules_of(word)) is not None:
+            require(low, path, rules(low, node))
         case _:
             low.builder.rows(path, lower_expression(low, node, Polarity.LOWER), node.origin, lb=1.0)
 

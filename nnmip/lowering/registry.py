@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from nnmip.hir.core import Apply
+from nnmip.hir.core import Apply, Node
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.losses import (
     absolute,
@@ -19,7 +19,7 @@ from nnmip.lowering.losses import (
     squared,
     zero_one,
 )
-from nnmip.lowering.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.lowering.words import count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
 
@@ -30,6 +30,7 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "absolute": absolute.lower,
         "count": count.lower,
         "eps_insensitive": eps_insensitive.lower,
+        "fair": fair.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
         "logistic": logistic.lower,
@@ -47,3 +48,11 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "zero_one": zero_one.lower,
     }
 )
+
+
+_RULES: Mapping[str, Callable[[Lowering, Apply], Node]] = MappingProxyType({"fair": fair.as_rules})
+
+
+def rules_of(word: str) -> Callable[[Lowering, Apply], Node] | None:
+    """What writes a Boolean word in other expressions, so that its parts become rows; None where nothing does."""
+    return _RULES.get(word)

@@ -35,10 +35,11 @@ class Role(StrEnum):
 
 
 class Task(StrEnum):
-    """What a loss compares the result of a network with."""
+    """What a loss compares the result of a network with; either means the labels where a table has some."""
 
     CLASSES = "labels"
     VALUES = "targets"
+    EITHER = "labels or targets"
 
 
 class ShapeMismatch(Exception):
@@ -48,7 +49,7 @@ class ShapeMismatch(Exception):
 @dataclass(frozen=True, slots=True)
 class Option:
     """A named argument. `kind` is `int` or `number` (from `least` to `most`), `choice`, `pair` (a whole number, or one
-    for each of the two last axes, as `[2, 2]`) or `sizes` (a list of whole numbers)."""
+    for each of the two last axes, as `[2, 2]`), `sizes` (a list of whole numbers) or `column` (of the data set)."""
 
     name: str
     kind: str

@@ -40,7 +40,7 @@ from nnmip.ops.losses import (
     squared,
     zero_one,
 )
-from nnmip.ops.words import count, l0, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.ops.words import count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
 LAYERS: Mapping[str, LayerOp] = MappingProxyType(
@@ -59,7 +59,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         module.WORD.name: module.WORD
         for module in (
             *(absolute, eps_insensitive, hinge, logistic, margin, max_error, quantile, sat_margin, squared, zero_one),
-            *(count, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
+            *(count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
         )
     }
 )
@@ -74,6 +74,6 @@ FUTURE_LAYERS = frozenset({"batchnorm"})
 FUTURE_WORDS = frozenset(
     (
         *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
-        *("monotone", "lipschitz", "fair"),
+        *("monotone", "lipschitz"),
     )
 )

@@ -1,4 +1,4 @@
-"""What losses share: how far the true class leads, and sums and means over rows."""
+"""What losses share: what scores predict, how far the true class leads, and sums and means over rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,25 @@ from nnmip.ops.base import Option
 
 FloatArray = NDArray[np.float64]
 
+ROUNDING = 1e-9
+"""A score this near to a threshold counts as on it: a sum of floating-point products is no more exact."""
+
 REDUCE = Option("reduce", "choice", default="mean", choices=("mean", "sum"))
 
 TOLERANCE = Option("tolerance", "number", default=1e-4, least=0.0, most=1.0)
 """How far above the best value a loss that has no exact encoding may be and count as proved; relative to values above
 1. It does not change what the loss means."""
+
+
+def predicted_codes(scores: FloatArray) -> FloatArray:
+    """The label codes that scores predict, both up to rounding, shape [n].
+
+    One score for each row [n]: +1 where it is at least 0, else -1. Scores of classes [n, K]: the first of the largest.
+    """
+    if scores.ndim == 1:
+        return np.where(scores >= -ROUNDING, 1.0, -1.0)
+    is_largest = np.asarray(scores >= scores.max(axis=1, keepdims=True) - ROUNDING)
+    return np.asarray(is_largest.argmax(axis=1), dtype=np.float64)
 
 
 def leads(scores: FloatArray, labels: FloatArray) -> FloatArray:

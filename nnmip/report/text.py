@@ -8,7 +8,7 @@ from fractions import Fraction
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
 from nnmip.solution.conflict import Conflict
-from nnmip.solution.metrics import Accuracy, Errors, Metric
+from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
 from nnmip.solution.result import Bracket, Proof, Result, SolutionStatus, StageResult, TermValue
 
@@ -217,6 +217,20 @@ def _metric_lines(metric: Metric) -> list[str]:
                 f"  error     {place}, {t.target}: mean absolute {number(t.mean_absolute)}, largest {number(t.largest)}"
                 for t in metric.targets
             ]
+        case GroupMetric():
+            first, *others = (f"{metric.column} {group.name}: {_outcome(group)}" for group in metric.groups)
+            return [f"  groups    {place}, {first}", *(f"            {'':{len(place)}}  {line}" for line in others)]
+
+
+def _outcome(group: Group) -> str:
+    """`60 of 118 rows worse (50.8 %)`; with several classes the number of rows of each."""
+    if group.means:
+        return f"mean {', '.join(f'{name} {number(mean)}' for name, mean in group.means.items())} of {group.rows} rows"
+    if len(group.predicted) > 2:
+        counts = ", ".join(f"{count} {name}" for name, count in group.predicted.items())
+        return f"{counts} of {group.rows} rows"
+    name, count = list(group.predicted.items())[-1]
+    return f"{count} of {group.rows} rows {name} ({100 * count / group.rows:.1f} %)"
 
 
 def _confused(name: str, predicted: Mapping[str, int]) -> str:

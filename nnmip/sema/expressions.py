@@ -196,7 +196,7 @@ class Elaborator:
             case Dataset():
                 return _data_attribute(base, name)
             case RowValue():
-                if not base.data.is_read and name.text in base.data.feature_names:
+                if not base.data.is_read and name.text in base.data.group_names:
                     raise self.scope.unread()
                 return _row_attribute(base, name, span)
         raise fail("NNM0201", f"{describe(base)} has no `{name.text}`", name.span)
@@ -320,8 +320,12 @@ def _row_attribute(row: RowValue, name: nodes.Name, span: Span) -> Constant:
     entry = row.entry(name.text)
     if entry is not None:
         return Constant(np.asarray(entry), origin_of(span))
+    text = row.text(name.text)
+    if text is not None:
+        message = f"`{name.text}` is a text here, and a number is needed"
+        raise fail("NNM0503", message, span, help=f'compare it with a text: `{short_text_of(span)} = "{text}"`')
     label = [row.data.label_name] if row.data.label_name else []
-    columns = [*row.data.feature_names, *label, *row.data.target_names]
+    columns = [*row.data.feature_names, *label, *row.data.target_names, *(group.name for group in row.data.groups)]
     near = closest(name.text, columns)
     help = f"did you mean `{near}`?" if near else f"its columns are {listed(columns)}"
     raise fail("NNM0502", f"`{row.data.name}` has no column `{name.text}` that the model reads", name.span, help=help)

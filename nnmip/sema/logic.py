@@ -192,30 +192,32 @@ def _text_comparisons(chain: nodes.Chain, rows: Sequence[RowValue | None]) -> tu
             equal = f"{short_text_of(chain.operands[0].span)} = {short_text_of(chain.operands[1].span)}"
             raise fail("NNM0205", "text has no order", chain.span, help=f"write `{equal}`, or compare with `!=`")
     texts = [_text_of_cell(expr, row) for expr, row in zip(chain.operands, rows, strict=True)]
+    cells = [(e, row) for e, row in zip(chain.operands, rows, strict=True) if row and isinstance(e, nodes.Attribute)]
     for expr in chain.operands:
         if isinstance(expr, nodes.String):
-            _check_class(expr, next(row for row in rows if row is not None))
+            _check_class(expr, cells[0][1], cells[0][0].name.text)
     pairs = zip(chain.ops, texts, texts[1:], strict=False)
     return tuple(truth((a == b) == (op == "="), chain.span) for op, a, b in pairs)
 
 
-def _check_class(text: nodes.String, row: RowValue) -> None:
-    """NNM0201 for a text that no row can have, because the label's codes or classes do not list it."""
-    known = tuple(label for label, _ in row.data.coding or ()) or row.data.classes
+def _check_class(text: nodes.String, row: RowValue, column: str) -> None:
+    """NNM0201 (of groups, which the rows list, NNM0503) for a text that no row can have."""
+    known, what = row.known_texts(column), "class" if row.data.group(column) is None else "group"
     if known and text.value not in known:
         near = closest(text.value, known)
-        help = f"did you mean `{near}`?" if near else f"its classes are {listed(known)}"
-        message = f"`{row.data.name}` has no class {quoted(text.span)}"
-        raise fail("NNM0201", message, text.span, help=help)
+        many = {"class": "classes", "group": "groups"}[what]
+        help = f"did you mean `{near}`?" if near else f"its {many} are {listed(known)}"
+        message = f"`{row.data.name}` has no {what} {quoted(text.span)}"
+        raise fail("NNM0201" if what == "class" else "NNM0503", message, text.span, help=help)
 
 
 def _text_of_cell(expr: nodes.Expr, row: RowValue | None) -> str:
-    """The text that an operand stands for: a literal, or the label of a row."""
+    """The text that an operand stands for: a literal, or the label or group of a row."""
     if isinstance(expr, nodes.String):
         return expr.value
-    text = row.label_text(expr.name.text) if row is not None and isinstance(expr, nodes.Attribute) else None
+    text = row.text(expr.name.text) if row is not None and isinstance(expr, nodes.Attribute) else None
     if text is None:
-        help = "texts are compared with the label of a row that has texts"
+        help = "texts are compared with the label of a row that has texts, or with a group"
         raise fail("NNM0205", f"{quoted(expr.span)} is no text", expr.span, help=help)
     return text
 

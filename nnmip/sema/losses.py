@@ -205,4 +205,14 @@ def _check_rows(network: Network, data: Dataset, span: Span, domain_span: Span) 
     )
 
 
-_CHECKS: Mapping[Task, Callable[[LossCall], None]] = {Task.CLASSES: _check_classes, Task.VALUES: _check_targets}
+def _check_either(call: LossCall) -> None:
+    """What the truth of the table asks for; labels where it has both."""
+    is_regression = call.data.label_name is None and call.data.target_names
+    (_check_targets if is_regression else _check_classes)(call)
+
+
+_CHECKS: Mapping[Task, Callable[[LossCall], None]] = {
+    Task.CLASSES: _check_classes,
+    Task.VALUES: _check_targets,
+    Task.EITHER: _check_either,
+}

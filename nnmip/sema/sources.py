@@ -245,7 +245,8 @@ def _expected(declaration: nodes.Data) -> Expected:
     columns = [c for f in declaration.fields if isinstance(f, nodes.Features) for c in f.columns]
     labels = [f.column for f in declaration.fields if isinstance(f, nodes.LabelField)]
     targets = [c for f in declaration.fields if isinstance(f, nodes.TargetField) for c in f.columns]
-    answers = tuple(c.source.text for c in [*labels, *targets])
+    groups = [c for f in declaration.fields if isinstance(f, nodes.GroupField) for c in f.columns]
+    answers = tuple(dict.fromkeys(c.source.text for c in [*labels, *targets, *groups]))
     return Expected(tuple(dict.fromkeys(c.source.text for c in columns)), answers)
 
 

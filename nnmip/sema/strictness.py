@@ -14,6 +14,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Network
 from nnmip.hir.grids import LEAST, STATED, score_grid
 from nnmip.ops.reach import output_reach
+from nnmip.sema.fairness import resolve_fairness
 from nnmip.sema.values import fail
 from nnmip.source import Span
 
@@ -62,8 +63,10 @@ def resolve_reach(options: dict[str, Any], network: Network, data: Dataset, span
 
 Resolver = Callable[[dict[str, Any], Network, Dataset, Span], dict[str, Any]]
 
-RESOLVERS: Mapping[str, Resolver] = MappingProxyType({"sat_margin": resolve_reach, "zero_one": resolve_strictness})
-"""What fills in the options of a loss that depend on its network and data."""
+RESOLVERS: Mapping[str, Resolver] = MappingProxyType(
+    {"fair": resolve_fairness, "sat_margin": resolve_reach, "zero_one": resolve_strictness}
+)
+"""What fills in the options of a word that depend on its network and data."""
 
 
 def _too_fine(step: Fraction, network: Network, data: Dataset, span: Span) -> DiagnosticError:

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnmip.data import (
     FeatureColumn,
+    GroupColumn,
     LabelCode,
     LabelColumn,
     MissingRule,
@@ -76,6 +77,7 @@ class _Lines:
             features=features,
             label=label,
             targets=targets,
+            groups=self._groups(),
             weights=self._weights(aliases),
             rows=self._rows(aliases),
             missing=self._missing(),
@@ -230,6 +232,20 @@ class _Lines:
                     _refuse_feature(features, source, alias, "target", column.span)
                     targets[alias] = TargetColumn(source, alias, column.span)
         return tuple(targets.values())
+
+    def _groups(self) -> tuple[GroupColumn, ...]:
+        groups: dict[str, GroupColumn] = {}
+        for entry in self.declaration.fields:
+            for column in entry.columns if isinstance(entry, nodes.GroupField) else ():
+                source, alias = _names(column)
+                if column.onehot:
+                    help = f"write `group {short_text_of(column.span).removesuffix('as onehot').strip()}`"
+                    raise fail("NNM0204", "each value of a column is a group already", column.span, help=help)
+                if alias in groups:
+                    secondary = (Label(groups[alias].span, "the first"),)
+                    raise fail("NNM0202", f"two groups are called `{alias}`", column.span, secondary=secondary)
+                groups[alias] = GroupColumn(source, alias, column.span)
+        return tuple(groups.values())
 
     def _only(self, kind: type[F], what: str) -> F | None:
         """The only line of this kind, None where there is none; NNM0202 for a second one."""

@@ -77,19 +77,32 @@ class RowValue:
     data: Dataset
     position: int
 
-    def label_text(self, column: str) -> str | None:
-        """The text of the row's label, None where `column` is not the label or has no texts."""
+    def text(self, column: str) -> str | None:
+        """The text of the row's label or group, None where `column` is neither or has no texts."""
+        group = self.data.group(column)
+        if group is not None:
+            return str(group.levels[group.codes[self.position]])
         if column != self.data.label_name:
             return None
         return self.data.label_text(float(self.data.labels[self.position]))
 
     def entry(self, column: str) -> float | None:
-        """What a feature or a target (in the units of the file) or the coded label is in this row; None for another
-        column."""
+        """What a feature or a target (in the units of the file) or the coded label is in this row, or the number
+        that a group is called by; None for another column."""
         for names, values in ((self.data.feature_names, self.data.raw), (self.data.target_names, self.data.targets)):
             if column in names:
                 return float(values[self.position, names.index(column)])
-        return float(self.data.labels[self.position]) if column == self.data.label_name else None
+        if column == self.data.label_name:
+            return float(self.data.labels[self.position])
+        group = self.data.group(column)
+        return None if group is None else group.number(self.position)
+
+    def known_texts(self, column: str) -> tuple[str, ...]:
+        """The texts that a label or group can have, empty where any text will do."""
+        group = self.data.group(column)
+        if group is not None:
+            return group.levels if self.data.is_read else ()
+        return tuple(label for label, _ in self.data.coding or ()) or self.data.classes
 
 
 Value = Node | LayerValue | InputValue | FeaturesValue | Network | Dataset | RowValue

@@ -16,6 +16,7 @@ from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.hir.wiring import Wiring
 from nnmip.ops.base import Kind, Option, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.sema.fairness import check_column
 from nnmip.sema.features import used_features
 from nnmip.sema.known import known_options
 from nnmip.sema.losses import check_loss, check_same_columns
@@ -32,6 +33,7 @@ from nnmip.sema.values import (
     fail,
     listed,
     not_yet,
+    quoted,
     short_text_of,
 )
 from nnmip.source import Origin, Span
@@ -54,6 +56,7 @@ def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     values = [_checked(elaborator, a.value, kind, word) for a, kind in zip(positional, word.parameters, strict=True)]
     options = read_options(elaborator, name, word.options, named)
     _check_required(word, options, call, positional[-1].span)
+    _check_columns(word, values, options, named)
     data_span = positional[1].span if word.task is not None else call.span
     return applied(elaborator.scope, word, values, options, call.span, data_span, elaborator.bindings)
 
@@ -62,9 +65,21 @@ def _check_required(word: Word, options: Mapping[str, Any], call: nodes.Call, la
     """NNM0204 where an option without a default is not given."""
     for option in word.options:
         if option.required and options[option.name] is None:
-            help = f"say it, such as `{option.name}: 0.5`; its signature is `{word.signature}`"
-            fix = insert_after(last, f", {option.name}: 0.5")
+            example = f"{option.name}: {'column' if option.kind == 'column' else 0.5}"
+            help = f"say it, such as `{example}`; its signature is `{word.signature}`"
+            fix = insert_after(last, f", {example}") if option.kind != "column" else ()
             raise fail("NNM0204", f"`{word.name}` needs `{option.name}`", call.span, help=help, fix=fix)
+
+
+def _check_columns(
+    word: Word, values: Sequence[Value], options: Mapping[str, Any], named: Sequence[nodes.Named]
+) -> None:
+    """NNM0502 where an option names a column that the data set does not have."""
+    data = next((value for value in values if isinstance(value, Dataset)), None)
+    spans = {argument.name.text: argument.value.span for argument in named}
+    for option in word.options:
+        if option.kind == "column" and data is not None:
+            check_column(data, options[option.name], spans[option.name])
 
 
 def applied(
@@ -319,6 +334,8 @@ def unknown_option(owner: str, name: str, known: Sequence[str], span: Span) -> D
 def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named) -> Any:
     if option.kind == "choice":
         return _choice(option, argument.value)
+    if option.kind == "column":
+        return _column(option, argument.value)
     if option.kind in ("pair", "sizes"):
         return _sizes(elaborator, option, argument.value)
     return checked_number(option, elaborator.scalar(argument.value, f"`{option.name}`"), argument.value.span)
@@ -358,6 +375,17 @@ def checked_number(option: Option, value: float, span: Span) -> int | float:
         message = f"`{option.name}` must be at most {option.most:g}, not {value:g}"
         raise fail("NNM0205", message, span, help=f"write `{option.most:g}` or less")
     return value if option.kind == "number" else int(value)
+
+
+def _column(option: Option, value: nodes.Expr) -> str:
+    """The name of a column, in quotes or without."""
+    match value:
+        case nodes.Ref(name=name) | nodes.String(value=name):
+            return name
+        case nodes.Attribute(base=nodes.Ref(), name=nodes.Name(text=name)):
+            help, fix = f"write `{option.name}: {name}`", substitute(value.span, name)
+            raise fail("NNM0205", f"`{option.name}` is the name of a column alone", value.span, help=help, fix=fix)
+    raise fail("NNM0205", f"`{option.name}` is the name of a column, and {quoted(value.span)} is none", value.span)
 
 
 def _choice(option: Option, value: nodes.Expr) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.hir.core import Apply, FloatArray, Program
-from nnmip.hir.evaluate import Evaluator, predicted_codes
+from nnmip.hir.core import Apply, BoolArray, FloatArray, Program
+from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.walk import roots, walk
 from nnmip.ops.base import Task
 from nnmip.ops.registry import WORDS
+from nnmip.ops.scores import predicted_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,34 @@ class Errors:
         return {"rows": self.rows, "errors": errors}
 
 
-Metric = Accuracy | Errors
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What the rows of a group get: how many are predicted each class, in their order, or the mean of each target."""
+
+    name: str
+    rows: int
+    predicted: Mapping[str, int]
+    means: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMetric:
+    """What the groups of a column get from a network; each row counts once."""
+
+    network: str
+    data: str
+    column: str
+    groups: tuple[Group, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        by_group = {}
+        for group in self.groups:
+            outcome = {"predicted": dict(group.predicted)} if group.predicted else {"mean": dict(group.means)}
+            by_group[group.name] = {"rows": group.rows, **outcome}
+        return {f"by {self.column}": by_group}
+
+
+Metric = Accuracy | Errors | GroupMetric
 
 
 def metrics(program: Program, evaluator: Evaluator) -> tuple[Metric, ...]:
@@ -96,10 +124,37 @@ def metrics_on(wanted: Sequence[Task], network: str, data: Dataset, scores: Floa
     """What a table says about the scores [n, *output] of its rows: a metric for each task that it has the truth of."""
     found: list[Metric] = []
     if Task.CLASSES in wanted and data.label_name is not None:
-        found.append(_accuracy(network, data, predicted_codes(scores)))
+        predicted = predicted_codes(scores)
+        found.append(_accuracy(network, data, predicted))
+        found.extend(_by_group(network, data, lambda rows: (_counts(data, predicted[rows]), {})))
     if Task.VALUES in wanted and data.target_names:
         found.append(Errors(network, data.name, data.row_count, target_errors(data.target_names, scores, data.targets)))
+        outputs = scores.reshape(data.targets.shape)
+        found.extend(_by_group(network, data, lambda rows: ({}, _means(data, outputs[rows]))))
     return found
+
+
+Outcome = tuple[Mapping[str, int], Mapping[str, float]]
+
+
+def _by_group(network: str, data: Dataset, outcome: Callable[[BoolArray], Outcome]) -> list[GroupMetric]:
+    """What the rows of each group get, for every column of groups."""
+    found = []
+    for column in data.groups:
+        names, members = data.members(column.name)
+        groups = [Group(name, int(rows.sum()), *outcome(rows)) for name, rows in zip(names, members, strict=True)]
+        found.append(GroupMetric(network, data.name, column.name, tuple(groups)))
+    return found
+
+
+def _means(data: Dataset, outputs: FloatArray) -> dict[str, float]:
+    return dict(zip(data.target_names, outputs.mean(axis=0).tolist(), strict=True))
+
+
+def _counts(data: Dataset, predicted: FloatArray) -> dict[str, int]:
+    """How many rows are predicted each class, the class of one score last."""
+    names = names_of(coding_of(data)) or {-1.0: "-1", 1.0: "1"}
+    return {names[code]: int((predicted == code).sum()) for code in sorted(names)}
 
 
 def tasks(program: Program, network: str) -> tuple[Task, ...]:
@@ -107,8 +162,15 @@ def tasks(program: Program, network: str) -> tuple[Task, ...]:
     nodes = [
         node for root in roots(program) for node in walk(root) if isinstance(node, Apply) and node.network == network
     ]
-    found = (WORDS[node.word].task for node in nodes)
+    found = (_task(program, node) for node in nodes)
     return tuple(dict.fromkeys(task for task in found if task is not None))
+
+
+def _task(program: Program, node: Apply) -> Task | None:
+    task = WORDS[node.word].task
+    if task is not Task.EITHER or node.data is None:
+        return task
+    return Task.CLASSES if program.dataset(node.data).label_name is not None else Task.VALUES
 
 
 def coding_of(data: Dataset) -> tuple[tuple[str, float], ...]:

@@ -15,9 +15,10 @@ from nnmip.data import Dataset, InputColumn, Scaling
 from nnmip.data.columns import feature_rows
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
-from nnmip.hir.evaluate import predicted_codes, result
+from nnmip.hir.evaluate import result
 from nnmip.ops.base import Option, ShapeMismatch, Task
 from nnmip.ops.registry import LAYERS
+from nnmip.ops.scores import predicted_codes
 from nnmip.sema.values import MOST_AXES
 from nnmip.solution.metrics import coding_of, names_of, tasks
 from nnmip.source import Origin, SourceFile, Span

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Layer
-from nnmip.hir.evaluate import ROUNDING
 from nnmip.ops.layers.pad import border
+from nnmip.ops.scores import ROUNDING
 from nnmip.ops.windows import windows_over
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork

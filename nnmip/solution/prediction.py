@@ -13,7 +13,7 @@ import numpy as np
 from nnmip.data import RawTable, codes_of, read_csv
 from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.evaluate import predicted_codes
+from nnmip.ops.scores import predicted_codes
 from nnmip.sema.values import fail
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.metrics import TargetError, target_errors

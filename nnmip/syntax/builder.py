@@ -168,6 +168,9 @@ class Builder:
     def target(self, children: Children) -> nodes.TargetField:
         return nodes.TargetField(_nodes(children), self._span(children))
 
+    def group(self, children: Children) -> nodes.GroupField:
+        return nodes.GroupField(_nodes(children), self._span(children))
+
     def sample_weight(self, children: Children) -> nodes.WeightField:
         return nodes.WeightField(children[1], self._span(children))
 

@@ -388,6 +388,14 @@ class TargetField(Node):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
+class GroupField(Node):
+    """`group sex, ward`: columns that tell rows apart, which no network reads."""
+
+    columns: tuple[Column, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightField(Node):
     value: Expr
     span: Span
@@ -418,7 +426,7 @@ class SplitField(Node):
     span: Span
 
 
-DataField = Features | LabelField | TargetField | WeightField | WhereField | MissingField | SplitField
+DataField = Features | LabelField | TargetField | GroupField | WeightField | WhereField | MissingField | SplitField
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

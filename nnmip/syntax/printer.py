@@ -193,6 +193,9 @@ class Printer:
     def target(self, target: nodes.TargetField) -> Doc:
         return _keyword("target", _FIELD_WIDTH, Fill(_separated([self.node(column) for column in target.columns])))
 
+    def group(self, group: nodes.GroupField) -> Doc:
+        return _keyword("group", _FIELD_WIDTH, Fill(_separated([self.node(column) for column in group.columns])))
+
     def weight(self, weight: nodes.WeightField) -> Doc:
         return _keyword("weight", _FIELD_WIDTH, self._operand(weight.value, OPERAND))
 
@@ -481,6 +484,7 @@ PRINTERS: dict[type, Callable[[Printer, Any], Doc]] = {
     nodes.Features: Printer.features,
     nodes.LabelField: Printer.label,
     nodes.TargetField: Printer.target,
+    nodes.GroupField: Printer.group,
     nodes.WeightField: Printer.weight,
     nodes.WhereField: Printer.where,
     nodes.MissingField: Printer.missing,

@@ -27,7 +27,7 @@ STARTERS = frozenset(
 INNER_STARTERS = frozenset(["LAYER", "RETURN", "ASSUME", "PROVE"])
 """The first word of a line inside a declaration; a reserved word that means nothing elsewhere."""
 
-OPENING_SOFT_WORDS = frozenset(["FEATURES", "LABEL", "TARGET", "WEIGHT", "MISSING", "SPLIT"])
+OPENING_SOFT_WORDS = frozenset(["FEATURES", "LABEL", "TARGET", "GROUP", "WEIGHT", "MISSING", "SPLIT"])
 """Soft words that open a line of a data declaration."""
 
 SOFT_WORDS = OPENING_SOFT_WORDS | {"SCALE", "SEED", "AS", "STEP"}

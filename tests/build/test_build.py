@@ -26,6 +26,7 @@ from nnmip.build import (
     count,
     exactly,
     exclusive,
+    fair,
     fan_in,
     features,
     grid,
@@ -170,6 +171,10 @@ RULES: dict[str, tuple[Rule, str]] = {
     "exclusive": (
         lambda t, n: exclusive(n.input[0], n.input[1]) & exclusive(used(n["a"])),
         "exclusive(net.x[x0], net.x[x1]) and exclusive(used(net.a))",
+    ),
+    "fair": (
+        lambda t, n: fair(n, t, group="x0", parity=0.5),
+        "fair(net, points, group: x0, parity: 0.5)",
     ),
     "tied": (
         lambda t, n: tied(n["h"].weights[0], n["h"].weights[1], mirror="horizontal"),

@@ -37,6 +37,7 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from tests.meaning.oracle_fair import fair
 from tests.meaning.oracle_layers import LAYERS
 from tests.meaning.oracle_losses import LOSSES, loss
 
@@ -328,6 +329,10 @@ class BatchMeaning:
             assert node.network is not None and node.data is not None
             data = self.program.dataset(node.data)
             return loss(node, data, self.scores(self.program.network(node.network), data.features))
+        if node.word == "fair":
+            assert node.network is not None and node.data is not None
+            data = self.program.dataset(node.data)
+            return fair(node, data, self.scores(self.program.network(node.network), data.features))
         if node.word == "used":
             return self._used(node)
         operand = node.operands[0]

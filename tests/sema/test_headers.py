@@ -19,6 +19,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.nnm"))
 FOUND_IN_ROWS = {
     *("NNM0206", "NNM0402", "NNM0403", "NNM0404", "NNM0502", "NNM0503", "NNM0504", "NNM0505", "NNM0506", "NNM0507"),
     "NNM0508",
+    "NNM0509",
 }
 
 MODEL = """nnm 0.1

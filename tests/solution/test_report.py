@@ -12,7 +12,7 @@ import pytest
 from nnmip.backends.protocol import Termination
 from nnmip.hir.core import Assignment
 from nnmip.lowering.lower import Lowered
-from nnmip.pipeline import load
+from nnmip.pipeline import load, loads
 from nnmip.report.rules import describe, linear, number, picture
 from nnmip.report.text import describe_networks, render_result
 from nnmip.solution.answer import make_result
@@ -213,6 +213,28 @@ def trained(lowered: Lowered, weights: object, bias: object, out: object, kept: 
     }
     (network,) = lowered.program.networks
     return trained_network(lowered.program, network, Assignment(values, {"net.a": np.array(kept)}))
+
+
+def test_what_groups_get(tmp_path: Path) -> None:
+    """By predicted class for labels, by the mean output for targets; in the report and in the JSON."""
+    (tmp_path / "points.csv").write_text("x,y,kind,g\n0,0,no,b\n1,1,yes,b\n2,2,yes,a\n3,5,no,a\n3,5,no,a\n")
+    text = """nnm 0.1
+    data t = csv("points.csv") { features x %s group g as ward }
+    network net(x: real[1] in [0, 3]) { layer o = dense(x, units: 1, weights in {1}, bias in {-1}) return o[0] }
+    minimize %s(net, t)
+    """
+    model = loads(text % ("label kind as {no: -1, yes: +1}", "hinge"), directory=tmp_path)
+    result = model.solve()
+    expected = [
+        "  groups    net on t, ward b: 1 of 2 rows yes (50.0 %)",
+        "                      ward a: 3 of 3 rows yes (100.0 %)",
+    ]
+    assert [line for line in render_result(result).splitlines() if "ward" in line] == expected
+    by_ward = result.to_json()["metrics"]["net"]["t"]["by ward"]
+    assert by_ward["b"] == {"rows": 2, "predicted": {"no": 1, "yes": 1}}
+    result = loads(text % ("target y", "absolute"), directory=tmp_path).solve()
+    assert "ward a: mean y 1.66667 of 3 rows" in render_result(result)
+    assert result.to_json()["metrics"]["net"]["t"]["by ward"]["b"] == {"rows": 2, "mean": {"y": -0.5}}
 
 
 def test_constant_and_removed_units(tmp_path: Path) -> None:

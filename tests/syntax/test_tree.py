@@ -236,9 +236,10 @@ def test_param_and_var() -> None:
 def test_data_fields() -> None:
     found = declaration(
         'data d = csv("a.csv") { features "a b" as ab, c scale minmax label "y z" as y as {"p q": -1, 3: +1} '
-        "target t as u, v weight 2 * w where c > 0 missing fill mean split test 0.3 seed 1 }"
+        "target t as u, v group g as k, h weight 2 * w where c > 0 missing fill mean split test 0.3 seed 1 }"
     )
-    features, label, target, weight, where, missing, split = found.fields
+    features, label, target, group, weight, where, missing, split = found.fields
+    assert [(c.source.text, c.alias and c.alias.text) for c in group.columns] == [("g", "k"), ("h", None)]
     assert [(c.source.text, c.alias and c.alias.text) for c in features.columns] == [("a b", "ab"), ("c", None)]
     assert shape(features.scale) == "minmax"
     assert (label.column.source.text, label.column.alias.text) == ("y z", "y")
