@@ -22,10 +22,11 @@ from nnmip.hir.core import (
     Reference,
     Units,
 )
-from nnmip.hir.evaluate import ROUNDING, Evaluator, forward
+from nnmip.hir.evaluate import Evaluator, forward
 from nnmip.hir.known import KnownNetwork
 from nnmip.hir.walk import walk
 from nnmip.ops.base import Word
+from nnmip.ops.scores import ROUNDING
 from nnmip.sema.values import NODE_TYPES, Poisoned, Value, fail, listed, not_yet, short_text_of
 from nnmip.sizes import ENTRY, UNASKED, Allowance, product
 from nnmip.source import Origin, SourceFile, Span
