@@ -26,6 +26,13 @@ FIRM = 2e-8
 """By how much a network may break a constraint and end the rounds, besides what the tangents leave to later stages. The
 replay allows more, but the next stage would not: it holds what this one proved, at tangents to its network."""
 
+BLURRED = 1e-4
+"""How far the goal of a network may be beyond the bound of a later stage, relative to values above 1: where a curve is
+held, what a solver leaves open, some 1e-8, moves the points that touch it by the square root of that."""
+
+INSIDE = 1e-9
+"""A network that breaks the rows by more is no start: a solver may prove a bound that its value is beyond."""
+
 MOST_LPS = 25
 """Most LPs for the best continuous weights of one choice of the integers."""
 
@@ -105,6 +112,8 @@ class Rounds:
         if self.best is None:
             return self._without_network(raw)
         network, objective = self.best.assignment, self._value(self.best)
+        if self.lowered.program.held and objective < self.bound <= objective + BLURRED * max(1.0, abs(objective)):
+            self.bound = objective
         bound = self.lowered.sign * self.bound if math.isfinite(self.bound) else None
         checked = replay(self.lowered.program, network, None, bound if self.lowered.program.goal else None)
         checked = rationally(self.lowered.program, checked)
@@ -146,7 +155,9 @@ class Rounds:
             return options
         value = abs(self._value(self.best))
         gap = 0.0 if is_tight or value < 1e-6 else SHARE * self._tolerance() / value
-        return replace(options, start=self.lowered.complete(self.best.assignment), gap=max(options.gap, gap))
+        start = self.lowered.complete(self.best.assignment)
+        is_inside = self.lowered.milp.violation(start) <= INSIDE
+        return replace(options, start=start if is_inside else None, gap=max(options.gap, gap))
 
     def _networks(self, raw: RawResult) -> list[Assignment]:
         """The network of a round, and the one with its integers and the best continuous weights; both are offered."""
