@@ -244,7 +244,7 @@ def test_a_false_bound_is_not_believed(bound: float, tmp_path: Path) -> None:
 
 
 def test_a_certified_network_is_kept(tmp_path: Path) -> None:
-    stated, folder = opened(tmp_path, "minimize squared(net, train, tolerance: 0.2)", layers=HARD), tmp_path / "run"
+    stated, folder = opened(tmp_path, "minimize squared(net, train, tolerance: 0.05)", layers=HARD), tmp_path / "run"
     first = stated.solve(save=folder)
     assert first.is_certified and first.saved
     again = stated.solve(save=folder, time_limit=0)
