@@ -40,8 +40,11 @@ T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
 Parameters = Mapping[str, str | float | Path]
 
-MOST_TANGENTS = 256
-"""Most lines in a file for one value of a loss that has no exact encoding."""
+MOST_TANGENTS, LEAST_TANGENTS = 256, 8
+"""Most lines in a file for one value of a loss that has no exact encoding; fewer where that is more than is allowed."""
+
+TERMS = 3
+"""Most coefficients of such a line."""
 
 
 @dataclass(frozen=True)
@@ -247,7 +250,16 @@ class Model:
 
         Losses without an exact encoding have tangents enough for their tolerance, so that `Lowered.gaps` is small.
         """
-        return self.lowered_at(self._at_stage(stage, fix or {})).refined_evenly(MOST_TANGENTS)
+        return self._for_file(self._at_stage(stage, fix or {}))
+
+    def _for_file(self, program: Program) -> Lowered:
+        """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
+        from nnmip.sizes import NONZERO
+
+        lowered = self.lowered_at(program)
+        values = sum(len(tangents.share) for tangents in lowered.tangents)
+        allowed = self.allowance.size / NONZERO / TERMS / max(1, values)
+        return lowered.refined_evenly(int(min(MOST_TANGENTS, max(LEAST_TANGENTS, allowed))))
 
     def _check_last_stage(self) -> None:
         """Encode the last stage too, at values that hold nothing, so that no error waits until a stage is proved."""
@@ -484,7 +496,7 @@ class Model:
             program = self._at_stage(*found.stage)
         except ValueError as error:
             raise other_model(found, Path(solution), f"does not fit it ({error})") from None
-        lowered = self.lowered_at(program).refined_evenly(MOST_TANGENTS)
+        lowered = self._for_file(program)
         answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution), self.allowance)
         with Session() as session:
             raw, checked = replayed(lowered, session, answer.raw, SolveOptions())

@@ -18,6 +18,8 @@ from nnmip.solution.run import Problem, ProgressHandler, Run, RunOptions
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 
+CLOSED_GAPS = "a front is made of closed gaps, and this loss is certified within a tolerance: state `tolerance: 0`"
+
 TIE = 1e-6
 """How near two values, relative to values above 1, are taken for one where no grid tells them apart."""
 
@@ -98,7 +100,8 @@ class Trace:
             self._end_without_network(program, result, starts, number)
             return None
         if not _is_point(result):
-            self.found.end(result.termination or Termination.SOLVER_ERROR, self._open_part(result), result.message)
+            message = CLOSED_GAPS if result.is_certified else result.message
+            self.found.end(result.termination or Termination.SOLVER_ERROR, self._open_part(result), message)
             return None
         point = self._point(number, result)
         if (refuted := self._refuted_by(point)) is not None:

@@ -599,6 +599,13 @@ CORNERS: dict[str, Model] = {
         rows=TARGETS,
         truth="target t",
     ),
+    "an elastic net with factors for each layer": model(
+        HIDDEN.format(w="{-1, 0, 0.5, 1}", v="{-1, 0, 2}", prune=""),
+        "minimize squared(net, train) + 0.1 * norm_1(net.h.weights) + 0.05 * norm_2sq(net.h.weights)"
+        " + 0.02 * l0(net.o.weights) + 0.03 * norm_2sq(net.o.weights)",
+        rows=TARGETS,
+        truth="target t",
+    ),
     "probabilities of few scores": model(
         LINEAR.format(w="-2..2"),
         "minimize logistic(net, train) + 0.05 * norm_1(net.weights)",

@@ -21,6 +21,7 @@ from nnmip.hir.core import Held
 from nnmip.hir.stages import held_at
 from nnmip.pipeline import Model
 from nnmip.report.text import render_result
+from nnmip.sizes import Allowance
 from nnmip.solution.replay import refuted_stage
 from nnmip.solution.rounds import Rounds
 from tests.meaning.corners import HIDDEN, LINEAR, PRUNE, TARGETS
@@ -295,3 +296,22 @@ def test_the_report_names_both_ends(tmp_path: Path) -> None:
     found = result.to_json()["bracket"]
     assert list(found) == ["lower", "upper", "tolerance", "is_reached", "rounds", "tangents"]
     assert found["is_reached"] and math.isfinite(found["lower"])
+
+
+def test_a_front_needs_closed_gaps(tmp_path: Path) -> None:
+    stated = opened(tmp_path, "minimize squared(net, train, tolerance: 0.1) + 0.01 * l0(net.weights)")
+    front = stated.pareto("l0")
+    assert not front.is_complete and len(front) == 0 and "state `tolerance: 0`" in front.message
+    exact = opened(tmp_path, "minimize squared(net, train, tolerance: 0) + 0.01 * l0(net.weights)").pareto("l0")
+    assert exact.is_complete and [point.term for point in exact] == [1, 0]
+    assert exact[0].rest == pytest.approx(least_squares(), abs=1e-6)
+    assert exact[1].rest == pytest.approx(Y.var(), abs=1e-6)
+
+
+def test_a_file_stays_within_what_is_allowed(tmp_path: Path) -> None:
+    stated = opened(tmp_path, "minimize squared(net, train, tolerance: 0.000001)")
+    whole = stated.lowered_for()
+    stated.allowance = Allowance.of("25kB")
+    fewer = stated.lowered_for()
+    assert fewer.milp.num_rows < whole.milp.num_rows
+    assert sum(fewer.gaps.values()) > sum(whole.gaps.values()) > 1e-6
