@@ -399,7 +399,7 @@ class _Stage:
         milp = self.lowered.milp
         # Of a relaxation the bound is what is claimed, not the value of the network.
         first = replace(raw, objective=raw.dual_bound) if self.lowered.tangents and has_optimum else raw
-        second = confirm(milp, first, None, limits, self._on_confirming, self.run.stop, self.session)
+        second = confirm(milp, first, None, limits, self._on_confirming if asked else None, self.run.stop, self.session)
         if second.stopped:
             self.run.stop.set()  # what is proved stays proved, and nothing more is asked
         if second.status is not Opinion.REFUTED:
