@@ -65,15 +65,13 @@ WORDS: Mapping[str, Word] = MappingProxyType(
 )
 
 PHRASES = frozenset(
-    {"active", "atleast", "atmost", "exactly", "exclusive", "fan_in", "operations", "parameters", "tied"}
+    (
+        *("active", "atleast", "atmost", "exactly", "fan_in", "operations", "parameters"),
+        *("exclusive", "lipschitz", "monotone", "tied"),
+    )
 )
 """Words that are written in terms of others, and cannot be declared either."""
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
 FUTURE_LAYERS = frozenset({"batchnorm"})
-FUTURE_WORDS = frozenset(
-    (
-        *("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),
-        *("monotone", "lipschitz"),
-    )
-)
+FUTURE_WORDS = frozenset((*("abs", "max", "min", "clip", "argmax", "argmin", "dot", "domain"),))

@@ -18,6 +18,8 @@ from nnmip.sema.features import features_word, used_word
 from nnmip.sema.knowledge import MIRRORS, at_most_one, exclusive_features, operations_of, parameters_of, tied_tensors
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
+from nnmip.sema.regions import SIGNATURES as REGIONS
+from nnmip.sema.regions import lipschitz_word, monotone_word
 from nnmip.sema.steps import with_strictness
 from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import (
@@ -51,6 +53,7 @@ SIGNATURES: Mapping[str, str] = MappingProxyType(
         "features": "features(net)",
         "exclusive": "exclusive(p, ...)",
         "tied": "tied(t, ..., mirror: ...)",
+        **REGIONS,
         "parameters": "parameters(net)",
         "operations": "operations(net)",
     }
@@ -280,6 +283,8 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "used": _used,
         "exclusive": _exclusive,
         "tied": _tied,
+        "monotone": monotone_word,
+        "lipschitz": lipschitz_word,
         "parameters": _size_of,
         "operations": _size_of,
     }

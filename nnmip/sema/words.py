@@ -14,7 +14,7 @@ from nnmip.diagnostics import DiagnosticError, Edit
 from nnmip.diagnostics.edit import insert_after, substitute
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.hir.wiring import Wiring
-from nnmip.ops.base import Kind, Option, Word
+from nnmip.ops.base import Kind, Option, Task, Word
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
 from nnmip.sema.fairness import check_column
 from nnmip.sema.features import used_features
@@ -103,7 +103,7 @@ def applied(
         assert network is not None and data is not None
         check_loss(known, word, network, data, span, data_span)
         _check_same_columns(known, bindings, network, data, data_span)
-        if network.name in known.known:
+        if network.name in known.known and word.task is not Task.EITHER:
             options = known_options(word, options, network, span)
         elif word.name in RESOLVERS:
             options = RESOLVERS[word.name](options, network, data, span)

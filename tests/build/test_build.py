@@ -35,6 +35,8 @@ from nnmip.build import (
     implies,
     interval,
     l0,
+    lipschitz,
+    monotone,
     nonzero,
     norm_1,
     operations,
@@ -186,6 +188,17 @@ RULES: dict[str, tuple[Rule, str]] = {
     ),
     "sums": (lambda t, n: sum(n["h"].bias) + n["h"].bias.sum() <= 1, "2 * sum(net.h.bias) <= 1"),
 }
+
+
+def test_properties_over_all_inputs() -> None:
+    draft = Draft("linear")
+    points = draft.table("points", (X, Y), ["x0", "x1"], label="parity", codes={"even": -1, "odd": +1})
+    net = draft.network("net", 2, (-1, 1))
+    net.returns(net.dense("o", net.input, units=1, weights=range(-2, 3), bias={-1, 0, 1})[0])
+    draft.minimize(norm_1(net.weights) + 0 * hinge(net, points))
+    draft.constraint("rising", monotone(net, points.column("x1"), "increasing") & lipschitz(net, 2, norm="norm_1"))
+    draft.constraint("some", net["o"].weights[0, 0] - net["o"].weights[0, 1] <= -3)
+    assert draft.model().solve().objective == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("name", [name for name in RULES if name != "active"])
