@@ -15,6 +15,7 @@ from nnmip.build.tables import Table, read_table
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Constraint, Program, Shape, Stage
+from nnmip.hir.known import KnownNetwork, renamed
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.fairness import check_column
@@ -96,6 +97,24 @@ class Draft:
             raise fail("NNM0301", f"a size must be at least 1, and the shape is {list(sizes)}", span)
         made = NetworkRef(self, name, sizes, domain_of(domain, f"the domain of `{input}`"), input, span)
         self._networks[name] = made
+        return made
+
+    def trained(self, name: str, network: Any) -> NetworkRef:
+        """A network that was trained before, such as one of `result.networks` or of `nnmip.load_network(DIR)`.
+
+        Its weights are known numbers, and so is what the program says of it; it reads the columns of a table by name,
+        as `predict` does. Raises DiagnosticError NNM0202 for a name that is taken, TypeError for anything else.
+        """
+        span = here(f"trained {name}")
+        self._declare(name, span)
+        for part in ("compact", "network", "assignment", "features", "scaling", "coding"):
+            if not hasattr(network, part):
+                raise TypeError(f"network must be a trained network, not {network!r}")
+        cut = network.compact()
+        known = KnownNetwork(cut.network, cut.assignment, cut.features, cut.scaling, cut.coding)
+        known = renamed(known, name, Origin(span, name))
+        self.known.networks[name] = known
+        self._networks[name] = made = NetworkRef.of_known(self, known.network, span)
         return made
 
     def _declare(self, name: str, span: Span, has_value: bool = True) -> None:
@@ -217,10 +236,11 @@ class Draft:
             source=self.source,
             parameters=(),
             datasets=tuple(table.data for table in self._tables.values()),
-            networks=tuple(network.finished(span) for network in self._networks.values()),
+            networks=tuple(net.finished(span) for name, net in self._networks.items() if name not in self.known),
             stages=tuple(self._stages),
             constraints=tuple(self._constraints),
-            bindings=tuple(self._bindings),
+            bindings=tuple((name, data) for name, data in self._bindings if name not in self.known),
+            known=tuple(self.known.networks.values()),
         )
 
     def model(self) -> Model:

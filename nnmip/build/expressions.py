@@ -31,7 +31,7 @@ class Tensor:
 
     def __init__(self, draft: Draft, node: Node) -> None:
         self.draft = draft
-        self.node = node
+        self.node: Node = draft.known.folded_node(node)
 
     @property
     def shape(self) -> Shape:

@@ -110,6 +110,14 @@ class NetworkRef:
         self.returned = span
         self._tensors = {input_name: LayerTensor(input_name, shape, span)}
 
+    @staticmethod
+    def of_known(draft: Draft, network: Network, span: Span) -> NetworkRef:
+        """A network that is there already."""
+        made = NetworkRef(draft, network.name, network.input_shape, network.input_domain, network.input_name, span)
+        made.layers, made.network = list(network.layers), network
+        made._tensors.update({layer.name: LayerTensor(layer.name, layer.shape, span) for layer in network.layers})
+        return made
+
     def __repr__(self) -> str:
         chain = " -> ".join([f"{self.input_name}{list(self.shape)}", *(f"{la.name} ({la.op})" for la in self.layers)])
         return f"<network {self.name}: {chain}{'' if self.network is not None else ', unfinished'}>"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from nnmip.data import Dataset, Scaling
-from nnmip.hir.core import Assignment, FloatArray, Network
+from nnmip.hir.core import Assignment, FloatArray, Layer, Network
+from nnmip.source import Origin
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,3 +44,20 @@ class KnownNetwork:
     def missing(self, data: Dataset) -> tuple[str, ...]:
         """The features that the network reads and the table does not have."""
         return tuple(name for name in self.features if name not in data.feature_names)
+
+
+def renamed(known: KnownNetwork, name: str, origin: Origin) -> KnownNetwork:
+    """The network under the name that a model gives it; everything in it comes from `origin`."""
+    old = known.network
+
+    def path(text: str) -> str:
+        return name + text.removeprefix(old.name)
+
+    def layer(each: Layer) -> Layer:
+        decisions = tuple(replace(d, path=path(d.path), origin=origin) for d in each.decisions)
+        return replace(each, path=path(each.path), decisions=decisions, origin=origin)
+
+    network = replace(old, name=name, layers=tuple(map(layer, old.layers)), origin=origin)
+    values = {path(key): array for key, array in known.assignment.values.items()}
+    kept = {path(key): mask for key, mask in known.assignment.kept.items()}
+    return replace(known, network=network, assignment=Assignment(values, kept))

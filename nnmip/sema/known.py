@@ -18,6 +18,7 @@ from nnmip.hir.core import (
     FloatArray,
     LayerOutput,
     Network,
+    Node,
     Program,
     Reference,
     Units,
@@ -93,8 +94,12 @@ class KnownNetworks:
             raise fail("NNM0301", f"{message}{len(data.feature_names)}", span)
 
     def folded(self, value: Value) -> Value:
+        """A value as it is, or a number as `folded_node` says."""
+        return self.folded_node(value) if self.networks and isinstance(value, NODE_TYPES) else value
+
+    def folded_node(self, value: Node) -> Node:
         """The number that an expression is where it reads known networks and nothing else; any other as it is."""
-        if not self.networks or not isinstance(value, NODE_TYPES) or isinstance(value, Constant | Units):
+        if not self.networks or isinstance(value, Constant | Units):
             return value
         read = set()
         for node in walk(value):

@@ -10,9 +10,11 @@ import numpy as np
 from nnmip.diagnostics import DiagnosticError, Diagnostics
 from nnmip.diagnostics.edit import insert_after
 from nnmip.hir.core import BoolArray, Choose, Constant, FloatArray, Fold, Junction, Node, Not, Shape, Units, Xor
+from nnmip.hir.evaluate import ROUNDING
 from nnmip.hir.stack import stacked
 from nnmip.sema.arithmetic import broadcast, compare
 from nnmip.sema.domains import read_domain
+from nnmip.sema.known import KNOWN
 from nnmip.sema.steps import Names, is_whole, with_strictness
 from nnmip.sema.values import (
     NODE_TYPES,
@@ -235,11 +237,19 @@ def comparison(names: Names, op: str, left: Node, right: Node, span: Span) -> No
     """
     if isinstance(left, Constant) and isinstance(right, Constant):
         shape = broadcast(left.shape, right.shape, span)
-        holds = np.broadcast_to(_KNOWN[op](left.value, right.value), shape).astype(np.float64)
+        holds = np.broadcast_to(_KNOWN[op](*_sides(left, right)), shape).astype(np.float64)
         return Constant(holds, origin_of(span), boolean=True)
     if op == "!=":
         return negation(with_strictness(names, compare("=", left, right, span)), span)
     return with_strictness(names, compare(op, left, right, span))
+
+
+def _sides(left: Constant, right: Constant) -> tuple[FloatArray, FloatArray]:
+    """The numbers to compare; what a network from a file gives counts as equal to a number up to rounding."""
+    if KNOWN not in (left.origin.path, right.origin.path):
+        return left.value, right.value
+    difference = left.value - right.value
+    return np.where(np.abs(difference) <= ROUNDING, 0.0, difference), np.zeros(())
 
 
 def strict_comparison(op: str, left: Node, right: Node, left_span: Span, right_span: Span) -> DiagnosticError:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from nnmip.hir.core import Assignment, Layer
-from nnmip.hir.known import KnownNetwork
+from nnmip.hir.known import KnownNetwork, renamed
 from nnmip.sema.values import fail
 from nnmip.sizes import Allowance
 from nnmip.solution.network import TrainedNetwork
@@ -31,19 +29,8 @@ def read_known(path: Path, inner: str | None, name: str, origin: Origin, allowan
 
 def known_network(trained: TrainedNetwork, name: str, origin: Origin) -> KnownNetwork:
     """A trained network with its numbers, under another name."""
-    old = trained.network
-
-    def path(text: str) -> str:
-        return name + text.removeprefix(old.name)
-
-    def layer(each: Layer) -> Layer:
-        decisions = tuple(replace(d, path=path(d.path), origin=origin) for d in each.decisions)
-        return replace(each, path=path(each.path), decisions=decisions, origin=origin)
-
-    network = replace(old, name=name, layers=tuple(map(layer, old.layers)), origin=origin)
-    values = {path(key): array for key, array in trained.assignment.values.items()}
-    kept = {path(key): mask for key, mask in trained.assignment.kept.items()}
-    return KnownNetwork(network, Assignment(values, kept), trained.features, trained.scaling, trained.coding)
+    found = KnownNetwork(trained.network, trained.assignment, trained.features, trained.scaling, trained.coding)
+    return renamed(found, name, origin)
 
 
 def _without(path: Path, what: str, help: str) -> Exception:

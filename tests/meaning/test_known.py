@@ -133,6 +133,18 @@ def test_words_about_its_weights_and_units(trained: Path) -> None:
     assert loads(text, directory=trained).solve().objective == wanted
 
 
+def test_a_score_that_rounding_moved_counts_as_predicted(trained: Path) -> None:
+    program = load(trained / "xor.nnm").program
+    values = {d.path: np.zeros(d.shape) for d in program.decisions}
+    for dust, is_at_zero in ((-1e-12, True), (-1e-6, False)):
+        values["net.o.bias"] = np.array([dust])
+        saved(program, Assignment(values, {"net.a": np.ones(2, dtype=bool)}), trained / "run")
+        text = HEAD + "minimize count(s in points: teacher(s) >= 0) + 10 * zero_one(teacher, points)"
+        assert loads(text, directory=trained).solve().objective == (4 if is_at_zero else 0) + 5
+        rows = [[-1, -1], [-1, 1]]
+        assert list(load_network(trained / "run").predict(rows)) == ["odd" if is_at_zero else "even"] * 2
+
+
 def test_a_constraint_that_it_breaks_leaves_nothing(trained: Path) -> None:
     result = loads(HEAD + "satisfy\nconstraint c: l0(teacher.weights) <= 1", directory=trained).solve()
     assert result.termination == "infeasible"
@@ -218,3 +230,27 @@ def test_outputs_that_are_too_large(trained: Path) -> None:
     (trained / "points.csv").write_text("x0,x1,parity\n" + rows + "0,0,odd\n")
     found = loads(HEAD + "minimize hinge(teacher, points)", directory=trained, allow_size=390_000).check()
     assert {d.code for d in found} == {"NNM0310"}
+
+
+def test_a_trained_network_in_a_program_built_in_python(trained: Path) -> None:
+    from nnmip.build import Draft, hinge, iff, l0
+
+    result = load(trained / "xor.nnm").solve()
+    draft = Draft("student")
+    rows = [[-1, -1], [-1, 1], [1, -1], [1, 1]]
+    table = (np.array(rows), ["even", "odd", "odd", "even"])
+    points = draft.table("points", table, ["x0", "x1"], label="parity", codes={"even": -1, "odd": +1})
+    teacher = draft.trained("teacher", result.networks["net"])
+    net = draft.network("net", shape=2, domain=(-1, 1))
+    h = net.dense("h", net.input, units=2, weights=range(-1, 2), bias=range(-1, 2))
+    o = net.dense("o", net.relu("a", h), units=1, weights={-1, 0, 1}, bias=range(-2, 3))
+    net.returns(o[0])
+    draft.minimize(l0(net.weights) + hinge(teacher, points) + l0(teacher.weights))
+    draft.constraint("agrees", iff(teacher(points) >= 0, net(points) >= 0))
+    solved = draft.model().solve()
+    assert solved.solution == "optimal" and set(solved.networks) == {"net"}
+    assert list(solved.networks["net"].predict(rows)) == list(result.networks["net"].predict(rows))
+    with pytest.raises(TypeError, match="trained network"):
+        draft.trained("other", 3)
+    with pytest.raises(DiagnosticError, match="twice"):
+        draft.trained("teacher", result.networks["net"])
