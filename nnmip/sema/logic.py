@@ -10,8 +10,8 @@ import numpy as np
 from nnmip.diagnostics import DiagnosticError, Diagnostics
 from nnmip.diagnostics.edit import insert_after
 from nnmip.hir.core import BoolArray, Choose, Constant, FloatArray, Fold, Junction, Node, Not, Shape, Units, Xor
-from nnmip.hir.evaluate import ROUNDING
 from nnmip.hir.stack import stacked
+from nnmip.ops.scores import ROUNDING
 from nnmip.sema.arithmetic import broadcast, compare
 from nnmip.sema.domains import read_domain
 from nnmip.sema.known import KNOWN
