@@ -38,6 +38,18 @@ network net(x: real[2] in [0, 1]) {
 minimize absolute(net, train)
 constraint idle "says nothing": l0(net.weights) >= 0
 """
+LINEAR = """nnm 0.1
+data train = csv("rows.csv") {
+  features p0, p1
+  target   t
+}
+network net(x: real[2] in [0, 1]) {
+  layer o = dense(x, units: 1, weights in {-1, 0, 1}, bias in {0, 1})
+  return o[0]
+}
+minimize absolute(net, train)
+constraint idle "says nothing": l0(net.weights) >= 0
+"""
 ROWS = "p0,p1,p2,p3,y,t\n1,0,1,0,p,1\n0,1,0,1,m,0\n1,0,0,0,p,1\n0,1,0,0,m,0\n"
 
 PAIRS = [
@@ -59,6 +71,10 @@ PAIRS = [
     (NUMBERS, "eps_insensitive(net, train, eps: 0.1) <= 0.1", "l0(net.weights) <= 0"),
     (NUMBERS, "max_error(net, train) <= 0.4", "norm_1(net.weights) <= 0"),
     (NUMBERS, "used(net.x[p0]) -> used(net.x[p1])", "used(net.x[p0]) and not used(net.x[p1])"),
+    (IMAGES, "fair(net, train, group: p0, parity: 0.5)", "zero_one(net, train) <= 0"),
+    (NUMBERS, "fair(net, train, group: p0, parity: 0.5)", "absolute(net, train) <= 0.1"),
+    (LINEAR, "monotone(net, p0, increasing)", "net.o.weights[0, p0] + net.o.weights[0, p1] <= -2"),
+    (LINEAR, "lipschitz(net, 1)", "l0(net.weights) >= 2"),
     (NUMBERS, "forall s in train where s.t >= 1: net(s)[0] >= 1.5", "norm_inf(net.o.weights) <= 0"),
 ]
 
