@@ -21,8 +21,8 @@ LINE_TEXT = 45
 MODEL_TEXT = 30
 """What a byte of an LP or MPS file counts: ours take 10 to 12; only names of a letter or two take up to 75."""
 
-TOKEN = 1_000
-"""What a token of a model counts; half of it stands for the time that it takes."""
+TOKEN = 2_000
+"""What a token of a model counts; most of it stands for the time that it takes."""
 
 EXPRESSION = 2_000
 """What an expression counts that a quantifier reads once for each of its choices; it stands for the time, too."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+MOST_SHOWN = 200
+"""Most messages that are printed as text; JSON and SARIF have all of them."""
+
+
 class ExitCode(IntEnum):
     """How a command ends."""
 
@@ -125,11 +129,13 @@ def _nearest(path: Path) -> str:
 
 
 def print_diagnostics(diagnostics: Sequence[Diagnostic], stream: TextIO) -> None:
-    """Render diagnostics for people, in colour on a terminal."""
+    """Render diagnostics for people, in colour on a terminal: the first MOST_SHOWN, and how many more there are."""
     from nnmip.diagnostics.render import render_text
 
     if diagnostics:
-        stream.write(render_text(diagnostics, color=wants_colour(stream)).rstrip("\n") + "\n")
+        stream.write(render_text(diagnostics[:MOST_SHOWN], color=wants_colour(stream)).rstrip("\n") + "\n")
+    if len(diagnostics) > MOST_SHOWN:
+        stream.write(f"\n... and {len(diagnostics) - MOST_SHOWN} more\n\n")
 
 
 def wants_colour(stream: TextIO) -> bool:

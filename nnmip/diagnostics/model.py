@@ -10,6 +10,9 @@ from nnmip.diagnostics.codes import TITLES
 from nnmip.diagnostics.edit import Edit, replacement
 from nnmip.source import Span
 
+MOST_MISTAKES = 1_000
+"""So many messages are told of one run; whoever has more mends some first."""
+
 
 class Severity(StrEnum):
     ERROR = "error"
@@ -86,6 +89,12 @@ class DiagnosticError(Exception):
         super().__init__("\n".join(map(_in_a_line, self.diagnostics)))
 
 
+def too_many(span: Span) -> Diagnostic:
+    """What is said at the first of the mistakes that are not told."""
+    message = f"more than {MOST_MISTAKES} mistakes: those from here on are left out"
+    return Diagnostic("NNM0101", message, span, help="mend some of those before first")
+
+
 def _in_a_line(d: Diagnostic) -> str:
     """Place, code, message and help of a diagnostic, for a traceback."""
     place = f"{d.span.file.path}:{d.span.line}:{d.span.column}" if d.span.file.text else d.span.file.path
@@ -97,15 +106,24 @@ class Diagnostics:
     """The diagnostics of a run, in the order they were found."""
 
     items: list[Diagnostic] = field(default_factory=list)
+    is_full: bool = False
     _places: dict[tuple[str, int, str], list[Diagnostic]] = field(default_factory=dict, repr=False)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        """Keep a diagnostic, once: a file may have so many that each is compared only with those of its place."""
+        """Keep a diagnostic, once: a file may have so many that each is compared only with those of its place.
+
+        Of more than MOST_MISTAKES the first stands for the others.
+        """
         place = (diagnostic.span.file.path, diagnostic.span.start, diagnostic.code)
         known = self._places.setdefault(place, [])
-        if diagnostic not in known:
-            known.append(diagnostic)
+        if diagnostic in known:
+            return
+        known.append(diagnostic)
+        if len(self.items) < MOST_MISTAKES:
             self.items.append(diagnostic)
+        elif diagnostic.severity is Severity.ERROR and not self.is_full:
+            self.is_full = True
+            self.items.append(too_many(diagnostic.span))
 
     def error(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -113,9 +113,9 @@ def _counted(part: nodes.Expr) -> tuple[int, tuple[_Quantifier, ...]]:
             case (nodes.Quantified() | nodes.Each()) as inner:
                 total += 1
                 nested.append(inner)
-            case node if is_dataclass(node) and not isinstance(node, Span):
+            case nodes.Node() as node:
                 total += 1
-                stack.extend(getattr(node, field.name) for field in fields(node))
+                stack.extend(node.parts())
     return total, tuple(nested)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeGuard
@@ -87,6 +87,7 @@ class _Builder:
         self.outside = read_outside(overrides, bound, names, broken, diagnostics, headers)
         self.scope = Scope(names, broken, diagnostics, self._value, is_open=sources.is_open, allowance=allowance)
         self.scope.known.allowance = allowance
+        self.meetings = [names for declaration in self.declarations for names in _meetings(declaration)]
         self.elaborator = Elaborator(self.scope, self._bindings())
 
     def build(self) -> Program | None:
@@ -193,14 +194,11 @@ class _Builder:
         declared, broken = self.scope.declarations, self.scope.broken
         found: list[tuple[str, str]] = []
         unread = broken - declared.keys()
-        for declaration in self.declarations:
-            if not isinstance(declaration, nodes.Goal | nodes.Constraint | nodes.Let):
-                continue
-            for names in _meetings(declaration):
-                networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
-                bases = {name: name.partition(".")[0] for name in names}
-                tables = [n for n in names if bases[n] in unread or _is_table(declared.get(bases[n]))]
-                found.extend((n, t) for n in networks for t in tables)
+        for names in self.meetings:
+            networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
+            bases = {name: name.partition(".")[0] for name in names}
+            tables = [n for n in names if bases[n] in unread or _is_table(declared.get(bases[n]))]
+            found.extend((n, t) for n in networks for t in tables)
         return tuple(dict.fromkeys(found))
 
 
@@ -222,11 +220,15 @@ def _without_mistakes(
     declarations: tuple[nodes.Declaration, ...], mistakes: tuple[Diagnostic, ...], broken: set[str]
 ) -> tuple[nodes.Declaration, ...]:
     """The declarations that are free of syntax errors; the names of the others are added to `broken`."""
-    places = [(mistake.span.file.path, mistake.span.start) for mistake in mistakes]
+    places: dict[str, list[int]] = {}
+    for mistake in mistakes:
+        places.setdefault(mistake.span.file.path, []).append(mistake.span.start)
+    places = {path: sorted(starts) for path, starts in places.items()}
     kept: list[nodes.Declaration] = []
     for declaration in declarations:
         span = declaration.span
-        if not any(path == span.file.path and span.start <= place < span.end for path, place in places):
+        starts = places.get(span.file.path, [])
+        if bisect_left(starts, span.start) == bisect_left(starts, span.end):
             kept.append(declaration)
         elif isinstance(declaration, Named):
             broken.add(declaration.name.text)
@@ -246,12 +248,16 @@ def _refuse_later(declaration: nodes.Declaration) -> None:
 
 
 def _meetings(declaration: nodes.Declaration) -> Iterator[list[str]]:
-    """Names that stand together: the arguments of a call, and a set with what is said of its members."""
+    """Names that stand together in a goal, constraint or `let`: the arguments of a call, and a set with what is said of
+    its members."""
+    if not isinstance(declaration, nodes.Goal | nodes.Constraint | nodes.Let):
+        return
     for node in _below(declaration):
         match node:
             case nodes.Call(arguments=arguments):
                 names = (_name_of(a.value) for a in arguments if isinstance(a, nodes.Positional))
-                yield [name for name in names if name]
+                if len(found := [name for name in names if name]) > 1:
+                    yield found
             case nodes.Quantified(binders=binders, body=body) | nodes.Each(binders=binders, body=body):
                 sets = [name for name in (_name_of(b.domain) for b in binders) if name]
                 if sets:
@@ -265,6 +271,6 @@ def _below(node: Any) -> Iterator[Any]:
         current = stack.pop()
         if isinstance(current, tuple):
             stack.extend(reversed(current))
-        elif is_dataclass(current) and not isinstance(current, Span):
+        elif isinstance(current, nodes.Node):
             yield current
-            stack.extend(getattr(current, f.name) for f in reversed(fields(current)))
+            stack.extend(reversed(current.parts()))

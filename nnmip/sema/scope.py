@@ -32,6 +32,10 @@ _WITHOUT_VALUE: dict[type, str] = {nodes.Constraint: "a constraint", nodes.Verif
 _INFINITE = frozenset({"inf", "infinity", "nan"})
 
 
+_MOST_PROPOSALS = 100
+"""Names are proposed for the first so many mistakes: comparing all with all takes long."""
+
+
 @dataclass(frozen=True, slots=True)
 class NetworkPlaces:
     """Where a network says what it returns, and the shape and the domain of its input; `is_file` where a file does."""
@@ -152,6 +156,8 @@ class Scope:
             return fail("NNM0201", f"`{name}` is a layer, not a value", span, help="it stands inside a network")
         if (path := self._inside_network(name)) is not None:
             return fail("NNM0201", message, span, help=f"did you mean `{path}`?")
+        if len(self.diagnostics.items) >= _MOST_PROPOSALS:
+            return fail("NNM0201", message, span)
         near = closest(name, self.declarations)
         if near:
             help = f"did you mean `{near}`?"

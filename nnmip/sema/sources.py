@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -237,8 +237,8 @@ def _texts(node: Any) -> Iterator[str]:
                 yield text
             case tuple() as parts:
                 stack.extend(parts)
-            case part if is_dataclass(part) and not isinstance(part, Span):
-                stack.extend(getattr(part, f.name) for f in fields(part))
+            case nodes.Node() as part:
+                stack.extend(part.parts())
 
 
 def _expected(declaration: nodes.Data) -> Expected:

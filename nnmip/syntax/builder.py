@@ -19,6 +19,7 @@ ONEHOT = "onehot"
 """What follows `as` where the values of a column become features of their own."""
 
 _LONGEST_REPEAT = 40
+_MOST_STAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,9 @@ class Builder:
         sense, value = children[:2]
         first = nodes.Stage(sense.value, value, self._span(children[:2]))
         stages = (first, *_nodes(children[2:]))
+        if len(stages) > _MOST_STAGES:
+            message = f"a goal has at most {_MOST_STAGES} stages, and this one has {len(stages)}"
+            self._error(message, self.span_of(sense), help="weigh goals against each other:  10 * a + b")
         return nodes.Goal(sense.value, stages, (), self._span(children))
 
     def stage(self, children: Children) -> nodes.Stage:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from nnmip.source import SourceFile, Span
@@ -22,8 +21,8 @@ def same_tree(one: Any, other: Any) -> bool:
             waiting.extend(zip(left, right, strict=True))
         elif isinstance(left, Span | SourceFile):
             continue
-        elif is_dataclass(left):
-            waiting.extend((getattr(left, field.name), getattr(right, field.name)) for field in fields(left))
+        elif isinstance(left, nodes.Node):
+            waiting.extend(zip(left.parts(), right.parts(), strict=True))
         elif left != right:
             return False
     return True

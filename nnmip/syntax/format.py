@@ -6,9 +6,10 @@ from itertools import groupby
 from typing import Any
 
 from nnmip.diagnostics import DiagnosticError
-from nnmip.sizes import UNASKED, Allowance
+from nnmip.sizes import TOKEN, UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax import nodes
+from nnmip.syntax.collector import collector_paused
 from nnmip.syntax.compare import same_tree
 from nnmip.syntax.grammar import load_grammar
 from nnmip.syntax.layout import WIDTH, Doc, Text, flat_width, lay_out, leaves, texts
@@ -25,14 +26,15 @@ def format_source(source: SourceFile, allowance: Allowance = UNASKED) -> str:
 
     Raises DiagnosticError where the text has syntax errors or is too large: nothing is known of what is not read.
     """
-    parsed = parse(source, allowance)
-    if parsed.diagnostics:
-        raise DiagnosticError(parsed.diagnostics)
-    text = unparse(parsed.file)
-    again = parse(SourceFile(source.path, text), Allowance(2 * allowance.size))
-    if again.diagnostics or not same_tree(parsed.file, again.file):
-        raise AssertionError("the formatted text does not say the same")
-    return text
+    with collector_paused():
+        parsed = parse(source, allowance, each=2 * TOKEN)
+        if parsed.diagnostics:
+            raise DiagnosticError(parsed.diagnostics)
+        text = unparse(parsed.file)
+        again = parse(SourceFile(source.path, text), Allowance(2 * allowance.size))
+        if again.diagnostics or not same_tree(parsed.file, again.file):
+            raise AssertionError("the formatted text does not say the same")
+        return text
 
 
 def unparse(tree: Any) -> str:
@@ -75,7 +77,8 @@ def _align(entries: list[Entry]) -> None:
     for _, group in groupby(range(len(entries)), key=blocks.__getitem__):
         numbers = list(group)
         heads = [_head_width(entries[number]) for number in numbers]
-        pads = [max(heads) - head for head in heads]
+        widest = max(heads)
+        pads = [widest - head for head in heads]
         if max(pads) > _WIDEST_PAD or len(numbers) == 1:
             continue
         if any((widths[number] or 0) + pad > WIDTH for number, pad in zip(numbers, pads, strict=True)):

@@ -11,6 +11,7 @@ from threading import RLock
 from typing import Any
 
 from nnmip.syntax.builder import Builder
+from nnmip.syntax.limits import MAX_OPEN
 from nnmip.syntax.tables import Rule, Tables, load_tables
 from nnmip.syntax.tokens import END, Token
 
@@ -44,6 +45,14 @@ class Stuck(Exception):
             del states[len(states) - rule.size :]
             states.append(actions[states[-1]][rule.origin])
         return False
+
+
+class TooDeep(Exception):
+    """More constructs are open than may be; `opened` has the tokens that wait for their end, outermost first."""
+
+    def __init__(self, opened: tuple[Token, ...]) -> None:
+        super().__init__()
+        self.opened = opened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +102,10 @@ class Grammar:
         return self.tables.spellings[kind]
 
     def feed(self, tokens: list[Token], start: str) -> Any:
-        """What the builder makes of `tokens`, read as the rule `start`. Raises Stuck at the first wrong token."""
+        """What the builder makes of `tokens`, read as the rule `start`.
+
+        Raises Stuck at the first wrong token, and TooDeep where more than MAX_OPEN symbols wait for their end.
+        """
         actions, rules, makers = self.tables.actions, self.tables.rules, self._makers
         states = [self.tables.starts[start]]
         values: list[Any] = []
@@ -112,10 +124,18 @@ class Grammar:
                 raise Stuck(index, self.tables, states)
             states.append(action)
             values.append(token)
+            if len(states) > MAX_OPEN:
+                raise TooDeep(_waiting_tokens(values))
         return values[0]
 
 
 _THE_END = Token(END, "", 0, 0, 0)
+
+
+def _waiting_tokens(values: list[Any]) -> tuple[Token, ...]:
+    """The tokens that no complete rule has taken, those in lists included, where `_rule` has."""
+    parts = (part for value in values for part in (value if isinstance(value, list) else (value,)))
+    return tuple(part for part in parts if isinstance(part, Token))
 
 
 def _maker(rule: Rule, builder: Builder) -> Callable[[list[Any]], Any] | None:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import fields
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nnmip.diagnostics import Diagnostic
-from nnmip.source import Span
+from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
+from nnmip.syntax.tokens import Token
 
 MAX_DEPTH = 200
 """Most constructs inside one another, where `a + b + c` counts once."""
 
+MAX_OPEN = 6 * MAX_DEPTH
+"""Most words, signs and parts that may wait for the end of what they begin. No construct has more than five in front of
+the next one inside it, so what has more than this many is nested deeper than MAX_DEPTH: the parser need not go on."""
+
 MAX_TERMS = 10_000
 """Most operands of one chain such as `a + b + c`. The tree leans left; `nodes.left_spine` goes over it."""
+
+_LEVELS = frozenset(
+    "LPAR LSQB LBRACE NOT IF FORALL EXISTS IMPLIES IFF AND OR XOR PLUS MINUS STAR SLASH".split()  # noqa: SIM905
+)
+"""Kinds of token behind which, while they wait, a construct stands inside another."""
 
 _LEFT = frozenset({"+", "-", "*", "/", "and", "or"})
 
@@ -41,12 +50,18 @@ def check_depth(declaration: nodes.Declaration) -> Diagnostic | None:
     return None
 
 
+def too_deep(opened: Sequence[Token], source: SourceFile) -> Diagnostic:
+    """The diagnostic for a text in which all of `opened` wait for their end."""
+    levels = [token for token in opened if token.type in _LEVELS] or opened
+    token = levels[min(MAX_DEPTH, len(levels) - 1)]
+    return _too_deep(Span(source, token.start_pos, token.end_pos))
+
+
 def _children(node: Any) -> Iterator[Any]:
     """The nodes directly inside `node`; a leaf such as a name cannot be too deep on its own and is passed over."""
-    for field in fields(node):
-        value = getattr(node, field.name)
+    for value in node.parts():
         for child in value if isinstance(value, tuple) else (value,):
-            if hasattr(child, "span") and not isinstance(child, nodes.Ref | nodes.Number | nodes.Name):
+            if isinstance(child, nodes.Node) and not isinstance(child, nodes.Ref | nodes.Number | nodes.Name):
                 yield child
 
 

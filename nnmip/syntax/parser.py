@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +9,8 @@ from nnmip.diagnostics import Diagnostic
 from nnmip.sizes import TOKEN, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
-from nnmip.syntax.grammar import Grammar, Stuck, load_grammar
+from nnmip.syntax.collector import collector_paused
+from nnmip.syntax.grammar import Grammar, Stuck, TooDeep, load_grammar
 from nnmip.syntax.header import check_header
 from nnmip.syntax.limits import check_depth
 from nnmip.syntax.recovered import Recovered, declared_name
@@ -49,15 +47,16 @@ class ParseResult:
         return "".join(diagnostic._repr_html_() for diagnostic in self.diagnostics) + dump_html(self.file)
 
 
-def parse(source: SourceFile, allowance: Allowance = UNASKED, before: int = 0) -> ParseResult:
+def parse(source: SourceFile, allowance: Allowance = UNASKED, before: int = 0, each: int = TOKEN) -> ParseResult:
     """The syntax tree of `source`. Never raises on what the user wrote: every defect is a diagnostic with its span.
 
-    A text with more tokens than is allowed (NNM0310) is not read; `before` have been read in other files of the model.
+    A text with more tokens than is allowed (NNM0310) is not read: `each` is what one counts in bytes, and `before` have
+    been read in other files of the model.
     """
-    with _collector_paused():
+    with collector_paused():
         grammar = load_grammar()
         with grammar.lock:
-            return _parse(grammar, source, allowance, before)
+            return _parse(grammar, source, allowance, before, each)
 
 
 def parse_expression(source: SourceFile) -> nodes.Expr | None:
@@ -68,7 +67,7 @@ def parse_expression(source: SourceFile) -> nodes.Expr | None:
         tokens = grammar.lex(source.text)
         try:
             declarations = grammar.feed([*_OPENING, *tokens], "items")
-        except Stuck:
+        except (Stuck, TooDeep):
             return None
         match declarations:
             case (nodes.Let(value=value) as let,) if not grammar.builder.diagnostics and check_depth(let) is None:
@@ -76,14 +75,14 @@ def parse_expression(source: SourceFile) -> nodes.Expr | None:
     return None
 
 
-def _parse(grammar: Grammar, source: SourceFile, allowance: Allowance, before: int) -> ParseResult:
+def _parse(grammar: Grammar, source: SourceFile, allowance: Allowance, before: int, each: int) -> ParseResult:
     builder = grammar.builder
     builder.start(source)
-    most = max(0, allowance.most(TOKEN) - before)
+    most = max(0, allowance.most(each) - before)
     lines = source.text.count("\n")
     tokens = grammar.lex(source.text, most + 1) if lines <= most else []
     if lines > most or len(tokens) > most:
-        return _too_large(source, allowance, before + max(lines, len(tokens)))
+        return _too_large(source, allowance, before + max(lines, len(tokens)), each)
     read = _read(grammar, tokens)
     found = [*builder.diagnostics, *read.diagnostics]
     if not any(diagnostic.code == "NNM0102" for diagnostic in found):
@@ -102,9 +101,9 @@ def _parse(grammar: Grammar, source: SourceFile, allowance: Allowance, before: i
     return ParseResult(file, tuple(found), frozenset(broken), len(tokens))
 
 
-def _too_large(source: SourceFile, allowance: Allowance, tokens: int) -> ParseResult:
+def _too_large(source: SourceFile, allowance: Allowance, tokens: int, each: int) -> ParseResult:
     """What is known of a text of at least so many tokens, which was not read."""
-    needed = max(tokens * TOKEN, len(source.text) // _TOKEN_LENGTH * TOKEN)
+    needed = max(tokens, len(source.text) // _TOKEN_LENGTH) * each
     name = Path(source.path).name
     span = Span(source, 0, min(1, len(source.text)))
     help = "keep numbers in data files (csv, npy, npz), and say it once with `forall` or of whole tensors"
@@ -116,21 +115,9 @@ def _too_large(source: SourceFile, allowance: Allowance, tokens: int) -> ParseRe
 def _read(grammar: Grammar, tokens: list[Token]) -> Recovered:
     try:
         header, declarations = grammar.feed(tokens, "file")
-    except Stuck:
+    except (Stuck, TooDeep):
         from nnmip.syntax.recovery import recover  # a good text needs none of it
 
         grammar.builder.diagnostics.clear()
         return recover(grammar, tokens)
     return Recovered(header, declarations, (), frozenset())
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection inside: a growing tree has no garbage, and looking for it takes a quarter of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from nnmip.diagnostics import Diagnostic
+from nnmip.diagnostics.model import MOST_MISTAKES, too_many
 from nnmip.syntax import nodes
 from nnmip.syntax.explain import explain
-from nnmip.syntax.grammar import Grammar, Stuck
+from nnmip.syntax.grammar import Grammar, Stuck, TooDeep
 from nnmip.syntax.header import unreadable_header
+from nnmip.syntax.limits import too_deep
 from nnmip.syntax.recovered import Recovered, declared_name
 from nnmip.syntax.tokens import STARTERS, Brackets, Token, match_brackets, opens_line
 
@@ -20,9 +22,17 @@ def recover(grammar: Grammar, tokens: list[Token]) -> Recovered:
     declarations: list[nodes.Declaration] = []
     broken: set[str] = set()
     for piece in _pieces(rest):
+        if len(diagnostics) >= MOST_MISTAKES:
+            diagnostics.append(too_many(grammar.builder.span_of(piece[0])))
+            broken.update(_declared_names(rest[rest.index(piece[0]) :]))
+            break
         found = len(grammar.builder.diagnostics)
         try:
             declarations.extend(grammar.feed(piece, "items"))
+        except TooDeep as deep:
+            del grammar.builder.diagnostics[found:]
+            diagnostics.append(too_deep(deep.opened, grammar.builder.source))
+            broken.update(_declared_names(piece))
         except Stuck as stuck:
             # What the builder saw before the parser stopped may only be a consequence of the mistake.
             del grammar.builder.diagnostics[found:]

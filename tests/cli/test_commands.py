@@ -110,6 +110,14 @@ def test_check_reports_every_error_on_stdout(folder: Path, capsys: pytest.Captur
     assert out.endswith("\nxor.nnm, broken.nnm: 2 errors\n")
 
 
+def test_check_prints_the_first_of_many_errors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "many.nnm").write_text("nnm 0.1\n" + "param =\n" * 300)
+    assert run(["check", "many.nnm"]) == 1
+    out = capsys.readouterr().out
+    assert out.count("error[NNM0101]") == 200
+    assert out.endswith("\n\n... and 100 more\n\nmany.nnm: 300 errors\n")
+
+
 def test_check_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(folder, BROKEN, "broken.nnm")
     assert run(["check", "--format", "json", "broken.nnm"]) == 1

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+import nnmip
+from nnmip.diagnostics.model import MOST_MISTAKES
 from nnmip.source import SourceFile
 from nnmip.syntax.limits import MAX_DEPTH, MAX_TERMS
-from nnmip.syntax.parser import ParseResult, parse
+from nnmip.syntax.parser import ParseResult, parse, parse_expression
 
 
 def read(text: str) -> ParseResult:
@@ -43,11 +45,61 @@ def test_usual_nesting_is_fine() -> None:
     assert read("let a = " + "(" * 150 + "x" + ")" * 150).diagnostics == ()
 
 
+OPENINGS = {
+    "(": (")", 1),
+    "not ": ("", 1),
+    "a -> ": ("", 1),
+    "a + (": (")", 2),
+    "if a then b else ": ("", 1),
+    "exists i in S where p: ": ("", 1),
+    "exists i in 0..2, j : int in S, k in T where p: ": ("", 1),
+    "[1, 2, 3, ": ("]", 1),
+    "f(a, b, c, k: ": (")", 2),
+    "f(i in S, j in T where a: ": (")", 2),
+    "a[1, 2, 3:4:": ("]", 2),
+    "x in {1} | {2} | {": ("}", 3),
+    "a < b <= (": (")", 2),
+}
+
+
+@pytest.mark.parametrize("opening", OPENINGS)
+def test_the_parser_stops_at_no_text_that_may_be(opening: str) -> None:
+    """It counts words and signs, not levels: what has as many levels as may be has never too many of these."""
+    closing, levels = OPENINGS[opening]
+    assert read(f"constraint a: {nested(opening, closing, MAX_DEPTH // levels - 2)}").diagnostics == ()
+    (found,) = read(f"constraint a: {nested(opening, closing, MAX_DEPTH // levels + 2)}").diagnostics
+    (other,) = read(f"constraint a: {nested(opening, closing, 10 * MAX_DEPTH)}").diagnostics
+    assert found.message == other.message == f"nested deeper than {MAX_DEPTH} levels"
+    assert 0 <= other.span.start - found.span.start < 6 * len(opening) * MAX_DEPTH
+
+
+def nested(opening: str, closing: str, levels: int) -> str:
+    return opening * levels + "x" + closing * levels
+
+
+def test_deep_declarations_do_not_hide_other_mistakes() -> None:
+    deep = "(" * 5000 + "x" + ")" * 5000
+    found = read(f"let a = {deep}\nvar x\nlet b = a + 1\nlet c = {deep}\nlet d = )").diagnostics
+    assert [(d.span.line, d.message) for d in found] == [
+        (2, f"nested deeper than {MAX_DEPTH} levels"),
+        (3, "`x` needs a type"),
+        (5, f"nested deeper than {MAX_DEPTH} levels"),
+        (6, "`)` closes nothing"),
+    ]
+    assert {d.code for d in found} == {"NNM0101"}
+
+
+def test_an_option_may_not_be_deep() -> None:
+    assert parse_expression(SourceFile("-D a", "(" * 5000 + "x" + ")" * 5000)) is None
+
+
 @pytest.mark.parametrize("bracket", ["(", "[", "{", "f("])
 def test_many_unclosed_brackets(bracket: str) -> None:
-    (found,) = read("let a = " + bracket * 20_000).diagnostics
-    assert found.message == f"`{bracket[-1]}` is never closed"
-    assert found.span.line == 2
+    (few,) = read("let a = " + bracket * 90).diagnostics
+    (many,) = read("let a = " + bracket * 20_000).diagnostics
+    assert few.message == f"`{bracket[-1]}` is never closed"
+    assert many.message == f"nested deeper than {MAX_DEPTH} levels"
+    assert few.span.line == many.span.line == 2
 
 
 def test_many_closing_brackets() -> None:
@@ -84,3 +136,25 @@ def test_many_errors() -> None:
     result = read("var x\n" * 500)
     assert len(result.diagnostics) == 500
     assert {d.message for d in result.diagnostics} == {"`x` needs a type"}
+
+
+def test_the_mistakes_of_a_long_text_are_told_in_part() -> None:
+    result = read("param = \n" * 20_000)
+    assert len(result.diagnostics) == MOST_MISTAKES + 1
+    assert result.diagnostics[-1].message == "more than 1000 mistakes: those from here on are left out"
+    assert result.diagnostics[-1].span.line == MOST_MISTAKES + 2
+    assert result.file.declarations == ()
+
+
+def test_a_program_tells_so_many_mistakes() -> None:
+    text = "nnm 0.1\n" + "".join(f"let a{k} = b{k}\n" for k in range(3000)) + "minimize 1\n"
+    found = nnmip.loads(text).check()
+    assert len(found) == MOST_MISTAKES + 1
+    assert found[0].help.startswith("did you mean `a0`?") or "a0" in found[0].help
+    assert (found[-1].span.line, found[-1].code) == (MOST_MISTAKES + 2, "NNM0101")
+
+
+def test_a_goal_has_not_too_many_stages() -> None:
+    assert read("minimize 1" + " then 1" * 99).diagnostics == ()
+    (found,) = read("minimize 1" + " then 1" * 100).diagnostics
+    assert found.message == "a goal has at most 100 stages, and this one has 101"
