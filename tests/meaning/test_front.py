@@ -200,8 +200,9 @@ def test_a_stop_keeps_what_is_proved_and_names_the_rest(tmp_path: Path) -> None:
 
     front = graded(tmp_path).pareto("norm_1", progress=watch, stop=stop)
     assert front.termination == "interrupted" and not front.is_complete
-    assert traced(front) == whole[:2] and front.proof == "solver"
-    assert front.undecided is not None and front.undecided.limit == whole[1][1] - 0.25
+    # The third point may be proved before the solver hears of the stop.
+    assert traced(front) == whole[: len(front)] and len(front) in (2, 3) and front.proof == "solver"
+    assert front.undecided is not None and front.undecided.limit == whole[len(front) - 1][1] - 0.25
 
 
 def test_ctrl_c_between_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
