@@ -45,6 +45,7 @@ def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
         "parts": parts,
         "sizes": statistics(lowered.milp),
         "two_sided_rows": lowered.milp.num_two_sided,
+        "below": lowered.gaps,
     }
 
 
@@ -167,6 +168,10 @@ def render_model(facts: Mapping[str, Any]) -> str:
         lines.append(
             f"  {two_sided} {'rows have' if two_sided > 1 else 'row has'} two sides; files have two rows for each"
         )
+    lines.extend(
+        f"  a relaxation: {loss} is held by tangents, at most {number(gap)} below its value, until a run adds more"
+        for loss, gap in facts["below"].items()
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -37,6 +37,7 @@ MOST_LPS = 25
 """Most LPs for the best continuous weights of one choice of the integers."""
 
 ENDED = (Termination.OPTIMAL, Termination.GAP_LIMIT)
+NOT_RUN = (Termination.BACKEND_MISSING, Termination.LICENCE_ERROR)
 
 Solve = Callable[[Lowered, SolveOptions], RawResult]
 
@@ -109,7 +110,7 @@ class Rounds:
         """The end of all rounds, as if it were of one; the bound is checked against the network."""
         assert self.last is not None
         raw = replace(self.last, termination=termination, seconds=time.monotonic() - self.began)
-        if self.best is None:
+        if self.best is None or (termination in NOT_RUN and self.count == 1):
             return self._without_network(raw)
         network, objective = self.best.assignment, self._value(self.best)
         if self.lowered.program.held and objective < self.bound <= objective + BLURRED * max(1.0, abs(objective)):

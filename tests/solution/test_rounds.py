@@ -20,6 +20,7 @@ from nnmip.formats.names import model_names
 from nnmip.hir.core import Held
 from nnmip.hir.stages import held_at
 from nnmip.pipeline import Model
+from nnmip.report.model import model_facts, render_model
 from nnmip.report.text import render_result
 from nnmip.sizes import Allowance
 from nnmip.solution.replay import refuted_stage
@@ -241,6 +242,26 @@ def test_a_false_bound_is_not_believed(bound: float, tmp_path: Path) -> None:
     assert bound > 0 or raw.termination is Termination.GAP_LIMIT
 
 
+def test_without_a_solver_there_is_no_network(tmp_path: Path) -> None:
+    """A start that no solver has looked at is no answer."""
+    stated = opened(tmp_path, "minimize squared(net, train)")
+    known = opened(tmp_path, "minimize squared(net, train, tolerance: 0.5)").solve().replay
+    assert known is not None
+
+    def solve(lowered: object, options: SolveOptions) -> RawResult:
+        return RawResult(Termination.BACKEND_MISSING, "fake", "1")
+
+    with Session() as session:
+        raw, checked = Rounds(stated.lowered, session, solve, SolveOptions).run([known.assignment])
+    assert checked is None and raw.x is None and raw.termination is Termination.BACKEND_MISSING
+
+
+def test_a_gap_that_is_asked_for_ends_the_rounds(tmp_path: Path) -> None:
+    result = opened(tmp_path, "minimize squared(net, train, tolerance: 0)").solve(gap=0.5)
+    assert (result.termination, result.solution, result.proof) == ("gap_limit", "feasible", "none")
+    assert result.gap is not None and result.gap <= 0.5
+
+
 # ---- folders and files ---------------------------------------------------------------------------------------------
 
 
@@ -315,3 +336,11 @@ def test_a_file_stays_within_what_is_allowed(tmp_path: Path) -> None:
     fewer = stated.lowered_for()
     assert fewer.milp.num_rows < whole.milp.num_rows
     assert sum(fewer.gaps.values()) > sum(whole.gaps.values()) > 1e-6
+
+
+def test_what_a_model_becomes_is_called_a_relaxation(tmp_path: Path) -> None:
+    lowered = opened(tmp_path, "minimize squared(net, train)").lowered
+    facts = model_facts(lowered, "")
+    assert facts["below"] == lowered.gaps and "a relaxation: squared(net, train) is held by" in render_model(facts)
+    exact = opened(tmp_path, "minimize squared(net, train)", layers=LINEAR.format(w="-2..2"), rows=TARGETS).lowered
+    assert model_facts(exact, "")["below"] == {} and "a relaxation" not in render_model(model_facts(exact, ""))
