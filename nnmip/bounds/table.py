@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.bounds.interval import FloatArray, Interval
-from nnmip.hir.core import Decision, Network
+from nnmip.hir.core import CHANNELS, Decision, Network
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.registry import LAYERS
 
@@ -22,15 +22,16 @@ class Bounds:
 
 
 def removable(network: Network) -> frozenset[str]:
-    """Paths of the decisions that have entries which removal of a unit sets to 0."""
+    """Paths of the decisions that have entries which removal of a unit, or of a channel, sets to 0."""
     wiring = wiring_of(network)
     units = np.zeros(wiring.count, dtype=bool)
     for layer in network.layers:
         if layer.skip is not None:
             units[wiring.block_units(layer)] = True
-        elif layer.prune is not None:
+        elif layer.removes_units:
             units[wiring.units(layer.name)] = True
-    return frozenset(d.path for d in network.decisions if wiring.removed(d, units).any())
+    by_channel = {f"{layer.path}.weights" for layer in network.layers if layer.prune == CHANNELS}
+    return frozenset(d.path for d in network.decisions if d.path in by_channel or wiring.removed(d, units).any())
 
 
 def decision_interval(decision: Decision, is_removable: bool) -> Interval:
@@ -56,7 +57,7 @@ def propagate(network: Network, inputs: Interval) -> Bounds:
     for layer in network.layers:
         boxes = {d.role: decision_interval(d, d.path in loose) for d in layer.decisions}
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))
-        if layer.prune is not None:
+        if layer.removes_units:
             interval = interval.join(Interval.point(np.zeros(interval.shape)))
         if layer.skip is not None:
             interval = interval.join(outputs[layer.skip])

@@ -15,6 +15,7 @@ from nnmip.hir.core import Gather, IntArray, Join, Layer, LayerOutput, Network, 
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp, Option
 from nnmip.ops.registry import LAYERS
+from nnmip.sema.channels import channels_read
 from nnmip.sema.layers import Settings, make_layer, passed_over, pruned_weights
 from nnmip.sema.layers import Tensor as LayerTensor
 from nnmip.sema.losses import check_inputs
@@ -64,6 +65,15 @@ class LayerRef:
     def bias(self) -> Tensor:
         """The bias of the layer, shape (units,)."""
         return self._decision("bias")
+
+    @property
+    def channels(self) -> Tensor:
+        """Which channels of its input a convolution reads, Booleans of shape (channels,)."""
+        span = here(f"{self.owner.name}.{self.name}.channels")
+        layer = next((la for la in self.owner.layers if la.name == self.name), None)
+        if layer is None or not LAYERS[layer.op].prunes_channels:
+            raise fail("NNM0201", f"`{self.name}` has no channels", span, help="ask a `conv2d`")
+        return Tensor(self.owner.draft, channels_read(layer, span))
 
     def units(self, span: Span, or_features: bool = False) -> Node:
         """The units as the operand of words such as `used`; DiagnosticError NNM0205 where nothing has weights."""
@@ -271,7 +281,7 @@ def _settings(op: LayerOp, given: dict[str, Any], span: Span) -> Settings:
     """The keyword arguments of a layer; DiagnosticError NNM0204, NNM0205, NNM0303 or NNM0401."""
     options: dict[str, Option] = {option.name: option for option in op.options}
     roles = [option.name for option in op.domains]
-    pruned = op.prune or (("weights",) if roles else ())
+    pruned = op.prune or op.prune_weights
     known = [*options, *roles, *(["prune", "optional", "skip"] if pruned else [])]
     for name in given:
         if name not in known:

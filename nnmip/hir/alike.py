@@ -199,5 +199,5 @@ def _columns(wiring: Wiring, forms: _Forms, producer: Layer) -> Iterator[_Column
         form, units = forms.tensors[layer.name], wiring.units(layer.name)
         yield _Column.of("tensors", layer.name, wiring.owner[layer.name].reshape(-1), form, rows)
         yield _Column.of("slices", layer.name, units, distinct(form.reshape(len(units), -1)), rows)
-        if layer.prune is not None:
+        if layer.removes_units:
             yield _Column.of("kept", layer.path, units, np.zeros(len(units), dtype=np.int64), rows)

@@ -24,6 +24,9 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 Shape = tuple[int, ...]
 
+CHANNELS = "channels"
+"""What `prune` names where weights that read one channel go together."""
+
 # ---- decisions -------------------------------------------------------------------------------------------------
 
 
@@ -49,7 +52,8 @@ class Decision:
 class Layer:
     """One layer: an entry of the layer table applied to earlier layers (or the input, named as the user named it).
 
-    `prune` is `units` or `filters` where single ones may be removed, else None; `shape` excludes the sample axis.
+    `prune` is `units` or `filters` where single ones may be removed, `channels` where the weights that read a channel
+    may be 0 together whatever their domain, else None; `shape` excludes the sample axis.
     `skip` is the tensor that stands in for an optional layer where it is left out with its block; None for any other.
     """
 
@@ -74,7 +78,22 @@ class Layer:
         """The shape of the choice what of the layer is kept: its units, or the layer as a whole; None without one."""
         if self.skip is not None:
             return ()
-        return (self.units,) if self.prune is not None else None
+        return (self.units,) if self.removes_units else None
+
+    @property
+    def removes_units(self) -> bool:
+        """Whether single units, or filters, may be removed."""
+        return self.prune not in (None, CHANNELS)
+
+    @property
+    def channels(self) -> IntArray:
+        """Which channel of its input every weight of a convolution multiplies, of their shape."""
+        weights = self.decision("weights")
+        assert weights is not None
+        filters, width, *kernel = weights.shape
+        first = np.arange(filters) // (filters // self.option("groups")) * width
+        channel = (first[:, None] + np.arange(width)).reshape(filters, width, *(1,) * len(kernel))
+        return np.broadcast_to(channel, weights.shape)
 
     def option(self, name: str) -> Any:
         return dict(self.options)[name]

@@ -11,6 +11,7 @@ import numpy as np
 
 from nnmip.data import Dataset
 from nnmip.hir.core import (
+    CHANNELS,
     Apply,
     Assignment,
     BoolArray,
@@ -88,10 +89,17 @@ def gone(wiring: Wiring, assignment: Assignment) -> BoolArray:
 
 
 def removed(network: Network, assignment: Assignment) -> dict[str, BoolArray]:
-    """For each decision of a network, which entries belong to removed units (incoming, bias or outgoing)."""
+    """For each decision of a network, which entries belong to removed units (incoming, bias or outgoing), or to
+    channels of a layer with `prune: channels` all of whose weights are 0."""
     wiring = wiring_of(network)
     units = gone(wiring, assignment)
-    return {d.path: wiring.removed(d, units) for d in network.decisions}
+    masks = {d.path: wiring.removed(d, units) for d in network.decisions}
+    for layer in network.layers:
+        if layer.prune == CHANNELS:
+            path, channels = f"{layer.path}.weights", layer.channels
+            busy = channels[(assignment.values[path] != 0) & ~masks[path]]
+            masks[path] = masks[path] | ~np.isin(channels, busy)
+    return masks
 
 
 def without_removed(program: Program, assignment: Assignment) -> Assignment:

@@ -23,7 +23,7 @@ def constant(layer: Layer, inputs: tuple[Signal, ...], bounds: Interval) -> Sign
 
 def gate_of_entries(low: Lowering, layer: Layer) -> Affine | None:
     """The keep binary of the unit of every entry of a layer that prunes, [*shape]; None for one that does not."""
-    if layer.prune is None:
+    if not layer.removes_units:
         return None
     kept = low.kept[layer.path]
     unit = np.arange(layer.units).reshape(-1, *(1,) * (len(layer.shape) - 1))

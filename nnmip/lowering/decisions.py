@@ -10,12 +10,12 @@ import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
-from nnmip.hir.core import Decision
+from nnmip.hir.core import CHANNELS, Decision
 from nnmip.hir.domain import Domain
 from nnmip.hir.wiring import Wiring
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import positive_part, scattered
-from nnmip.milp.affine import Affine
+from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray
 from nnmip.source import Origin
@@ -383,27 +383,31 @@ def _no_squares(d: Decision, reason: Origin) -> DiagnosticError:
 
 
 def gate_of(low: Lowering, wiring: Wiring, decision: Decision) -> Affine | None:
-    """The gate of every entry of a decision: 0 where the unit it enters or the unit it leaves is removed.
+    """The gate of every entry of a decision: 0 where the unit it enters, the unit it leaves or its channel is removed.
 
-    Where both ends can be removed the gate is their conjunction, y <= p, y <= q, y >= p + q - 1 (exact, and y may be
-    continuous because p and q are binary).
+    Where several of them can be removed the gate is their conjunction, y <= g_i, y >= sum of g_i - (k - 1) (exact, and
+    y may be continuous because the k gates are binary).
     """
-    gates = _gates(low, wiring)
-    target, source = _target_gate(gates, wiring, decision), _source_gate(gates, wiring, decision)
-    if target is None or source is None:
-        return target if source is None else source
-    both = low.builder.columns(
-        f"{decision.path}.kept",
-        decision.shape,
-        0.0,
-        1.0,
-        decision.origin,
-        lambda x, choice: target.value(x) * source.value(x),
-    )
-    low.builder.rows(f"{decision.path}.kept.target", both - target, decision.origin, ub=0.0)
-    low.builder.rows(f"{decision.path}.kept.source", both - source, decision.origin, ub=0.0)
-    low.builder.rows(f"{decision.path}.kept.both", both - target - source, decision.origin, lb=-1.0)
-    return both
+    units = _gates(low, wiring)
+    found = {
+        "target": _target_gate(units, wiring, decision),
+        "source": _source_gate(units, wiring, decision),
+        "channel": _channel_gate(low, wiring, decision),
+    }
+    gates = {name: gate for name, gate in found.items() if gate is not None}
+    if len(gates) < 2:
+        return next(iter(gates.values()), None)
+    path, origin = f"{decision.path}.kept", decision.origin
+
+    def fill(x: FloatArray, choice: Choice) -> FloatArray:
+        return np.asarray(np.prod([gate.value(x) for gate in gates.values()], axis=0))
+
+    every = low.builder.columns(path, decision.shape, 0.0, 1.0, origin, fill)
+    for name, gate in gates.items():
+        low.builder.rows(f"{path}.{name}", every - gate, origin, ub=0.0)
+    total = add_up(list(gates.values()), decision.shape)
+    low.builder.rows(f"{path}.both", every - total, origin, lb=1.0 - len(gates))
+    return every
 
 
 Gates = tuple[Affine, BoolArray]
@@ -430,12 +434,31 @@ def _source_gate(gates: Gates, wiring: Wiring, decision: Decision) -> Affine | N
     return keep.gather(source) if can_go[source].any() else None
 
 
+def _channel_gate(low: Lowering, wiring: Wiring, decision: Decision) -> Affine | None:
+    """The gate of the channel that every weight reads; None where channels cannot be removed.
+
+    One binary for each channel, which nothing but the weights reads: a channel is removed where all of them are 0.
+    """
+    layer = next(layer for layer in wiring.network.layers if decision in layer.decisions)
+    if layer.prune != CHANNELS or decision.role != "weights":
+        return None
+    channels = layer.channels
+    count = int(channels.max()) + 1
+
+    def fill(x: FloatArray, choice: Choice) -> FloatArray:
+        busy = channels[choice[decision.path] != 0]
+        return (np.bincount(busy, minlength=count) > 0).astype(np.float64)
+
+    kept = low.builder.binaries(f"{layer.path}.channels.kept", (count,), layer.origin, fill)
+    return kept.gather(np.ascontiguousarray(channels))
+
+
 def _gates(low: Lowering, wiring: Wiring) -> Gates:
     parts: list[Affine] = []
     # Which of the parts is the gate of every unit, and which entry of it; the innermost choice counts.
     part, entry = np.full(wiring.count + 1, -1), np.zeros(wiring.count + 1, dtype=np.int64)
     optional = [layer for layer in reversed(wiring.network.layers) if layer.skip is not None]
-    for layer in [*optional, *(layer for layer in wiring.network.layers if layer.prune is not None)]:
+    for layer in [*optional, *(layer for layer in wiring.network.layers if layer.removes_units)]:
         units = wiring.block_units(layer) if layer.skip is not None else wiring.units(layer.name)
         part[units] = len(parts)
         entry[units] = 0 if layer.skip is not None else np.arange(len(units))

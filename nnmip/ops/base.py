@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.data import Dataset
-from nnmip.hir.core import Apply, Network, Shape
+from nnmip.hir.core import CHANNELS, Apply, Network, Shape
 
 if TYPE_CHECKING:
     from nnmip.hir.wiring import Wiring
@@ -167,6 +167,7 @@ class LayerOp:
     owners(owners of the inputs [*shape], options) -> owners of the output, where `entries` does not tell them.
     grid(steps of the inputs, their shapes, options) -> a step of which all outputs are multiples (without weights).
     gives_bits(whether each input has only entries 0 and 1) -> whether the output has; reads_bits: inputs that must.
+    prune_weights: what of its weights `prune` may name.
     objection(options) -> what is wrong with options that do not fit together, else an empty text.
     """
 
@@ -186,7 +187,13 @@ class LayerOp:
     grid: Callable[[tuple[Fraction, ...], tuple[Shape, ...], Options], Fraction | None] = same_grid
     gives_bits: Callable[[tuple[bool, ...]], bool] = never
     reads_bits: tuple[int, ...] = ()
+    prune_weights: tuple[str, ...] = ()
     objection: Callable[[Options], str] = no_objection
+
+    @property
+    def prunes_channels(self) -> bool:
+        """Whether the weights of the layer read channels, which `prune` may name."""
+        return CHANNELS in self.prune_weights
 
 
 class Meaning(Protocol):

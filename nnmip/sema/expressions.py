@@ -12,11 +12,12 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.diagnostics.edit import substitute
-from nnmip.hir.core import Constant, Gather, Join, Network, Node, Reference, Units
-from nnmip.ops.registry import WORDS
+from nnmip.hir.core import CHANNELS, Constant, Gather, Join, Network, Node, Reference, Units
+from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
 from nnmip.sema.binders import INDEX_SETS, read_quantified
 from nnmip.sema.builtins import BUILTINS, call_word, network_at
+from nnmip.sema.channels import channels_read
 from nnmip.sema.features import features_at, table_of
 from nnmip.sema.indexing import Columns, read_index
 from nnmip.sema.logic import (
@@ -300,6 +301,8 @@ def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
     decision = layer.decision(name.text)
     if decision is not None:
         return Reference(decision, Origin(span, decision.path))
+    if name.text == CHANNELS and LAYERS[layer.op].prunes_channels:
+        return channels_read(layer, span)
     inner = next((la for la in network.layers if la.name == f"{layer.name}.{name.text}"), None)
     if inner is not None:
         return LayerValue(network, inner)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nnmip.diagnostics import Edit, Label
 from nnmip.diagnostics.edit import insert_after, substitute, substitute_inside
-from nnmip.hir.core import Decision, Layer, Shape
+from nnmip.hir.core import CHANNELS, Decision, Layer, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
 from nnmip.sema.domains import read_bounds
@@ -21,7 +21,6 @@ from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
 
 _OF_EVERY_LAYER = ("prune", "optional", "skip")
-_LATER_PRUNING = frozenset({"channels"})
 
 
 _OVER_IMAGES = ("conv2d", "maxpool2d", "avgpool2d", "globalavgpool")
@@ -223,27 +222,24 @@ def _prune(call: LayerCall) -> str | None:
         raise fail("NNM0204", "option `prune` is given twice", more[0].span)
     op, value = call.op, argument.value
     chosen = value.name if isinstance(value, nodes.Ref) else ""
-    if chosen in op.prune:
-        return chosen
-    if chosen == "weights" and op.domains:
+    if chosen in (*op.prune, *op.prune_weights):
         return chosen
     if op.domains:
-        message = f"`{op.name}` prunes weights, not {quoted(value.span)}"
+        message = f"`{op.name}` prunes {' or '.join(op.prune_weights)}, not {quoted(value.span)}"
         help = "units and filters are pruned where they are activated: `relu(z, prune: units)`"
         raise fail("NNM0204", message, value.span, help=help)
     if not op.prune:
         help = "units are pruned where they are activated: `relu(z, prune: units)`"
         raise fail("NNM0204", f"`{op.name}` has no `prune`", argument.span, help=help)
-    if chosen in _LATER_PRUNING:
-        raise not_yet(f"`prune: {chosen}`", argument.span, help=f"`{op.name}` can have `prune: {op.prune[0]}`")
     message = f"`{op.name}` prunes {op.prune[0]}, not {quoted(value.span)}"
-    raise fail("NNM0204", message, value.span, help=f"write `{op.prune[0]}`")
+    help = "channels are pruned where they are read: `conv2d(x, ..., prune: channels)`"
+    raise fail("NNM0204", message, value.span, help=help if chosen == CHANNELS else f"write `{op.prune[0]}`")
 
 
 def _check_prune(prune: str | None, shape: Shape, at: Span) -> None:
     """NNM0204 where `prune` calls the entries of a vector filters, or the channels of an image units."""
     right = "units" if len(shape) == 1 else "filters"
-    if prune not in (None, right):
+    if prune not in (None, CHANNELS, right):
         what = "the entries of a vector are units" if right == "units" else "the channels of an image are filters"
         help, fix = f"write `prune: {right}`", substitute_inside(at, f"prune: {prune}", f"prune: {right}")
         raise fail("NNM0204", f"{what}, not {prune}", at, help=help, fix=fix)

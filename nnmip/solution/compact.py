@@ -65,7 +65,7 @@ def _settled(trained: TrainedNetwork) -> TrainedNetwork:
         end = network.layer(network.result_layer)
         layers.append(replace(end, op="add", inputs=(last,), decisions=(), options=(), prune=None, skip=None))
         last = end.name
-    kept = {la.path: given.kept[la.path] for la in layers if la.prune is not None and la.path in given.kept}
+    kept = {la.path: given.kept[la.path] for la in layers if la.removes_units and la.path in given.kept}
     settled = replace(network, layers=tuple(layers), result_layer=last)
     values = {d.path: given.values[d.path] for d in settled.decisions}
     return replace(trained, network=settled, assignment=Assignment(values, kept))

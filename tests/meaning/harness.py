@@ -145,10 +145,13 @@ def difference(lowered: Lowered, answer: Answer, truth: float | None) -> str:
 
 
 def random_assignment(program: Program, rng: np.random.Generator) -> Assignment:
-    """Members of every domain, and units kept with probability 0.7."""
+    """Members of every domain; units and channels kept with probability 0.7."""
     values = {
         d.path: d.domain.project(rng.uniform(d.domain.lo - 0.1, d.domain.hi + 0.1, d.shape)) for d in program.decisions
     }
-    layers = [layer for network in program.networks for layer in network.layers if layer.kept_shape is not None]
-    kept = {layer.path: np.asarray(rng.random(layer.kept_shape) < 0.7) for layer in layers}
+    every = [layer for network in program.networks for layer in network.layers]
+    for layer in (layer for layer in every if layer.prune == "channels"):
+        gone = np.flatnonzero(rng.random(int(layer.channels.max()) + 1) >= 0.7)
+        values[f"{layer.path}.weights"] = np.where(np.isin(layer.channels, gone), 0.0, values[f"{layer.path}.weights"])
+    kept = {la.path: np.asarray(rng.random(la.kept_shape) < 0.7) for la in every if la.kept_shape is not None}
     return Assignment(values, kept)

@@ -212,3 +212,16 @@ def _rules(net: Net) -> list[str]:
     if chance(choose, 20):
         rules.append("forall s in train: net(s) <= 2")
     return [f"constraint r{i}: {rule}" for i, rule in enumerate(rules)]
+
+
+def with_channels(net: Model) -> Model | None:
+    """A random net whose last convolution lets channels be removed, which its goal counts; None without one."""
+    at = net.text.rfind("= conv2d(")
+    if at < 0:
+        return None
+    end = net.text.index("\n", at)
+    name = net.text[net.text.rfind("layer ", 0, at) + len("layer ") : at].strip()
+    line = net.text[at:end].removesuffix(")") + ", prune: channels)"
+    text = net.text[:at] + line + net.text[end:]
+    goal = next(line for line in text.splitlines() if line.startswith(("minimize", "maximize")))
+    return Model(text.replace(goal, f"{goal} + 0.15 * count(net.{name}.channels)"), net.tables)

@@ -103,14 +103,19 @@ def enumerate_stages(program: Program) -> tuple[float, ...] | None:
 
 def batches(program: Program) -> Iterator[Batch]:
     """Every assignment once, one batch for each set of removed units."""
-    prunable = [layer for network in program.networks for layer in network.layers if layer.prune or layer.skip]
+    every = [layer for network in program.networks for layer in network.layers]
+    prunable = [layer for layer in every if layer.prune not in (None, "channels") or layer.skip]
+    of_weights = [layer for layer in every if layer.prune == "channels"]
+    read = [list(product((False, True), repeat=_channel_count(layer))) for layer in of_weights]
     masks = [
         np.array([False, True]) if layer.skip else np.array(list(product((False, True), repeat=layer.units)))
         for layer in prunable
     ]
-    for chosen in product(*masks):
+    for chosen, channels in product(product(*masks), product(*read)):
         kept = {layer.path: np.asarray(mask) for layer, mask in zip(prunable, chosen, strict=True)}
         gone = _gone(program, kept)
+        for layer, there in zip(of_weights, channels, strict=True):
+            gone[f"{layer.path}.weights"] |= _of_channels(layer, there)
         decisions = [d for network in program.networks for d in network.decisions]
         free = [(d.path, place) for d in decisions for place in np.argwhere(~gone[d.path].reshape(-1)).reshape(-1)]
         domains = {d.path: np.array(d.domain.values) for d in decisions}
@@ -121,6 +126,21 @@ def batches(program: Program) -> Iterator[Batch]:
         for (path, place), level in zip(free, np.indices(sizes).reshape(len(sizes), size), strict=True):
             values[path][:, place] = domains[path][level]
         yield Batch({d.path: values[d.path].reshape(size, *d.shape) for d in decisions}, kept, size)
+
+
+def _channel_count(layer: Layer) -> int:
+    return int(layer.decisions[0].shape[1] * layer.option("groups"))
+
+
+def _of_channels(layer: Layer, there: tuple[bool, ...]) -> BoolArray:
+    """Which weights of a convolution multiply a channel that is not there."""
+    filters, width = layer.decisions[0].shape[:2]
+    gone = np.zeros(layer.decisions[0].shape, dtype=bool)
+    for f in range(filters):
+        group = f * layer.option("groups") // filters
+        for k in range(width):
+            gone[f, k] = not there[group * width + k]
+    return gone
 
 
 def _gone(program: Program, kept: dict[str, BoolArray]) -> dict[str, BoolArray]:

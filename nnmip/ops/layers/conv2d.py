@@ -9,7 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, weighted_sums
-from nnmip.hir.core import Shape
+from nnmip.hir.core import CHANNELS, Shape
 from nnmip.ops.base import (
     Connections,
     DomainOption,
@@ -92,6 +92,7 @@ OP = LayerOp(
         Option("groups", "int", default=1, least=1),
     ),
     prune=(),
+    prune_weights=("weights", CHANNELS),
     infer=infer,
     forward=forward,
     interval=interval,

@@ -61,6 +61,7 @@ OP = LayerOp(
     domains=(DomainOption("weights", required=True), DomainOption("bias", required=False)),
     options=(Option("units", "int", required=True, least=1),),
     prune=(),
+    prune_weights=("weights",),
     infer=infer,
     forward=forward,
     interval=interval,
