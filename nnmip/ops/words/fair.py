@@ -15,10 +15,8 @@ from nnmip.ops.scores import ROUNDING, predicted_codes
 
 FloatArray = NDArray[np.float64]
 
-GAPS = ("parity", "odds", "opportunity")
-"""Options that limit a difference; `ratio` limits a quotient."""
-
 LIMITS = ("parity", "ratio", "odds", "opportunity")
+"""The options that limit something: `ratio` a quotient, the others a difference."""
 
 
 def compared_rows(limit: str, labels: FloatArray, codes: FloatArray) -> Iterator[tuple[BoolArray, NDArray[np.int64]]]:
