@@ -246,17 +246,17 @@ class Run:
                 if self.progress is not None and isinstance(event, Progress):
                     self.progress(Progress(f"conflict {what}", self.seconds, nodes=event.nodes))
 
-            began = time.perf_counter()
+            options, began = replace(self.limits(), gap=0.0, time_limit=limit), time.perf_counter()
 
             def limits() -> SolveOptions:
-                return limits_after(replace(self.limits(), gap=0.0, time_limit=limit), time.perf_counter() - began)
+                return limits_after(options, time.perf_counter() - began)
 
             def once(lowered: Lowered, options: SolveOptions) -> RawResult:
                 return session.solve(lowered.milp, self.options.solver, options, show, self.stop)
 
             if lowered.tangents:
                 return Rounds(lowered, session, once, limits).run([])[0]
-            return once(lowered, limits())
+            return once(lowered, options)
 
         return find_conflict(self.problem.program, self.problem.lower, solve, self.seconds, self.limits().time_limit)
 
