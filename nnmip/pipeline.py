@@ -132,7 +132,7 @@ class Model:
     ) -> None:
         self.source = source
         self.directory = directory
-        self.parameters = {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
+        self.parameters = _read_parameters(parameters)
         self.bound = dict(bound or {})
         self.allowance = allowance
         self.times: dict[str, float] = {}
@@ -156,7 +156,7 @@ class Model:
 
     def __repr__(self) -> str:
         given = [f"{name}={value}" for name, value in self.parameters.items()]
-        given += [f"{name}=..." for name in self.bound]
+        given += [f"{n}={v if isinstance(v, int | float | np.generic) else '...'}" for n, v in self.bound.items()]
         return f"Model({', '.join([repr(self.source.path), *given])})"
 
     def _repr_html_(self) -> str:
@@ -184,7 +184,7 @@ class Model:
         for name, value in values.items():
             texts.pop(name, None)
             bound.pop(name, None)
-            if isinstance(value, str | Path | int | float | np.generic):
+            if isinstance(value, str | Path):
                 texts[name] = value
             else:
                 bound[name] = value
@@ -528,6 +528,14 @@ def _read_saved(path: Path, inner: str | None, name: str, origin: Origin, allowa
 
 def _in_order(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     return tuple(sorted(found, key=lambda d: (d.span.file.path, d.span.start)))
+
+
+def _read_parameters(parameters: Parameters | None) -> dict[str, str]:
+    """The values as texts of the language, by name. Raises TypeError where they are no mapping from names."""
+    if not isinstance(parameters or {}, Mapping) or not all(isinstance(name, str) for name in parameters or ()):
+        shown = repr(parameters)[:80]
+        raise TypeError(f"parameters are a dictionary of names and values, such as {{'budget': 3}}, and not {shown}")
+    return {name: _as_text(value) for name, value in sorted((parameters or {}).items())}
 
 
 def _as_text(value: Any) -> str:

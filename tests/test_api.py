@@ -331,3 +331,46 @@ def test_what_a_progress_function_raises_comes_back() -> None:
 
     result = nnmip.load("xor.nnm").solve(progress=interrupts)
     assert result.termination == "interrupted" and result.has_answer
+
+
+BOUND = """nnm 0.1
+param budget : int = 5
+data d = csv("t.csv") {
+  features a, b
+  label y as {no: -1, yes: 1}
+}
+let twice = 2 * budget
+satisfy
+"""
+
+
+@pytest.mark.parametrize(
+    ("values", "message", "path", "help"),
+    [
+        ({"budgt": 3}, "no parameter is called `budgt`", "bind", "did you mean `budget`?"),
+        ({"d": 3}, "table `d` cannot be `3`", "<text>", "bind columns, as `d="),
+        ({"d": None}, "table `d` cannot be `None`", "<text>", "bind columns, as `d="),
+        ({"budget": "x y"}, "`x y` is not a value for `budget`", "-D budget", "`budget` takes a whole number"),
+        ({"budget": None}, "what is bound to parameter `budget` is not a number", "<text>", "it takes a whole number"),
+    ],
+)
+def test_what_cannot_be_bound_is_told(values: dict[str, object], message: str, path: str, help: str) -> None:
+    found = next(d for d in nnmip.loads(BOUND).bind(**values).check() if d.code != "NNM0501")
+    assert found.message.startswith(message)
+    assert found.span.file.path == path
+    assert found.help.startswith(help)
+
+
+@pytest.mark.parametrize("number", [3, 3.0, np.int64(3), np.float32(3), "3"])
+def test_numbers_are_bound_as_they_are(number: object) -> None:
+    model = nnmip.loads(
+        BOUND.replace('data d = csv("t.csv") {\n  features a, b\n', "").split("  label")[0] + "satisfy\n"
+    )
+    assert dict(model.bind(budget=number).program.parameters)["budget"] == 3
+    assert "budget=3" in repr(model.bind(budget=number))
+
+
+@pytest.mark.parametrize("parameters", [3, [1], "a=1", {1: 2}])
+def test_parameters_are_a_mapping_from_names(parameters: object) -> None:
+    with pytest.raises(TypeError, match="parameters are a dictionary of names and values"):
+        nnmip.loads(BOUND, parameters)

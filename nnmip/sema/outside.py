@@ -78,6 +78,11 @@ def read_outside(
         shown = f"bind({name}=...)"
         with collected(diagnostics):
             match declared.get(name):
+                case nodes.Data(type=None) as table if isinstance(value, int | float | np.generic) or value is None:
+                    broken.add(name)
+                    message = f"table `{name}` cannot be `{value}`"
+                    help = f'bind columns, as `{name}={{"x": [1, 2], "y": [0, 1]}}`, an array, or a pair of arrays'
+                    raise fail("NNM0301", message, table.name.span, help=help)
                 case nodes.Data():
                     values[name] = value
                 case nodes.Param() as parameter:
@@ -91,7 +96,10 @@ def read_outside(
 
 
 def _literal(parameter: nodes.Param, value: Any) -> str:
-    """An array of numbers or truth values as the language writes it; NNM0206 for anything else."""
+    """A number, a truth value or an array of them as the language writes it; NNM0206 for anything else."""
+    if isinstance(value, int | float | np.generic):
+        number = value.item() if isinstance(value, np.generic) else value
+        return str(int(number) if isinstance(number, float) and number.is_integer() else number).lower()
     try:
         array = np.asarray(value)
     except ValueError:
