@@ -15,11 +15,11 @@ DEFAULT = 500 * 10**6
 TEXT = 30
 """What a byte of a model counts, in bytes. Each of these is at least the memory that such a thing takes."""
 
-LINE_TEXT = 45
-"""What a byte of a file of names and numbers counts: a solution takes 41 with short names, 14 with long ones."""
+LINE_TEXT = 100
+"""What a byte of a file of names and numbers counts: a solution takes up to 41; the rest stands for the time."""
 
-MODEL_TEXT = 30
-"""What a byte of an LP or MPS file counts: ours take 10 to 12; only names of a letter or two take up to 75."""
+MODEL_TEXT = 75
+"""What a byte of an LP or MPS file counts: ours take 10 to 12, names of a letter or two up to 75."""
 
 TOKEN = 2_000
 """What a token of a model counts; most of it stands for the time that it takes."""

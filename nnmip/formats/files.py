@@ -20,6 +20,7 @@ from nnmip.formats.one_sided import one_sided
 from nnmip.formats.reading import INFINITY
 from nnmip.formats.sidecar import Kind, Sense, write_names
 from nnmip.milp.model import Milp
+from nnmip.sizes import UNASKED, Allowance
 
 SUFFIXES = (".lp", ".lp.gz", ".mps", ".mps.gz")
 
@@ -72,10 +73,10 @@ def format_model(milp: Milp, format: str, stream: BinaryIO) -> None:
     writer(rows_split, model_names(rows_split), stream)
 
 
-def read_model(path: str | os.PathLike[str]) -> Milp:
+def read_model(path: str | os.PathLike[str], allowance: Allowance = UNASKED) -> Milp:
     """Read an LP or MPS file as its suffix says. Raises ValueError for an unknown suffix, else as the readers do."""
     _, suffix = split_suffix(Path(path))
-    return read_lp(path) if suffix.startswith(".lp") else read_mps(path)
+    return read_lp(path, allowance) if suffix.startswith(".lp") else read_mps(path, allowance)
 
 
 def split_suffix(path: Path) -> tuple[str, str]:

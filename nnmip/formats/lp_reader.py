@@ -12,7 +12,7 @@ import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Side, Text, load_text, shorten
 from nnmip.milp.model import Milp
-from nnmip.sizes import MODEL_TEXT
+from nnmip.sizes import MODEL_TEXT, UNASKED, Allowance
 
 _HEADINGS = {
     "objective": r"minimi[sz]e|minimum|min|maximi[sz]e|maximum|max",
@@ -43,13 +43,14 @@ _TOKEN = re.compile(
 _INFINITE = re.compile(r"inf(inity)?\Z", re.IGNORECASE)
 
 
-def read_lp(path: str | os.PathLike[str]) -> Milp:
+def read_lp(path: str | os.PathLike[str], allowance: Allowance = UNASKED) -> Milp:
     """Read an LP file (`.gz` is unpacked) into a minimisation; a maximisation has its costs negated.
 
     Blocks are single columns and rows with the file's names; a row without a name is called `R` and its number. Raises
-    DiagnosticError (NNM0614) for anything malformed, unsupported or read in different ways by different solvers.
+    DiagnosticError (NNM0614) for anything malformed, unsupported or read in different ways by different solvers,
+    and NNM0310 for a file that is larger than is allowed.
     """
-    text = load_text(path, MODEL_CODE, each=MODEL_TEXT)
+    text = load_text(path, MODEL_CODE, allowance, MODEL_TEXT)
     parts = ModelParts(text)
     _read_sections(text, parts)
     return parts.build()

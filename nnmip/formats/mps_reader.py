@@ -10,7 +10,7 @@ import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Text, load_text, shorten
 from nnmip.milp.model import Milp
-from nnmip.sizes import MODEL_TEXT
+from nnmip.sizes import MODEL_TEXT, UNASKED, Allowance
 
 _WORD = re.compile(r"\S+")
 # Sections of a lower rank come first.
@@ -19,14 +19,14 @@ _SENSES = {"MIN": False, "MINIMIZE": False, "MINIMISE": False, "MAX": True, "MAX
 _WITHOUT_VALUE = ("FR", "MI", "PL", "BV")
 
 
-def read_mps(path: str | os.PathLike[str]) -> Milp:
+def read_mps(path: str | os.PathLike[str], allowance: Allowance = UNASKED) -> Milp:
     """Read an MPS file (`.gz` is unpacked) into a minimisation; a maximisation has its costs negated.
 
     Blocks are single columns and rows with the file's names. Ranges become two-sided rows, free rows other than the
     objective are left out. Raises DiagnosticError (NNM0614) for anything malformed, unsupported or read in different
-    ways by different solvers.
+    ways by different solvers, and NNM0310 for a file that is larger than is allowed.
     """
-    text = load_text(path, MODEL_CODE, each=MODEL_TEXT)
+    text = load_text(path, MODEL_CODE, allowance, MODEL_TEXT)
     reader = _MpsReader(ModelParts(text), text)
     reader.read()
     return reader.finish()

@@ -32,7 +32,7 @@ _WITHOUT_VALUE: dict[type, str] = {nodes.Constraint: "a constraint", nodes.Verif
 _INFINITE = frozenset({"inf", "infinity", "nan"})
 
 
-_MOST_PROPOSALS = 100
+_MOST_PROPOSALS = 20
 """Names are proposed for the first so many mistakes: comparing all with all takes long."""
 
 
@@ -154,10 +154,10 @@ class Scope:
             )
         if name in LAYERS:
             return fail("NNM0201", f"`{name}` is a layer, not a value", span, help="it stands inside a network")
-        if (path := self._inside_network(name)) is not None:
-            return fail("NNM0201", message, span, help=f"did you mean `{path}`?")
         if len(self.diagnostics.items) >= _MOST_PROPOSALS:
             return fail("NNM0201", message, span)
+        if (path := self._inside_network(name)) is not None:
+            return fail("NNM0201", message, span, help=f"did you mean `{path}`?")
         near = closest(name, self.declarations)
         if near:
             help = f"did you mean `{near}`?"

@@ -17,6 +17,9 @@ from nnmip.syntax.parser import parse
 from nnmip.syntax.printer import PRINTERS, Entry, Printer
 from nnmip.syntax.remarks import attach_comments
 
+_TIMES = 4
+"""How much longer a token takes here than in `parse`: it is read, laid out, read again and compared."""
+
 _WIDEST_PAD = 16
 """Neighbours whose names differ by more columns than this are not aligned."""
 
@@ -27,11 +30,11 @@ def format_source(source: SourceFile, allowance: Allowance = UNASKED) -> str:
     Raises DiagnosticError where the text has syntax errors or is too large: nothing is known of what is not read.
     """
     with collector_paused():
-        parsed = parse(source, allowance, each=2 * TOKEN)
+        parsed = parse(source, allowance, each=_TIMES * TOKEN)
         if parsed.diagnostics:
             raise DiagnosticError(parsed.diagnostics)
         text = unparse(parsed.file)
-        again = parse(SourceFile(source.path, text), Allowance(2 * allowance.size))
+        again = parse(SourceFile(source.path, text), Allowance(2 * _TIMES * allowance.size))
         if again.diagnostics or not same_tree(parsed.file, again.file):
             raise AssertionError("the formatted text does not say the same")
         return text

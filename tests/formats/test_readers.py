@@ -11,6 +11,7 @@ import pytest
 from nnmip.diagnostics import DiagnosticError
 from nnmip.formats import read_lp, read_model, read_mps
 from nnmip.milp.model import Milp
+from nnmip.sizes import MODEL_TEXT, Allowance
 
 INF = np.inf
 
@@ -272,3 +273,14 @@ def test_the_way_out_is_told(tmp_path: Path) -> None:
     (diagnostic,) = caught.value.diagnostics
     assert diagnostic.help == "state the lower bound too"
     assert diagnostic.note == "some readers then take 0 for the lower bound, others minus infinity"
+
+
+@pytest.mark.parametrize("name", ["m.lp", "m.mps"])
+def test_a_large_model_file_needs_permission(name: str, tmp_path: Path) -> None:
+    text = "Minimize\n obj: x\nEnd\n" if name == "m.lp" else "NAME m\nROWS\n N obj\nCOLUMNS\n x obj 1\nRHS\nENDATA\n"
+    path = tmp_path / name
+    path.write_text(text)
+    assert read_model(path, Allowance(MODEL_TEXT * len(text))).num_columns == 1
+    with pytest.raises(DiagnosticError) as caught:
+        read_model(path, Allowance(MODEL_TEXT * len(text) - 1))
+    assert [d.code for d in caught.value.diagnostics] == ["NNM0310"]

@@ -64,9 +64,13 @@ TEXTS: dict[str, Callable[[], str]] = {
     "a long sum": lambda: rule("+".join(["1"] * 30_000) + " <= 1"),
     "a long union": lambda: HEAD + f"let a = 1 in {'|'.join(['{1}'] * 5_000)}\n",
     "a large set": lambda: HEAD + f"let a = 1 in {{{','.join(map(str, range(10_000)))}}}\n",
-    "many declarations": lambda: HEAD + "".join(f"param p{k} : int = {k}\n" for k in range(MANY // 20)),
-    "many errors": lambda: HEAD + "param = \n" * 2_000,
-    "many words that are none": lambda: HEAD + "foo bar\n" * 2_000,
+    "many declarations": lambda: HEAD + "".join(f"param p{k} : int = {k}\n" for k in range(MANY)),
+    "many errors": lambda: HEAD + "param = \n" * 20_000,
+    "many words that are none": lambda: HEAD + "foo bar\n" * 20_000,
+    "many unknown names": lambda: HEAD + "".join(f"let a{k} = b{k}\n" for k in range(20_000)),
+    "many equal names": lambda: HEAD + "let a = 1\n" * 20_000,
+    "many goals": lambda: HEAD + "minimize 1\n" * 20_000,
+    "many stages": lambda: HEAD + "minimize 1" + " then 1" * 80_000,
     "many strays": lambda: HEAD + "€" * MANY,
     "letters that look alike": lambda: HEAD + "l\u0435t \u0430 = 1\nparam \uff42 : int = 1\n",
     "right to left": lambda: HEAD + "let \u202ea = 1 \u2066# \n",
@@ -98,8 +102,8 @@ TEXTS: dict[str, Callable[[], str]] = {
     "many layers": lambda: (
         HEAD
         + "network n(x: real[2] in [0, 1]) {\n  layer a0 = relu(x)\n"
-        + "".join(f"  layer a{k} = relu(a{k - 1})\n" for k in range(1, 200))
-        + "  return a199\n}\nsatisfy\n"
+        + "".join(f"  layer a{k} = relu(a{k - 1})\n" for k in range(1, 2000))
+        + "  return a1999\n}\nsatisfy\n"
     ),
     "many constraints": lambda: (
         HEAD + NETWORK + GOAL + "".join(f"constraint c{k}: n.h.weights[0, 0] <= {k + 1}\n" for k in range(500))
@@ -137,7 +141,7 @@ def test_models_that_are_no_text(name: str, sandbox: Sandbox, tmp_path: Path) ->
 
 TABLES: dict[str, Callable[[], bytes]] = {
     "empty": lambda: b"",
-    "a million columns": lambda: ",".join(map(str, range(10**6))).encode() + b"\n" + b"1," * 10**6 + b"1\n",
+    "many columns": lambda: ",".join(map(str, range(400_000))).encode() + b"\n" + b"1," * 399_999 + b"1\n",
     "one long line": lambda: b"a" * 10**8,
     "a long cell": lambda: b"a,b,y\n1,2," + b"z" * 10**6 + b"\n",
     "many cells": lambda: b"a,b,y\n" + b"1,2,no\n" * 2_000_000,
@@ -259,7 +263,8 @@ SOLUTIONS: dict[str, Callable[[], bytes]] = {
         b"Model status\nOptimal\n\n# Primal solution values\nFeasible\nObjective 0\n# Columns 999999999999999\n"
     ),
     "gurobi": lambda: b"# Objective value = nan\n" + b"x nan\n" * 1000,
-    "many": lambda: b"# Objective value = 0\n" + b"".join(b"x%d 0\n" % k for k in range(900_000)),
+    "many": lambda: b"# Objective value = 0\n" + b"".join(b"x%d 0\n" % k for k in range(400_000)),
+    "too many": lambda: b"# Objective value = 0\n" + b"".join(b"x%d 0\n" % k for k in range(900_000)),
     "scip": lambda: b"solution status: optimal\nobjective value: inf\nx inf (obj:0)\n",
     "xml": lambda: b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><CPLEXSolution>&b;</CPLEXSolution>',
     "deep xml": lambda: b"<CPLEXSolution>" * MANY,

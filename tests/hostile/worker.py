@@ -1,7 +1,6 @@
 """Runs commands of nnmip in this process, one for each line of JSON on standard input, under limits.
 
-A command may use 1 GB of address space more than the process has after all imports, and 10 seconds of processor time,
-which are 5 on an idle machine.
+A command may use 1 GB of address space more than the process has after all imports, and 5 seconds of processor time.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 GIGABYTE = 10**9
-SECONDS = 10.0
+SECONDS = 5.0
 
 
 class Hang(BaseException):
