@@ -53,6 +53,7 @@ def compare(path: Path, wanted: list[str], folder: Path, is_update: bool) -> Non
         path.write_text(new, encoding="utf-8")
         old = new
     assert old, f"there is no {path.name}: run pytest --update-transcripts and read what it writes"
+    assert new.splitlines() == old.splitlines()
     assert new == old
 
 

@@ -63,7 +63,7 @@ def test_every_layer_and_word_is_rational(tmp_path: Path) -> None:
             layers |= {layer.op for network in program.networks for layer in network.layers}
             words |= words_of(program)
     assert layers == set(LAYERS)
-    assert words == set(WORDS) - {"logistic"}
+    assert words == set(WORDS) - {"logistic", "fair"}
 
 
 def test_a_logistic_loss_is_not_rational(tmp_path: Path) -> None:
@@ -153,3 +153,27 @@ def test_rational_numbers_next_to_floats() -> None:
     array = rationals(np.array([[0.1, 0.2], [0.3, -1.0]]))
     assert (array @ np.array([1.0, 0.5])).tolist() == [Fraction(2, 10), Fraction(-2, 10)]
     assert np.einsum("ij,j->i", array, rationals(np.array([1.0, 0.5]))).tolist() == [Fraction(2, 10), Fraction(-2, 10)]
+
+
+def test_shares_of_groups_are_rational(tmp_path: Path) -> None:
+    """Two of three rows of one group and one of two of the other are predicted to be `p`."""
+    table = "x,y,g\n1,p,a\n1,m,a\n-1,m,a\n1,p,b\n-1,m,b\n"
+    text = """nnm 0.1
+data points = csv("points.csv") {
+  features x
+  label    y as {m: -1, p: +1}
+  group    g
+}
+network net(x: real[1] in [-1, 1]) {
+  layer o = dense(x, units: 1, weights in {1}, bias in {-0.1})
+  return o[0]
+}
+minimize zero_one(net, points)
+constraint even: fair(net, points, group: g, parity: LIMIT)
+"""
+    for limit, violation in (("0.2", 0.0), ("0.1", 1.0)):
+        program = load(Model(text.replace("LIMIT", limit), {"points.csv": table}), tmp_path)
+        assignment = random_assignment(program, np.random.default_rng(0))
+        exact = rational_evaluation(program, assignment, ROUNDING)
+        assert exact is not None and exact.objectives == (Fraction(1, 5),)
+        assert (exact.violation, evaluate(program, assignment).max_violation) == (violation, violation)
