@@ -415,4 +415,7 @@ class _Stage:
             dual_bound=second.bound,
             message=second.message,
         )
-        return refuted, replay_raw(self.lowered, refuted), Proof.NONE
+        again = replay_raw(self.lowered, refuted)
+        if not asked and (again is None or again.status is not ReplayStatus.PASSED):
+            return raw, checked, Proof.SOLVER  # what a solver leaves behind at a short limit refutes nothing
+        return refuted, again, Proof.NONE

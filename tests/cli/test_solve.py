@@ -317,6 +317,22 @@ def test_a_second_look_is_short_and_says_nothing_where_it_finds_nothing(
     assert len(looks) == 2
 
 
+def test_what_is_no_network_refutes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    honest = Session.solve
+
+    def solve(session: Session, milp: Any, solver: str, options: Any, *rest: Any) -> RawResult:
+        answer = honest(session, milp, solver, options, *rest)
+        if solver != "cbc":
+            return answer
+        return RawResult(Termination.TIME_LIMIT, "cbc", "0", 0.0 * milp.cost, -1.0, dual_bound=-2.0)
+
+    monkeypatch.setattr(Session, "solve", solve)
+    found = solved(capsys, 0, "xor.nnm")
+    assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
+
+
 def test_ctrl_c_in_the_second_look_keeps_the_proof(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
