@@ -1,0 +1,60 @@
+"""Small linear programs that grow by rows, solved in this process by the HiGHS library, each from the basis before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnmip.milp.model import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearAnswer:
+    """An optimum: its value, x [columns] and the multiplier of every row [rows], of which HiGHS chooses the sign."""
+
+    value: float
+    x: FloatArray
+    multipliers: FloatArray
+
+
+class LinearProgram:
+    """Maximise `cost @ x` over `lower <= x <= upper` and rows `matrix @ x <= most`, which come one batch at a time."""
+
+    def __init__(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
+        import highspy
+
+        self._highs = highspy.Highs()
+        self._optimal = highspy.HighsModelStatus.kOptimal
+        self._highs.setOptionValue("output_flag", False)
+        self._highs.setOptionValue("threads", 1)
+        self._highs.setOptionValue("presolve", "off")
+        self._columns = np.arange(len(cost), dtype=np.int32)
+        none = np.zeros(0, dtype=np.int32)
+        self._highs.addCols(len(cost), cost, lower, upper, 0, none, none, np.zeros(0))
+        self._highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+        self.rows = 0
+
+    def set_cost(self, cost: FloatArray) -> None:
+        self._highs.changeColsCost(len(cost), self._columns, cost)
+
+    def add_rows(self, matrix: FloatArray, most: FloatArray) -> None:
+        """Rows `matrix @ x <= most`; matrix: [rows, columns]."""
+        row, column = np.nonzero(matrix)
+        starts = np.searchsorted(row, np.arange(len(matrix))).astype(np.int32)
+        least = np.full(len(most), -np.inf)
+        self._highs.addRows(len(most), least, most, len(row), starts, column.astype(np.int32), matrix[row, column])
+        self.rows += len(most)
+
+    def set_most(self, rows: IntArray, most: FloatArray) -> None:
+        """Other right-hand sides for some rows; infinite ones let a row go."""
+        self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), np.full(len(rows), -np.inf), most)
+
+    def solve(self) -> LinearAnswer | None:
+        """The optimum, None where HiGHS has none."""
+        self._highs.run()
+        if self._highs.getModelStatus() != self._optimal:
+            return None
+        found = self._highs.getSolution()
+        value = self._highs.getInfo().objective_function_value
+        return LinearAnswer(float(value), np.array(found.col_value), np.array(found.row_dual))
