@@ -88,10 +88,10 @@ class Session:
     ) -> RawResult:
         """Solve `milp` with the backend named `solver` (`auto`, `highs`, `cbc`, `gurobi`) and return its answer.
 
-        on_event is called in this thread with Progress and Incumbent; an exception in it ends the solve and is
-        passed on. Setting `stop`, or Ctrl-C, ends the solve with INTERRUPTED and the best solution and bound so far.
-        Whatever happens to the process is a termination, never an exception. Raises AssertionError for a malformed
-        model, and KeyError for an unknown name.
+        Without any time no solver is started, and the answer is the start. on_event is called in this thread with
+        Progress and Incumbent; an exception in it ends the solve and is passed on. Setting `stop`, or Ctrl-C, ends the
+        solve with INTERRUPTED and the best solution and bound so far. Whatever happens to the process is a
+        termination, never an exception. Raises AssertionError for a malformed model, and KeyError for an unknown name.
         """
         began = time.monotonic()
         chosen = backend(solver)
@@ -102,15 +102,22 @@ class Session:
             return review(replace(prepared, version=installed_version(chosen.name)), options)
         start, remark = _usable_start(prepared, options)
         tracker = Tracker(prepared, chosen.name, on_event, start, ceiling(options))
-        run = _Run(self, chosen, tracker, replace(options, start=start), began, stop)
-        try:
-            result = run.solve(prepared)
-        except BaseException:
-            self.close()
-            raise
+        if options.time_limit is not None and options.time_limit <= 0:
+            # Solvers look at the clock only now and then, and may be done before they do.
+            result = tracker.result(Termination.TIME_LIMIT, installed_version(chosen.name), 0.0, "")
+        else:
+            result = self._run(_Run(self, chosen, tracker, replace(options, start=start), began, stop), prepared)
         message = "; ".join(part for part in (result.message, remark) if part)
         seconds = time.monotonic() - began
         return review(replace(result, message=message, seconds=seconds), options)
+
+    def _run(self, run: _Run, milp: Milp) -> RawResult:
+        """The result of a run; whatever is raised in it ends the process."""
+        try:
+            return run.solve(milp)
+        except BaseException:
+            self.close()
+            raise
 
     def _started(self) -> _Child:
         if self._child is None or self._child.process.poll() is not None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.bounds.interval import Interval
+from nnmip.data import Dataset
 from nnmip.hir.core import Apply
-from nnmip.lowering.base import Lowering, Passed
+from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.networks import apply_network
 from nnmip.milp.affine import Affine
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
@@ -37,6 +39,28 @@ def merged_rows(passed: Passed, truth: FloatArray, weights: FloatArray, reduce: 
     return Groups(groups[:, 0].astype(np.int64), groups[:, 1:], share)
 
 
+def _grouped(low: Lowering, node: Apply, reduce: str, truth: Callable[[Dataset], FloatArray]) -> tuple[Signal, Groups]:
+    """The scores of the distinct rows that a word reads, and the groups of rows by their `truth` [n, m]."""
+    assert node.network is not None and node.data is not None
+    data = low.program.dataset(node.data)
+    passed = apply_network(low, node.network, node.data)
+    return passed.scores, merged_rows(passed, truth(data), data.sample_weights, reduce)
+
+
+def _labels(data: Dataset) -> FloatArray:
+    return data.labels[:, None]
+
+
+def _targets(data: Dataset) -> FloatArray:
+    return data.targets
+
+
+def _outputs(scores: Signal, rows: IntArray, width: int) -> tuple[Affine, Interval]:
+    """All outputs at some of the distinct rows, [g, width], with their bounds."""
+    at = rows[:, None] * width + np.arange(width)
+    return scores.value.gather(at), Interval(*(end.reshape(-1)[at] for end in (scores.bounds.lo, scores.bounds.hi)))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Leads:
     """How far the true class of every group is above each other class, [g, classes - 1], as in `ops.scores.leads`.
@@ -52,11 +76,8 @@ class Leads:
 
 def leads(low: Lowering, node: Apply, reduce: str) -> Leads:
     """y f for one score and labels y of -1 and +1, f_own - f_j for the scores of several classes."""
-    assert node.network is not None and node.data is not None
-    data = low.program.dataset(node.data)
-    passed = apply_network(low, node.network, node.data)
-    groups = merged_rows(passed, data.labels[:, None], data.sample_weights, reduce)
-    scores, bounds, labels = passed.scores.value, passed.scores.bounds, groups.truth
+    signal, groups = _grouped(low, node, reduce, _labels)
+    scores, bounds, labels = signal.value, signal.bounds, groups.truth
     rows = groups.distinct[:, None]
     if len(scores.shape) == 1:
         ends = np.stack([labels * end[rows] for end in (bounds.lo, bounds.hi)])
@@ -82,15 +103,9 @@ class Residuals:
 
 def residuals(low: Lowering, node: Apply, reduce: str) -> Residuals:
     """f(x) - y for every group of rows and every target."""
-    assert node.network is not None and node.data is not None
-    data = low.program.dataset(node.data)
-    passed = apply_network(low, node.network, node.data)
-    groups = merged_rows(passed, data.targets, data.sample_weights, reduce)
-    width = groups.truth.shape[1]
-    at = groups.distinct[:, None] * width + np.arange(width)
-    bounds = Interval(*(end.reshape(-1)[at] for end in (passed.scores.bounds.lo, passed.scores.bounds.hi)))
-    short = bounds + Interval.point(-groups.truth)
-    return Residuals(groups, passed.scores.value.gather(at) - groups.truth, short)
+    scores, groups = _grouped(low, node, reduce, _targets)
+    value, bounds = _outputs(scores, groups.distinct, groups.truth.shape[1])
+    return Residuals(groups, value - groups.truth, bounds + Interval.point(-groups.truth))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +122,7 @@ class Centred:
 
 def centred(low: Lowering, node: Apply, reduce: str) -> Centred:
     """f(x) minus the weighted mean of the targets of all rows with these features."""
-    assert node.network is not None and node.data is not None
-    data = low.program.dataset(node.data)
-    passed = apply_network(low, node.network, node.data)
-    groups = merged_rows(passed, data.targets, data.sample_weights, reduce)
+    scores, groups = _grouped(low, node, reduce, _targets)
     rows, of_row = np.unique(groups.distinct, return_inverse=True)
     share: FloatArray = np.bincount(of_row, groups.share).astype(np.float64)
 
@@ -122,7 +134,5 @@ def centred(low: Lowering, node: Apply, reduce: str) -> Centred:
     first = groups.truth[np.unique(of_row, return_index=True)[1]]
     mean = first + average(groups.truth - first[of_row])
     variance = average((groups.truth - mean[of_row]) ** 2)
-    width = groups.truth.shape[1]
-    at = rows[:, None] * width + np.arange(width)
-    bounds = Interval(*(end.reshape(-1)[at] for end in (passed.scores.bounds.lo, passed.scores.bounds.hi)))
-    return Centred(passed.scores.value.gather(at) - mean, bounds + Interval.point(-mean), mean, variance, share)
+    value, bounds = _outputs(scores, rows, groups.truth.shape[1])
+    return Centred(value - mean, bounds + Interval.point(-mean), mean, variance, share)

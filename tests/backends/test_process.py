@@ -244,6 +244,17 @@ def test_a_missing_interpreter_is_an_error() -> None:
     assert answer.message.startswith("the solver process could not be started: ")
 
 
+@pytest.mark.parametrize("start", [None, np.array([1.0, 0.0, 0.0]), np.array([1.0, 1.0, 1.0])])
+def test_without_time_no_solver_is_started(start: np.ndarray | None) -> None:
+    model = knapsack()
+    with Session(worker=("/nonexistent/python",)) as session:
+        answer = session.solve(model, "highs", SolveOptions(time_limit=0.0, start=start))
+    is_usable = start is not None and model.violation(start) == 0
+    assert (answer.termination, answer.dual_bound, answer.version != "") == (Termination.TIME_LIMIT, -np.inf, True)
+    assert (answer.x is None, answer.objective) == (not is_usable, -5.0 if is_usable else None)
+    assert answer.message.startswith("the start was not used") == (start is not None and not is_usable)
+
+
 @pytest.mark.parametrize(
     ("mode", "message"),
     [

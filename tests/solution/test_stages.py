@@ -14,8 +14,10 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult, Termination
 from nnmip.cli.main import run
 from nnmip.diagnostics import DiagnosticError
+from nnmip.hir.core import Program
 from nnmip.pipeline import Model, load
 from nnmip.report.text import render_result
+from nnmip.solution import run as runs
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from tests.workbench import XOR, standard_json, write_model
 
@@ -24,6 +26,18 @@ STAGES = XOR.replace(GOAL, "minimize zero_one(net, points) then l0(net.weights) 
 """Optima 0, 5 and 0: an exclusive or of five weights with biases that add up to 0 at most."""
 
 SHARES = XOR.replace(GOAL, "minimize hinge(net, points) / 3 + 0.1 * zero_one(net, points) then l0(net.weights)")
+REGRESSION = """nnm 0.1
+data points = csv("points.csv") {
+  features x0
+  target   x1
+}
+network net(x: real[1] in [-1, 1]) {
+  layer o = dense(x, units: 1, weights in [-2, 2], bias in [-2, 2])
+  return o[0]
+}
+minimize squared(net, points, tolerance: 0) + 0.1 * norm_1(net.weights)
+"""
+
 HONEST = Session.solve
 Solve = Callable[[], RawResult]
 
@@ -321,6 +335,40 @@ def test_a_stage_that_is_not_confirmed_weakens_the_proof(monkeypatch: pytest.Mon
     assert proofs(result) == ["confirmed", "solver", "confirmed"]
     assert "stage 2: cbc could not confirm the optimum that highs claims: time limit" in result.notes
     assert render_result(result).count("; confirmed by a second solver") == 2
+
+
+# ---- no time -------------------------------------------------------------------------------------------------------
+
+
+def refused(*given: Any, **named: Any) -> None:
+    raise AssertionError("a solver was started")
+
+
+@pytest.mark.parametrize("text", [STAGES, REGRESSION])
+def test_without_time_no_solver_is_started(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks to start from are the answer, also where the loss is held by tangents."""
+    stated = load(write_model(folder, text, "any.nnm"))
+    monkeypatch.setattr(Session, "_started", refused)
+    result = stated.solve(time_limit=0, confirm=True)
+    assert (result.termination, result.solution, result.proof) == ("time_limit", "feasible", "none")
+    front = stated.pareto("2", time_limit=0)
+    assert (front.termination, len(front), front.proof) == ("time_limit", 0, "none")
+    assert front.undecided is not None and front.undecided.best is not None
+
+
+def test_time_that_is_over_after_a_stage_leaves_its_network(optimum: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    stated, honest = stages(), runs._held
+
+    def late(*given: Any) -> Program:
+        monkeypatch.setattr(runs.Run, "seconds", 1e6)
+        monkeypatch.setattr(Session, "_started", refused)
+        return honest(*given)
+
+    monkeypatch.setattr(runs, "_held", late)
+    result = stated.solve(time_limit=1000)
+    assert (result.termination, result.solution) == ("time_limit", "feasible")
+    assert proofs(result) == ["solver", "none", "none"] and values(result)[0] == values(optimum)[0]
+    assert [stage.termination for stage in result.stages] == ["optimal", "time_limit", None]
 
 
 # ---- saved runs ----------------------------------------------------------------------------------------------------
