@@ -21,6 +21,7 @@ from nnmip.backends.registry import names
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
+from nnmip.search.view import Refusal
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
@@ -28,6 +29,7 @@ from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.solution.rounds import MOST_LPS, Rounds
+from nnmip.solution.searching import Formulation, refused, search_stage
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.tidy import tidied
@@ -56,15 +58,16 @@ _TYPES: tuple[tuple[str, Any, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to solve. `solver`: auto, highs, cbc or gurobi. time_limit: seconds. gap: relative gap at which to stop.
+    """How to solve. `solver`: auto, highs, cbc or gurobi. formulation: auto, direct or search. time_limit: seconds. gap: relative gap at which to stop.
 
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
     allowance: how large that may be.
-    Raises TypeError for a number that is none, ValueError for an unknown solver, and for a limit, gap, number of
+    Raises TypeError for a number that is none, ValueError for an unknown solver or formulation, and for a limit, gap, number of
     threads or seed that makes no sense.
     """
 
     solver: str = "auto"
+    formulation: str = "auto"
     time_limit: float | None = None
     gap: float = 0.0
     threads: int = 1
@@ -85,6 +88,9 @@ class RunOptions:
             raise ValueError(f"time_limit must be a number of seconds or None, not {self.time_limit!r}")
         if not 0 <= self.gap < math.inf:
             raise ValueError(f"gap must be a finite number from 0 on, not {self.gap!r}")
+        if self.formulation not in tuple(Formulation):
+            known = ", ".join(Formulation)
+            raise ValueError(f"formulation must be one of {known}, not {self.formulation!r}")
         if self.solver not in names():
             raise ValueError(f"solver must be one of {', '.join(names())}, not {self.solver!r}")
         if self.threads < 1:
@@ -309,6 +315,8 @@ class _Stage:
         run, start = self.run, self._start()
         if run.keeper is not None and start is not None:
             run.keeper.offer(self.program, start, None)
+        if (searched := self._searched()) is not None:
+            return searched
         if self.lowered.tangents:
             raw, checked = self.rounds.run([start] if start is not None else [])
             self.lowered = self.rounds.lowered
@@ -317,6 +325,35 @@ class _Stage:
         raw = self._solve(self.lowered, options)
         raw, checked = replayed(self.lowered, self.session, raw, options, run.stop)
         return self._proved(raw, checked)
+
+    def _searched(self) -> tuple[RawResult, Replay | None, Proof] | None:
+        """The answer of the search over columns; None where it is not wanted or the stage has no columns."""
+        options, wanted = self.run.options, self.run.options.formulation
+        if wanted == Formulation.DIRECT or (wanted == Formulation.AUTO and options.solver != "auto"):
+            return None
+        limit = self.run.limits().time_limit
+        try:
+            found = search_stage(
+                self.program,
+                options.allowance,
+                math.inf if limit is None else limit,
+                self.run.stop.is_set,
+                self._on_event,
+                self._offer,
+                best_of(self.program, self.run.known),
+            )
+        except Refusal as refusal:
+            if wanted == Formulation.SEARCH:
+                raise refused(self.program, refusal) from None
+            self.refusal = str(refusal)
+            return None
+        self.facts, self.raw = found.facts, found.raw
+        return self._certified(found.raw, found.checked)
+
+    def _offer(self, network: Assignment, value: float) -> None:
+        """A better network of the search; it is written as soon as it is there."""
+        if self.run.keeper is not None:
+            self.run.keeper.offer(self.program, network, self.lowered.sign * value)
 
     def _solve(self, lowered: Lowered, options: SolveOptions) -> RawResult:
         """The answer of the solver, kept for the case that what follows is interrupted."""

@@ -1,0 +1,251 @@
+"""All that one hidden unit can show the data: every choice of its weights, the cheapest kept of those that agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations, islice, product
+from math import comb
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.ops.registry import LAYERS
+from nnmip.ops.scores import ROUNDING
+from nnmip.search.parts import Batch
+from nnmip.search.pool import Heads, Pool
+from nnmip.search.view import Refusal, View, fan_in_limit
+from nnmip.sizes import Allowance
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+CELLS = 2_000_000
+"""How many numbers one chunk of candidates has over all rows."""
+
+NUMBER = 8
+"""Bytes of a number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """The pool and the heads of a view, and the cost of a unit that does nothing, None where every unit does something.
+
+    constant: what the goal says of a network whose weights are all 0. idle_weights [d + 1]: weights and bias of a unit
+    that does nothing. merges: whether columns that differ by a constant are one.
+    """
+
+    pool: Pool
+    heads: Heads
+    idle: float | None
+    idle_weights: FloatArray
+    constant: float
+    merges: bool
+
+
+def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:
+    """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant.
+
+    Raises Refusal where they would be larger than is allowed.
+    """
+    merges = merges and not view.coupling
+    hidden = view.hidden
+    weights, bias, out = hidden.decision("weights"), hidden.decision("bias"), view.out.decision("weights")
+    assert weights is not None and out is not None
+    width = weights.size // view.parts.units
+    biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
+    least, most = (0 if weights.domain.has_zero else width), fan_in_limit(view)
+    nonzero = [value for value in weights.domain.values if value != 0]
+    count = sum(comb(width, size) * len(nonzero) ** size for size in range(least, most + 1)) * len(biases)
+    if count * len(view.rows) * NUMBER > allowance.size:
+        raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
+    prices = _Prices(view)
+    kept = _Kept(view, merges)
+    idle: list[tuple[float, FloatArray]] = []
+    for chunk in _weight_chunks(width, nonzero, least, most, max(1, CELLS // (len(view.rows) * len(biases)))):
+        both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
+        kept.add(chunk, biases, both, prices)
+        if out.domain.has_zero:
+            idle.extend(prices.idle(both))
+    if view.removes:
+        idle.extend(prices.idle(np.zeros((1, width + 1))))
+    best = min(idle, key=lambda item: item[0], default=None)
+    return kept.finished(prices, best)
+
+
+def _weight_chunks(width: int, nonzero: list[float], least: int, most: int, size: int) -> Iterator[FloatArray]:
+    """Every weight vector with `least` to `most` nonzero entries, in chunks of about `size`, each [k, width]."""
+    for entries in range(least, most + 1):
+        values = np.array(list(product(nonzero, repeat=entries))).reshape(len(nonzero) ** entries, entries)
+        supports = combinations(range(width), entries)
+        while some := list(islice(supports, max(1, size // len(values)))):
+            places = np.array(some, dtype=np.int64).reshape(len(some), entries)
+            for start in range(0, len(values), size):
+                part = values[start : start + size]
+                found = np.zeros((len(places), len(part), width))
+                rows = np.arange(len(places))[:, None, None]
+                found[rows, np.arange(len(part))[None, :, None], places[:, None, :]] = part[None]
+                yield found.reshape(-1, width)
+
+
+class _Prices:
+    """What goal and conditions say of one unit, for many candidates at once."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.parts = view.parts
+        self.heads = self._allowed(view.heads)
+        if not len(self.heads):
+            raise Refusal("no output weights satisfy the conditions on them")
+        self.first = self.heads[0]
+        self.constant = self._cost(np.zeros((1, self._width)), np.zeros((1, self.heads.shape[1])))[0]
+
+    @property
+    def _width(self) -> int:
+        weights = self.view.hidden.decision("weights")
+        assert weights is not None
+        return weights.size // self.parts.units + 1
+
+    def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """Which weights and biases [k, d + 1] the conditions allow, and the cost of each, for the first head."""
+        batch = self._batch(both, np.broadcast_to(self.first, (len(both), len(self.first))))
+        return self._hold(batch, self.view.own), self._cost_of(batch) - self.constant
+
+    def of_heads(self) -> Heads:
+        """What the heads cost, beyond what is counted with the unit for the first of them."""
+        one = np.zeros((len(self.heads), self._width))
+        one[:, 0] = 1.0
+        cost = self._cost(one, self.heads)
+        return Heads(self.heads, cost - cost[0])
+
+    def idle(self, both: FloatArray) -> list[tuple[float, FloatArray]]:
+        """The cheapest of the candidates for a unit with output weights of 0."""
+        batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
+        allowed = self._hold(batch, (*self.view.own, *self.view.outer))
+        cost = np.where(allowed, self._cost_of(batch) - self.constant, np.inf)
+        best = int(cost.argmin())
+        return [(float(cost[best]), both[best])] if np.isfinite(cost[best]) else []
+
+    def _allowed(self, heads: FloatArray) -> FloatArray:
+        if not self.view.outer:
+            return heads
+        one = np.zeros((len(heads), self._width))
+        return heads[self._hold(self._batch(one, heads), self.view.outer)]
+
+    def _hold(self, batch: Batch, conditions: tuple[object, ...]) -> BoolArray:
+        """Which candidates satisfy what the conditions say of the first unit."""
+        held = np.ones(batch.count, dtype=bool)
+        for node in conditions:
+            about = self.parts.of(node) // 2 <= 0  # type: ignore[arg-type]
+            value = batch.value(node) > 0.5  # type: ignore[arg-type]
+            held &= np.broadcast_to(value, (batch.count, *about.shape))[:, about].reshape(batch.count, -1).all(axis=1)
+        return held
+
+    def _cost(self, both: FloatArray, heads: FloatArray) -> FloatArray:
+        return self._cost_of(self._batch(both, heads))
+
+    def _cost_of(self, batch: Batch) -> FloatArray:
+        total = np.zeros(batch.count)
+        for term in self.view.terms:
+            total = total + self.view.sign * term.coefficient * batch.value(term.value)
+        return np.asarray(np.broadcast_to(total, (batch.count,)))
+
+    def _batch(self, both: FloatArray, heads: FloatArray) -> Batch:
+        """Networks in which all units but the first are 0."""
+        view, values = self.view, {}
+        for decision in view.network.decisions:
+            values[decision.path] = np.zeros((len(both), *decision.shape))
+        weights, bias, out = (layer.decision(role) for layer, role in self._decisions)
+        assert weights is not None and out is not None
+        values[weights.path].reshape(len(both), view.parts.units, -1)[:, 0] = both[:, :-1]
+        if bias is not None:
+            values[bias.path][:, 0] = both[:, -1]
+        values[out.path][:, view.output, 0] = heads
+        return Batch(view.parts, values, ROUNDING)
+
+    @property
+    def _decisions(self) -> tuple[tuple, ...]:  # type: ignore[type-arg]
+        view = self.view
+        return (view.hidden, "weights"), (view.hidden, "bias"), (view.out, "weights")
+
+
+class _Kept:
+    """The columns so far, the cheapest of those that agree on all rows."""
+
+    def __init__(self, view: View, merges: bool) -> None:
+        self.view, self.merges, self.keeps_all = view, merges, bool(view.coupling)
+        rng = np.random.default_rng(0)
+        limit = np.iinfo(np.int64).max
+        self.mix = rng.integers(-limit, limit, size=(len(view.rows), 2), dtype=np.int64)
+        self.parts: list[tuple[FloatArray, ...]] = []
+        self.keys: list[IntArray] = []
+
+    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: _Prices) -> None:
+        allowed, cost = prices.own(both)
+        if not allowed.any():
+            return
+        sums = chunk @ self.view.rows.T
+        given = self._activated((sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
+        both, cost = both[allowed], cost[allowed]
+        shift = given.min(axis=1) if self.merges else np.zeros(len(given))
+        given = self._on_grid(given - shift[:, None])
+        keys = self._keys(given)
+        chosen = self._cheapest(given, keys, cost)
+        self.keys.append(keys[chosen])
+        self.parts.append((given[chosen], shift[chosen], cost[chosen], both[chosen]))
+
+    def _activated(self, sums: FloatArray) -> FloatArray:
+        value = sums.reshape(-1, 1)
+        for layer in self.view.activations:
+            options = {**dict(layer.options), "tolerance": ROUNDING}
+            value = LAYERS[layer.op].forward((value,), {}, options)
+        return self._on_grid(value.reshape(sums.shape))
+
+    def _on_grid(self, value: FloatArray) -> FloatArray:
+        """The nearest multiples of the step, so that columns which are equal are so to the last bit."""
+        step = self.view.grid
+        if step is None:
+            return value
+        return np.asarray(np.rint(value * (step.denominator / step.numerator)) * step.numerator / step.denominator)
+
+    def _keys(self, given: FloatArray) -> IntArray:
+        """Two numbers for every column that are the same for equal ones, [k, 2]."""
+        if self.view.grid is not None:
+            step = self.view.grid
+            whole = np.rint(given * (step.denominator / step.numerator)).astype(np.int64)
+        else:
+            whole = np.ascontiguousarray(given + 0.0).view(np.int64)
+        return np.asarray(whole @ self.mix)
+
+    def _cheapest(self, given: FloatArray, keys: IntArray, cost: FloatArray) -> IntArray:
+        if self.keeps_all:
+            return np.arange(len(cost))
+        order = np.lexsort((cost, keys[:, 1], keys[:, 0]))
+        again = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1)) + 1
+        # Equal keys are made for equal columns, and could come from others.
+        again = again[(given[order[again]] == given[order[again - 1]]).all(axis=1)]
+        first = np.ones(len(order), dtype=bool)
+        first[again] = False
+        return np.asarray(np.sort(order[first]))
+
+    def finished(self, prices: _Prices, idle: tuple[float, FloatArray] | None) -> Columns:
+        if not self.parts:
+            raise Refusal("no weights of a unit satisfy the conditions on them")
+        given, shift, cost, both = (np.concatenate(part) for part in zip(*self.parts, strict=True))
+        chosen = self._cheapest(given, np.concatenate(self.keys), cost)
+        heads = prices.of_heads()
+        if idle is not None and self.merges:
+            # A column that is constant does what an output bias does.
+            is_idle = (given[chosen].max(axis=1) == 0) & (cost[chosen] + heads.cost.min() >= idle[0])
+            chosen = chosen[~is_idle]
+        pool = Pool(given[chosen], shift[chosen], cost[chosen], both[chosen, :-1], both[chosen, -1])
+        nothing = np.zeros(both.shape[1])
+        return Columns(
+            pool,
+            heads,
+            idle[0] if idle is not None else None,
+            idle[1] if idle is not None else nothing,
+            float(prices.constant),
+            self.merges,
+        )

@@ -1,0 +1,178 @@
+"""From a program to its best network by exact search, with a proved bound."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.hir.core import Assignment, Program
+from nnmip.hir.evaluate import Evaluator
+from nnmip.search.engine import Problem, Search
+from nnmip.search.enumerate import Columns, columns_of
+from nnmip.search.view import View, view_of
+from nnmip.sizes import Allowance
+
+FloatArray = NDArray[np.float64]
+Members = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """What the search found, in the sense of a minimum: the best network, its value, and what no network is below.
+
+    columns, nodes, leaves: how much was looked at.
+    """
+
+    assignment: Assignment | None
+    value: float
+    bound: float
+    is_complete: bool
+    columns: int
+    nodes: int
+    leaves: int
+
+
+def search(
+    program: Program,
+    allowance: Allowance,
+    stop: Callable[[], bool],
+    progress: Callable[[float, float], None],
+    offer: Callable[[Assignment, float], None],
+    start: Assignment | None = None,
+) -> Found:
+    """Search the networks of a program; Refusal where it has no columns or too many of them.
+
+    stop: asked now and then; Ctrl-C has the same effect. progress: told the best value and the bound. offer: given
+    every better network with its value. start: a network that satisfies the model. Where an output bias ends up outside its
+    domain, because columns that differ by a constant were taken as one, the search is done again with these apart.
+    """
+    view = view_of(program)
+    for merges in (True, False):
+        columns = columns_of(view, allowance, merges=merges)
+        found = _Run(view, columns, stop, progress, offer, start).run()
+        if found is not None:
+            break
+    assert found is not None
+    return found
+
+
+class _Run:
+    """One search over the columns of a view."""
+
+    def __init__(
+        self,
+        view: View,
+        columns: Columns,
+        stop: Callable[[], bool],
+        progress: Callable[[float, float], None],
+        offer: Callable[[Assignment, float], None],
+        start: Assignment | None,
+    ) -> None:
+        self.view, self.columns, self.offer, self.start = view, columns, offer, start
+        self.report, self.shown = progress, math.inf
+        program = view.program
+        assert program.goal is not None
+        self.known = math.inf if start is None else view.sign * Evaluator(program, start).stage(program.goal)
+        fixed = columns.constant + (view.parts.units * columns.idle if columns.idle is not None else 0.0)
+        self.fixed = fixed
+        heads, shift = columns.heads.vectors, columns.pool.shift
+        reach = view.parts.units * np.abs(shift).max(initial=0.0) * np.abs(heads).max(axis=0)
+        self.engine = Search(
+            Problem(
+                pool=columns.pool,
+                heads=columns.heads,
+                loss=view.loss,
+                low=view.bias.lo - reach,
+                high=view.bias.hi + reach,
+                units=view.parts.units,
+                idle=columns.idle,
+                admits=admits_of(view, columns),
+            ),
+            cutoff=self.known - columns.constant,
+            stop=stop,
+            progress=self._progress,
+        )
+
+    def run(self) -> Found | None:
+        """None where its best network has an output bias outside the domain."""
+        try:
+            self.engine.run()
+        except KeyboardInterrupt:
+            self.engine.interrupt()
+        constant, best = self.columns.constant, self.engine.best
+        assignment, value = self.start, self.known
+        if best.value + constant < self.known:
+            assignment, value = assignment_of(self.view, self.columns, best.members), best.value + constant
+            bias = assignment.values.get(f"{self.view.out.path}.bias")
+            if bias is not None and self.columns.merges and (self.view.bias.distance(bias) > 0).any():
+                return None
+        engine = self.engine
+        bound = min(engine.bound + constant, value)
+        return Found(
+            assignment, value, bound, engine.is_complete, self.columns.pool.size, engine.nodes, engine.leaves
+        )
+
+    def _progress(self, value: float, bound: float) -> None:
+        constant, best = self.columns.constant, self.engine.best
+        self.report(min(value + constant, self.known), bound + constant)
+        if best.value < self.shown and best.value + constant < self.known:
+            self.shown = best.value
+            self.offer(assignment_of(self.view, self.columns, best.members), best.value + constant)
+
+
+def assignment_of(view: View, columns: Columns, members: Members) -> Assignment:
+    """The network that has some columns as its hidden units."""
+    network, units = view.network, view.parts.units
+    values = {d.path: np.zeros(d.shape) for d in network.decisions}
+    weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
+    out = view.out.decision("weights")
+    assert weights is not None and out is not None
+    scores = np.zeros((len(view.rows), len(view.output)))
+    shift = np.zeros(len(view.output))
+    for unit in range(units):
+        both = columns.idle_weights
+        if unit < len(members):
+            column, head = members[unit]
+            vector = columns.heads.vectors[head]
+            both = np.concatenate([columns.pool.weights[column], columns.pool.bias[column : column + 1]])
+            values[out.path][view.output, unit] = vector
+            scores += columns.pool.activations[column][:, None] * vector
+            shift += columns.pool.shift[column] * vector
+        values[weights.path].reshape(units, -1)[unit] = both[:-1]
+        if bias is not None:
+            values[bias.path][unit] = both[-1]
+    path = f"{view.out.path}.bias"
+    if path in values:
+        values[path][view.output] = best_bias(view, scores) - shift
+    busy = np.arange(units) < len(members)
+    kept = {layer.path: busy | ~_is_zero(values, view) for layer in view.activations if layer.kept_shape is not None}
+    return Assignment(values, kept)
+
+
+def _is_zero(values: dict[str, FloatArray], view: View) -> NDArray[np.bool_]:
+    zero = np.ones(view.parts.units, dtype=bool)
+    for decision in view.hidden.decisions:
+        zero &= (values[decision.path].reshape(view.parts.units, -1) == 0).all(axis=1)
+    return zero
+
+
+def best_bias(view: View, scores: FloatArray) -> FloatArray:
+    if scores.shape[1] == 1:
+        return np.array([view.loss.best_bias(scores[:, 0], -math.inf, math.inf)])
+    raise NotImplementedError
+
+
+def admits_of(view: View, columns: Columns) -> Callable[[Members], bool] | None:
+    """Whether a network satisfies the conditions on several of its units; None without any."""
+    if not view.coupling:
+        return None
+
+    def admits(members: Members) -> bool:
+        evaluator = Evaluator(view.program, assignment_of(view, columns, members))
+        return all(bool((evaluator.value(node) > 0.5).all()) for node in view.coupling)
+
+    return admits

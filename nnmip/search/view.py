@@ -1,0 +1,269 @@
+"""A training model as a choice of columns: what each unit of its hidden layer shows the data, and what that costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.data import Dataset
+from nnmip.hir.alike import alike_units
+from nnmip.hir.core import Apply, Compare, Constant, Layer, LayerOutput, Network, Node, Program, Reference, Term
+from nnmip.hir.domain import Domain
+from nnmip.hir.grids import layer_grids
+from nnmip.hir.walk import walk
+from nnmip.hir.wiring import wiring_of
+from nnmip.ops.base import NONE, Role
+from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.passes.symmetry import interchangeable_units
+from nnmip.search.loss import Shortfalls
+from nnmip.search.parts import Parts, conjuncts
+from nnmip.search.pieces import PIECES, Pieces, shortfalls
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+MOST_HEADS = 5000
+"""Most vectors of output weights of one unit."""
+
+
+class Refusal(Exception):
+    """Why a model is not a choice of columns, as a clause: "the output weights are not finite"."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What the search needs to know of a program.
+
+    sign: 1 where the goal is minimised. rows [n, features]: the tables of the losses, one after another. loss: of the
+    scores, in the sense of a minimum. terms: the other terms of the goal. own: conditions on what comes into each
+    unit; outer: on what goes out; coupling: conditions on more than that, which the search checks network by network.
+    heads [m, outputs]: values of the output weights of a unit, in the order of the scores. grid: a step of which all
+    activations are multiples, None without one.
+    """
+
+    program: Program
+    parts: Parts
+    activations: tuple[Layer, ...]
+    sign: float
+    rows: FloatArray
+    loss: Shortfalls
+    terms: tuple[Term, ...]
+    own: tuple[Node, ...]
+    outer: tuple[Node, ...]
+    coupling: tuple[Node, ...]
+    heads: FloatArray
+    output: IntArray
+    grid: Fraction | None
+
+    @property
+    def network(self) -> Network:
+        return self.parts.network
+
+    @property
+    def hidden(self) -> Layer:
+        return self.parts.hidden
+
+    @property
+    def out(self) -> Layer:
+        return self.parts.out
+
+    def domain(self, layer: Layer, role: str) -> Domain | None:
+        decision = layer.decision(role)
+        return decision.domain if decision is not None else None
+
+    @property
+    def removes(self) -> bool:
+        """Whether a unit may be removed."""
+        return any(layer.removes_units for layer in self.activations)
+
+    @property
+    def bias(self) -> Domain:
+        """The domain of the output biases; only 0 without one."""
+        return self.domain(self.out, "bias") or Domain.of((), (0.0,))
+
+
+def view_of(program: Program) -> View:
+    """The view of a program; Refusal with the reason where it has none."""
+    if program.goal is None:
+        raise Refusal("there is no goal")
+    if program.held:
+        raise Refusal("an earlier goal is held")
+    if len(program.networks) != 1:
+        raise Refusal("there are several networks" if program.networks else "there is no network")
+    network = program.networks[0]
+    parts, activations = _layers(network)
+    _check_alike(program, parts)
+    losses = [term for term in program.goal.terms if _reads_data(term.value)]
+    others = tuple(term for term in program.goal.terms if not _reads_data(term.value))
+    for term in others:
+        if not parts.is_separable(term.value):
+            raise Refusal(f"`{term.label}` is not a sum over the units")
+    output = network.result_index.reshape(-1)
+    if sorted(output.tolist()) != list(range(parts.out.units)):
+        raise Refusal("not every output is returned once")
+    rows, loss, tables = _loss(program, network, losses, len(output))
+    own, outer, coupling = _conditions(program, parts)
+    _check_bias(parts, [*(term.value for term in others), *coupling])
+    weights = parts.out.decision("weights")
+    assert weights is not None
+    grids = [layer_grids(network, data)[parts.out.inputs[0]] for data in tables]
+    grid = grids[0] if len(grids) == 1 else None
+    heads = _heads(weights.domain, any(layer.removes_units for layer in activations), len(output))
+    return View(
+        program=program,
+        parts=parts,
+        activations=activations,
+        sign=program.goal.sign,
+        rows=rows,
+        loss=loss,
+        terms=others,
+        own=own,
+        outer=outer,
+        coupling=coupling,
+        heads=heads,
+        output=output,
+        grid=grid,
+    )
+
+
+def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
+    """The hidden layer, the layers entry by entry behind it, and the output layer."""
+    weighted = [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
+    if len(weighted) != 2:
+        raise Refusal(f"{len(weighted)} layers have weights, and not two" if weighted else "no layer has weights")
+    hidden, out = weighted
+    if any(layer.op != "dense" for layer in weighted):
+        raise Refusal("a layer is not dense")
+    if any(layer.skip is not None for layer in network.layers):
+        raise Refusal("a layer is optional")
+    chain, name = [], hidden.name
+    while name != out.inputs[0]:
+        layer = next((layer for layer in network.layers if layer.inputs == (name,) and layer is not out), None)
+        if layer is None or layer.shape != hidden.shape or not _is_entrywise(layer):
+            raise Refusal("between the two layers stands more than activations, entry by entry")
+        chain.append(layer)
+        name = layer.name
+    if network.layers != (hidden, *chain, out) or hidden.inputs != (network.input_name,):
+        raise Refusal("the layers are not one chain")
+    if network.result_layer != out.name:
+        raise Refusal("the result is not that of the last layer with weights")
+    for layer, role in ((hidden, "weights"), (hidden, "bias"), (out, "weights")):
+        decision = layer.decision(role)
+        if decision is not None and not decision.domain.is_finite:
+            raise Refusal(f"the domain of `{decision.path}` is not finite")
+    bias = out.decision("bias")
+    if bias is not None and not bias.domain.is_interval:
+        raise Refusal(f"the domain of `{bias.path}` is not an interval")
+    return Parts(network, wiring_of(network), hidden, out), tuple(chain)
+
+
+def _is_entrywise(layer: Layer) -> bool:
+    return len(layer.inputs) == 1 and bool(LAYERS[layer.op].prune) and layer.op != "maxpool2d"
+
+
+def _check_alike(program: Program, parts: Parts) -> None:
+    """Refusal unless every unit of the hidden layer can take the place of every other."""
+    if parts.units == 1:
+        return
+    for alike in interchangeable_units(program):
+        if alike.producer.name == parts.hidden.name and len(alike.units) == parts.units:
+            return
+    treated = any(len(alike.units) == parts.units for alike in alike_units(parts.network))
+    raise Refusal("the model tells the hidden units apart" if treated else "the network tells its hidden units apart")
+
+
+def _reads_data(node: Node) -> bool:
+    return any(
+        isinstance(at, LayerOutput) or (isinstance(at, Apply) and WORDS[at.word].role is Role.LOSS) for at in walk(node)
+    )
+
+
+def _loss(
+    program: Program, network: Network, terms: list[Term], outputs: int
+) -> tuple[FloatArray, Shortfalls, list[Dataset]]:
+    assert program.goal is not None
+    if not terms:
+        raise Refusal("the goal has no loss")
+    first: dict[str, int] = {}
+    tables: list[Dataset] = []
+    found: list[tuple[float, int, Pieces]] = []
+    for term in terms:
+        node, factor = term.value, term.coefficient * program.goal.sign
+        if not isinstance(node, Apply) or node.word not in PIECES:
+            raise Refusal(f"`{term.label}` has no columns of its own")
+        if factor < 0:
+            raise Refusal(f"the goal rewards `{term.label}`")
+        assert node.data is not None
+        if node.data not in first:
+            first[node.data] = sum(table.row_count for table in tables)
+            tables.append(program.dataset(node.data))
+        found.append((factor, first[node.data], PIECES[node.word](node, program.dataset(node.data), outputs)))
+    rows = np.concatenate([table.features for table in tables])
+    return rows, shortfalls(len(rows), found), tables
+
+
+def _conditions(program: Program, parts: Parts) -> tuple[tuple[Node, ...], ...]:
+    """Conditions by what they read: what comes into one unit, what goes out of one, and anything else."""
+    own: list[Node] = []
+    outer: list[Node] = []
+    coupling: list[Node] = []
+    for constraint in program.constraints:
+        for part in constraint.parts:
+            for node in conjuncts(part):
+                owner = parts.of(node)
+                if _reads_data(node):
+                    coupling.append(node)
+                elif ((owner >= 0) & (owner < parts.shared) & (owner % 2 == 0) | (owner == NONE)).all():
+                    own.append(node)
+                elif ((owner >= 0) & (owner < parts.shared) & (owner % 2 == 1) | (owner == NONE)).all():
+                    outer.append(node)
+                else:
+                    coupling.append(node)
+    return tuple(own), tuple(outer), tuple(coupling)
+
+
+def _check_bias(parts: Parts, nodes: list[Node]) -> None:
+    """Refusal where something other than the losses reads an output bias or a score."""
+    for at in (at for node in nodes for at in walk(node)):
+        reads = isinstance(at, Reference) and at.decision is parts.out.decision("bias")
+        reads |= isinstance(at, LayerOutput) and at.layer == parts.out.name
+        if reads or (isinstance(at, Apply) and at.network is not None):
+            raise Refusal("a constraint, or another term of the goal, reads the scores or the output bias")
+
+
+def _heads(domain: Domain, removes: bool, outputs: int) -> FloatArray:
+    """Every vector of output weights of one unit that is not 0, [m, outputs]."""
+    values = domain.values
+    if len(values) ** outputs > MOST_HEADS:
+        raise Refusal(f"a unit has {len(values) ** outputs} vectors of output weights")
+    found = np.array(list(product(values, repeat=outputs))).reshape(-1, outputs)
+    return found[(found != 0).any(axis=1)]
+
+
+def fan_in_limit(view: View) -> int:
+    """The most nonzero weights that can come into a unit, as conditions on `l0` of all its weights say."""
+    decision = view.hidden.decision("weights")
+    assert decision is not None
+    width = decision.size // view.parts.units
+    most = width
+    for node in view.own:
+        if isinstance(node, Compare) and (limit := _limit(node, decision, width)) is not None:
+            most = min(most, limit)
+    return most
+
+
+def _limit(node: Compare, decision: Any, width: int) -> int | None:
+    left, right = node.left, node.right
+    if node.op != "<=" or not isinstance(left, Apply) or left.word != "l0" or not isinstance(right, Constant):
+        return None
+    if not any(isinstance(at, Reference) and at.decision is decision for at in walk(left.operands[0])):
+        return None
+    operand = left.operands[0]
+    entries = int(np.prod(operand.shape, dtype=np.int64)) // max(1, int(np.prod(left.shape, dtype=np.int64)))
+    return int(np.floor(right.value.max())) if entries == width and right.value.size else None
+
