@@ -1,4 +1,4 @@
-"""The linear relaxation of choosing columns, in its dual form, and the bound that any multipliers prove."""
+"""The linear relaxation of choosing columns, in its dual form, by column generation."""
 
 from __future__ import annotations
 
@@ -8,177 +8,147 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.backends.linear import LinearProgram
+from nnmip.backends.linear import LinearAnswer, LinearProgram
+from nnmip.search.biases import Biases
+from nnmip.search.bound import Bound, Bounds
+from nnmip.search.choices import Offers
 from nnmip.search.loss import Shortfalls
-from nnmip.search.pool import Choices, Heads, Pool
+from nnmip.search.pool import Heads, Pool
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-EPS = 2.0**-52
 CLOSE = 1e-9
 BATCH = 60
 MOST_ROUNDS = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Bound:
-    """No network made of what is fixed and of `count` more columns is better than base + the sum of their reduced
-    costs, for the multipliers [R]; slopes [n, C] price the columns. Rounded outward."""
-
-    multipliers: FloatArray
-    slopes: FloatArray
-    base: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Relaxed:
-    """An LP solved by column generation: its bound, the reduced costs of all choices, and which columns it takes."""
+    """An LP solved by column generation: its bound, the reduced costs of all choices, and which columns it takes.
+
+    key: those columns, the most taken ones first.
+    """
 
     bound: Bound
     reduced: FloatArray
-    taken: dict[tuple[int, int], float]
+    key: IntArray
 
     def least(self, count: int) -> float:
         """What no network is better than."""
-        return self.bound.base + (count * float(self.reduced.min()) if count else 0.0)
+        return self.bound.base + count * float(self.reduced.min())
+
+
+class DualProgram:
+    """max over u of  u @ (target - slope f_fixed) + sum_c t_c + count * rc, where t_c is what the bias of score c
+    costs: t_c <= cost - (sum u slope)_c bias  for each of its points, of whose multipliers the best bias is the mean.
+
+    Columns: u, t and the least reduced cost rc. Rows: the points, the groups, then what else is added.
+    """
+
+    def __init__(self, loss: Shortfalls, biases: Biases, ample: float) -> None:
+        self.loss, self.biases = loss, biases
+        pieces, outputs = len(loss.row), loss.outputs
+        self._target = np.concatenate([loss.target, np.ones(outputs), [0.0]])
+        lower = np.concatenate([np.zeros(pieces), np.full(outputs, -np.inf), [-ample]])
+        upper = np.concatenate([loss.limit, np.full(outputs, np.inf), [ample]])
+        self.program = LinearProgram(self._target, lower, upper)
+        score = np.repeat(np.arange(outputs), [len(points) for points in biases.points])
+        points = np.zeros((len(score), pieces + outputs + 1))
+        points[:, :pieces] = loss.slope.T[score] * np.concatenate(biases.points)[:, None]
+        points[np.arange(len(score)), pieces + score] = 1.0
+        self.program.add_rows(points, np.concatenate(biases.cost))
+        if not loss.is_separate:
+            groups = np.zeros((len(loss.weight), pieces + outputs + 1))
+            groups[loss.group, np.arange(pieces)] = 1.0
+            self.program.add_rows(groups, loss.weight)
+
+    def solve(self, fixed: FloatArray, count: int) -> LinearAnswer | None:
+        cost = self._target.copy()
+        cost[: len(self.loss.row)] -= np.einsum("rc,rc->r", self.loss.slope, fixed[self.loss.row])
+        cost[-1] = count
+        self.program.set_cost(cost)
+        return self.program.solve()
+
+    def best_biases(self, answer: LinearAnswer) -> FloatArray:
+        """[C], of the network whose scores were fixed."""
+        weight, first = np.abs(answer.multipliers), 0
+        result = np.zeros(self.loss.outputs)
+        for c, points in enumerate(self.biases.points):
+            share = weight[first : first + len(points)]
+            result[c] = np.clip(share @ points, points.min(), points.max())
+            first += len(points)
+        return result
 
 
 class Master:
-    """max over u of  sum u (target - slope f_fixed) + least over the bias of (- sum u slope) bias + count * least rc.
+    """Rows of the dual program are composite columns, generated where they are the cheapest."""
 
-    Columns of the LP: the multipliers u, the two sides of the bias for every score, and the least reduced cost. Rows
-    are composite columns, generated where they are the cheapest.
-    """
-
-    def __init__(self, pool: Pool, heads: Heads, loss: Shortfalls, low: FloatArray, high: FloatArray) -> None:
-        self.pool, self.heads, self.loss, self.low, self.high = pool, heads, loss, low, high
-        pieces, outputs = len(loss.row), loss.outputs
-        limit = loss.limit
-        self._own = pieces + 2 * outputs
-        cost = np.concatenate([loss.target, -high, low, [1.0]])
-        lower = np.concatenate([np.zeros(pieces + 2 * outputs), [-1e6]])
-        upper = np.concatenate([limit, np.full(2 * outputs, float(limit.sum()) * np.abs(loss.slope).max() * 2), [1e6]])
-        self._cost = cost
-        self._lp = LinearProgram(cost, lower, upper)
+    def __init__(self, pool: Pool, heads: Heads, loss: Shortfalls, biases: Biases, bounds: Bounds) -> None:
+        self._pool, self._heads, self._loss, self._bounds = pool, heads, loss, bounds
+        price = float(np.abs(pool.cost).max(initial=0.0) + np.abs(heads.cost).max())
+        ample = 1.0 + price + bounds.reach_of(pool, heads) * float(loss.limit @ loss.steepness)
+        self._dual = DualProgram(loss, biases, ample)
+        self._first = self._dual.program.rows
+        self._key = np.zeros(0, dtype=np.int64)
+        self._most = np.zeros(0)
         self.solved = 0
-        self._known: dict[tuple[int, int], int] = {}
-        self._most: list[float] = []
-        self._open: set[int] = set()
-        # sum u slope = p - q, as two inequalities
-        balance = np.zeros((outputs, self._own + 1))
-        balance[:, :pieces] = loss.slope.T
-        balance[:, pieces : pieces + outputs] = -np.eye(outputs)
-        balance[:, pieces + outputs : self._own] = np.eye(outputs)
-        self._lp.add_rows(np.concatenate([balance, -balance]), np.zeros(2 * outputs))
-        if not loss.is_separate:
-            groups = np.zeros((len(loss.weight), self._own + 1))
-            groups[loss.group, np.arange(pieces)] = 1.0
-            self._lp.add_rows(groups, loss.weight)
-        self._first = self._lp.rows
-
-    def bound(self, multipliers: FloatArray, fixed: FloatArray | None, fixed_cost: float, count: int) -> Bound:
-        """What multipliers prove; `fixed` are the scores of the columns already chosen."""
-        loss, u = self.loss, self.loss.feasible(multipliers)
-        slopes = loss.slopes(u)
-        target = float(u @ loss.target)
-        total = slopes.sum(axis=0)
-        bias = np.minimum(-total * self.low, -total * self.high)
-        given = float((slopes * fixed).sum()) if fixed is not None else 0.0
-        scale = float(np.abs(slopes).sum())
-        far = float(np.abs(fixed).max()) if fixed is not None else 0.0
-        biggest = float(max(np.abs(self.low).max(), np.abs(self.high).max()))
-        error = EPS * (loss.rows + 10) * (float(u @ np.abs(loss.target)) + scale * (biggest + far) + abs(fixed_cost))
-        reach = self._reach * scale
-        error += count * EPS * (loss.rows + 10) * (reach + 1.0)
-        return Bound(u, slopes, target + float(bias.sum()) - given + fixed_cost - error)
-
-    @property
-    def _reach(self) -> float:
-        if not hasattr(self, "_reach_value"):
-            self._reach_value = float(
-                np.abs(self.pool.activations).max(initial=0.0) * np.abs(self.heads.vectors).sum(axis=1).max()
-            )
-        return self._reach_value
 
     def solve(
         self,
-        price: Callable[[FloatArray], tuple[FloatArray, Callable[[int], list[tuple[int, int]]]]],
-        allowed: Callable[[tuple[int, int]], bool] | None,
-        fixed: FloatArray | None,
+        offers: Offers,
+        fixed: FloatArray,
         fixed_cost: float,
         count: int,
-        enough: float = np.inf,
-    ) -> Relaxed | None:
-        """Column generation. `price(slopes)` gives reduced costs and the cheapest composite columns.
-
-        Stops where the bound reaches `enough`.
-        """
-        loss = self.loss
-        cost = self._cost.copy()
-        if fixed is not None:
-            cost[: len(loss.row)] -= np.einsum("rc,rc->r", loss.slope, fixed[loss.row])
-        cost[-1] = count
-        self._lp.set_cost(cost)
-        self._admit(allowed)
-        best: tuple[float, Bound, FloatArray] | None = None
+        goal: Callable[[], float] = lambda: np.inf,
+        check: Callable[[], None] = lambda: None,
+    ) -> Relaxed:
+        """Stops where the bound reaches the goal."""
+        self._admit(offers)
+        best: Relaxed | None = None
+        answer = None
         for _ in range(MOST_ROUNDS):
-            answer = self._lp.solve()
+            check()
+            answer = self._dual.solve(fixed, count)
             self.solved += 1
-            if answer is None:
-                return None
-            bound = self.bound(answer.x[: len(loss.row)], fixed, fixed_cost, count)
-            reduced, cheapest = price(bound.slopes)
-            value = bound.base + (count * float(reduced.min()) if count else 0.0)
-            if best is None or value > best[0]:
-                best = value, bound, reduced
-            upper = answer.value + fixed_cost
-            if count == 0 or upper - best[0] <= CLOSE or best[0] >= enough or upper < best[0]:
+            multipliers = answer.x[: len(self._loss.row)] if answer is not None else np.zeros(len(self._loss.row))
+            bound = self._bounds.of(multipliers, fixed, fixed_cost, count)
+            reduced = offers.priced(bound.slopes)
+            found = Relaxed(bound, reduced, self._key[:0])
+            if best is None or found.least(count) > best.least(count):
+                best = found
+            if answer is None or self._is_close(answer.value + fixed_cost, best.least(count), goal()):
                 break
-            new = [key for key in cheapest(BATCH) if key not in self._known]
-            if not new:
+            new = np.setdiff1d(offers.cheapest(reduced, BATCH), self._key)
+            if not len(new):
                 break
             self._add(new)
-        taken = {}
-        for key, row in self._known.items():
-            if abs(answer.multipliers[row]) > 1e-9:
-                taken[key] = abs(float(answer.multipliers[row]))
         assert best is not None
-        return Relaxed(best[1], best[2], taken)
+        return Relaxed(best.bound, best.reduced, self._taken(answer))
 
-    def _admit(self, allowed: Callable[[tuple[int, int]], bool] | None) -> None:
-        if not self._known:
-            return
-        keys = list(self._known)
-        on = np.array([allowed is None or allowed(key) for key in keys])
-        rows = np.array([self._known[key] for key in keys])
-        most = np.where(on, np.array(self._most), np.inf)
-        self._lp.set_most(rows, most)
+    @staticmethod
+    def _is_close(above: float, below: float, goal: float) -> bool:
+        return above - below <= CLOSE * max(1.0, abs(above)) or below >= goal
 
-    def _add(self, keys: list[tuple[int, int]]) -> None:
+    def _taken(self, answer: LinearAnswer | None) -> IntArray:
+        if answer is None:
+            return self._key[:0]
+        amount = np.abs(answer.multipliers[self._first : self._first + len(self._most)])
+        some = np.flatnonzero(amount > CLOSE)
+        return np.asarray(self._key[: len(amount)][some[np.argsort(-amount[some], kind="stable")]])
+
+    def _admit(self, offers: Offers) -> None:
+        """The rows of the columns that are not offered are let go."""
+        if len(self._key):
+            most = np.where(offers.holds(self._key), self._most, np.inf)
+            self._dual.program.set_most(self._first + np.arange(len(self._key)), most)
+
+    def _add(self, keys: IntArray) -> None:
         """Rows  rc + sum u (slope v) a <= cost  for composite columns."""
-        loss = self.loss
-        unit, head = np.array([k for k, _ in keys]), np.array([v for _, v in keys])
-        matrix = np.zeros((len(keys), self._own + 1))
-        matrix[:, : len(loss.row)] = self.pool.activations[unit][:, loss.row] * (
-            self.heads.vectors[head] @ loss.slope.T
-        )
-        matrix[:, -1] = 1.0
-        most = self.pool.cost[unit] + self.heads.cost[head]
-        first = self._lp.rows
-        self._lp.add_rows(matrix, most)
-        self._most.extend(most.tolist())
-        self._known.update({key: first + i for i, key in enumerate(keys)})
-
-
-def cheapest_of(reduced: FloatArray, unit: IntArray, head: IntArray) -> Callable[[int], list[tuple[int, int]]]:
-    """The composite columns of least reduced cost, one for each unit."""
-
-    def pick(count: int) -> list[tuple[int, int]]:
-        some = min(len(reduced), 3 * count)
-        order = np.argpartition(reduced, some - 1)[:some]
-        order = order[np.argsort(reduced[order])]
-        _, first = np.unique(unit[order], return_index=True)
-        order = order[np.sort(first)][:count]
-        return [(int(unit[i]), int(head[i])) for i in order]
-
-    return pick
+        loss = self._loss
+        unit, head = keys // len(self._heads.cost), keys % len(self._heads.cost)
+        gains = self._pool.activations[unit][:, loss.row] * (self._heads.vectors[head] @ loss.slope.T)
+        rest = np.zeros((len(keys), loss.outputs + 1))
+        rest[:, -1] = 1.0
+        most = self._pool.cost[unit] + self._heads.cost[head]
+        self._dual.program.add_rows(np.concatenate([gains, rest], axis=1), most)
+        self._key, self._most = np.concatenate([self._key, keys]), np.concatenate([self._most, most])

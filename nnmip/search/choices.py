@@ -1,0 +1,111 @@
+"""Composite columns: a unit of the pool together with its output weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.search.pool import Heads, Pool
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Offers(Protocol):
+    """What a relaxation may choose from. A composite column is known by its key: unit * number of heads + head."""
+
+    def priced(self, slopes: FloatArray) -> FloatArray:
+        """cost less what each column gains at `slopes` [n, C] of the loss bound: reduced costs."""
+
+    def cheapest(self, reduced: FloatArray, count: int) -> IntArray:
+        """The keys of the columns of least reduced cost, at most one for each unit."""
+
+    def holds(self, keys: IntArray) -> NDArray[np.bool_]:
+        """Which keys are among the columns."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Everything:
+    """All composite columns, never listed."""
+
+    pool: Pool
+    heads: Heads
+
+    def priced(self, slopes: FloatArray) -> FloatArray:
+        gains = (self.pool.activations @ slopes) @ self.heads.vectors.T
+        return np.asarray(self.pool.cost[:, None] + self.heads.cost - gains).reshape(-1)
+
+    def cheapest(self, reduced: FloatArray, count: int) -> IntArray:
+        table = reduced.reshape(self.pool.size, -1)
+        head = table.argmin(axis=1)
+        least = table[np.arange(len(table)), head]
+        unit = _least(least, count)
+        return np.asarray(unit * table.shape[1] + head[unit])
+
+    def holds(self, keys: IntArray) -> NDArray[np.bool_]:
+        return np.ones(len(keys), dtype=bool)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choices:
+    """Some composite columns, by increasing key.
+
+    unit, head, key [L]: positions in the pool and the heads. cost [L]. signed [L, n]: what each adds to the score,
+    where there is one score.
+    """
+
+    pool: Pool
+    heads: Heads
+    key: IntArray
+    unit: IntArray
+    head: IntArray
+    cost: FloatArray
+    signed: FloatArray | None
+
+    @staticmethod
+    def of(pool: Pool, heads: Heads, key: IntArray) -> Choices:
+        unit, head = key // len(heads.cost), key % len(heads.cost)
+        signed = pool.activations[unit] * heads.vectors[head] if heads.vectors.shape[1] == 1 else None
+        return Choices(pool, heads, key, unit, head, pool.cost[unit] + heads.cost[head], signed)
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def take(self, chosen: IntArray | NDArray[np.bool_]) -> Choices:
+        signed = self.signed[chosen] if self.signed is not None else None
+        key, unit, head = self.key[chosen], self.unit[chosen], self.head[chosen]
+        return Choices(self.pool, self.heads, key, unit, head, self.cost[chosen], signed)
+
+    def priced(self, slopes: FloatArray) -> FloatArray:
+        if self.signed is not None:
+            return np.asarray(self.cost - self.signed @ slopes[:, 0])
+        first = np.flatnonzero(np.diff(self.unit, prepend=-1))
+        where = np.repeat(np.arange(len(first)), np.diff(first, append=len(self.unit)))
+        gains = self.pool.activations[self.unit[first]] @ slopes
+        return np.asarray(self.cost - np.einsum("lc,lc->l", gains[where], self.heads.vectors[self.head]))
+
+    def cheapest(self, reduced: FloatArray, count: int) -> IntArray:
+        order = _least(reduced, 3 * count)
+        _, first = np.unique(self.unit[order], return_index=True)
+        return np.asarray(self.key[order[np.sort(first)][:count]])
+
+    def holds(self, keys: IntArray) -> NDArray[np.bool_]:
+        return np.isin(keys, self.key)
+
+    def members(self, *chosen: int) -> tuple[tuple[int, int], ...]:
+        return tuple((int(self.unit[i]), int(self.head[i])) for i in chosen)
+
+    def scores(self, chosen: int) -> FloatArray:
+        """What one composite column adds to the scores, [n, C]."""
+        column = self.pool.activations[self.unit[chosen]]
+        return np.asarray(column[:, None] * self.heads.vectors[self.head[chosen]])
+
+
+def _least(values: FloatArray, count: int) -> IntArray:
+    """Where the least values are, by increasing value."""
+    some = min(len(values), count)
+    order = np.argpartition(values, some - 1)[:some] if some < len(values) else np.arange(some)
+    return np.asarray(order[np.argsort(values[order], kind="stable")])

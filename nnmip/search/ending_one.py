@@ -1,0 +1,84 @@
+"""The last members of networks with one score: evaluated in closed form, thousands at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.search.choices import Choices
+from nnmip.search.climb import Climb
+from nnmip.search.master import Relaxed
+from nnmip.search.one_score import BestBias
+from nnmip.search.peel import Partial
+from nnmip.search.problem import Members, Problem
+from nnmip.search.record import Record
+
+FloatArray = NDArray[np.float64]
+MOST_PAIRS = 4_000_000
+CELLS = 2_000_000
+"""How many numbers one batch of evaluations holds."""
+
+
+class OneScore:
+    def __init__(self, problem: Problem, record: Record, best: BestBias) -> None:
+        self._problem, self._record, self._best = problem, record, best
+        self.evaluated = 0
+
+    def offer(self, members: Members) -> None:
+        scores = self._problem.scores(members)[:, 0]
+        value = self._best.values(scores, np.zeros((1, len(scores)))) + self._problem.cost(members)
+        self._record.offer(value, lambda place: members)
+
+    def biases(self, members: Members) -> FloatArray:
+        return np.array([self._best.bias(self._problem.scores(members)[:, 0])])
+
+    def improve(self, root: Relaxed, count: int) -> None:
+        """Local search from the columns that the relaxation takes."""
+        most = int(min(len(root.reduced), max(200, min(3000, 3_000_000 // self._problem.loss.rows))))
+        near = np.argpartition(root.reduced, most - 1)[:most] if most < len(root.reduced) else np.arange(most)
+        choices = Choices.of(self._problem.pool, self._problem.heads, np.union1d(near, root.key))
+        climb = Climb(self._problem, self._record, choices, self.losses)
+        taken = np.searchsorted(choices.key, root.key)
+        climb.from_start(taken[:count].tolist(), count)
+        rng = np.random.default_rng(0)
+        for _ in range(5 if len(taken) > count else 0):
+            climb.from_start(rng.choice(taken, count, replace=False).tolist(), count)
+
+    def losses(self, choices: FloatArray, scores: FloatArray) -> FloatArray:
+        """The losses of networks with the scores [n] and one more column each, [m, n]."""
+        step = max(1, CELLS // self._problem.loss.rows)
+        parts = []
+        for first in range(0, len(choices), step):
+            self._record.check()
+            parts.append(self._best.values(scores, choices[first : first + step]))
+        self.evaluated += len(choices)
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def last(self, partial: Partial, choices: Choices) -> None:
+        assert choices.signed is not None
+        values = choices.cost + partial.cost + self.losses(choices.signed, partial.scores[:, 0])
+        self._record.offer(values, lambda place: (*partial.members, *choices.members(place)))
+
+    def pairs(self, partial: Partial, choices: Choices, node: Relaxed) -> bool:
+        base = node.bound.base
+        order = np.argsort(node.reduced, kind="stable")
+        reduced = node.reduced[order]
+        until = np.searchsorted(reduced, self._record.goal - base - reduced)
+        if np.maximum(until - np.arange(len(reduced)), 0).sum() > MOST_PAIRS:
+            return False
+        choices = choices.take(order)
+        for first in range(len(reduced)):
+            if not partial.members:
+                self._record.raise_floor(2, base + 2 * reduced[first])
+            end = int(np.searchsorted(reduced, self._record.goal - base - reduced[first]))
+            if end <= first:
+                break
+            self._with(partial, choices, first, end)
+        return True
+
+    def _with(self, partial: Partial, choices: Choices, first: int, end: int) -> None:
+        """All pairs of one choice with itself and the following ones."""
+        assert choices.signed is not None
+        values = self.losses(choices.signed[first:end], partial.scores[:, 0] + choices.signed[first])
+        values += choices.cost[first:end] + (partial.cost + choices.cost[first])
+        self._record.offer(values, lambda place: (*partial.members, *choices.members(first, first + place)))
