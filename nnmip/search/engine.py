@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 
 
 class Search:
-    """start: networks known already. stop: whether to end the search with what is known. progress: told the best value
+    """start: networks known already; cutoff: the value of one that is not made of these columns. stop: whether to end the search with what is known. progress: told the best value
     and what no network is better than whenever they change."""
 
     def __init__(
@@ -32,6 +32,7 @@ class Search:
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[float, float], None] = lambda value, bound: None,
         log: Callable[[str], None] = lambda text: None,
+        cutoff: float = np.inf,
     ) -> None:
         self.problem, self._start, self._log = problem, start, log
         pool, heads, loss = problem.pool, problem.heads, problem.loss
@@ -40,7 +41,7 @@ class Search:
         if loss.outputs == 1 and (loss.slope != 0).all():
             biases = biases.narrowed(*kink_range(loss, reach))
         self._bounds = Bounds(pool, heads, loss, biases, problem.units)
-        self.record = Record(problem, self._bounds.evaluation_error(), stop, progress)
+        self.record = Record(problem, self._bounds.evaluation_error(), stop, progress, cutoff)
         self.master = Master(pool, heads, loss, biases, self._bounds)
         self.ending = self._ending(biases, reach)
         self._peel = Peel(self.master, self.record, self.ending)

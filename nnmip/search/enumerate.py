@@ -49,7 +49,7 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Colu
 
     Raises Refusal where they would be larger than is allowed.
     """
-    merges = merges and not view.coupling
+    merges = merges and not view.coupling and view.bias.is_interval
     hidden = view.hidden
     weights, bias, out = hidden.decision("weights"), hidden.decision("bias"), view.out.decision("weights")
     assert weights is not None and out is not None
@@ -170,6 +170,17 @@ class _Prices:
         return (view.hidden, "weights"), (view.hidden, "bias"), (view.out, "weights")
 
 
+def _cheapest_leads(heads: Heads, most: float) -> Heads:
+    """Of the vectors that differ by the same number for every score the cheapest, for a loss that sees only how far
+    scores are apart; those that have the same number for every score only below a cost of `most`."""
+    order = np.argsort(heads.cost, kind="stable")
+    leads = heads.vectors - heads.vectors[:, :1]
+    _, first = np.unique(leads[order], axis=0, return_index=True)
+    kept = np.sort(order[first])
+    kept = kept[leads[kept].any(axis=1) | (heads.cost[kept] < most)]
+    return Heads(heads.vectors[kept], heads.cost[kept])
+
+
 class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
@@ -235,6 +246,8 @@ class _Kept:
         given, shift, cost, both = (np.concatenate(part) for part in zip(*self.parts, strict=True))
         chosen = self._cheapest(given, np.concatenate(self.keys), cost)
         heads = prices.of_heads()
+        if self.merges and not self.view.loss.slope.sum(axis=1).any():
+            heads = _cheapest_leads(heads, idle[0] - cost.min() if idle is not None else np.inf)
         if idle is not None and self.merges:
             # A column that is constant does what an output bias does.
             is_idle = (given[chosen].max(axis=1) == 0) & (cost[chosen] + heads.cost.min() >= idle[0])

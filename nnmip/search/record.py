@@ -31,8 +31,10 @@ class Record:
         error: float,
         stop: Callable[[], bool] = lambda: False,
         progress: Callable[[float, float], None] = lambda value, bound: None,
+        cutoff: float = math.inf,
     ) -> None:
-        self._problem, self._stop, self._progress = problem, stop, progress
+        """cutoff: the value of a network that is known elsewhere, so that only better ones are looked for."""
+        self._problem, self._stop, self._progress, self._cutoff = problem, stop, progress, cutoff
         self._error = error
         """By how much the value of an evaluated network can be off."""
         self._floors: dict[int, float] = dict.fromkeys(problem.counts, -math.inf)
@@ -45,7 +47,8 @@ class Record:
     @property
     def goal(self) -> float:
         """What a node must be better than to be looked at."""
-        return self.value - MARGIN * max(1.0, abs(self.value)) if self.members is not None else math.inf
+        best = min(self.value, self._cutoff)
+        return best - MARGIN * max(1.0, abs(best)) if math.isfinite(best) else math.inf
 
     @property
     def bound(self) -> float:
@@ -80,7 +83,7 @@ class Record:
 
     def offer(self, values: FloatArray, members: Callable[[int], Members]) -> None:
         """Take the best of these networks that keeps the rules, where it is better than the best so far."""
-        place = self.first(values, members, self.value)
+        place = self.first(values, members, min(self.value, self._cutoff))
         if place is not None:
             self.value, self.members = float(values[place]), members(place)
             self._progress(self.value, self.bound)

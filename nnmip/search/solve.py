@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluator
-from nnmip.search.engine import Problem, Search
+from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
+from nnmip.search.problem import Members, Problem
 from nnmip.search.view import View, view_of
 from nnmip.sizes import Allowance
 
 FloatArray = NDArray[np.float64]
-Members = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,61 +77,57 @@ class _Run:
         program = view.program
         assert program.goal is not None
         self.known = math.inf if start is None else view.sign * Evaluator(program, start).stage(program.goal)
-        fixed = columns.constant + (view.parts.units * columns.idle if columns.idle is not None else 0.0)
-        self.fixed = fixed
         heads, shift = columns.heads.vectors, columns.pool.shift
         reach = view.parts.units * np.abs(shift).max(initial=0.0) * np.abs(heads).max(axis=0)
-        self.engine = Search(
-            Problem(
-                pool=columns.pool,
-                heads=columns.heads,
-                loss=view.loss,
-                low=view.bias.lo - reach,
-                high=view.bias.hi + reach,
-                units=view.parts.units,
-                idle=columns.idle,
-                admits=admits_of(view, columns),
-            ),
-            cutoff=self.known - columns.constant,
-            stop=stop,
-            progress=self._progress,
+        listed = None
+        if view.bias.is_finite:
+            values = np.array(view.bias.values)
+            listed = ((values, np.zeros(len(values))),) * len(view.output)
+        problem = Problem(
+            pool=columns.pool,
+            heads=columns.heads,
+            loss=view.loss,
+            low=view.bias.lo - reach,
+            high=view.bias.hi + reach,
+            units=view.parts.units,
+            idle=columns.idle,
+            admits=admits_of(view, columns),
+            listed=listed,
         )
+        self.engine = Search(problem, (), stop, self._progress, cutoff=self.known - columns.constant)
 
     def run(self) -> Found | None:
         """None where its best network has an output bias outside the domain."""
-        try:
-            self.engine.run()
-        except KeyboardInterrupt:
-            self.engine.interrupt()
-        constant, best = self.columns.constant, self.engine.best
+        outcome = self.engine.run()
+        constant = self.columns.constant
         assignment, value = self.start, self.known
-        if best.value + constant < self.known:
-            assignment, value = assignment_of(self.view, self.columns, best.members), best.value + constant
+        if outcome.members is not None and outcome.value + constant < self.known:
+            assignment = assignment_of(self.view, self.columns, outcome.members, outcome.biases)
+            value = outcome.value + constant
             bias = assignment.values.get(f"{self.view.out.path}.bias")
-            if bias is not None and self.columns.merges and (self.view.bias.distance(bias) > 0).any():
+            if bias is not None and (self.view.bias.distance(bias) > 0).any():
                 return None
         engine = self.engine
-        bound = min(engine.bound + constant, value)
-        return Found(
-            assignment, value, bound, engine.is_complete, self.columns.pool.size, engine.nodes, engine.leaves
-        )
+        bound = min(outcome.bound + constant, value)
+        leaves = engine.ending.evaluated
+        return Found(assignment, value, bound, outcome.finished, self.columns.pool.size, engine.nodes, leaves)
 
     def _progress(self, value: float, bound: float) -> None:
-        constant, best = self.columns.constant, self.engine.best
+        constant, record = self.columns.constant, self.engine.record
         self.report(min(value + constant, self.known), bound + constant)
-        if best.value < self.shown and best.value + constant < self.known:
-            self.shown = best.value
-            self.offer(assignment_of(self.view, self.columns, best.members), best.value + constant)
+        if record.members is not None and value < self.shown and value + constant < self.known:
+            self.shown = value
+            biases = self.engine.ending.biases(record.members)
+            self.offer(assignment_of(self.view, self.columns, record.members, biases), value + constant)
 
 
-def assignment_of(view: View, columns: Columns, members: Members) -> Assignment:
+def assignment_of(view: View, columns: Columns, members: Members, biases: FloatArray) -> Assignment:
     """The network that has some columns as its hidden units."""
     network, units = view.network, view.parts.units
     values = {d.path: np.zeros(d.shape) for d in network.decisions}
     weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
     out = view.out.decision("weights")
     assert weights is not None and out is not None
-    scores = np.zeros((len(view.rows), len(view.output)))
     shift = np.zeros(len(view.output))
     for unit in range(units):
         both = columns.idle_weights
@@ -140,14 +136,13 @@ def assignment_of(view: View, columns: Columns, members: Members) -> Assignment:
             vector = columns.heads.vectors[head]
             both = np.concatenate([columns.pool.weights[column], columns.pool.bias[column : column + 1]])
             values[out.path][view.output, unit] = vector
-            scores += columns.pool.activations[column][:, None] * vector
             shift += columns.pool.shift[column] * vector
         values[weights.path].reshape(units, -1)[unit] = both[:-1]
         if bias is not None:
             values[bias.path][unit] = both[-1]
     path = f"{view.out.path}.bias"
     if path in values:
-        values[path][view.output] = best_bias(view, scores) - shift
+        values[path][view.output] = biases - shift
     busy = np.arange(units) < len(members)
     kept = {layer.path: busy | ~_is_zero(values, view) for layer in view.activations if layer.kept_shape is not None}
     return Assignment(values, kept)
@@ -160,19 +155,15 @@ def _is_zero(values: dict[str, FloatArray], view: View) -> NDArray[np.bool_]:
     return zero
 
 
-def best_bias(view: View, scores: FloatArray) -> FloatArray:
-    if scores.shape[1] == 1:
-        return np.array([view.loss.best_bias(scores[:, 0], -math.inf, math.inf)])
-    raise NotImplementedError
-
-
 def admits_of(view: View, columns: Columns) -> Callable[[Members], bool] | None:
     """Whether a network satisfies the conditions on several of its units; None without any."""
     if not view.coupling:
         return None
 
+    nowhere = np.zeros(len(view.output))
+
     def admits(members: Members) -> bool:
-        evaluator = Evaluator(view.program, assignment_of(view, columns, members))
+        evaluator = Evaluator(view.program, assignment_of(view, columns, members, nowhere))
         return all(bool((evaluator.value(node) > 0.5).all()) for node in view.coupling)
 
     return admits

@@ -157,8 +157,8 @@ def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
         if decision is not None and not decision.domain.is_finite:
             raise Refusal(f"the domain of `{decision.path}` is not finite")
     bias = out.decision("bias")
-    if bias is not None and not bias.domain.is_interval:
-        raise Refusal(f"the domain of `{bias.path}` is not an interval")
+    if bias is not None and not (bias.domain.is_interval or bias.domain.is_finite):
+        raise Refusal(f"the domain of `{bias.path}` is neither an interval nor finite")
     return Parts(network, wiring_of(network), hidden, out), tuple(chain)
 
 
