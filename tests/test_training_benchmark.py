@@ -1,0 +1,162 @@
+"""The training benchmark: its tables are those that the optima belong to, its models are right, its runner counts."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nnmip
+from tests.benchmarks.training.instances import ROWS, chosen, instances
+from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
+from tests.benchmarks.training.tables import table
+
+DIGESTS = {
+    "bc-100": "b573e32715b22f7d",
+    "bc-569": "bb268caaa18f210e",
+    "digits01-4x4": "e7bcaa063902575a",
+    "digits01-6x6": "3d6b0b8a9d00ed23",
+    "digits01-8x8": "675b8af6679b2708",
+    "iris-150": "894595ed3e0446a2",
+    "iris-60": "b3dfc71101a8906f",
+    "iris2-100": "956c173a85b1292d",
+    "iris2-50": "1ba9e1b3c651f450",
+    "iris2-60": "fb4b31f92266e5f3",
+    "moons-100": "540132fcf67c8ba0",
+    "moons-1600": "d1ce329b670976c8",
+    "moons-20": "80ad49667dfa03ea",
+    "moons-200": "0693c1467fc7a64d",
+    "moons-3200": "32c62b0ed12f1597",
+    "moons-40": "00b3881b1fb4f3c7",
+    "moons-400": "a83c1c41c0b5ae2b",
+    "moons-6400": "b26a92976b21efd5",
+    "moons-800": "eca3aede83719a28",
+    "signs-16": "aace6816e9dd73a9",
+    "wine-178": "da6c6ec05e040513",
+    "wine-60": "508e18fe3d1b472d",
+    "xor": "b3138b46133d6810",
+}
+MODELS = {row.model: row for row in reversed(ROWS)}
+"""The first row of every model."""
+
+MOONS = replace(chosen(["moons-20"])[0], name="moons-20-h1", parameters={"inputs": 2, "hidden": 1})
+"""One unit is all that a direct proof within a second has room for."""
+
+MOONS_OPTIMUM = 0.188535
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_the_numbers_of_every_table(name: str) -> None:
+    made = table(name)
+    whole = np.round(made.features * 10_000).astype("<i4")
+    assert np.array_equal(whole / 10_000, made.features)
+    digest = hashlib.sha256(whole.tobytes() + made.labels.astype("<i4").tobytes()).hexdigest()
+    assert digest[:16] == DIGESTS[name]
+
+
+def test_every_table_is_known() -> None:
+    assert {row.table for row in ROWS} == set(DIGESTS)
+
+
+def test_points_of_the_moons() -> None:
+    made = table("moons-20")
+    assert made.features[:2].tolist() == [[0.9414, 0.1311], [0.3319, 0.1893]]
+    assert made.labels[:4].tolist() == [1, -1, 1, -1]
+
+
+def test_a_draw_is_another_table_with_the_same_classes() -> None:
+    first, second = table("bc-100"), table("bc-100", draw=1)
+    assert not np.array_equal(first.features, second.features)
+    assert np.array_equal(first.labels, second.labels)
+    assert (first.labels == -1).sum() == 37
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_check_clean(name: str, tmp_path: Path) -> None:
+    arguments = command(MODELS[name], Options(permute=1), tmp_path)
+    defines = dict(arguments[i + 1].split("=", 1) for i, word in enumerate(arguments) if word == "-D")
+    assert nnmip.load(arguments[1], defines).check() == ()
+
+
+def test_a_permuted_table_has_the_same_rows(tmp_path: Path) -> None:
+    row = chosen(["rules-bc-100"])[0]
+    plain = row.read()
+    command(row, Options(permute=7), tmp_path)
+    with np.load(tmp_path / "rows.npz") as saved:
+        permuted, columns = plain.permuted(7)
+        assert np.array_equal(saved["X"], permuted.features)
+    back = permuted.features[:, np.argsort(columns)]
+    assert sorted(map(tuple, back.tolist())) == sorted(map(tuple, plain.features.tolist()))
+    assert not np.array_equal(back, plain.features)
+
+
+def test_rules_name_the_same_columns_after_a_permutation(tmp_path: Path) -> None:
+    row = chosen(["rules-iris2-100"])[0]
+    _, columns = row.read().permuted(3)
+    arguments = command(row, Options(permute=3), tmp_path)
+    (first,) = [word for word in arguments if word.startswith("first=")]
+    assert columns[int(first.removeprefix("first=[").removesuffix("]"))] == 2
+    assert columns.tolist() != [0, 1, 2, 3]
+
+
+def test_the_runner_proves_the_smallest_row() -> None:
+    row = measure(MOONS, Options(repetitions=1, permute=0))
+    (run,) = row.runs
+    assert run.is_proved and run.seconds > 0 and run.nodes is not None
+    assert run.figure("objective") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
+    assert run.figure("dual_bound") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
+    assert run.root_bound is not None and run.root_bound <= MOONS_OPTIMUM + 1e-9
+    assert run.verdict((MOONS_OPTIMUM,)) == "proved"
+    assert row.verdict == "proved, no reference" and row.is_right
+
+
+def _run(objective: float | None, bound: float, solution: str = "optimal", termination: str = "optimal") -> Run:
+    stage = {"objective": objective, "dual_bound": bound, "termination": termination}
+    return Run(1.0, {"solution": solution, "replay": {"status": "passed"}, "stages": [stage]}, None, None, "gone")
+
+
+@pytest.mark.parametrize(
+    ("run", "verdict"),
+    [
+        (_run(0.5, 0.5), "proved"),
+        (_run(0.5000009, 0.5), "proved"),
+        (_run(0.500002, 0.4), "wrong: goal 1 is not 0.5"),
+        (_run(0.499998, 0.4), "wrong: goal 1 is below 0.5"),
+        (_run(0.6, 0.500002, "feasible", "time_limit"), "wrong: goal 1 has a bound above 0.5"),
+        (_run(0.6, 0.4, "feasible", "time_limit"), "open"),
+        (_run(None, 0.4, "none", "time_limit"), "open"),
+        (Run(1.0, {}, None, None, "gone"), "failed: gone"),
+    ],
+)
+def test_verdicts(run: Run, verdict: str) -> None:
+    assert run.verdict((0.5,)) == verdict
+
+
+def test_the_verdict_of_a_row_is_its_worst() -> None:
+    xor = chosen(["xor"])[0]
+    runs = (_run(0.0, 0.0), _run(1.0, 0.0), _run(0.5, 0.0, "feasible", "time_limit"))
+    assert Row(xor, "", runs).verdict == "wrong: goal 1 is not 0"
+    assert not Row(xor, "", runs).is_right
+    assert Row(xor, "", runs[2:]).verdict == "open"
+
+
+def test_names_of_rows() -> None:
+    names = [row.name for row in instances()]
+    assert len(set(names)) == len(names)
+    assert [row.name for row in chosen(["iris-60*"])] == ["iris-60", "iris-60@1", "iris-60@2", "iris-60@3"]
+    with pytest.raises(ValueError, match="no row is called sun"):
+        chosen(["sun"])
+
+
+def test_the_command_prints_a_table() -> None:
+    command_line = [sys.executable, "tests/benchmarks/training/run.py", "xor", "--repetitions", "1", "--markdown"]
+    done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=True)
+    head, _, line = done.stdout.splitlines()
+    cells = dict(zip(head.split(" | "), line.split(" | "), strict=True))
+    assert cells["binaries"] == "12" and cells["must / aim"] == "1 / -"
+    assert line.endswith("| 0 | 0 | proved |")
