@@ -392,6 +392,7 @@ class Model:
         self,
         *,
         solver: str = "auto",
+        formulation: str = "auto",
         time_limit: float | None = None,
         gap: float = 0.0,
         threads: int = 1,
@@ -404,6 +405,8 @@ class Model:
     ) -> Result:
         """Find a globally optimal network, prove it, and check the answer against the meaning of the source.
 
+        `formulation` is `direct` for one MILP, `search` for exact search over the columns of the hidden layer, `auto`
+        for the search where the model has such columns and no solver is named.
         `progress` is called with `Progress` objects in the user's sense while the solver runs; what it raises ends the
         run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far. Raises
         DiagnosticError for errors in the model or in a folder to resume from, ValueError for an unknown solver or a
@@ -414,7 +417,7 @@ class Model:
         from nnmip.report.text import describe_networks
         from nnmip.solution.run import Problem, Run
 
-        options = self._options(solver, time_limit, gap, threads, seed, confirm, save, resume, progress)
+        options = self._options(solver, formulation, time_limit, gap, threads, seed, confirm, save, resume, progress)
         facts = partial(self.facts, seed)
         problem = Problem(self.program, self.fingerprint, self.lowered_at, facts, describe_networks)
         return Run(problem, options, progress, stop).run()
@@ -425,6 +428,7 @@ class Model:
         *,
         step: float | None = None,
         solver: str = "auto",
+        formulation: str = "auto",
         time_limit: float | None = None,
         threads: int = 1,
         seed: int = 0,
@@ -448,7 +452,7 @@ class Model:
         from nnmip.solution.run import Problem
         from nnmip.solution.trace import Trace
 
-        options = self._options(solver, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
+        options = self._options(solver, formulation, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
         tradeoff = read_tradeoff(self.program, term, step)
         facts = partial(self.facts, seed)
         problem = Problem(tradeoff.program, self.fingerprint, self.lowered_at, facts, describe_networks)
@@ -457,6 +461,7 @@ class Model:
     def _options(
         self,
         solver: str,
+        formulation: str,
         time_limit: float | None,
         gap: float,
         threads: int,
@@ -472,7 +477,9 @@ class Model:
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be a function of one argument, not {progress!r}")
         folder, start = (Path(given) if given is not None else None for given in (save, resume))
-        return RunOptions(solver, time_limit, gap, threads, seed, confirm, folder, start, self.allowance)
+        return RunOptions(
+            solver, formulation, time_limit, gap, threads, seed, confirm, folder, start, self.allowance
+        )
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None

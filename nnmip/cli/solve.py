@@ -27,11 +27,19 @@ if TYPE_CHECKING:
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
+FORMULATIONS = ("auto", "direct", "search")
 
 
 @click.command("solve")
 @click.argument("file", type=MODEL)
 @click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="auto is highs.")
+@click.option(
+    "--formulation",
+    type=click.Choice(FORMULATIONS),
+    default="auto",
+    show_default=True,
+    help="One MILP (direct), or exact search over what a hidden unit can show the data.",
+)
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
 @click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads of the solver.")
@@ -50,6 +58,7 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 def command(
     file: str,
     solver: str,
+    formulation: str,
     time_limit: float | None,
     gap: float,
     threads: int,
@@ -86,6 +95,7 @@ def command(
         with LiveProgress() as live:
             settings: dict[str, Any] = {
                 "solver": solver,
+                "formulation": formulation,
                 "time_limit": time_limit,
                 "threads": threads,
                 "seed": seed,

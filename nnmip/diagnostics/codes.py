@@ -34,6 +34,7 @@ TITLES: dict[str, str] = {
     "NNM0403": "large big-M",
     "NNM0404": "strictness too small to decide",
     "NNM0405": "number that solvers cannot represent",
+    "NNM0406": "formulation that does not fit the model",
     # 05xx: data
     "NNM0501": "data file cannot be read",
     "NNM0502": "unknown column",

@@ -10,7 +10,7 @@ from nnmip.report.rules import describe, number
 from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Bracket, Proof, Result, SolutionStatus, StageResult, TermValue
+from nnmip.solution.result import Bracket, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
@@ -33,6 +33,7 @@ PROOFS = {
     Proof.CERTIFIED: "the network itself, checked without the solver",
 }
 
+BY_SEARCH = "certified: every bound follows from the data in floating point rounded outward, whatever a solver says"
 
 MOST_PARTS = 10**6
 """An exact value is printed as a fraction where its denominator is at most this."""
@@ -47,8 +48,10 @@ def headline(result: Result) -> str:
             "re-checked" if passed else "which fails the replay"
         )
     ending = ENDINGS[result.termination]
+    is_searched = result.how.formulation is Formulation.SEARCH
+    solver = "exact search" if is_searched else solver
     if result.solution is SolutionStatus.OPTIMAL:
-        return f"globally optimal, proved with {solver}"
+        return f"globally optimal, {'certified by' if is_searched else 'proved with'} {solver}"
     if result.is_certified and len(result.stages) > 1:
         return f"certified: every goal in its order within its tolerance of the global optimum, with {solver}"
     if result.is_certified and result.bracket is not None:
@@ -88,7 +91,12 @@ def render_result(result: Result) -> str:
     for metric in result.metrics:
         lines.extend(_metric_lines(metric))
     lines.extend(_proof_lines(result))
-    sizes = result.sizes
+    sizes, how = result.sizes, result.how
+    if how.formulation is Formulation.SEARCH:
+        lines.append(
+            f"  search    {how.columns} columns of a hidden unit, {how.nodes} linear programs, "
+            f"{how.networks} networks compared"
+        )
     lines.append(
         f"  model     {sizes['rows']} rows, {sizes['columns']} columns, {sizes['binaries']} binaries, "
         f"{sizes['nonzeros']} nonzeros, largest big-M {number(float(sizes['largest_big_m']))}"
@@ -253,7 +261,8 @@ def _proof_lines(result: Result) -> list[str]:
         lines.append(f"  bound     {number(result.dual_bound)}{shown}")
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
-    lines.append(f"  proof     {PROOFS[result.proof]}")
+    is_searched = result.how.formulation is Formulation.SEARCH and result.proof is Proof.CERTIFIED
+    lines.append(f"  proof     {BY_SEARCH if is_searched else PROOFS[result.proof]}")
     replay = result.replay
     if replay is None:
         lines.append("  replay    not run: there is no network to check")

@@ -61,7 +61,7 @@ class Search:
         finished = True
         try:
             self._search()
-        except Stopped:
+        except (Stopped, KeyboardInterrupt):
             finished = False
         biases = np.zeros(self.problem.loss.outputs)
         if record.members is not None:

@@ -35,6 +35,32 @@ class Proof(StrEnum):
     CERTIFIED = "certified"
 
 
+class Formulation(StrEnum):
+    """How a stage is solved: as one MILP of its rows, or by search over the columns of its hidden layer."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    SEARCH = "search"
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The formulation that was taken, and why no other; of a search how many columns it had, how many linear
+    programs it solved and how many networks it compared."""
+
+    formulation: Formulation
+    why: str = ""
+    columns: int = 0
+    nodes: int = 0
+    networks: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"name": self.formulation.value, "why": self.why or None}
+        if self.formulation is Formulation.SEARCH:
+            found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks}
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class TermValue:
     """One addend of the goal: its source text, role, coefficient, value and `coefficient * value`."""
@@ -170,6 +196,7 @@ class Result:
     stages: tuple[StageResult, ...] = ()
     conflict: Conflict | None = None
     bracket: Bracket | None = None
+    how: How = How(Formulation.DIRECT)
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -241,6 +268,7 @@ class Result:
             "metrics": self._metrics_json(),
             "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
             "sizes": dict(self.sizes),
+            "formulation": self.how.to_json(),
             "times": dict(self.times),
             "solver": {"name": self.solver, "version": self.solver_version},
             "seed": self.seed,

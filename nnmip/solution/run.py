@@ -27,9 +27,9 @@ from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_r
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
-from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.result import Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.rounds import MOST_LPS, Rounds
-from nnmip.solution.searching import Formulation, refused, search_stage
+from nnmip.solution.searching import Searched, refused, search_stage
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.tidy import tidied
@@ -276,6 +276,7 @@ class _Stage:
         self.raw: RawResult | None = None
         self.lowered = run.problem.lower(program)
         self.rounds = Rounds(self.lowered, session, self._solve, run.limits)
+        self.solved = How(Formulation.DIRECT)
 
     def solve(self) -> Result:
         try:
@@ -299,7 +300,7 @@ class _Stage:
 
     def _facts(self, lowered: Lowered) -> RunFacts:
         facts = self.run.problem.facts(lowered)
-        return replace(facts, times={**facts.times, "solve": self.run.seconds})
+        return replace(facts, times={**facts.times, "solve": self.run.seconds}, how=self.solved)
 
     def _refuted(self, number: int, raw: RawResult, checked: Replay) -> Result:
         """The end of a run in which a later stage found a network that is better than a proof of stage `number`."""
@@ -345,10 +346,18 @@ class _Stage:
         except Refusal as refusal:
             if wanted == Formulation.SEARCH:
                 raise refused(self.program, refusal) from None
-            self.refusal = str(refusal)
+            self.solved = replace(self.solved, why=str(refusal))
             return None
-        self.facts, self.raw = found.facts, found.raw
-        return self._certified(found.raw, found.checked)
+        self.raw, self.solved = found.raw, found.how
+        return self._certified(found)
+
+    def _certified(self, found: Searched) -> tuple[RawResult, Replay | None, Proof]:
+        """What the search proves by itself, or with a second solver where that is asked for."""
+        if self.run.options.confirm:
+            raw, checked, proof = self._proved(found.raw, found.checked)
+            is_kept = proof is Proof.SOLVER
+            return raw, checked, Proof.CERTIFIED if is_kept else proof
+        return found.raw, found.checked, Proof.CERTIFIED
 
     def _offer(self, network: Assignment, value: float) -> None:
         """A better network of the search; it is written as soon as it is there."""

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.diagnostics import Diagnostic, DiagnosticError
@@ -14,17 +13,13 @@ from nnmip.hir.core import Assignment, Program
 from nnmip.search.solve import Found, search
 from nnmip.search.view import Refusal
 from nnmip.sizes import Allowance
+from nnmip.solution.result import Formulation, How
 from nnmip.solution.replay import Replay, rationally, replay
 from nnmip.solution.tidy import tidied
 from nnmip.versions import own_version
 
 
-class Formulation(StrEnum):
-    """How a stage is solved: as one MILP of its rows, or by search over the columns of its hidden layer."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    SEARCH = "search"
+SEARCH = "search"
 
 
 SEARCH = "search"
@@ -37,7 +32,7 @@ class Searched:
 
     raw: RawResult
     checked: Replay | None
-    facts: dict[str, int]
+    how: How
 
 
 def search_stage(
@@ -72,7 +67,7 @@ def search_stage(
         nodes=found.nodes,
         seconds=time.perf_counter() - began,
     )
-    return Searched(raw, _replayed(program, found, sign), _facts(found))
+    return Searched(raw, _replayed(program, found, sign), How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves))
 
 
 class _Watch:
@@ -103,10 +98,6 @@ def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
     network = tidied(program, found.assignment)
     bound = sign * found.bound if math.isfinite(found.bound) else None
     return rationally(program, replay(program, network, sign * found.value, bound))
-
-
-def _facts(found: Found) -> dict[str, int]:
-    return {"columns": found.columns, "nodes": found.nodes, "leaves": found.leaves}
 
 
 def refused(program: Program, refusal: Refusal) -> DiagnosticError:
