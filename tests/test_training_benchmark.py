@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import nnmip
+from tests.benchmarks.training.columns import pool_of
+from tests.benchmarks.training.composite import MARGIN, Confirming, Problem, confirm
 from tests.benchmarks.training.instances import ROWS, chosen, instances
 from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
 from tests.benchmarks.training.tables import table
@@ -160,3 +162,57 @@ def test_the_command_prints_a_table() -> None:
     cells = dict(zip(head.split(" | "), line.split(" | "), strict=True))
     assert cells["binaries"] == "12" and cells["must / aim"] == "1 / -"
     assert line.endswith("| 0 | 0 | proved |")
+
+
+def _least_hinge(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The least mean hinge loss of each network [N, n] over an output bias: at a corner, where a row's loss ends."""
+    corners = (MARGIN * labels - scores)[:, :, None]
+    leads = labels * (scores[:, None, :] + corners)
+    return np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1)
+
+
+def test_composite_columns_agree_with_enumeration() -> None:
+    two = replace(MOONS, parameters={"inputs": 2, "hidden": 2})
+    problem = Problem.of(pool_of(two), two.read().labels)
+    columns, costs = problem.columns(np.arange(problem.cost.size)), problem.cost.ravel()
+    first, second = np.triu_indices(len(costs))
+    labels = two.read().labels
+    # What a composite column adds to the leads, without the sign of the label, is what it adds to the scores.
+    alone = _least_hinge(labels * columns.T, labels) + costs
+    pairs = _least_hinge(labels * (columns.T[first] + columns.T[second]), labels) + costs[first] + costs[second]
+    found = Confirming(problem, "highs").run(2)
+    assert min(alone.min(), pairs.min()) == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
+    assert found.value == pytest.approx(MOONS_OPTIMUM, abs=1e-8)
+    assert found.bound == pytest.approx(MOONS_OPTIMUM, abs=1e-8)
+
+
+def test_the_pool_is_every_unit_once() -> None:
+    pool, everything = pool_of(MOONS), pool_of(MOONS, is_merged=False)
+    # All weights and biases but those that give 0 everywhere.
+    z = everything.weights @ MOONS.read().features.T + everything.bias[:, None]
+    assert np.allclose(np.maximum(z, 0), everything.activations[:, 0], atol=1e-12)
+    assert len({tuple(row) for row in everything.activations[:, 0].tolist()}) == pool.size == 56
+    cheapest = {}
+    for column, cost in zip(everything.activations[:, 0].tolist(), everything.cost.tolist(), strict=True):
+        cheapest[tuple(column)] = min(cost, cheapest.get(tuple(column), 1.0))
+    assert [cheapest[tuple(column)] for column in pool.activations[:, 0].tolist()] == pool.cost.tolist()
+
+
+def test_filters_are_pooled() -> None:
+    row = chosen(["digits-6x6"])[0]
+    pool = pool_of(row)
+    images = row.read().features[:, 0]
+    for k in np.random.default_rng(0).integers(0, pool.size, 20):
+        kernel = pool.weights[k].reshape(3, 3)
+        windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+        z = np.maximum((windows * kernel).sum(axis=(3, 4)) + pool.bias[k], 0)
+        pooled = z.reshape(len(images), 2, 2, 2, 2).max(axis=(2, 4)).reshape(len(images), 4)
+        assert np.allclose(pooled.T, pool.activations[k], atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["moons-20", "iris-60"])
+def test_composite_columns_confirm_optima(name: str) -> None:
+    row = chosen([name])[0]
+    found = confirm(row)
+    assert found.value == pytest.approx(row.optima[0], abs=1e-7)
+    assert found.bound == pytest.approx(row.optima[0], abs=1e-7)
