@@ -6,13 +6,14 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nnmip
-from tests.benchmarks.training.columns import pool_of
+from tests.benchmarks.training.columns import UNIT, Pool, units_of
 from tests.benchmarks.training.composite import MARGIN, Confirming, Problem, confirm
 from tests.benchmarks.training.instances import ROWS, chosen, instances
 from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
@@ -173,7 +174,7 @@ def _least_hinge(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def test_composite_columns_agree_with_enumeration() -> None:
     two = replace(MOONS, parameters={"inputs": 2, "hidden": 2})
-    problem = Problem.of(pool_of(two), two.read().labels)
+    problem = Problem.of(units_of(two).distinct(), two.read().labels)
     columns, costs = problem.columns(np.arange(problem.cost.size)), problem.cost.ravel()
     first, second = np.triu_indices(len(costs))
     labels = two.read().labels
@@ -187,27 +188,41 @@ def test_composite_columns_agree_with_enumeration() -> None:
 
 
 def test_the_pool_is_every_unit_once() -> None:
-    pool, everything = pool_of(MOONS), pool_of(MOONS, is_merged=False)
+    row = chosen(["iris2-50"])[0]
+    everything = units_of(row)
+    pool = everything.distinct()
+    features = row.read().features
+    z = everything.weights @ features.T + everything.bias[:, None] / UNIT
+    assert np.allclose(np.maximum(z, 0), everything.activations[:, 0] / UNIT, atol=1e-12)
     # All weights and biases but those that give 0 everywhere.
-    z = everything.weights @ MOONS.read().features.T + everything.bias[:, None]
-    assert np.allclose(np.maximum(z, 0), everything.activations[:, 0], atol=1e-12)
-    assert len({tuple(row) for row in everything.activations[:, 0].tolist()}) == pool.size == 56
-    cheapest = {}
+    listed = np.column_stack([everything.weights, everything.bias / UNIT]).tolist()
+    units = product(*[(-1, 0, 1)] * 4, np.arange(-2, 2.5, 0.5).tolist())
+    active = [unit for unit in units if (features @ unit[:4] + unit[4] > 1e-9).any()]
+    assert sorted(map(tuple, listed)) == sorted(active)
+    cheapest: dict[tuple[int, ...], float] = {}
     for column, cost in zip(everything.activations[:, 0].tolist(), everything.cost.tolist(), strict=True):
         cheapest[tuple(column)] = min(cost, cheapest.get(tuple(column), 1.0))
+    assert len(cheapest) == pool.size == 584
     assert [cheapest[tuple(column)] for column in pool.activations[:, 0].tolist()] == pool.cost.tolist()
 
 
+def test_units_that_differ_in_an_attribute_stay_apart() -> None:
+    units = Pool(np.ones((4, 1, 3), np.int64), np.array([[1, 1], [0, 1], [0, 0], [1, 0]]), np.array([5, 5, 10, 5]))
+    assert units.distinct().weights.tolist() == [[0, 0]]
+    assert units.distinct(units.bias).weights.tolist() == [[0, 0], [0, 1]]
+    assert units.within((1,)).bias.tolist() == [5, 10]
+    assert units.within((0, 1), [(0, 1)]).weights.tolist() == [[0, 1], [0, 0], [1, 0]]
+
+
 def test_filters_are_pooled() -> None:
-    row = chosen(["digits-6x6"])[0]
-    pool = pool_of(row)
+    row = chosen(["digits-4x4"])[0]
+    everything = units_of(row)
     images = row.read().features[:, 0]
-    for k in np.random.default_rng(0).integers(0, pool.size, 20):
-        kernel = pool.weights[k].reshape(3, 3)
-        windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
-        z = np.maximum((windows * kernel).sum(axis=(3, 4)) + pool.bias[k], 0)
-        pooled = z.reshape(len(images), 2, 2, 2, 2).max(axis=(2, 4)).reshape(len(images), 4)
-        assert np.allclose(pooled.T, pool.activations[k], atol=1e-12)
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    for k in np.random.default_rng(0).integers(0, everything.size, 20):
+        sums = (windows * everything.weights[k].reshape(3, 3)).sum(axis=(3, 4))
+        pooled = np.maximum(sums + everything.bias[k] / UNIT, 0).max(axis=(1, 2))
+        assert np.allclose(pooled, everything.activations[k, 0] / UNIT, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["moons-20", "iris-60"])

@@ -6,8 +6,9 @@ found exactly. Written without a look at `nnmip.search`, so that the two can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, product
 
 import numpy as np
@@ -30,42 +31,51 @@ BATCH = 2000
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Distinct columns. activations [K, P, n]: what a unit gives at each of P places for each row; cost [K] without
-    output weights. weights [K, d] and bias [K] are those of one unit that gives it for the least cost."""
+    """Units. activations [K, P, n]: what each gives at each of P places for each row, in ten-thousandths; cost [K]
+    without output weights. weights [K, d], and bias [K] in ten-thousandths."""
 
-    activations: FloatArray
-    cost: FloatArray
+    activations: IntArray
     weights: IntArray
-    bias: FloatArray
+    bias: IntArray
+
+    @cached_property
+    def cost(self) -> FloatArray:
+        return np.asarray(WEIGHT_COST * (self.weights != 0).sum(axis=1) + UNIT_COST)
 
     @property
     def size(self) -> int:
-        return len(self.cost)
+        return len(self.bias)
 
     @property
     def places(self) -> int:
         return self.activations.shape[1]
 
-    def within(self, features: tuple[int, ...], apart: tuple[tuple[int, int], ...] = ()) -> Pool:
-        """The columns whose weights read these features alone, and no two that are to stay apart."""
+    def take(self, chosen: NDArray[np.bool_] | IntArray) -> Pool:
+        return Pool(self.activations[chosen], self.weights[chosen], self.bias[chosen])
+
+    def within(self, features: tuple[int, ...], apart: Iterable[tuple[int, int]] = ()) -> Pool:
+        """The units whose weights read these features alone, and no two that are to stay apart."""
         others = np.delete(np.arange(self.weights.shape[1]), features)
         kept = (self.weights[:, others] == 0).all(axis=1)
         for first, second in apart:
             kept &= (self.weights[:, first] == 0) | (self.weights[:, second] == 0)
-        return Pool(self.activations[kept], self.cost[kept], self.weights[kept], self.bias[kept])
+        return self.take(kept)
+
+    def distinct(self, *attributes: IntArray) -> Pool:
+        """One unit of those that give the same and agree in all attributes [K]: one with fewest weights, the first."""
+        order = np.argsort((self.weights != 0).sum(axis=1), kind="stable")
+        flat = np.column_stack([self.activations.reshape(self.size, -1), *attributes])[order].astype(np.int32)
+        keys = np.ascontiguousarray(flat).view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
+        _, first = np.unique(keys, return_index=True)
+        return self.take(order[np.sort(first)])
 
 
-def pool_of(instance: Instance, is_merged: bool = True) -> Pool:
-    """The pool of a row with ReLU units and weights of small sets. Not merged, it has every unit."""
+def units_of(instance: Instance) -> Pool:
+    """Every unit of a row with ReLU units and weights of small sets, but those that give 0 everywhere."""
     table = instance.read()
     listed = _filters(table) if table.is_image else _units(table, instance)
-    parts = [_merged(*batch) if is_merged else batch for batch in listed]
-    activations, weights, bias = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if is_merged:
-        activations, weights, bias = _merged(activations, weights, bias)
-    kept = activations.any(axis=(1, 2))
-    cost = WEIGHT_COST * (weights != 0).sum(axis=1) + UNIT_COST
-    return Pool(activations[kept] / UNIT, cost[kept], weights[kept], bias[kept] / UNIT)
+    pool = Pool(*(np.concatenate(part) for part in zip(*listed, strict=True)))
+    return pool.take(pool.activations.any(axis=(1, 2)))
 
 
 def _units(table: Table, instance: Instance) -> Iterator[tuple[IntArray, IntArray, IntArray]]:
@@ -108,16 +118,6 @@ def _with_biases(weights: IntArray, inputs: IntArray) -> tuple[IntArray, IntArra
     best = sums.max(axis=2) if sums.ndim == 4 else sums
     activations = np.maximum(best[:, None] + BIASES[None, :, None, None], 0).reshape(-1, *best.shape[1:])
     return activations, np.repeat(weights, len(BIASES), axis=0), np.tile(BIASES, len(weights))
-
-
-def _merged(activations: IntArray, weights: IntArray, bias: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """One unit for each column: one with fewest weights, the first listed of these."""
-    order = np.argsort((weights != 0).sum(axis=1), kind="stable")
-    flat = np.ascontiguousarray(activations[order].reshape(len(order), -1).astype(np.int32))
-    keys = flat.view(np.dtype((np.void, flat.dtype.itemsize * flat.shape[1]))).ravel()
-    _, first = np.unique(keys, return_index=True)
-    kept = order[np.sort(first)]
-    return activations[kept], weights[kept], bias[kept]
 
 
 def _batches(items: Iterator[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:

@@ -37,7 +37,7 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.milp.model import Block, Milp
 from nnmip.source import Origin, SourceFile, Span
-from tests.benchmarks.training.columns import WEIGHT_COST, FloatArray, IntArray, Pool, pool_of
+from tests.benchmarks.training.columns import UNIT, WEIGHT_COST, FloatArray, IntArray, Pool, units_of
 from tests.benchmarks.training.instances import Instance, chosen
 
 MARGIN, BOX = 0.5, 10.0
@@ -51,7 +51,8 @@ MOST = 20_000
 class Problem:
     """A pool, the vectors of output weights, and the leads of a table.
 
-    heads [m, P, C]: not all zero. lead_row [R]: the row of each lead; lead_sign [R, C]: its coefficient of each score.
+    heads [m, P, C]: not all zero, no two with the same leads. lead_row [R]: the row of each lead; lead_sign [R, C]: its
+    coefficient of each score.
     """
 
     pool: Pool
@@ -63,15 +64,23 @@ class Problem:
     @staticmethod
     def of(pool: Pool, labels: IntArray) -> Problem:
         classes = 1 if labels.min() < 0 else int(labels.max()) + 1
-        size = pool.places * classes
-        heads = np.array([head for head in product((-1.0, 0.0, 1.0), repeat=size) if any(head)])
+        values = product((-1.0, 0.0, 1.0), repeat=pool.places * classes)
+        heads = np.array(list(values)).reshape(-1, pool.places, classes)
+        if classes > 1:
+            heads = _apart(heads)
+        heads = heads[heads.any(axis=(1, 2))]
         if classes == 1:
             lead_row, signs = np.arange(len(labels)), labels[:, None].astype(np.float64)
         else:
             pairs = [(i, own, other) for i, own in enumerate(labels) for other in range(classes) if other != own]
             lead_row = np.array([i for i, _, _ in pairs])
             signs = np.array([np.eye(classes)[own] - np.eye(classes)[other] for _, own, other in pairs])
-        return Problem(pool, heads.reshape(-1, pool.places, classes), lead_row, signs, len(labels))
+        return Problem(pool, heads, lead_row, signs, len(labels))
+
+    @cached_property
+    def activations(self) -> FloatArray:
+        """[K, P, n]."""
+        return self.pool.activations / UNIT
 
     @cached_property
     def cost(self) -> FloatArray:
@@ -81,7 +90,7 @@ class Problem:
     def columns(self, composites: IntArray) -> FloatArray:
         """D [R, L] of composite columns, counted row by row through [K, m]."""
         unit, head = np.divmod(composites, len(self.heads))
-        scores = np.einsum("lpi,lpc->lic", self.pool.activations[unit], self.heads[head])
+        scores = np.einsum("lpi,lpc->lic", self.activations[unit], self.heads[head])
         return np.asarray(np.einsum("lrc,rc->rl", scores[:, self.lead_row], self.lead_sign))
 
     def priced(self, duals: FloatArray) -> tuple[float, FloatArray]:
@@ -92,8 +101,15 @@ class Problem:
         slopes = np.zeros((self.rows, self.lead_sign.shape[1]))
         np.add.at(slopes, self.lead_row, duals[:, None] * self.lead_sign)
         base = MARGIN * duals.sum() - BOX * np.abs(slopes.sum(axis=0)).sum()
-        gains = np.tensordot(self.pool.activations, slopes, axes=1).reshape(self.pool.size, -1)
+        gains = np.tensordot(self.activations, slopes, axes=1).reshape(self.pool.size, -1)
         return float(base), self.cost - gains @ self.heads.reshape(len(self.heads), -1).T
+
+
+def _apart(heads: FloatArray) -> FloatArray:
+    """Of heads that differ by a constant over the classes, and so give the same leads, one with fewest weights."""
+    heads = heads[np.argsort((heads != 0).sum(axis=(1, 2)), kind="stable")]
+    _, first = np.unique((heads - heads[:, :, :1]).reshape(len(heads), -1), axis=0, return_index=True)
+    return heads[np.sort(first)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,7 +252,7 @@ class Confirming:
 
 def confirm(instance: Instance, solver: str = "highs") -> Confirmation:
     """The optimum of a row."""
-    problem = Problem.of(pool_of(instance), instance.read().labels)
+    problem = Problem.of(units_of(instance).distinct(), instance.read().labels)
     return Confirming(problem, solver).run(instance.parameters.get("hidden", instance.parameters.get("maps", 3)))
 
 
