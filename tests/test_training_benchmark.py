@@ -6,12 +6,15 @@ import hashlib
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import nnmip
+from tests.benchmarks.training.columns import UNIT, Pool, units_of
+from tests.benchmarks.training.composite import MARGIN, Confirming, Problem, confirm
 from tests.benchmarks.training.instances import ROWS, chosen, instances
 from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
 from tests.benchmarks.training.tables import table
@@ -160,3 +163,71 @@ def test_the_command_prints_a_table() -> None:
     cells = dict(zip(head.split(" | "), line.split(" | "), strict=True))
     assert cells["binaries"] == "12" and cells["must / aim"] == "1 / -"
     assert line.endswith("| 0 | 0 | proved |")
+
+
+def _least_hinge(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The least mean hinge loss of each network [N, n] over an output bias: at a corner, where a row's loss ends."""
+    corners = (MARGIN * labels - scores)[:, :, None]
+    leads = labels * (scores[:, None, :] + corners)
+    return np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1)
+
+
+def test_composite_columns_agree_with_enumeration() -> None:
+    two = replace(MOONS, parameters={"inputs": 2, "hidden": 2})
+    problem = Problem.of(units_of(two).distinct(), two.read().labels)
+    columns, costs = problem.columns(np.arange(problem.cost.size)), problem.cost.ravel()
+    first, second = np.triu_indices(len(costs))
+    labels = two.read().labels
+    # What a composite column adds to the leads, without the sign of the label, is what it adds to the scores.
+    alone = _least_hinge(labels * columns.T, labels) + costs
+    pairs = _least_hinge(labels * (columns.T[first] + columns.T[second]), labels) + costs[first] + costs[second]
+    found = Confirming(problem, "highs").run(2)
+    assert min(alone.min(), pairs.min()) == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
+    assert found.value == pytest.approx(MOONS_OPTIMUM, abs=1e-8)
+    assert found.bound == pytest.approx(MOONS_OPTIMUM, abs=1e-8)
+
+
+def test_the_pool_is_every_unit_once() -> None:
+    row = chosen(["iris2-50"])[0]
+    everything = units_of(row)
+    pool = everything.distinct()
+    features = row.read().features
+    z = everything.weights @ features.T + everything.bias[:, None] / UNIT
+    assert np.allclose(np.maximum(z, 0), everything.activations[:, 0] / UNIT, atol=1e-12)
+    # All weights and biases but those that give 0 everywhere.
+    listed = np.column_stack([everything.weights, everything.bias / UNIT]).tolist()
+    units = product(*[(-1, 0, 1)] * 4, np.arange(-2, 2.5, 0.5).tolist())
+    active = [unit for unit in units if (features @ unit[:4] + unit[4] > 1e-9).any()]
+    assert sorted(map(tuple, listed)) == sorted(active)
+    cheapest: dict[tuple[int, ...], float] = {}
+    for column, cost in zip(everything.activations[:, 0].tolist(), everything.cost.tolist(), strict=True):
+        cheapest[tuple(column)] = min(cost, cheapest.get(tuple(column), 1.0))
+    assert len(cheapest) == pool.size == 584
+    assert [cheapest[tuple(column)] for column in pool.activations[:, 0].tolist()] == pool.cost.tolist()
+
+
+def test_units_that_differ_in_an_attribute_stay_apart() -> None:
+    units = Pool(np.ones((4, 1, 3), np.int64), np.array([[1, 1], [0, 1], [0, 0], [1, 0]]), np.array([5, 5, 10, 5]))
+    assert units.distinct().weights.tolist() == [[0, 0]]
+    assert units.distinct(units.bias).weights.tolist() == [[0, 0], [0, 1]]
+    assert units.within((1,)).bias.tolist() == [5, 10]
+    assert units.within((0, 1), [(0, 1)]).weights.tolist() == [[0, 1], [0, 0], [1, 0]]
+
+
+def test_filters_are_pooled() -> None:
+    row = chosen(["digits-4x4"])[0]
+    everything = units_of(row)
+    images = row.read().features[:, 0]
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    for k in np.random.default_rng(0).integers(0, everything.size, 20):
+        sums = (windows * everything.weights[k].reshape(3, 3)).sum(axis=(3, 4))
+        pooled = np.maximum(sums + everything.bias[k] / UNIT, 0).max(axis=(1, 2))
+        assert np.allclose(pooled, everything.activations[k, 0] / UNIT, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["moons-20", "iris-60"])
+def test_composite_columns_confirm_optima(name: str) -> None:
+    row = chosen([name])[0]
+    found = confirm(row)
+    assert found.value == pytest.approx(row.optima[0], abs=1e-7)
+    assert found.bound == pytest.approx(row.optima[0], abs=1e-7)

@@ -1,9 +1,9 @@
 """The rows of the training benchmark: a model, a table, parameters, and what is known of the optimum.
 
 Every row is a model of the folder `models` with one table. Unless its model says otherwise, hidden weights are in
-{-q..q}, hidden biases in {-2, -1.5, ..., 2}, output weights in {-1, 0, 1}, output biases in [-10, 10]; the goal is a mean
-hinge loss with margin 0.5, plus 0.001 for each weight that is not 0 and 0.01 for each used unit. q is 1, or 2 in rows
-that end in `q2`; `f2` says that a unit reads at most two columns, `h6` that there are six units.
+{-q..q}, hidden biases in {-2, -1.5, ..., 2}, output weights in {-1, 0, 1}, output biases in [-10, 10]; the goal is the
+mean hinge loss with margin 0.5, plus 0.001 for each weight that is not 0 and 0.01 for each used unit. q is 1, or 2 in
+rows that end in `q2`; `f2` says that a unit reads at most two columns, `h6` that there are six units.
 
 Rows on tables that are drawn at random exist for four draws: `moons-40` is draw 0, `moons-40@1` draw 1.
 """

@@ -152,5 +152,5 @@ def _run(arguments: list[str]) -> Run:
             nodes += [entry["nodes"]] if entry["nodes"] is not None else []
         elif entry["type"] == "result":
             result = entry
-    message = " ".join((done.stderr or done.stdout).split())[:200]
+    message = " ".join((done.stderr or done.stdout).split())[-200:]
     return Run(seconds, result, bounds[-1] if bounds else None, nodes[-1] if nodes else None, message)
