@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import nnmip
+from nnmip.backends.process import Session
 from tests.benchmarks.training.columns import UNIT, Pool, units_of
 from tests.benchmarks.training.composite import MARGIN, Confirming, Problem, confirm
 from tests.benchmarks.training.instances import ROWS, chosen, instances
@@ -181,7 +182,8 @@ def test_composite_columns_agree_with_enumeration() -> None:
     # What a composite column adds to the leads, without the sign of the label, is what it adds to the scores.
     alone = _least_hinge(labels * columns.T, labels) + costs
     pairs = _least_hinge(labels * (columns.T[first] + columns.T[second]), labels) + costs[first] + costs[second]
-    found = Confirming(problem, "highs").run(2)
+    with Session() as session:
+        found = Confirming(problem, session, "highs").run(2)
     assert min(alone.min(), pairs.min()) == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
     assert found.value == pytest.approx(MOONS_OPTIMUM, abs=1e-8)
     assert found.bound == pytest.approx(MOONS_OPTIMUM, abs=1e-8)

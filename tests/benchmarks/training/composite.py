@@ -114,9 +114,10 @@ def _apart(heads: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Root:
-    """The relaxation for h units: base and reduced costs of the best duals, and the bound that they prove."""
+    """The relaxation for h units: the best duals, base and reduced costs for them, and the bound that they prove."""
 
     units: int
+    duals: FloatArray
     base: float
     reduced: FloatArray
 
@@ -132,7 +133,8 @@ class Root:
         return np.flatnonzero(self.reduced.ravel() + rest <= value + SLACK)
 
     def least(self, count: int) -> IntArray:
-        flat = self.reduced.ravel()
+        """The composite columns of least reduced cost."""
+        flat = self.reduced.ravel() if self.units else np.zeros(0)
         return np.argpartition(flat, count)[:count] if count < len(flat) else np.arange(len(flat))
 
 
@@ -156,7 +158,8 @@ def relax(problem: Problem, units: int) -> Root:
         columns = problem.columns(added)
         _add(highs, problem.cost.ravel()[added], 0, math.inf, np.vstack([columns, np.ones(len(added))]))
         highs.run()
-        root = Root(units, *problem.priced(np.array(highs.getSolution().row_dual)[:leads]))
+        duals = np.array(highs.getSolution().row_dual)[:leads]
+        root = Root(units, duals, *problem.priced(duals))
         best = root if best is None or root.bound > best.bound else best
         if highs.getObjectiveValue() - best.bound < SLACK:
             return best
@@ -209,42 +212,38 @@ class Confirmation:
 
 
 class Confirming:
-    """One problem, solved for one number of units after another with a shared solver process."""
+    """One problem, solved for one number of units after another; only networks better than `value` are looked for."""
 
-    def __init__(self, problem: Problem, solver: str, value: float = math.inf) -> None:
+    def __init__(self, problem: Problem, session: Session, solver: str, value: float = math.inf) -> None:
         self.problem = problem
+        self.session = session
         self.solver = solver
         self.value = value
         self.lines: list[str] = []
 
     def run(self, most: int) -> Confirmation:
-        """At most so many units. The value given first is one that only better networks are looked for."""
-        roots = [relax(self.problem, units) for units in range(most + 1)]
-        open_roots = sorted(roots, key=lambda root: root.bound)
-        with Session() as session:
-            for root in open_roots:
-                if root.bound < self.value:
-                    self._solve(session, root, root.least(FEW) if root.units else np.zeros(0, np.int64))
-            bounds = [self._close(session, root) for root in open_roots]
+        """At most so many units."""
+        roots = sorted((relax(self.problem, units) for units in range(most + 1)), key=lambda root: root.bound)
+        for root in roots:
+            if root.bound < self.value:
+                self._solve(root, root.least(FEW))
+        bounds = [self._close(root) for root in roots]
         return Confirmation(self.value, min(bounds), self.lines)
 
-    def _close(self, session: Session, root: Root) -> float:
+    def _close(self, root: Root) -> float:
         """The proved bound for a number of units."""
         survivors = root.survivors(self.value)
         line = f"h = {root.units}: root {root.bound:.9f}, {len(survivors)} of {root.reduced.size} columns"
-        if root.bound > self.value + SLACK:
-            self.lines.append(f"{line}: closed")
+        if root.bound > self.value - SLACK or len(survivors) > MOST:
+            self.lines.append(f"{line}: {'closed' if root.bound > self.value - SLACK else 'too many'}")
             return root.bound
-        if len(survivors) > MOST:
-            self.lines.append(f"{line}: too many")
-            return root.bound
-        answer = self._solve(session, root, survivors)
+        answer = self._solve(root, survivors)
         self.lines.append(f"{line}: {answer.termination}, {answer.dual_bound:.10g}, {answer.nodes} nodes")
-        proved = answer.dual_bound if answer.termination is not Termination.INFEASIBLE else math.inf
-        return max(root.bound, min(proved, self.value) if answer.termination is Termination.OPTIMAL else proved)
+        is_closed = answer.termination is Termination.INFEASIBLE
+        return self.value if is_closed else max(root.bound, min(answer.dual_bound, self.value))
 
-    def _solve(self, session: Session, root: Root, composites: IntArray) -> RawResult:
-        answer = session.solve(program(self.problem, root.units, composites), self.solver, SolveOptions())
+    def _solve(self, root: Root, composites: IntArray) -> RawResult:
+        answer = self.session.solve(program(self.problem, root.units, composites), self.solver, SolveOptions())
         if answer.objective is not None:
             self.value = min(self.value, answer.objective)
         return answer
@@ -253,7 +252,12 @@ class Confirming:
 def confirm(instance: Instance, solver: str = "highs") -> Confirmation:
     """The optimum of a row."""
     problem = Problem.of(units_of(instance).distinct(), instance.read().labels)
-    return Confirming(problem, solver).run(instance.parameters.get("hidden", instance.parameters.get("maps", 3)))
+    with Session() as session:
+        return Confirming(problem, session, solver).run(units_at_most(instance))
+
+
+def units_at_most(instance: Instance) -> int:
+    return instance.parameters.get("hidden", instance.parameters.get("maps", 3))
 
 
 def main() -> None:
