@@ -477,9 +477,7 @@ class Model:
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be a function of one argument, not {progress!r}")
         folder, start = (Path(given) if given is not None else None for given in (save, resume))
-        return RunOptions(
-            solver, formulation, time_limit, gap, threads, seed, confirm, folder, start, self.allowance
-        )
+        return RunOptions(solver, formulation, time_limit, gap, threads, seed, confirm, folder, start, self.allowance)
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None

@@ -49,8 +49,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "lowering": MEANING | BASE | {"bounds", "passes", "milp"},
     "formats": BASE | {"milp"},
     "backends": BASE | {"milp"},
+    # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
+    "search": MEANING | BASE | {"passes", "backends"},
     # These tie the meaning and the encoding of a model together.
-    "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends"},
+    "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "versions"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "pipeline": MEANING
     | BASE

@@ -22,8 +22,9 @@ FloatArray = NDArray[np.float64]
 
 
 class Search:
-    """start: networks known already; cutoff: the value of one that is not made of these columns. stop: whether to end the search with what is known. progress: told the best value
-    and what no network is better than whenever they change."""
+    """start: networks known already; cutoff: the value of one that is not made of these columns. stop: whether to end
+    the search with what is known. progress: told the best value and what no network is better than whenever they
+    change."""
 
     def __init__(
         self,

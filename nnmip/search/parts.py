@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.hir.wiring import Wiring
-from nnmip.ops.base import MIXED, NONE, merged_owner
+from nnmip.ops.base import MIXED, NONE, Meaning, merged_owner
 from nnmip.ops.registry import WORDS
 
 FloatArray = NDArray[np.float64]
@@ -226,8 +227,8 @@ class Batch:
             case Xor(left=left, right=right, shape=shape):
                 return np.abs(self._wide(left, shape) - self._wide(right, shape))
             case Fold(op=op, operand=operand, batch=batch):
-                value = self.value(operand) > 0.5
-                entries = value.reshape(*value.shape[: batch + 1], -1)
+                holds = self.value(operand) > 0.5
+                entries = holds.reshape(*holds.shape[: batch + 1], -1)
                 return np.asarray(entries.all(axis=-1) if op == "and" else entries.any(axis=-1), dtype=np.float64)
             case Choose(condition=condition, then=then, otherwise=otherwise, shape=shape):
                 is_then = self._wide(condition, shape) > 0.5
@@ -245,7 +246,8 @@ class Batch:
             assert units is not None
             return np.asarray(self._busy()[:, units], dtype=np.float64)
         batched = replace(node, batch=node.batch + 1) if node.word in REDUCING else node
-        return WORDS[node.word].evaluate(batched, (self.value(operand),), _NoMeaning())
+        # Words over tensors ask nothing about the model.
+        return WORDS[node.word].evaluate(batched, (self.value(operand),), cast(Meaning, None))
 
     def _busy(self) -> BoolArray:
         """Which units have something nonzero that comes in and something that goes out, [k, units]."""
@@ -257,10 +259,3 @@ class Batch:
         reads, weights = parts.wiring.reads[path].reshape(-1), self.values[path].reshape(self.count, -1)
         leaving = np.stack([(weights[:, reads == unit] != 0).any(axis=1) for unit in range(parts.units)], axis=1)
         return np.asarray(arriving & leaving)
-
-
-class _NoMeaning:
-    """What words without a network may ask about the model: nothing."""
-
-    def __getattr__(self, name: str) -> object:
-        raise AssertionError(f"a word without a network asks for {name}")

@@ -30,7 +30,9 @@ class Partial:
 
 
 class Ending(Protocol):
-    """How the last members are chosen."""
+    """How the last members are chosen. evaluated: how many networks were compared."""
+
+    evaluated: int
 
     def offer(self, members: Members) -> None:
         """Evaluate one network."""

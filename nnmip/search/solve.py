@@ -47,8 +47,9 @@ def search(
     """Search the networks of a program; Refusal where it has no columns or too many of them.
 
     stop: asked now and then; Ctrl-C has the same effect. progress: told the best value and the bound. offer: given
-    every better network with its value. start: a network that satisfies the model. Where an output bias ends up outside its
-    domain, because columns that differ by a constant were taken as one, the search is done again with these apart.
+    every better network with its value. start: a network that satisfies the model. Where an output bias ends up
+    outside its domain, because columns that differ by a constant were taken as one, the search is done again with
+    these apart.
     """
     view = view_of(program)
     for merges in (True, False):

@@ -242,7 +242,7 @@ def _heads(domain: Domain, removes: bool, outputs: int) -> FloatArray:
     if len(values) ** outputs > MOST_HEADS:
         raise Refusal(f"a unit has {len(values) ** outputs} vectors of output weights")
     found = np.array(list(product(values, repeat=outputs))).reshape(-1, outputs)
-    return found[(found != 0).any(axis=1)]
+    return np.asarray(found[(found != 0).any(axis=1)])
 
 
 def fan_in_limit(view: View) -> int:
@@ -266,4 +266,3 @@ def _limit(node: Compare, decision: Any, width: int) -> int | None:
     operand = left.operands[0]
     entries = int(np.prod(operand.shape, dtype=np.int64)) // max(1, int(np.prod(left.shape, dtype=np.int64)))
     return int(np.floor(right.value.max())) if entries == width and right.value.size else None
-

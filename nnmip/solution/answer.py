@@ -17,7 +17,7 @@ from nnmip.milp.model import FloatArray, Milp
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay
-from nnmip.solution.result import Bracket, Formulation, How, Proof, Result, SolutionStatus, StageResult, TermValue, finite
+from nnmip.solution.result import DIRECT, Bracket, How, Proof, Result, SolutionStatus, StageResult, TermValue, finite
 from nnmip.solution.tidy import tidied
 
 OUTSIDE = 1e-9
@@ -32,7 +32,7 @@ class RunFacts:
     times: Mapping[str, float]
     seed: int
     versions: Mapping[str, str]
-    how: How = How(Formulation.DIRECT)
+    how: How = DIRECT
 
 
 def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:

@@ -61,6 +61,9 @@ class How:
         return found
 
 
+DIRECT = How(Formulation.DIRECT)
+
+
 @dataclass(frozen=True, slots=True)
 class TermValue:
     """One addend of the goal: its source text, role, coefficient, value and `coefficient * value`."""
@@ -196,7 +199,7 @@ class Result:
     stages: tuple[StageResult, ...] = ()
     conflict: Conflict | None = None
     bracket: Bracket | None = None
-    how: How = How(Formulation.DIRECT)
+    how: How = DIRECT
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]

@@ -27,7 +27,7 @@ from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_r
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
-from nnmip.solution.result import Formulation, How, Proof, Result, SolutionStatus
+from nnmip.solution.result import DIRECT, Formulation, Proof, Result, SolutionStatus
 from nnmip.solution.rounds import MOST_LPS, Rounds
 from nnmip.solution.searching import Searched, refused, search_stage
 from nnmip.solution.start import best_of, trivial_assignment
@@ -58,12 +58,13 @@ _TYPES: tuple[tuple[str, Any, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to solve. `solver`: auto, highs, cbc or gurobi. formulation: auto, direct or search. time_limit: seconds. gap: relative gap at which to stop.
+    """How to solve. `solver`: auto, highs, cbc or gurobi. formulation: auto, direct or search. time_limit: seconds.
 
+    gap: relative gap at which to stop.
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
     allowance: how large that may be.
-    Raises TypeError for a number that is none, ValueError for an unknown solver or formulation, and for a limit, gap, number of
-    threads or seed that makes no sense.
+    Raises TypeError for a number that is none, ValueError for an unknown solver or formulation, and for a limit, gap,
+    number of threads or seed that makes no sense.
     """
 
     solver: str = "auto"
@@ -276,7 +277,7 @@ class _Stage:
         self.raw: RawResult | None = None
         self.lowered = run.problem.lower(program)
         self.rounds = Rounds(self.lowered, session, self._solve, run.limits)
-        self.solved = How(Formulation.DIRECT)
+        self.solved = DIRECT
 
     def solve(self) -> Result:
         try:

@@ -13,11 +13,10 @@ from nnmip.hir.core import Assignment, Program
 from nnmip.search.solve import Found, search
 from nnmip.search.view import Refusal
 from nnmip.sizes import Allowance
-from nnmip.solution.result import Formulation, How
 from nnmip.solution.replay import Replay, rationally, replay
+from nnmip.solution.result import Formulation, How
 from nnmip.solution.tidy import tidied
 from nnmip.versions import own_version
-
 
 SEARCH = "search"
 
@@ -67,7 +66,8 @@ def search_stage(
         nodes=found.nodes,
         seconds=time.perf_counter() - began,
     )
-    return Searched(raw, _replayed(program, found, sign), How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves))
+    how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
+    return Searched(raw, _replayed(program, found, sign), how)
 
 
 class _Watch:
