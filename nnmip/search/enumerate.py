@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
+from nnmip.search.distinct import Distinct
 from nnmip.search.parts import Batch
 from nnmip.search.pool import Heads, Pool
 from nnmip.search.view import Refusal, View, fan_in_limit
@@ -185,12 +186,10 @@ class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
     def __init__(self, view: View, merges: bool) -> None:
-        self.view, self.merges, self.keeps_all = view, merges, bool(view.coupling)
-        rng = np.random.default_rng(0)
-        limit = np.iinfo(np.int64).max
-        self.mix = rng.integers(-limit, limit, size=(len(view.rows), 2), dtype=np.int64)
-        self.parts: list[tuple[FloatArray, ...]] = []
-        self.keys: list[IntArray] = []
+        self.view, self.merges = view, merges
+        self.columns = Distinct(view.grid, len(view.rows), merges, bool(view.coupling))
+        self.cost: list[FloatArray] = []
+        self.both: list[FloatArray] = []
 
     def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: _Prices) -> None:
         allowed, cost = prices.own(both)
@@ -199,60 +198,32 @@ class _Kept:
         sums = chunk @ self.view.rows.T
         given = self._activated((sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
         both, cost = both[allowed], cost[allowed]
-        shift = given.min(axis=1) if self.merges else np.zeros(len(given))
-        given = self._on_grid(given - shift[:, None])
-        keys = self._keys(given)
-        chosen = self._cheapest(given, keys, cost)
-        self.keys.append(keys[chosen])
-        self.parts.append((given[chosen], shift[chosen], cost[chosen], both[chosen]))
+        chosen = self.columns.add(given, cost)
+        self.cost.append(cost[chosen])
+        self.both.append(both[chosen])
 
     def _activated(self, sums: FloatArray) -> FloatArray:
         value = sums.reshape(-1, 1)
         for layer in self.view.activations:
             options = {**dict(layer.options), "tolerance": ROUNDING}
             value = LAYERS[layer.op].forward((value,), {}, options)
-        return self._on_grid(value.reshape(sums.shape))
-
-    def _on_grid(self, value: FloatArray) -> FloatArray:
-        """The nearest multiples of the step, so that columns which are equal are so to the last bit."""
-        step = self.view.grid
-        if step is None:
-            return value
-        return np.asarray(np.rint(value * (step.denominator / step.numerator)) * step.numerator / step.denominator)
-
-    def _keys(self, given: FloatArray) -> IntArray:
-        """Two numbers for every column that are the same for equal ones, [k, 2]."""
-        if self.view.grid is not None:
-            step = self.view.grid
-            whole = np.rint(given * (step.denominator / step.numerator)).astype(np.int64)
-        else:
-            whole = np.ascontiguousarray(given + 0.0).view(np.int64)
-        return np.asarray(whole @ self.mix)
-
-    def _cheapest(self, given: FloatArray, keys: IntArray, cost: FloatArray) -> IntArray:
-        if self.keeps_all:
-            return np.arange(len(cost))
-        order = np.lexsort((cost, keys[:, 1], keys[:, 0]))
-        again = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1)) + 1
-        # Equal keys are made for equal columns, and could come from others.
-        again = again[(given[order[again]] == given[order[again - 1]]).all(axis=1)]
-        first = np.ones(len(order), dtype=bool)
-        first[again] = False
-        return np.asarray(np.sort(order[first]))
+        return value.reshape(sums.shape)
 
     def finished(self, prices: _Prices, idle: tuple[float, FloatArray] | None) -> Columns:
-        if not self.parts:
+        if not self.cost:
             raise Refusal("no weights of a unit satisfy the conditions on them")
-        given, shift, cost, both = (np.concatenate(part) for part in zip(*self.parts, strict=True))
-        chosen = self._cheapest(given, np.concatenate(self.keys), cost)
+        cost, both = np.concatenate(self.cost), np.concatenate(self.both)
+        activations, shift, chosen = self.columns.finished(cost)
+        cost, both = cost[chosen], both[chosen]
         heads = prices.of_heads()
         if self.merges and not self.view.loss.slope.sum(axis=1).any():
             heads = _cheapest_leads(heads, idle[0] - cost.min() if idle is not None else np.inf)
         if idle is not None and self.merges:
             # A column that is constant does what an output bias does.
-            is_idle = (given[chosen].max(axis=1) == 0) & (cost[chosen] + heads.cost.min() >= idle[0])
-            chosen = chosen[~is_idle]
-        pool = Pool(given[chosen], shift[chosen], cost[chosen], both[chosen, :-1], both[chosen, -1])
+            does = (activations != 0).any(axis=1) | (cost + heads.cost.min() < idle[0])
+            if not does.all():
+                activations, shift, cost, both = activations[does], shift[does], cost[does], both[does]
+        pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
         nothing = np.zeros(both.shape[1])
         return Columns(
             pool,

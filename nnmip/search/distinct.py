@@ -1,0 +1,95 @@
+"""Columns by what they show, the cheapest kept of equal ones; whole numbers where the data lie on a grid."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+Levels = NDArray[Any]
+"""Whole numbers of steps, or the numbers themselves."""
+IntArray = NDArray[np.int64]
+
+MOST_STEPS = 2**31 - 1
+
+
+class Distinct:
+    """Columns of `rows` numbers that come chunk by chunk. `grid`: a step of which all are multiples, None without one.
+
+    merges: whether columns are one that differ by a constant; they are kept less their least number. keeps_all:
+    whether equal columns stay apart.
+    """
+
+    def __init__(self, grid: Fraction | None, rows: int, merges: bool, keeps_all: bool) -> None:
+        self._grid, self._merges, self._keeps_all = grid, merges, keeps_all
+        limit = np.iinfo(np.int64).max
+        self._mix = np.random.default_rng(0).integers(-limit, limit, size=(rows, 2), dtype=np.int64)
+        self._given: list[Levels] = []
+        self._shift: list[Levels] = []
+        self._keys: list[IntArray] = []
+
+    def add(self, given: FloatArray, cost: FloatArray) -> IntArray:
+        """Take a chunk of columns [k, rows]; which of them are new to it and kept so far."""
+        levels = self._levels(given)
+        shift = levels.min(axis=1) if self._merges else np.zeros(len(levels), dtype=levels.dtype)
+        if self._merges:
+            levels = levels - shift[:, None]
+        keys = self._keys_of(levels)
+        chosen = self._cheapest(levels, keys, cost)
+        self._given.append(levels[chosen])
+        self._shift.append(shift[chosen])
+        self._keys.append(keys[chosen])
+        return chosen
+
+    def finished(self, cost: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """The columns, what was taken off each, and where each is among those that were kept so far."""
+        given, shift, keys = (np.concatenate(part) for part in (self._given, self._shift, self._keys))
+        self._given, self._shift, self._keys = [], [], []
+        chosen = self._cheapest(given, keys, cost)
+        if len(chosen) < len(given):
+            given, shift = given[chosen], shift[chosen]
+        return self._numbers(given), self._numbers(shift), chosen
+
+    def _levels(self, given: FloatArray) -> Levels:
+        """How many steps every number is; the number itself without a grid, or with one that is too fine."""
+        if self._grid is None:
+            return given + 0.0
+        steps = np.rint(given * (self._grid.denominator / self._grid.numerator))
+        if np.abs(steps).max(initial=0.0) * 2 > MOST_STEPS:
+            self._leave_grid()
+            return given + 0.0
+        return steps.astype(np.int32)
+
+    def _leave_grid(self) -> None:
+        self._given = [self._numbers(part) for part in self._given]
+        self._shift = [self._numbers(part) for part in self._shift]
+        self._grid = None
+        self._keys = [self._keys_of(part) for part in self._given]
+
+    def _numbers(self, levels: Levels) -> FloatArray:
+        if self._grid is None:
+            return np.asarray(levels, dtype=np.float64)
+        numbers = levels.astype(np.float64)
+        numbers *= self._grid.numerator
+        numbers /= self._grid.denominator
+        return numbers
+
+    def _keys_of(self, levels: Levels) -> IntArray:
+        """Two numbers for every column that are the same for equal ones, [k, 2]."""
+        whole = levels.astype(np.int64) if self._grid is not None else np.ascontiguousarray(levels).view(np.int64)
+        return np.asarray(whole @ self._mix)
+
+    def _cheapest(self, levels: Levels, keys: IntArray, cost: FloatArray) -> IntArray:
+        """The first of the cheapest of equal columns, in order."""
+        if self._keeps_all:
+            return np.arange(len(cost))
+        order = np.lexsort((cost, keys[:, 1], keys[:, 0]))
+        again = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1)) + 1
+        # Equal keys are made for equal columns, and could come from others.
+        again = again[(levels[order[again]] == levels[order[again - 1]]).all(axis=1)]
+        first = np.ones(len(order), dtype=bool)
+        first[again] = False
+        return np.asarray(np.sort(order[first]))
