@@ -39,6 +39,8 @@ class Climb:
     def _step(self, chosen: list[int], count: int, value: float) -> tuple[list[int], float] | None:
         if len(chosen) < count and (better := self._swap(chosen, value)):
             return better
+        if len(chosen) not in self._problem.counts:
+            return None
         for position in range(len(chosen)):
             if better := self._swap(chosen[:position] + chosen[position + 1 :], value):
                 return better

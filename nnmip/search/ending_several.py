@@ -82,7 +82,8 @@ class SeveralScores:
 
     def last(self, partial: Partial, choices: Choices) -> None:
         def settle(leaf: Leaf, pick: int) -> None:
-            self._record.settle(leaf.bound)
+            if leaf.value >= self._record.value:  # else it breaks a rule
+                self._record.settle(leaf.bound)
 
         self._scan(partial, choices, lambda: self._record.goal, settle)
 

@@ -25,7 +25,8 @@ class Problem:
     its bias can have and what each costs. The biases are those of the activations as the pool has them: what `shift`
     took off them is not taken into account.
     idle: the cost of a unit that does nothing; None where all `units` have to be members. admits: whether a network
-    keeps the rules that tie its units; asked for better networks than the best one only, in order of value.
+    keeps the rules that tie its units; asked about networks that are better than the best one (in the local search:
+    than its own), in order of value. Bounds leave it out.
     """
 
     pool: Pool

@@ -35,7 +35,7 @@ class Options:
 @dataclass(frozen=True, slots=True)
 class Run:
     """What one process said: seconds of CPU of it and its children, the object of its result, and from its progress
-    the first bound and the last number of nodes."""
+    the bound at the root and the last number of nodes."""
 
     seconds: float
     result: dict[str, Any]
@@ -143,14 +143,15 @@ def _run(arguments: list[str]) -> Run:
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    result: dict[str, Any] = {}
-    bounds, nodes = [], []
-    for line in done.stdout.splitlines():
-        entry = json.loads(line)
-        if entry["type"] == "progress":
-            bounds += [entry["dual_bound"]] if entry["dual_bound"] is not None and not entry["nodes"] else []
-            nodes += [entry["nodes"]] if entry["nodes"] is not None else []
-        elif entry["type"] == "result":
-            result = entry
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    result = next((entry for entry in entries if entry["type"] == "result"), {})
+    steps = [entry for entry in entries if entry["type"] == "progress" and entry["dual_bound"] is not None]
+    nodes = [entry["nodes"] for entry in steps if entry["nodes"] is not None]
     message = " ".join((done.stderr or done.stdout).split())[-200:]
-    return Run(seconds, result, bounds[-1] if bounds else None, nodes[-1] if nodes else None, message)
+    return Run(seconds, result, _root_bound(steps), nodes[-1] if nodes else None, message)
+
+
+def _root_bound(steps: list[dict[str, Any]]) -> float | None:
+    """The last bound before the first node; the first bound of all where nodes are not counted."""
+    roots = [step["dual_bound"] for step in steps if step["nodes"] == 0][-1:] or [step["dual_bound"] for step in steps]
+    return roots[0] if roots else None
