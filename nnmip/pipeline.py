@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.front import Front
-    from nnmip.solution.result import Result
+    from nnmip.solution.result import Formulation, Result
     from nnmip.solution.run import RunOptions
 
 T = TypeVar("T")
@@ -419,8 +419,23 @@ class Model:
 
         options = self._options(solver, formulation, time_limit, gap, threads, seed, confirm, save, resume, progress)
         facts = partial(self.facts, seed)
-        problem = Problem(self.program, self.fingerprint, self.lowered_at, facts, describe_networks)
+        self.prepare(formulation, solver)
+        problem = Problem(self.program, lambda: self.fingerprint, self.lowered_at, facts, describe_networks)
         return Run(problem, options, progress, stop).run()
+
+    def prepare(self, formulation: str = "auto", solver: str = "auto") -> Formulation:
+        """Find every error and warning that `solve` would, and how it would solve the first goal.
+
+        Raises DiagnosticError: for errors in the model, and NNM0406 where a search is wanted and there is nothing to
+        search.
+        """
+        from nnmip.solution.searching import choose
+
+        program = self.program
+        choice = choose(program, formulation, solver, self.allowance)
+        if choice.view is None or len(program.stages) > 1:
+            _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
+        return choice.how.formulation
 
     def pareto(
         self,
@@ -455,7 +470,7 @@ class Model:
         options = self._options(solver, formulation, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
         tradeoff = read_tradeoff(self.program, term, step)
         facts = partial(self.facts, seed)
-        problem = Problem(tradeoff.program, self.fingerprint, self.lowered_at, facts, describe_networks)
+        problem = Problem(tradeoff.program, lambda: self.fingerprint, self.lowered_at, facts, describe_networks)
         return Trace(problem, tradeoff, options, step, progress, stop).run()
 
     def _options(
@@ -508,13 +523,14 @@ class Model:
         result = make_result(lowered, raw, checked, Proof.NONE, self.facts(0, lowered))
         return imported(result, answer, program, bound)
 
-    def facts(self, seed: int, lowered: Lowered) -> RunFacts:
-        """What a result reports besides the answer."""
+    def facts(self, seed: int, lowered: Lowered | None) -> RunFacts:
+        """What a result reports besides the answer; of no encoding where the answer comes without one."""
         from nnmip.milp.statistics import statistics
         from nnmip.solution.answer import RunFacts
         from nnmip.versions import versions
 
-        return RunFacts(statistics(lowered.milp), dict(self.times), seed, versions())
+        sizes = statistics(lowered.milp) if lowered is not None else {}
+        return RunFacts(sizes, dict(self.times), seed, versions())
 
     def _timed(self, phase: str, work: Callable[[], T]) -> T:
         began = time.perf_counter()

@@ -90,7 +90,7 @@ def command(
         check_plot(plot)
     try:
         model = open_model(file, define, allow_size)
-        _ = model.lowered
+        model.prepare(formulation, solver)
         print_diagnostics(model.diagnostics, sys.stderr)
         with LiveProgress() as live:
             settings: dict[str, Any] = {

@@ -91,21 +91,26 @@ def render_result(result: Result) -> str:
     for metric in result.metrics:
         lines.extend(_metric_lines(metric))
     lines.extend(_proof_lines(result))
-    sizes, how = result.sizes, result.how
+    how = result.how
     if how.formulation is Formulation.SEARCH:
         lines.append(
             f"  search    {how.columns} columns of a hidden unit, {how.nodes} linear programs, "
             f"{how.networks} networks compared"
         )
-    lines.append(
-        f"  model     {sizes['rows']} rows, {sizes['columns']} columns, {sizes['binaries']} binaries, "
-        f"{sizes['nonzeros']} nonzeros, largest big-M {number(float(sizes['largest_big_m']))}"
-    )
+    else:
+        lines.append(_size_line(result.sizes))
     lines.append(f"  time      {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in result.times.items())}")
     lines.extend(f"  note      {note}" for note in result.notes)
     if result.message:
         lines.append(f"  note      {result.message}")
     return "\n".join(lines) + "\n"
+
+
+def _size_line(sizes: Mapping[str, int | float]) -> str:
+    return (
+        f"  model     {sizes['rows']} rows, {sizes['columns']} columns, {sizes['binaries']} binaries, "
+        f"{sizes['nonzeros']} nonzeros, largest big-M {number(float(sizes['largest_big_m']))}"
+    )
 
 
 def describe_networks(result: Result) -> str:

@@ -45,39 +45,67 @@ class Columns:
     merges: bool
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Choices:
+    """What the weights of a unit can be: `least` to `most` nonzero ones of `width`, and a bias."""
+
+    width: int
+    nonzero: tuple[float, ...]
+    least: int
+    most: int
+    biases: FloatArray
+
+    @staticmethod
+    def of(view: View) -> _Choices:
+        weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
+        assert weights is not None
+        width = weights.size // view.parts.units
+        biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
+        nonzero = tuple(value for value in weights.domain.values if value != 0)
+        least = 0 if weights.domain.has_zero else width
+        return _Choices(width, nonzero, least, fan_in_limit(view), biases)
+
+    @property
+    def count(self) -> int:
+        sizes = range(self.least, self.most + 1)
+        return sum(comb(self.width, size) * int(len(self.nonzero) ** size) for size in sizes) * len(self.biases)
+
+
+def check_columns(view: View, allowance: Allowance) -> None:
+    """Refusal where the columns of a view are larger than is allowed, estimated without making one."""
+    count = _Choices.of(view).count
+    if count * len(view.rows) * NUMBER > allowance.size:
+        raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
+
+
 def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:
     """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant.
 
     Raises Refusal where they would be larger than is allowed.
     """
+    check_columns(view, allowance)
     merges = merges and not view.coupling and view.bias.is_interval
-    hidden = view.hidden
-    weights, bias, out = hidden.decision("weights"), hidden.decision("bias"), view.out.decision("weights")
-    assert weights is not None and out is not None
-    width = weights.size // view.parts.units
-    biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
-    least, most = (0 if weights.domain.has_zero else width), fan_in_limit(view)
-    nonzero = [value for value in weights.domain.values if value != 0]
-    count = sum(comb(width, size) * len(nonzero) ** size for size in range(least, most + 1)) * len(biases)
-    if count * len(view.rows) * NUMBER > allowance.size:
-        raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
+    out, choices = view.out.decision("weights"), _Choices.of(view)
+    assert out is not None
+    biases = choices.biases
     prices = _Prices(view)
     kept = _Kept(view, merges)
     idle: list[tuple[float, FloatArray]] = []
-    for chunk in _weight_chunks(width, nonzero, least, most, max(1, CELLS // (len(view.rows) * len(biases)))):
+    for chunk in _weight_chunks(choices, max(1, CELLS // (len(view.rows) * len(biases)))):
         both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
         kept.add(chunk, biases, both, prices)
         if out.domain.has_zero:
             idle.extend(prices.idle(both))
     if view.removes:
-        idle.extend(prices.idle(np.zeros((1, width + 1))))
+        idle.extend(prices.idle(np.zeros((1, choices.width + 1))))
     best = min(idle, key=lambda item: item[0], default=None)
     return kept.finished(prices, best)
 
 
-def _weight_chunks(width: int, nonzero: list[float], least: int, most: int, size: int) -> Iterator[FloatArray]:
-    """Every weight vector with `least` to `most` nonzero entries, in chunks of about `size`, each [k, width]."""
-    for entries in range(least, most + 1):
+def _weight_chunks(choices: _Choices, size: int) -> Iterator[FloatArray]:
+    """Every weight vector of a unit, in chunks of about `size`, each [k, width]."""
+    width, nonzero = choices.width, choices.nonzero
+    for entries in range(choices.least, choices.most + 1):
         values = np.array(list(product(nonzero, repeat=entries))).reshape(len(nonzero) ** entries, entries)
         supports = combinations(range(width), entries)
         while some := list(islice(supports, max(1, size // len(values)))):
@@ -97,16 +125,18 @@ class _Prices:
         self.view = view
         self.parts = view.parts
         self.heads = self._allowed(view.heads)
-        if not len(self.heads):
-            raise Refusal("no output weights satisfy the conditions on them")
+        self.has_heads = bool(len(self.heads))
+        if not self.has_heads:
+            self.heads = view.heads[:1]  # of no unit, then
         self.first = self.heads[0]
-        self.constant = self._cost(np.zeros((1, self._width)), np.zeros((1, self.heads.shape[1])))[0]
+        self.constant = self._cost(np.zeros((1, self.width + 1)), np.zeros((1, self.heads.shape[1])))[0]
 
     @property
-    def _width(self) -> int:
+    def width(self) -> int:
+        """How many weights come into a unit."""
         weights = self.view.hidden.decision("weights")
         assert weights is not None
-        return weights.size // self.parts.units + 1
+        return weights.size // self.parts.units
 
     def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which weights and biases [k, d + 1] the conditions allow, and the cost of each, for the first head."""
@@ -115,7 +145,7 @@ class _Prices:
 
     def of_heads(self) -> Heads:
         """What the heads cost, beyond what is counted with the unit for the first of them."""
-        one = np.zeros((len(self.heads), self._width))
+        one = np.zeros((len(self.heads), self.width + 1))
         one[:, 0] = 1.0
         cost = self._cost(one, self.heads)
         return Heads(self.heads, cost - cost[0])
@@ -131,7 +161,7 @@ class _Prices:
     def _allowed(self, heads: FloatArray) -> FloatArray:
         if not self.view.outer:
             return heads
-        one = np.zeros((len(heads), self._width))
+        one = np.zeros((len(heads), self.width + 1))
         return heads[self._hold(self._batch(one, heads), self.view.outer)]
 
     def _hold(self, batch: Batch, conditions: tuple[object, ...]) -> BoolArray:
@@ -193,7 +223,7 @@ class _Kept:
 
     def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: _Prices) -> None:
         allowed, cost = prices.own(both)
-        if not allowed.any():
+        if not (allowed.any() and prices.has_heads):
             return
         sums = chunk @ self.view.rows.T
         given = self._activated((sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
@@ -210,12 +240,12 @@ class _Kept:
         return value.reshape(sums.shape)
 
     def finished(self, prices: _Prices, idle: tuple[float, FloatArray] | None) -> Columns:
+        heads = prices.of_heads()
         if not self.cost:
-            raise Refusal("no weights of a unit satisfy the conditions on them")
+            return self._columns(Pool.empty(len(self.view.rows), prices.width), heads, idle, prices)
         cost, both = np.concatenate(self.cost), np.concatenate(self.both)
         activations, shift, chosen = self.columns.finished(cost)
         cost, both = cost[chosen], both[chosen]
-        heads = prices.of_heads()
         if self.merges and not self.view.loss.slope.sum(axis=1).any():
             heads = _cheapest_leads(heads, idle[0] - cost.min() if idle is not None else np.inf)
         if idle is not None and self.merges:
@@ -223,13 +253,8 @@ class _Kept:
             does = (activations != 0).any(axis=1) | (cost + heads.cost.min() < idle[0])
             if not does.all():
                 activations, shift, cost, both = activations[does], shift[does], cost[does], both[does]
-        pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
-        nothing = np.zeros(both.shape[1])
-        return Columns(
-            pool,
-            heads,
-            idle[0] if idle is not None else None,
-            idle[1] if idle is not None else nothing,
-            float(prices.constant),
-            self.merges,
-        )
+        return self._columns(Pool(activations, shift, cost, both[:, :-1], both[:, -1]), heads, idle, prices)
+
+    def _columns(self, pool: Pool, heads: Heads, idle: tuple[float, FloatArray] | None, prices: _Prices) -> Columns:
+        cost, weights = idle if idle is not None else (None, np.zeros(prices.width + 1))
+        return Columns(pool, heads, cost, weights, float(prices.constant), self.merges)

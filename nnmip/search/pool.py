@@ -25,6 +25,11 @@ class Pool:
     weights: FloatArray
     bias: FloatArray
 
+    @staticmethod
+    def empty(rows: int, width: int) -> Pool:
+        none = np.zeros(0)
+        return Pool(np.zeros((0, rows)), none, none, np.zeros((0, width)), none)
+
     @property
     def size(self) -> int:
         return len(self.cost)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.hir.core import Assignment, Program
+from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import Evaluator
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
 from nnmip.search.problem import Members, Problem
-from nnmip.search.view import View, view_of
+from nnmip.search.view import View
 from nnmip.sizes import Allowance
 
 FloatArray = NDArray[np.float64]
@@ -37,21 +37,20 @@ class Found:
 
 
 def search(
-    program: Program,
+    view: View,
     allowance: Allowance,
     stop: Callable[[], bool],
     progress: Callable[[float, float], None],
     offer: Callable[[Assignment, float], None],
     start: Assignment | None = None,
 ) -> Found:
-    """Search the networks of a program; Refusal where it has no columns or too many of them.
+    """Search the networks of a view; Refusal where a unit has no choice of weights.
 
     stop: asked now and then; Ctrl-C has the same effect. progress: told the best value and the bound. offer: given
     every better network with its value. start: a network that satisfies the model. Where an output bias ends up
     outside its domain, because columns that differ by a constant were taken as one, the search is done again with
     these apart.
     """
-    view = view_of(program)
     for merges in (True, False):
         columns = columns_of(view, allowance, merges=merges)
         found = _Run(view, columns, stop, progress, offer, start).run()

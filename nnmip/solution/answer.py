@@ -10,8 +10,9 @@ import numpy as np
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
-from nnmip.hir.evaluate import Evaluator
+from nnmip.hir.evaluate import Evaluation, Evaluator
 from nnmip.hir.walk import roots, walk
+from nnmip.lowering.convex import Tangents
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.solution.metrics import metrics, read_parts
@@ -33,6 +34,23 @@ class RunFacts:
     seed: int
     versions: Mapping[str, str]
     how: How = DIRECT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unencoded:
+    """A stage that was solved without its MILP: what a result asks of an encoding."""
+
+    program: Program
+    tangents: tuple[Tangents, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sign(self) -> float:
+        assert self.program.goal is not None
+        return self.program.goal.sign
+
+    def tolerance(self, evaluation: Evaluation) -> float:
+        return 0.0
 
 
 def replay_raw(lowered: Lowered, raw: RawResult) -> Replay | None:
@@ -58,7 +76,7 @@ def fixed_integers(milp: Milp, x: FloatArray) -> Milp:
 
 
 def make_result(
-    lowered: Lowered,
+    lowered: Lowered | Unencoded,
     raw: RawResult,
     checked: Replay | None,
     proof: Proof,
@@ -130,7 +148,7 @@ def make_result(
     return replace(result, stages=_stages(program, result, own, earlier))
 
 
-def _bracket(lowered: Lowered, checked: Replay, bound: float | None, rounds: int) -> Bracket | None:
+def _bracket(lowered: Lowered | Unencoded, checked: Replay, bound: float | None, rounds: int) -> Bracket | None:
     """What is proved where losses of the model are relaxed; None where none is."""
     if not lowered.tangents:
         return None

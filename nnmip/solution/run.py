@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any
@@ -21,15 +22,15 @@ from nnmip.backends.registry import names
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
-from nnmip.search.view import Refusal
+from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance
-from nnmip.solution.answer import RunFacts, fixed_integers, limits_after, make_result, replay_raw
+from nnmip.solution.answer import RunFacts, Unencoded, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
-from nnmip.solution.result import DIRECT, Formulation, Proof, Result, SolutionStatus
+from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.rounds import MOST_LPS, Rounds
-from nnmip.solution.searching import Searched, refused, search_stage
+from nnmip.solution.searching import SearchedStage, choose
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.tidy import tidied
@@ -151,12 +152,13 @@ def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What a run solves: the model, its encoding at each stage, what reports add, and networks in words."""
+    """What a run solves: the model, its encoding at each stage, what reports add (of an encoding, if there is one), and
+    networks in words."""
 
     program: Program
-    fingerprint: str
+    fingerprint: Callable[[], str]
     lower: Callable[[Program], Lowered]
-    facts: Callable[[Lowered], RunFacts]
+    facts: Callable[[Lowered | None], RunFacts]
     describe: Callable[[Result], str]
 
 
@@ -181,7 +183,7 @@ class Run:
     def _keeper(self, options: RunOptions) -> Keeper | None:
         if options.save is None:
             return None
-        return Keeper(options.save, self.problem.program, self.problem.fingerprint, options.resume)
+        return Keeper(options.save, self.problem.program, self.problem.fingerprint(), options.resume)
 
     @property
     def seconds(self) -> float:
@@ -215,8 +217,12 @@ class Run:
 
     def _solve_stage(self, session: Session, program: Program, earlier: list[Result]) -> Result:
         """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
+        options = self.options
+        choice = choose(program, options.formulation, options.solver, options.allowance)
         try:
-            return _Stage(self, session, program, earlier).solve()
+            if choice.view is not None:
+                return self._searched(session, choice.view, earlier)
+            return _Stage(self, session, program, earlier, choice.how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -227,6 +233,23 @@ class Run:
                 proof=Proof.NONE,
                 message="",
             )
+
+    def _searched(self, session: Session, view: View, earlier: list[Result]) -> Result:
+        """A stage by search over columns, with the opinion of a second solver where that is asked for."""
+        program, limit = view.program, self.limits().time_limit
+        start = best_of(program, self.known)
+        offer = partial(self.keeper.offer, program) if self.keeper is not None else None
+        if offer is not None and start is not None:
+            offer(start, None)
+        stage = SearchedStage(view, start, self.stop.is_set, self.progress, offer)
+        found = stage.search(self.options.allowance, math.inf if limit is None else limit, self.seconds)
+        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
+        if self.options.confirm:
+            raw, checked, proof = _Stage(self, session, program, earlier, DIRECT).proved(raw, checked)
+            proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
+        facts = self.problem.facts(None)
+        facts = replace(facts, times={**facts.times, "solve": self.seconds}, how=found.how)
+        return make_result(Unencoded(program), raw, checked, proof, facts, earlier)
 
     def limits(self) -> SolveOptions:
         """What the solver is told, with what is left of the time limit."""
@@ -271,13 +294,12 @@ class Run:
 class _Stage:
     """One stage of a run: solved, replayed, and proved once more where that is asked for."""
 
-    def __init__(self, run: Run, session: Session, program: Program, earlier: list[Result]) -> None:
-        self.run, self.session, self.program, self.earlier = run, session, program, earlier
+    def __init__(self, run: Run, session: Session, program: Program, earlier: list[Result], how: How) -> None:
+        self.run, self.session, self.program, self.earlier, self.how = run, session, program, earlier, how
         self.began = time.perf_counter()
         self.raw: RawResult | None = None
         self.lowered = run.problem.lower(program)
         self.rounds = Rounds(self.lowered, session, self._solve, run.limits)
-        self.solved = DIRECT
 
     def solve(self) -> Result:
         try:
@@ -301,7 +323,7 @@ class _Stage:
 
     def _facts(self, lowered: Lowered) -> RunFacts:
         facts = self.run.problem.facts(lowered)
-        return replace(facts, times={**facts.times, "solve": self.run.seconds}, how=self.solved)
+        return replace(facts, times={**facts.times, "solve": self.run.seconds}, how=self.how)
 
     def _refuted(self, number: int, raw: RawResult, checked: Replay) -> Result:
         """The end of a run in which a later stage found a network that is better than a proof of stage `number`."""
@@ -317,53 +339,14 @@ class _Stage:
         run, start = self.run, self._start()
         if run.keeper is not None and start is not None:
             run.keeper.offer(self.program, start, None)
-        if (searched := self._searched()) is not None:
-            return searched
         if self.lowered.tangents:
             raw, checked = self.rounds.run([start] if start is not None else [])
             self.lowered = self.rounds.lowered
-            return self._proved(raw, checked)
+            return self.proved(raw, checked)
         options = replace(run.limits(), start=self.lowered.complete(start) if start is not None else None)
         raw = self._solve(self.lowered, options)
         raw, checked = replayed(self.lowered, self.session, raw, options, run.stop)
-        return self._proved(raw, checked)
-
-    def _searched(self) -> tuple[RawResult, Replay | None, Proof] | None:
-        """The answer of the search over columns; None where it is not wanted or the stage has no columns."""
-        options, wanted = self.run.options, self.run.options.formulation
-        if wanted == Formulation.DIRECT or (wanted == Formulation.AUTO and options.solver != "auto"):
-            return None
-        limit = self.run.limits().time_limit
-        try:
-            found = search_stage(
-                self.program,
-                options.allowance,
-                math.inf if limit is None else limit,
-                self.run.stop.is_set,
-                self._on_event,
-                self._offer,
-                best_of(self.program, self.run.known),
-            )
-        except Refusal as refusal:
-            if wanted == Formulation.SEARCH:
-                raise refused(self.program, refusal) from None
-            self.solved = replace(self.solved, why=str(refusal))
-            return None
-        self.raw, self.solved = found.raw, found.how
-        return self._certified(found)
-
-    def _certified(self, found: Searched) -> tuple[RawResult, Replay | None, Proof]:
-        """What the search proves by itself, or with a second solver where that is asked for."""
-        if self.run.options.confirm:
-            raw, checked, proof = self._proved(found.raw, found.checked)
-            is_kept = proof is Proof.SOLVER
-            return raw, checked, Proof.CERTIFIED if is_kept else proof
-        return found.raw, found.checked, Proof.CERTIFIED
-
-    def _offer(self, network: Assignment, value: float) -> None:
-        """A better network of the search; it is written as soon as it is there."""
-        if self.run.keeper is not None:
-            self.run.keeper.offer(self.program, network, self.lowered.sign * value)
+        return self.proved(raw, checked)
 
     def _solve(self, lowered: Lowered, options: SolveOptions) -> RawResult:
         """The answer of the solver, kept for the case that what follows is interrupted."""
@@ -434,7 +417,7 @@ class _Stage:
             return None
         return replace(limits, time_limit=min(left, max(GLANCE_SECONDS, raw.seconds / 10)))
 
-    def _proved(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay | None, Proof]:
+    def proved(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay | None, Proof]:
         """The proof that the solver gives, or that a second solver confirms or refutes."""
         has_optimum = raw.termination is Termination.OPTIMAL and self.program.goal is not None
         passed = checked is not None and checked.status is ReplayStatus.PASSED

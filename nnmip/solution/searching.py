@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Assignment, Program
+from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Found, search
-from nnmip.search.view import Refusal
+from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
-from nnmip.solution.result import Formulation, How
+from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.solution.tidy import tidied
 from nnmip.versions import own_version
 
@@ -23,6 +24,9 @@ SEARCH = "search"
 
 SEARCH = "search"
 """What stands for the solver in a result of the search."""
+
+PAUSE = 0.1
+"""Seconds between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,62 +38,92 @@ class Searched:
     how: How
 
 
-def search_stage(
-    program: Program,
-    allowance: Allowance,
-    seconds: float,
-    is_stopped: Callable[[], bool],
-    on_progress: Callable[[Progress], None],
-    offer: Callable[[Assignment, float], None],
-    start: Assignment | None,
-) -> Searched:
-    """Search a stage for at most `seconds`; Refusal where it has no columns, or too many of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """The formulation that is taken for a stage; its view where it is searched."""
 
-    Ctrl-C, like a limit, ends the search with the best network and the bound so far.
+    how: How
+    view: View | None = None
+
+
+def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> Choice:
+    """What to do with a stage: `auto` searches where that is possible and no solver is named.
+
+    Raises DiagnosticError NNM0406 where a search is wanted and there is nothing to search.
     """
-    began = time.perf_counter()
-    assert program.goal is not None
-    sign = program.goal.sign
-    state = _Watch(began, seconds, is_stopped, on_progress)
-    found = search(program, allowance, state.should_stop, state.progress, offer, start)
-    termination = Termination.OPTIMAL
-    if not found.is_complete:
-        termination = Termination.TIME_LIMIT if state.is_late else Termination.INTERRUPTED
-    elif found.assignment is None:
-        termination = Termination.INFEASIBLE
-    raw = RawResult(
-        termination=termination,
-        solver=SEARCH,
-        version=own_version(),
-        objective=found.value if found.assignment is not None else None,
-        dual_bound=found.bound,
-        nodes=found.nodes,
-        seconds=time.perf_counter() - began,
-    )
-    how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
-    return Searched(raw, _replayed(program, found, sign), how)
+    if wanted == Formulation.DIRECT:
+        return Choice(DIRECT)
+    if wanted == Formulation.AUTO and solver != "auto":
+        return Choice(How(Formulation.DIRECT, f"solver {solver} is asked for"))
+    try:
+        view = view_of(program)
+        check_columns(view, allowance)
+    except Refusal as refusal:
+        if wanted == Formulation.SEARCH:
+            raise _refused(program, refusal) from None
+        return Choice(How(Formulation.DIRECT, str(refusal)))
+    return Choice(How(Formulation.SEARCH), view)
 
 
-class _Watch:
-    """Passes on what the search says, and tells it when to stop."""
+class SearchedStage:
+    """The search of a stage. start: a network that is known; offer: takes every better one, with its value."""
 
     def __init__(
-        self, began: float, seconds: float, is_stopped: Callable[[], bool], on_progress: Callable[[Progress], None]
+        self,
+        view: View,
+        start: Assignment | None,
+        is_stopped: Callable[[], bool],
+        on_progress: Callable[[Progress], None] | None,
+        offer: Callable[[Assignment, float | None], None] | None,
     ) -> None:
-        self.began, self.seconds, self.is_stopped, self.on_progress = began, seconds, is_stopped, on_progress
+        self.view, self.start, self.is_stopped = view, start, is_stopped
+        self.on_progress, self.offer = on_progress, offer
         self.is_late = False
         self._shown = -math.inf
 
-    def should_stop(self) -> bool:
-        self.is_late = self.is_late or time.perf_counter() - self.began >= self.seconds
+    def search(self, allowance: Allowance, seconds: float, spent: float) -> Searched:
+        """Search for at most `seconds`, which begin `spent` seconds after those that progress counts.
+
+        Ctrl-C, like a limit, ends the search with the best network and the bound so far.
+        """
+        self._began, self._limit, self._spent = time.perf_counter(), seconds, spent
+        found = search(self.view, allowance, self._should_stop, self._progress, self._offer, self.start)
+        termination = Termination.OPTIMAL
+        if not found.is_complete:
+            termination = Termination.TIME_LIMIT if self.is_late else Termination.INTERRUPTED
+        elif found.assignment is None:
+            termination = Termination.INFEASIBLE
+        raw = RawResult(
+            termination=termination,
+            solver=SEARCH,
+            version=own_version(),
+            objective=found.value if found.assignment is not None else None,
+            dual_bound=found.bound,
+            nodes=found.nodes,
+            seconds=self._seconds,
+        )
+        how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
+        return Searched(raw, _replayed(self.view.program, found, self.view.sign), how)
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def _should_stop(self) -> bool:
+        self.is_late = self.is_late or self._seconds >= self._limit
         return self.is_late or self.is_stopped()
 
-    def progress(self, value: float, bound: float) -> None:
-        seconds = time.perf_counter() - self.began
-        if seconds - self._shown >= 0.1:
-            self._shown = seconds
-            known = [number if math.isfinite(number) else None for number in (value, bound)]
-            self.on_progress(Progress("search", seconds, incumbent=known[0], dual_bound=known[1]))
+    def _progress(self, value: float, bound: float) -> None:
+        seconds = self._spent + self._seconds
+        if self.on_progress is None or seconds - self._shown < PAUSE:
+            return
+        self._shown = seconds
+        known = [self.view.sign * number if math.isfinite(number) else None for number in (value, bound)]
+        self.on_progress(Progress("search", seconds, incumbent=known[0], dual_bound=known[1]))
+
+    def _offer(self, network: Assignment, value: float) -> None:
+        if self.offer is not None:
+            self.offer(network, self.view.sign * value)
 
 
 def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
@@ -100,7 +134,7 @@ def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
     return rationally(program, replay(program, network, sign * found.value, bound))
 
 
-def refused(program: Program, refusal: Refusal) -> DiagnosticError:
+def _refused(program: Program, refusal: Refusal) -> DiagnosticError:
     """The error for a search that was asked for and is not there (NNM0406)."""
     assert program.goal is not None
     return DiagnosticError(

@@ -66,7 +66,7 @@ class Trace:
         self.limit: float | None = None
         self.grids = tradeoff.steps
         self.signs = (tradeoff.chosen.sign, tradeoff.limited.sign)
-        self.fingerprint = front_fingerprint(problem.fingerprint, tradeoff, step)
+        self.fingerprint = front_fingerprint(problem.fingerprint(), tradeoff, step)
         self.gallery: Gallery | None = None
         if options.save is not None:
             self.gallery = Gallery(options.save, self.fingerprint, options.allowance)
@@ -175,7 +175,7 @@ class Trace:
         """Solve one program of the front, from every known network that it admits."""
         save = self.gallery.folder(number) if self.gallery is not None and is_saved else None
         options = replace(self.options, save=save, resume=None, time_limit=self._time_left())
-        problem = replace(self.problem, program=program, fingerprint=self.fingerprint)
+        problem = replace(self.problem, program=program, fingerprint=lambda: self.fingerprint)
         starts = [network for network in self.found.networks if best_of(program, [network]) is not None]
         run = Run(problem, options, self._on_progress(what), self.stop, starts)
         result = run.run_in(session, explains=number == 1)
