@@ -122,7 +122,7 @@ def test_check_and_errors() -> None:
 
 
 def test_infeasible() -> None:
-    result = nnmip.loads(INFEASIBLE).solve()
+    result = nnmip.loads(INFEASIBLE).solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("infeasible", "none", "solver")
     assert (result.objective, result.dual_bound, result.gap, result.networks) == (None, None, None, {})
 

@@ -137,10 +137,10 @@ def exit_code(result: Result, accept_feasible: bool) -> ExitCode:
         return ExitCode.INTERRUPTED
     if termination in (Termination.SOLVER_ERROR, Termination.BACKEND_MISSING, Termination.LICENCE_ERROR):
         return ExitCode.BACKEND
-    if result.is_proved or result.proof is Proof.CERTIFIED:
-        return ExitCode.YES
     if termination is Termination.INFEASIBLE and not result.has_answer:
         return ExitCode.NO
+    if result.is_proved or result.proof is Proof.CERTIFIED:
+        return ExitCode.YES
     if accept_feasible and result.has_answer:
         return ExitCode.YES
     return ExitCode.NO_ANSWER

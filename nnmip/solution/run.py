@@ -243,13 +243,20 @@ class Run:
             offer(start, None)
         stage = SearchedStage(view, start, self.stop.is_set, self.progress, offer)
         found = stage.search(self.options.allowance, math.inf if limit is None else limit, self.seconds)
-        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
+        raw, checked, proof = replace(found.raw, message=self._unused(program)), found.checked, Proof.CERTIFIED
         if self.options.confirm:
             raw, checked, proof = _Stage(self, session, program, earlier, DIRECT).proved(raw, checked)
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
         facts = self.problem.facts(None)
         facts = replace(facts, times={**facts.times, "solve": self.seconds}, how=found.how)
         return make_result(Unencoded(program), raw, checked, proof, facts, earlier)
+
+    def _unused(self, program: Program) -> str:
+        """Why the network of the run to resume is no start; empty where it is one, or there is none."""
+        if self.options.resume is None:
+            return ""
+        checked = replay(program, self.known[0], None, None)
+        return "" if checked.status is ReplayStatus.PASSED else f"the start was not used: {checked.message}"
 
     def limits(self) -> SolveOptions:
         """What the solver is told, with what is left of the time limit."""

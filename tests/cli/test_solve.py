@@ -42,7 +42,7 @@ KEYS = [
         "stages",
         "conflict",
     ),
-    *("metrics", "networks", "sizes", "times", "solver", "seed", "versions", "message", "notes"),
+    *("metrics", "networks", "sizes", "formulation", "times", "solver", "seed", "versions", "message", "notes"),
 ]
 
 
@@ -62,7 +62,7 @@ def solved(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> An
 
 
 def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
-    found = solved(capsys, 0, "xor.nnm", "--seed", "3", "-D", "most=6")
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs", "--seed", "3", "-D", "most=6")
     assert list(found) == KEYS
     assert (found["model"], found["sense"], found["seed"]) == ("xor.nnm", "minimize", 3)
     assert (found["termination"], found["solution"], found["proof"]) == ("optimal", "optimal", "solver")
@@ -167,7 +167,7 @@ def test_satisfy(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_infeasible(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_model(folder, INFEASIBLE, "infeasible.nnm")
-    found = solved(capsys, 1, "infeasible.nnm", "--save", "run")
+    found = solved(capsys, 1, "infeasible.nnm", "--solver", "highs", "--save", "run")
     assert (found["termination"], found["solution"], found["proof"]) == ("infeasible", "none", "solver")
     assert found["replay"] == {"status": "not_run", "max_violation": None, "message": "", "exact": None}
     assert (found["objective"], found["dual_bound"], found["networks"]) == (None, None, {})
@@ -176,7 +176,7 @@ def test_infeasible(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         "error[NNM0613]: the saved run in `run` cannot be used: network.json: no such file" in capsys.readouterr().err
     )
-    assert run(["solve", "infeasible.nnm", "--confirm"]) == 1
+    assert run(["solve", "infeasible.nnm", "--solver", "highs", "--confirm"]) == 1
     out = capsys.readouterr().out
     assert out.startswith("infeasible.nnm: infeasible: no network satisfies the model, proved with highs ")
     assert "  proof     confirmed by a second solver\n" in out
@@ -271,12 +271,12 @@ class Liar:
 
 def test_a_refuted_optimum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     Liar(monkeypatch, Termination.OPTIMAL)
-    found = solved(capsys, 4, "xor.nnm", "--confirm")
+    found = solved(capsys, 4, "xor.nnm", "--solver", "highs", "--confirm")
     assert (found["termination"], found["solution"], found["proof"]) == ("solver_error", "feasible", "none")
     assert found["message"].startswith("cbc refutes highs: it found a solution of value ")
     assert found["objective"] < 1.0
     assert found["replay"]["status"] == "passed"
-    assert run(["solve", "xor.nnm", "--confirm"]) == 4
+    assert run(["solve", "xor.nnm", "--solver", "highs", "--confirm"]) == 4
     out = capsys.readouterr().out
     assert "globally optimal" not in out
     assert "  proof     none\n" in out
@@ -289,7 +289,7 @@ def test_a_second_solver_looks_at_every_claim(
     monkeypatch.setattr("nnmip.solution.run.GLANCE_SECONDS", 60.0)
     for claim in (Termination.OPTIMAL, Termination.INFEASIBLE):
         Liar(monkeypatch, claim)
-        found = solved(capsys, 4, "xor.nnm")
+        found = solved(capsys, 4, "xor.nnm", "--solver", "highs")
         assert (found["termination"], found["solution"], found["proof"]) == ("solver_error", "feasible", "none")
         assert found["message"].startswith("cbc refutes highs: it found a solution of value ")
         assert found["replay"]["status"] == "passed"
@@ -307,13 +307,13 @@ def test_a_second_look_is_short_and_says_nothing_where_it_finds_nothing(
         return replace(honest(session, milp, solver, options, *rest), seconds=12.0)
 
     monkeypatch.setattr(Session, "solve", solve)
-    found = solved(capsys, 0, "xor.nnm")
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs")
     assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
     assert found["notes"] == []
-    solved(capsys, 0, "xor.nnm", "--time-limit", "100")
+    solved(capsys, 0, "xor.nnm", "--solver", "highs", "--time-limit", "100")
     assert looks == [pytest.approx(1.2), pytest.approx(1.2)]
     monkeypatch.setattr("nnmip.solution.run.GLANCE_NONZEROS", 10)
-    solved(capsys, 0, "xor.nnm")
+    solved(capsys, 0, "xor.nnm", "--solver", "highs")
     assert len(looks) == 2
 
 
@@ -329,7 +329,7 @@ def test_what_is_no_network_refutes_nothing(
         return RawResult(Termination.TIME_LIMIT, "cbc", "0", 0.0 * milp.cost, -1.0, dual_bound=-2.0)
 
     monkeypatch.setattr(Session, "solve", solve)
-    found = solved(capsys, 0, "xor.nnm")
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs")
     assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
 
 
@@ -344,13 +344,13 @@ def test_ctrl_c_in_the_second_look_keeps_the_proof(
         return honest(session, milp, solver, options, *rest)
 
     monkeypatch.setattr(Session, "solve", solve)
-    found = solved(capsys, 0, "xor.nnm")
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs")
     assert (found["solution"], found["proof"]) == ("optimal", "solver")
 
 
 def test_a_refuted_infeasibility(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     Liar(monkeypatch, Termination.INFEASIBLE)
-    found = solved(capsys, 4, "xor.nnm", "--confirm")
+    found = solved(capsys, 4, "xor.nnm", "--solver", "highs", "--confirm")
     assert (found["termination"], found["solution"], found["proof"]) == ("solver_error", "feasible", "none")
     assert found["message"].startswith("cbc refutes highs: ")
 
@@ -401,12 +401,12 @@ def test_an_answer_that_fails_the_replay(monkeypatch: pytest.MonkeyPatch, capsys
         return RawResult(Termination.OPTIMAL, "highs", "0", options.start, 0.0, dual_bound=0.0)
 
     monkeypatch.setattr(Session, "solve", solve)
-    found = solved(capsys, 3, "xor.nnm", "--accept-feasible")
+    found = solved(capsys, 3, "xor.nnm", "--solver", "highs", "--accept-feasible")
     assert (found["termination"], found["solution"], found["proof"]) == ("optimal", "none", "none")
     assert found["replay"]["status"] == "failed"
     assert found["message"] == "the goal is 1, and the solver claims 0"
     assert (found["objective"], found["dual_bound"], found["networks"], found["terms"]) == (None, None, {}, {})
-    assert run(["solve", "xor.nnm"]) == 3
+    assert run(["solve", "xor.nnm", "--solver", "highs"]) == 3
     out = capsys.readouterr().out
     assert out.startswith("xor.nnm: no answer: what highs 0 found fails the replay\n")
     assert "  replay    failed: the goal is 1, and the solver claims 0\n" in out
@@ -421,7 +421,7 @@ def test_solvers_that_fail(
 ) -> None:
     answer = RawResult(termination, "highs", "0", message="it is on fire")
     monkeypatch.setattr(Session, "solve", lambda *_: answer)
-    found = solved(capsys, code, "xor.nnm", "--accept-feasible")
+    found = solved(capsys, code, "xor.nnm", "--solver", "highs", "--accept-feasible")
     assert (found["termination"], found["solution"], found["message"]) == (termination.value, "none", "it is on fire")
-    assert run(["solve", "xor.nnm"]) == code
+    assert run(["solve", "xor.nnm", "--solver", "highs"]) == code
     assert "  note      it is on fire\n" in capsys.readouterr().out
