@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 
 import highspy
@@ -15,6 +15,7 @@ import nnmip
 from nnmip.backends.process import Session
 from tests.benchmarks.training.columns import UNIT, FloatArray, IntArray, units_of
 from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm
+from tests.benchmarks.training.counting import Counting
 from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.measure import Options, command
 from tests.benchmarks.training.rules import Rules
@@ -69,6 +70,23 @@ def test_zero_one(formulation: str, tmp_path: Path) -> None:
     leads = labels * (scores[:, None, :] + biases[:, :, None])
     costs = (leads < MARGIN - 1e-9).mean(axis=2).min(axis=1) + problem.cost.ravel()
     assert solved(row, formulation, tmp_path) == pytest.approx([min(costs.min(), (labels > 0).mean())], abs=1e-7)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_counting_agrees_with_enumeration(units: int) -> None:
+    row = tiny("zero-one-iris2-50", "moons-14", inputs=2, hidden=units)
+    labels = row.read().labels
+    problem = Problem.of(units_of(row).distinct(), labels)
+    columns, cost = labels * problem.columns(np.arange(problem.cost.size)).T, problem.cost.ravel()
+    best = 0.5
+    for chosen_units in range(1, units + 1):
+        members = np.array(list(combinations_with_replacement(range(len(cost)), chosen_units)))
+        for some in np.array_split(members, 1 + len(members) // 10_000):
+            scores = columns[some].sum(axis=1)
+            leads = labels * (scores[:, None, :] + (MARGIN * labels - scores)[:, :, None])
+            errors = (leads < MARGIN - 1e-9).mean(axis=2).min(axis=1)
+            best = min(best, float((errors + cost[some].sum(axis=1)).min()))
+    assert Counting(row).run(units) == pytest.approx(best, abs=1e-9)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
