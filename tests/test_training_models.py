@@ -14,7 +14,7 @@ import pytest
 import nnmip
 from nnmip.backends.process import Session
 from tests.benchmarks.training.columns import UNIT, FloatArray, IntArray, units_of
-from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm
+from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm, least_hinge
 from tests.benchmarks.training.counting import Counting
 from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.measure import Options, command
@@ -115,7 +115,7 @@ def test_two_layers(formulation: str, tmp_path: Path) -> None:
     best = min((labels > 0).mean(), (labels < 0).mean())
     for weight, bias, out in product((-1, 1), np.arange(-2, 2.5, 0.5), (-1, 1)):
         scores = out * np.maximum(weight * first + bias, 0)
-        best = min(best, float((_least_hinge(scores, labels) + units.cost + 0.012).min()))
+        best = min(best, float((least_hinge(scores, labels) + units.cost + 0.012).min()))
     assert solved(row, formulation, tmp_path) == pytest.approx([best], abs=1e-7)
 
 
@@ -127,14 +127,6 @@ def test_continuous_weights(formulation: str, tmp_path: Path) -> None:
     # Without a unit the score is the same for all rows, and half of them are of each class.
     assert (table.labels > 0).mean() == 0.5
     assert solved(row, formulation, tmp_path) == pytest.approx([min(1.0, *values)], abs=1e-6)
-
-
-def _least_hinge(scores: FloatArray, labels: IntArray) -> FloatArray:
-    """The least mean hinge loss of each network [N, n] over the output bias: at a corner, where a row's loss ends."""
-    corners = MARGIN * labels - scores
-    assert np.abs(corners).max() <= BOX
-    leads = labels * (scores[:, None, :] + corners[:, :, None])
-    return np.asarray(np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1))
 
 
 def _patterns(rows: int) -> Iterator[tuple[tuple[bool, ...], int, tuple[int, ...]]]:
