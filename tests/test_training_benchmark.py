@@ -15,8 +15,9 @@ import pytest
 
 import nnmip
 from nnmip.backends.process import Session
+from tests.benchmarks.training import composite
 from tests.benchmarks.training.columns import UNIT, Pool, units_of
-from tests.benchmarks.training.composite import MARGIN, Confirming, Problem, confirm
+from tests.benchmarks.training.composite import Confirming, Problem, confirm, least_hinge
 from tests.benchmarks.training.instances import ROWS, chosen, instances
 from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
 from tests.benchmarks.training.tables import table
@@ -168,13 +169,6 @@ def test_the_command_prints_a_table() -> None:
     assert line.endswith("| 0 | 0 | proved |")
 
 
-def _least_hinge(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The least mean hinge loss of each network [N, n] over an output bias: at a corner, where a row's loss ends."""
-    corners = (MARGIN * labels - scores)[:, :, None]
-    leads = labels * (scores[:, None, :] + corners)
-    return np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1)
-
-
 def test_composite_columns_agree_with_enumeration() -> None:
     two = replace(MOONS, parameters={"inputs": 2, "hidden": 2})
     problem = Problem.of(units_of(two).distinct(), two.read().labels)
@@ -182,8 +176,8 @@ def test_composite_columns_agree_with_enumeration() -> None:
     first, second = np.triu_indices(len(costs))
     labels = two.read().labels
     # What a composite column adds to the leads, without the sign of the label, is what it adds to the scores.
-    alone = _least_hinge(labels * columns.T, labels) + costs
-    pairs = _least_hinge(labels * (columns.T[first] + columns.T[second]), labels) + costs[first] + costs[second]
+    alone = least_hinge(labels * columns.T, labels) + costs
+    pairs = least_hinge(labels * (columns.T[first] + columns.T[second]), labels) + costs[first] + costs[second]
     with Session() as session:
         found = Confirming(problem, session, "highs").run(2)
     assert min(alone.min(), pairs.min()) == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
@@ -227,6 +221,16 @@ def test_filters_are_pooled() -> None:
         sums = (windows * everything.weights[k].reshape(3, 3)).sum(axis=(3, 4))
         pooled = np.maximum(sums + everything.bias[k] / UNIT, 0).max(axis=(1, 2))
         assert np.allclose(pooled, everything.activations[k, 0] / UNIT, atol=1e-12)
+
+
+def test_listing_one_unit_agrees_with_its_milp(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = Problem.of(units_of(MOONS).distinct(), MOONS.read().labels)
+    monkeypatch.setattr(composite, "MOST", 1)
+    monkeypatch.setattr(composite, "FEW", 1)
+    with Session() as session:
+        found = Confirming(problem, session, "highs").run(1)
+    assert any(line.endswith("listed") for line in found.lines)
+    assert found.value == found.bound == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["moons-20", "iris-60"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import combinations_with_replacement, product
 from pathlib import Path
 
 import highspy
@@ -14,7 +14,8 @@ import pytest
 import nnmip
 from nnmip.backends.process import Session
 from tests.benchmarks.training.columns import UNIT, FloatArray, IntArray, units_of
-from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm
+from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm, least_hinge
+from tests.benchmarks.training.counting import Counting
 from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.measure import Options, command
 from tests.benchmarks.training.rules import Rules
@@ -71,6 +72,23 @@ def test_zero_one(formulation: str, tmp_path: Path) -> None:
     assert solved(row, formulation, tmp_path) == pytest.approx([min(costs.min(), (labels > 0).mean())], abs=1e-7)
 
 
+@pytest.mark.parametrize("units", [1, 2, 3])
+def test_counting_agrees_with_enumeration(units: int) -> None:
+    row = tiny("zero-one-iris2-50", "moons-14", inputs=2, hidden=units)
+    labels = row.read().labels
+    problem = Problem.of(units_of(row).distinct(), labels)
+    columns, cost = labels * problem.columns(np.arange(problem.cost.size)).T, problem.cost.ravel()
+    best = 0.5
+    for chosen_units in range(1, units + 1):
+        members = np.array(list(combinations_with_replacement(range(len(cost)), chosen_units)))
+        for some in np.array_split(members, 1 + len(members) // 10_000):
+            scores = columns[some].sum(axis=1)
+            leads = labels * (scores[:, None, :] + (MARGIN * labels - scores)[:, :, None])
+            errors = (leads < MARGIN - 1e-9).mean(axis=2).min(axis=1)
+            best = min(best, float((errors + cost[some].sum(axis=1)).min()))
+    assert Counting(row).run(units) == pytest.approx(best, abs=1e-9)
+
+
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 def test_sign_units(formulation: str, tmp_path: Path) -> None:
     row = tiny("signs", "signs-2", inputs=2, hidden=2)
@@ -97,7 +115,7 @@ def test_two_layers(formulation: str, tmp_path: Path) -> None:
     best = min((labels > 0).mean(), (labels < 0).mean())
     for weight, bias, out in product((-1, 1), np.arange(-2, 2.5, 0.5), (-1, 1)):
         scores = out * np.maximum(weight * first + bias, 0)
-        best = min(best, float((_least_hinge(scores, labels) + units.cost + 0.012).min()))
+        best = min(best, float((least_hinge(scores, labels) + units.cost + 0.012).min()))
     assert solved(row, formulation, tmp_path) == pytest.approx([best], abs=1e-7)
 
 
@@ -109,14 +127,6 @@ def test_continuous_weights(formulation: str, tmp_path: Path) -> None:
     # Without a unit the score is the same for all rows, and half of them are of each class.
     assert (table.labels > 0).mean() == 0.5
     assert solved(row, formulation, tmp_path) == pytest.approx([min(1.0, *values)], abs=1e-6)
-
-
-def _least_hinge(scores: FloatArray, labels: IntArray) -> FloatArray:
-    """The least mean hinge loss of each network [N, n] over the output bias: at a corner, where a row's loss ends."""
-    corners = MARGIN * labels - scores
-    assert np.abs(corners).max() <= BOX
-    leads = labels * (scores[:, None, :] + corners[:, :, None])
-    return np.asarray(np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1))
 
 
 def _patterns(rows: int) -> Iterator[tuple[tuple[bool, ...], int, tuple[int, ...]]]:

@@ -26,6 +26,9 @@ class Offers(Protocol):
     def holds(self, keys: IntArray) -> NDArray[np.bool_]:
         """Which keys are among the columns."""
 
+    def least(self, reduced: FloatArray, apart: bool) -> FloatArray:
+        """The least reduced cost of all columns or, where they are kept apart, for each head."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Everything:
@@ -47,6 +50,10 @@ class Everything:
 
     def holds(self, keys: IntArray) -> NDArray[np.bool_]:
         return np.ones(len(keys), dtype=bool)
+
+    def least(self, reduced: FloatArray, apart: bool) -> FloatArray:
+        table = reduced.reshape(self.pool.size, -1)
+        return np.asarray(table.min(axis=0) if apart else table.min(keepdims=True)[0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +101,17 @@ class Choices:
 
     def holds(self, keys: IntArray) -> NDArray[np.bool_]:
         return np.isin(keys, self.key)
+
+    def least(self, reduced: FloatArray, apart: bool) -> FloatArray:
+        if not apart:
+            return np.array([reduced.min(initial=np.inf)])
+        least = np.full(len(self.heads.cost), np.inf)
+        np.minimum.at(least, self.head, reduced)
+        return least
+
+    def kind(self, apart: bool) -> IntArray:
+        """Of which kind each is: all alike or, where they are kept apart, by their heads."""
+        return self.head if apart else np.zeros(len(self), dtype=np.int64)
 
     def members(self, *chosen: int) -> tuple[tuple[int, int], ...]:
         return tuple((int(self.unit[i]), int(self.head[i])) for i in chosen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ class OneScore:
         values = choices.cost + partial.cost + self.losses(choices.signed, partial.scores[:, 0])
         self._record.offer(values, lambda place: (*partial.members, *choices.members(place)))
 
-    def pairs(self, partial: Partial, choices: Choices, node: Relaxed) -> bool:
+    def pairs(self, partial: Partial, choices: Choices, node: Relaxed, floor: Callable[[float], None]) -> bool:
         base = node.bound.base
         order = np.argsort(node.reduced, kind="stable")
         reduced = node.reduced[order]
@@ -68,8 +70,7 @@ class OneScore:
             return False
         choices = choices.take(order)
         for first in range(len(reduced)):
-            if not partial.members:
-                self._record.raise_floor(2, base + 2 * reduced[first])
+            floor(base + 2 * reduced[first])
             end = int(np.searchsorted(reduced, self._record.goal - base - reduced[first]))
             if end <= first:
                 break

@@ -37,7 +37,7 @@ class SeveralScores:
     def __init__(self, problem: Problem, record: Record, master: Master, bounds: Bounds, biases: Biases) -> None:
         self._problem, self._record, self._master, self._bounds = problem, record, master, bounds
         self._biases = biases
-        self._dual = DualProgram(problem.loss, biases, 0.0)
+        self._dual = DualProgram(problem.loss, biases, 0, 0.0)
         self.evaluated = 0
 
     def offer(self, members: Members) -> None:
@@ -91,7 +91,7 @@ class SeveralScores:
         self, partial: Partial, choices: Choices, goal: Callable[[], float], take: Callable[[Leaf, int], None]
     ) -> None:
         """Solve the leaf of least bound until no other is better than the goal; each one's multipliers bound all."""
-        node = self._master.solve(choices, partial.scores, partial.cost, 1, goal, self._record.check)
+        node = self._master.solve(choices, partial.scores, partial.cost, np.array([1]), goal, self._record.check)
         bounds = node.bound.base + node.reduced
         places = np.arange(len(choices))
         while True:
@@ -107,7 +107,7 @@ class SeveralScores:
             bounds = np.maximum(bounds, bound.base + choices.priced(bound.slopes))
             bounds[pick] = math.inf
 
-    def pairs(self, partial: Partial, choices: Choices, node: Relaxed) -> bool:
+    def pairs(self, partial: Partial, choices: Choices, node: Relaxed, floor: Callable[[float], None]) -> bool:
         return False
 
     def _leaf(self, network: Partial) -> Leaf:
@@ -125,7 +125,7 @@ class SeveralScores:
         """The least loss over the biases, those biases and multipliers that prove it."""
         self.evaluated += 1
         loss = self._problem.loss
-        answer = self._dual.solve(scores, 0)
+        answer = self._dual.solve(scores, np.zeros(0, dtype=np.int64))
         if answer is None:
             raise ArithmeticError("a linear program over the output biases has no answer")
         multipliers = answer.x[: len(loss.row)]

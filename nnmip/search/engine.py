@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from nnmip.search.ending_one import OneScore
 from nnmip.search.ending_several import SeveralScores
 from nnmip.search.master import Master, Relaxed
 from nnmip.search.one_score import best_bias, kink_range
+from nnmip.search.patterns import Patterns, pays
 from nnmip.search.peel import Ending, Partial, Peel
 from nnmip.search.problem import Members, Outcome, Problem
 from nnmip.search.record import Record, Stopped
@@ -46,6 +48,8 @@ class Search:
         self.master = Master(pool, heads, loss, biases, self._bounds)
         self.ending = self._ending(biases, reach)
         self._peel = Peel(self.master, self.record, self.ending)
+        apart = Master(pool, heads, loss, biases, self._bounds, apart=True)
+        self._patterns = Patterns(apart, self.record, Peel(apart, self.record, self.ending))
 
     def _ending(self, biases: Biases, reach: float) -> Ending:
         best = best_bias(self.problem.loss, biases, reach)
@@ -102,19 +106,32 @@ class Search:
     def _root(self, count: int) -> Relaxed:
         everything = Everything(self.problem.pool, self.problem.heads)
         spare = self.problem.spare(count)
-        root = self.master.solve(everything, self._nothing(), spare, count, check=self.record.check)
-        self.record.raise_floor(count, root.least(count))
+        wanted = np.array([count])
+        root = self.master.solve(everything, self._nothing(), spare, wanted, check=self.record.check)
+        self.record.raise_floor(count, root.value(wanted))
         return root
 
     def _finish(self, root: Relaxed, count: int) -> None:
         record = self.record
         if record.floor(count) < record.goal:
-            base, reduced = root.bound.base, root.reduced
-            kept = np.flatnonzero(base + reduced + (count - 1) * reduced.min() < record.goal)
-            choices = Choices.of(self.problem.pool, self.problem.heads, kept)
+            keep = root.bound.base + root.reduced + (count - 1) * root.least[0] < record.goal
+            choices = Choices.of(self.problem.pool, self.problem.heads, np.flatnonzero(keep))
+            root = replace(root, reduced=root.reduced[keep])
             self._log(f"h {count}: {len(choices)} survivors, bound {record.floor(count):.6f}")
-            self._peel.search(Partial(self._nothing(), self.problem.spare(count)), choices, count)
+            self._choose(root, choices, count)
         record.close(count)
+
+    def _choose(self, root: Relaxed, choices: Choices, count: int) -> None:
+        """All that the root leaves, one pattern of output weights after the other where that is worth it."""
+        start = Partial(self._nothing(), self.problem.spare(count))
+
+        def floor(bound: float) -> None:
+            self.record.raise_floor(count, bound)
+
+        if self.problem.loss.outputs > 1 and pays(choices, count):
+            self._patterns.search(start, choices, root, count, floor)
+        else:
+            self._peel.search(start, choices, np.array([count]), floor)
 
     def _nothing(self) -> FloatArray:
         return np.zeros((self.problem.loss.rows, self.problem.loss.outputs))

@@ -26,46 +26,56 @@ MOST_ROUNDS = 200
 class Relaxed:
     """An LP solved by column generation: its bound, the reduced costs of all choices, and which columns it takes.
 
-    key: those columns, the most taken ones first.
+    key: those columns, the most taken ones first. least: the least reduced cost of the columns of every kind.
     """
 
     bound: Bound
     reduced: FloatArray
     key: IntArray
+    least: FloatArray
 
-    def least(self, count: int) -> float:
-        """What no network is better than."""
-        return self.bound.base + count * float(self.reduced.min())
+    def value(self, wanted: IntArray) -> float:
+        """What no network is better than with so many columns of every kind."""
+        some = wanted > 0
+        return self.bound.base + float(wanted[some] @ self.least[some])
+
+    def others(self, wanted: IntArray, kind: IntArray) -> FloatArray:
+        """The base and the least cost of the others besides one column of each kind, infinite where none is wanted."""
+        possible = (wanted > 0) & np.isfinite(self.least)
+        rest = np.full(len(wanted), np.inf)
+        rest[possible] = self.value(wanted) - self.least[possible]
+        return rest[kind]
 
 
 class DualProgram:
-    """max over u of  u @ (target - slope f_fixed) + sum_c t_c + count * rc, where t_c is what the bias of score c
+    """max over u of  u @ (target - slope f_fixed) + sum_c t_c + wanted @ rc, where t_c is what the bias of score c
     costs: t_c <= cost - (sum u slope)_c bias  for each of its points, of whose multipliers the best bias is the mean.
 
-    Columns: u, t and the least reduced cost rc. Rows: the points, the groups, then what else is added.
+    Columns: u, t and the least reduced cost rc of the columns of every kind. Rows: the points, the groups, then what
+    else is added.
     """
 
-    def __init__(self, loss: Shortfalls, biases: Biases, ample: float) -> None:
+    def __init__(self, loss: Shortfalls, biases: Biases, kinds: int, ample: float) -> None:
         self.loss, self.biases = loss, biases
         pieces, outputs = len(loss.row), loss.outputs
-        self._target = np.concatenate([loss.target, np.ones(outputs), [0.0]])
-        lower = np.concatenate([np.zeros(pieces), np.full(outputs, -np.inf), [-ample]])
-        upper = np.concatenate([loss.limit, np.full(outputs, np.inf), [ample]])
+        self._target = np.concatenate([loss.target, np.ones(outputs), np.zeros(kinds)])
+        lower = np.concatenate([np.zeros(pieces), np.full(outputs, -np.inf), np.full(kinds, -ample)])
+        upper = np.concatenate([loss.limit, np.full(outputs, np.inf), np.full(kinds, ample)])
         self.program = LinearProgram(self._target, lower, upper)
         score = np.repeat(np.arange(outputs), [len(points) for points in biases.points])
-        points = np.zeros((len(score), pieces + outputs + 1))
+        points = np.zeros((len(score), pieces + outputs + kinds))
         points[:, :pieces] = loss.slope.T[score] * np.concatenate(biases.points)[:, None]
         points[np.arange(len(score)), pieces + score] = 1.0
         self.program.add_rows(points, np.concatenate(biases.cost))
         if not loss.is_separate:
-            groups = np.zeros((len(loss.weight), pieces + outputs + 1))
+            groups = np.zeros((len(loss.weight), pieces + outputs + kinds))
             groups[loss.group, np.arange(pieces)] = 1.0
             self.program.add_rows(groups, loss.weight)
 
-    def solve(self, fixed: FloatArray, count: int) -> LinearAnswer | None:
+    def solve(self, fixed: FloatArray, wanted: IntArray) -> LinearAnswer | None:
         cost = self._target.copy()
         cost[: len(self.loss.row)] -= np.einsum("rc,rc->r", self.loss.slope, fixed[self.loss.row])
-        cost[-1] = count
+        cost[len(cost) - len(wanted) :] = wanted
         self.program.set_cost(cost)
         return self.program.solve()
 
@@ -81,13 +91,20 @@ class DualProgram:
 
 
 class Master:
-    """Rows of the dual program are composite columns, generated where they are the cheapest."""
+    """Rows of the dual program are composite columns, generated where they are the cheapest.
 
-    def __init__(self, pool: Pool, heads: Heads, loss: Shortfalls, biases: Biases, bounds: Bounds) -> None:
+    apart: whether the columns of every head are a kind of their own, of which some number is wanted; else all columns
+    are of one kind.
+    """
+
+    def __init__(
+        self, pool: Pool, heads: Heads, loss: Shortfalls, biases: Biases, bounds: Bounds, apart: bool = False
+    ) -> None:
+        self.apart, self.kinds = apart, len(heads.cost) if apart else 1
         self._pool, self._heads, self._loss, self._bounds = pool, heads, loss, bounds
         price = float(np.abs(pool.cost).max(initial=0.0) + np.abs(heads.cost).max())
         ample = 1.0 + price + bounds.reach_of(pool, heads) * float(loss.limit @ loss.steepness)
-        self._dual = DualProgram(loss, biases, ample)
+        self._dual = DualProgram(loss, biases, self.kinds, ample)
         self._first = self._dual.program.rows
         self._key = np.zeros(0, dtype=np.int64)
         self._most = np.zeros(0)
@@ -98,7 +115,7 @@ class Master:
         offers: Offers,
         fixed: FloatArray,
         fixed_cost: float,
-        count: int,
+        wanted: IntArray,
         goal: Callable[[], float] = lambda: np.inf,
         check: Callable[[], None] = lambda: None,
     ) -> Relaxed:
@@ -108,22 +125,22 @@ class Master:
         answer = None
         for _ in range(MOST_ROUNDS):
             check()
-            answer = self._dual.solve(fixed, count)
+            answer = self._dual.solve(fixed, wanted)
             self.solved += 1
             multipliers = answer.x[: len(self._loss.row)] if answer is not None else np.zeros(len(self._loss.row))
-            bound = self._bounds.of(multipliers, fixed, fixed_cost, count)
+            bound = self._bounds.of(multipliers, fixed, fixed_cost, int(wanted.sum()))
             reduced = offers.priced(bound.slopes)
-            found = Relaxed(bound, reduced, self._key[:0])
-            if best is None or found.least(count) > best.least(count):
+            found = Relaxed(bound, reduced, self._key[:0], offers.least(reduced, self.apart))
+            if best is None or found.value(wanted) > best.value(wanted):
                 best = found
-            if answer is None or self._is_close(answer.value + fixed_cost, best.least(count), goal()):
+            if answer is None or self._is_close(answer.value + fixed_cost, best.value(wanted), goal()):
                 break
             new = np.setdiff1d(offers.cheapest(reduced, BATCH), self._key)
             if not len(new):
                 break
             self._add(new)
         assert best is not None
-        return Relaxed(best.bound, best.reduced, self._taken(answer))
+        return Relaxed(best.bound, best.reduced, self._taken(answer), best.least)
 
     @staticmethod
     def _is_close(above: float, below: float, goal: float) -> bool:
@@ -147,8 +164,8 @@ class Master:
         loss = self._loss
         unit, head = keys // len(self._heads.cost), keys % len(self._heads.cost)
         gains = self._pool.activations[unit][:, loss.row] * (self._heads.vectors[head] @ loss.slope.T)
-        rest = np.zeros((len(keys), loss.outputs + 1))
-        rest[:, -1] = 1.0
+        rest = np.zeros((len(keys), loss.outputs + self.kinds))
+        rest[np.arange(len(keys)), loss.outputs + (head if self.apart else 0)] = 1.0
         most = self._pool.cost[unit] + self._heads.cost[head]
         self._dual.program.add_rows(np.concatenate([gains, rest], axis=1), most)
         self._key, self._most = np.concatenate([self._key, keys]), np.concatenate([self._most, most])

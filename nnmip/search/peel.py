@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from nnmip.search.problem import Members
 from nnmip.search.record import Record
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +45,7 @@ class Ending(Protocol):
     def last(self, partial: Partial, choices: Choices) -> None:
         """Find the best network of one more member."""
 
-    def pairs(self, partial: Partial, choices: Choices, node: Relaxed) -> bool:
+    def pairs(self, partial: Partial, choices: Choices, node: Relaxed, floor: Callable[[float], None]) -> bool:
         """Find the best network of two more members, unless that are too many; the choices are those of the node."""
 
     def biases(self, members: Members) -> FloatArray:
@@ -51,37 +53,51 @@ class Ending(Protocol):
 
 
 class Peel:
-    """Finds every network better than the best that has what is fixed and `count` more of the choices."""
+    """Finds every better network that has what is fixed and `wanted` more of the choices of every kind."""
 
     def __init__(self, master: Master, record: Record, ending: Ending) -> None:
         self._master, self._record, self._ending = master, record, ending
         self.nodes = 0
 
-    def search(self, partial: Partial, choices: Choices, count: int) -> None:
-        record = self._record
+    def search(
+        self,
+        partial: Partial,
+        choices: Choices,
+        wanted: IntArray,
+        floor: Callable[[float], None] = lambda bound: None,
+    ) -> None:
+        """floor: told what no network is better than that is still to be looked at."""
+        record, count = self._record, wanted.sum()
         if count == 1 and len(choices):
             record.check()
             self._ending.last(partial, choices)
             return
         while len(choices):
             self.nodes += 1
-            record.check()
-            node = self._master.solve(choices, partial.scores, partial.cost, count, lambda: record.goal, record.check)
-            if not partial.members:
-                record.raise_floor(count, node.least(count))
-            base, least = node.bound.base, float(node.reduced.min())
-            keep = base + node.reduced + (count - 1) * least < record.goal
-            node = Relaxed(node.bound, node.reduced[keep], node.key)
-            choices = choices.take(keep)
-            if not len(choices) or (count == 2 and self._ending.pairs(partial, choices, node)):
+            node = self._master.solve(choices, partial.scores, partial.cost, wanted, lambda: record.goal, record.check)
+            floor(node.value(wanted))
+            kind = choices.kind(self._master.apart)
+            keep = node.reduced + node.others(wanted, kind) < record.goal
+            node = replace(node, reduced=node.reduced[keep])
+            choices, kind = choices.take(keep), kind[keep]
+            if not len(choices) or (count == 2 and self._ending.pairs(partial, choices, node, floor)):
                 return
-            pick = self._pick(choices, node)
-            child = choices.take(base + node.reduced + node.reduced[pick] + (count - 2) * least < record.goal)
-            self.search(partial.plus(choices, pick), child, count - 1)
+            pick = self._pick(choices, node, kind)
+            rest = wanted.copy()
+            rest[kind[pick]] -= 1
+            child = choices.take(node.reduced + (node.reduced[pick] + node.others(rest, kind)) < record.goal)
+            self.search(partial.plus(choices, pick), child, rest)
             choices = choices.take(np.arange(len(choices)) != pick)
 
     @staticmethod
-    def _pick(choices: Choices, node: Relaxed) -> int:
-        """The column that the relaxation takes most, else the one of least reduced cost."""
-        taken = node.key[choices.holds(node.key)]
-        return int(np.searchsorted(choices.key, taken[0])) if len(taken) else int(node.reduced.argmin())
+    def _pick(choices: Choices, node: Relaxed, kind: IntArray) -> int:
+        """Of the kind with the fewest choices the column that the relaxation takes most, else the one of least reduced
+        cost."""
+        fewest = kind == np.argmin(
+            np.where(np.isfinite(node.least), np.bincount(kind, minlength=len(node.least)), np.inf)
+        )
+        places = np.flatnonzero(fewest)
+        taken = node.key[np.isin(node.key, choices.key[places])]
+        if len(taken):
+            return int(np.searchsorted(choices.key, taken[0]))
+        return int(places[node.reduced[places].argmin()])

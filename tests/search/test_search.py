@@ -111,3 +111,11 @@ def test_lists_of_biases_for_several_scores_have_a_limit() -> None:
     listed = Problem(given.pool, given.heads, given.loss, given.low, given.high, given.units, listed=many)
     with pytest.raises(ValueError, match="8000 vectors of output biases are more than the 4096 that can be tried"):
         Search(listed)
+
+
+@pytest.mark.parametrize("loss", ["two classes", "three classes"])
+def test_patterns_of_output_weights_find_the_same(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnmip.search.patterns.MANY_CHOICES", 0)
+    for seed in range(25):
+        given = problem(np.random.default_rng([seed, 10]), LOSSES[loss])
+        assert_is_optimal(given, Search(given).run())

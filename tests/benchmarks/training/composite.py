@@ -44,7 +44,8 @@ MARGIN, BOX = 0.5, 10.0
 FEW, ROUND = 60, 60
 """Columns of the first network, and columns that a round of pricing adds."""
 SLACK = 1e-9
-MOST = 20_000
+MOST, BATCH = 20_000, 10_000
+"""Columns of a MILP at most, and networks that are listed at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +203,14 @@ def program(problem: Problem, units: int, composites: IntArray) -> Milp:
     )
 
 
+def least_hinge(scores: FloatArray, labels: FloatArray | IntArray) -> FloatArray:
+    """The least mean hinge loss of each network [N, n] over the output bias: at the end of its domain, or where the
+    loss of some row ends."""
+    biases = np.clip(MARGIN * labels - scores, -BOX, BOX)
+    leads = labels * (scores[:, None, :] + biases[:, :, None])
+    return np.asarray(np.maximum(0, MARGIN - leads).mean(axis=2).min(axis=1))
+
+
 @dataclass
 class Confirmation:
     """The least value found, and what is proved of it; `lines` says what was done for each number of units."""
@@ -234,13 +243,30 @@ class Confirming:
         """The proved bound for a number of units."""
         survivors = root.survivors(self.value)
         line = f"h = {root.units}: root {root.bound:.9f}, {len(survivors)} of {root.reduced.size} columns"
-        if root.bound > self.value - SLACK or len(survivors) > MOST:
-            self.lines.append(f"{line}: {'closed' if root.bound > self.value - SLACK else 'too many'}")
+        if root.bound > self.value - SLACK:
+            self.lines.append(f"{line}: closed")
             return root.bound
+        if len(survivors) > MOST:
+            if root.units > 1 or self.problem.lead_sign.shape[1] > 1:
+                self.lines.append(f"{line}: too many")
+                return root.bound
+            best = self._list(survivors)
+            self.lines.append(f"{line}: {best:.10g}, listed")
+            return min(best, self.value)
         answer = self._solve(root, survivors)
         self.lines.append(f"{line}: {answer.termination}, {answer.dual_bound:.10g}, {answer.nodes} nodes")
         is_closed = answer.termination is Termination.INFEASIBLE
         return self.value if is_closed else max(root.bound, min(answer.dual_bound, self.value))
+
+    def _list(self, composites: IntArray) -> float:
+        """The least value of a network of one of these columns alone, for one score."""
+        labels, best = self.problem.lead_sign[:, 0], math.inf
+        for part in np.array_split(composites, 1 + len(composites) // BATCH):
+            scores = labels * self.problem.columns(part).T
+            values = least_hinge(scores, labels) + self.problem.cost.ravel()[part]
+            best = min(best, float(values.min()))
+        self.value = min(self.value, best)
+        return best
 
     def _solve(self, root: Root, composites: IntArray) -> RawResult:
         answer = self.session.solve(program(self.problem, root.units, composites), self.solver, SolveOptions())
