@@ -31,6 +31,7 @@ OPTIMA = {
     "iris": 0.2488889,
     "iris_classes": 0.123145,
     "lexicographic": 5.0,
+    "one_way": 0.272947,
     "petals": 0.135667,
     "xor": 0.0066,
     "tutorial/1_first_network": 0.0,

@@ -60,12 +60,13 @@ class Elaborator:
     """Builds values from expressions.
 
     `bindings` says which data set names the inputs of which network; `bound` has the names that quantifiers and
-    comprehensions around the expression give to one of their members.
+    comprehensions around the expression give to one of their members. `around` is the constraint that it stands in.
     """
 
     scope: Scope
     bindings: tuple[tuple[str, str], ...] = ()
     bound: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    around: nodes.Constraint | None = None
 
     def only_table(self) -> str | None:
         """The name of the one data set that the file declares; None where there are none or several."""
