@@ -17,7 +17,16 @@ _HEADING = re.compile(r"^(#{2,3}) (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```(\w+) .*$", re.MULTILINE)
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Files, names, numbers": ("nnm", "include", "comments", "names", "numbers", "annotations", "formulation"),
+    "Files, names, numbers": (
+        "nnm",
+        "include",
+        "comments",
+        "names",
+        "numbers",
+        "annotations",
+        "formulation",
+        "sufficient",
+    ),
     "Parameters and types": ("param", "real", "int", "bool", "true", "false"),
     "Domains": ("in", "step", "domain", "interval", "set", "range", "grid", "union"),
     "Data": (
@@ -33,7 +42,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("classes", "indices"),
     ),
     "Words on weights and units": ("prune",),
-    "What is not there yet": ("var", "verify", "assume", "prove", "sufficient"),
+    "What is not there yet": ("var", "verify", "assume", "prove"),
 }
 """Words that have no page of their own, by the section that explains them, unless a line of another one does."""
 

@@ -17,6 +17,7 @@ import numpy as np
 from nnmip import display
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
+from nnmip.hir.walk import among, strengthened
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
 from nnmip.sema.model import build_program
@@ -225,6 +226,12 @@ class Model:
         program: Program = self.after("check").program
         return program
 
+    @property
+    def among(self) -> str:
+        """The networks that an answer speaks of, for people, where constraints ask for conditions that are only
+        sufficient; empty where none does."""
+        return among(strengthened(self.program))
+
     @cached_property
     def lowered(self) -> Lowered:
         """The MILP of the first goal with its way back; DiagnosticError where any goal has no exact encoding."""
@@ -379,6 +386,8 @@ class Model:
             extra.update(stage=stage, fixed=[held.value for held in program.held])
         if lowered.tangents:
             extra.update(below=lowered.gaps)
+        if found := strengthened(program):
+            extra.update(sufficient={name: list(words) for name, words in found.items()})
         return write_model(
             lowered.milp,
             path,

@@ -1,15 +1,22 @@
-"""Every example is proved, to the value that stands here; the infeasible one names its conflict."""
+"""Every example is proved, to the value that stands here, and saved as an ONNX model that computes the same; the
+infeasible one names its conflict."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 
 import nnmip
+from nnmip.hir.core import Apply
+from nnmip.solution.metrics import Accuracy
 from nnmip.solution.result import Result
+from tests.meaning import oracle_losses
 
 FOLDER = Path(__file__).parents[1] / "examples"
 OPTIMA = {
@@ -24,6 +31,7 @@ OPTIMA = {
     "iris": 0.2488889,
     "iris_classes": 0.123145,
     "lexicographic": 5.0,
+    "one_way": 0.272947,
     "petals": 0.135667,
     "xor": 0.0066,
     "tutorial/1_first_network": 0.0,
@@ -37,20 +45,35 @@ CERTIFIED = {"growth": (0.0424, 0.0005), "risk_score": (0.1282063, 0.001)}
 """Examples of losses that are held by tangents, with the best goal and the tolerance that they state."""
 
 
-@cache
-def solved(name: str) -> Result:
-    return nnmip.load(FOLDER / f"{name}.nnm").solve()
+Solved = Callable[[str], Result]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the saved run of every example that was solved."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="module")
+def solved(runs: Path) -> Solved:
+    """Solves an example once, and saves it."""
+
+    @cache
+    def solve(name: str) -> Result:
+        return nnmip.load(FOLDER / f"{name}.nnm").solve(save=runs / Path(name).name)
+
+    return solve
 
 
 @pytest.mark.parametrize("name", OPTIMA)
-def test_an_example_is_proved(name: str) -> None:
+def test_an_example_is_proved(name: str, solved: Solved) -> None:
     result = solved(name)
     assert result.solution == "optimal" and result.proof == "solver"
     assert result.objective == pytest.approx(OPTIMA[name], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", CERTIFIED)
-def test_an_example_is_certified(name: str) -> None:
+def test_an_example_is_certified(name: str, solved: Solved) -> None:
     result, (best, tolerance) = solved(name), CERTIFIED[name]
     assert result.is_certified and result.proof == "solver" and result.bracket is not None
     lower, upper = result.bracket.lower, result.bracket.upper
@@ -59,14 +82,41 @@ def test_an_example_is_certified(name: str) -> None:
     assert (lower, upper) == (result.dual_bound, result.objective)
 
 
-def test_the_binarised_example_loses_nothing() -> None:
+@pytest.mark.parametrize("name", [*OPTIMA, *CERTIFIED])
+def test_the_onnx_model_of_an_example_computes_what_is_reported(name: str, solved: Solved, runs: Path) -> None:
+    """For the rows of the table, in the units of the file: scores, predictions, how many are right, and the loss."""
+    result, program = solved(name), nnmip.load(FOLDER / f"{name}.nnm").program
+    (network,) = program.networks
+    trained, data = result.networks[network.name], program.data_of(network.name)
+    assert data is not None
+    session = onnxruntime.InferenceSession(
+        runs / Path(name).name / f"{network.name}.onnx", providers=["CPUExecutionProvider"]
+    )
+    score, *prediction = session.run(None, {network.input_name: data.raw.reshape(len(data.raw), *network.input_shape)})
+    single = 1e-6 if name == "digits" else 1e-9
+    np.testing.assert_allclose(score, trained.scores(data.raw), rtol=single, atol=single)
+    for term in program.stages[0].terms:
+        if isinstance(term.value, Apply) and term.role == "loss":
+            loss = float(oracle_losses.loss(term.value, data, score[None])[0])
+            reported = next(found for found in result.stages[0].terms if found.label == term.label)
+            assert loss == pytest.approx(reported.value, abs=1e-6)
+    if data.label_name is not None:
+        (predicted,) = prediction
+        assert predicted.tolist() == trained.predict(data.raw).tolist()
+        named = [str(text).split(" or ") for text in predicted]
+        right = sum(data.label_text(y) in texts for y, texts in zip(data.labels, named, strict=True))
+        (metric,) = [m for m in result.metrics if isinstance(m, Accuracy) and m.data == data.name]
+        assert (right, len(named)) == (metric.right, metric.rows)
+
+
+def test_the_binarised_example_loses_nothing(solved: Solved) -> None:
     result = solved("binarised")
     assert result.replay is not None and result.replay.exact is not None
     assert result.replay.exact.objectives == (Fraction(32, 1000),)
     assert "bnn.h: sums lie on a grid of step 0.1, so nothing is lost" in result.notes
 
 
-def test_goals_in_order_of_importance() -> None:
+def test_goals_in_order_of_importance(solved: Solved) -> None:
     result = solved("lexicographic")
     assert [stage.objective for stage in result.stages] == pytest.approx([0.02, 3, 5], abs=1e-6)
     assert [stage.slack for stage in result.stages] == [0, 0, None]
@@ -83,14 +133,14 @@ def test_the_front_of_an_example(tmp_path: Path) -> None:
     assert (tmp_path / "front.svg").read_text().startswith("<?xml")
 
 
-def test_one_filter_is_kept_and_one_is_pruned() -> None:
+def test_one_filter_is_kept_and_one_is_pruned(solved: Solved) -> None:
     found = solved("digits").to_json()
     assert len(found["networks"]["cnn"]["used_units"]["r"]) == 1
     accuracy = found["metrics"]["cnn"]["digits"]
     assert (accuracy["right"], accuracy["majority"]) == (18, {"class": "zero", "rows": 10})
 
 
-def test_the_infeasible_example_names_its_conflict() -> None:
+def test_the_infeasible_example_names_its_conflict(solved: Solved) -> None:
     result = solved("infeasible")
     assert result.termination == "infeasible" and result.conflict is not None
     assert result.conflict.irreducible and [c.name for c in result.conflict.constraints] == ["right", "few"]

@@ -80,4 +80,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from nnmip.ops.registry import WORDS
 
-    return sorted([*__all__, *WORDS])
+    return sorted({*__all__, *WORDS})

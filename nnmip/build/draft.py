@@ -21,6 +21,7 @@ from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.fairness import check_column
 from nnmip.sema.goals import stage_of
 from nnmip.sema.known import KnownNetworks
+from nnmip.sema.regions import check_sufficient
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.values import Value, fail, listed
 from nnmip.sema.words import applied, unknown_option
@@ -153,11 +154,13 @@ class Draft:
     def constraint(self, name: str, holds: Any, sentence: str | None = None) -> None:
         """A Boolean, or a tensor of them, that must hold in every entry; reports show `sentence`.
 
-        Raises DiagnosticError: NNM0202 for a name that is taken, NNM0205 for what is no Boolean.
+        Raises DiagnosticError: NNM0202 for a name that is taken, NNM0205 for what is no Boolean, and for a condition
+        that is only sufficient where it would have to fail.
         """
         span = here(f"constraint {name}")
         self._declare(name, span, has_value=False)
         parts = tuple(truth(self, part, span) for part in (holds if isinstance(holds, list | tuple) else (holds,)))
+        check_sufficient(parts)
         self._constraints.append(Constraint(name, sentence, parts, Origin(span, name)))
 
     # ---- words -------------------------------------------------------------------------------------------------
@@ -168,9 +171,11 @@ class Draft:
         Raises DiagnosticError: NNM0203 for an unknown word, NNM0204, NNM0205 and what else its page says.
         """
         span = here(f"{name}({', '.join(map(_text, arguments))})")
-        if name not in WORDS:
-            near = closest(name, WORDS)
-            help = f"did you mean `{near}`?" if near else f"the words are {listed(sorted(WORDS))}"
+        if name not in WORDS or name in PHRASES:
+            words = sorted(WORDS.keys() - PHRASES)
+            near = closest(name, words)
+            help = f"did you mean `{near}`?" if near else f"the words are {listed(words)}"
+            help = f"call `nnmip.build.{name}`" if name in PHRASES else help
             raise fail("NNM0203", f"no loss, norm or predicate is called `{name}`", span, help=help)
         word = WORDS[name]
         if len(arguments) != len(word.parameters):

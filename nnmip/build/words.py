@@ -25,7 +25,7 @@ from nnmip.sema.knowledge import (
     parameters_of,
     tied_tensors,
 )
-from nnmip.sema.regions import DIRECTIONS, NORMS, lipschitz_within, monotone_in
+from nnmip.sema.regions import DIRECTIONS, NORMS, Asked, lipschitz_within, monotone_in
 from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import fail, origin_of
 from nnmip.source import Span
@@ -168,29 +168,36 @@ def tied(*tensors: Any, mirror: str | None = None) -> Tensor:
     return Tensor(draft, tied_tensors(draft, [number(draft, t, span) for t in tensors], mirror, span))
 
 
-def monotone(network: NetworkRef, feature: Any, direction: str) -> Tensor:
+_SUFFICIENT = "pass `sufficient=True`, which asks for a stronger condition that has an encoding"
+
+
+def monotone(network: NetworkRef, feature: Any, direction: str, *, sufficient: bool = False) -> Tensor:
     """Whether no output of a network falls where a feature (a position, or several) rises; with `decreasing`, rises.
 
-    Raises DiagnosticError NNM0205, and NNM0104 for a network that is not affine in its input.
+    Raises DiagnosticError NNM0205, and NNM0104 for a network that is not affine in its input unless it is `sufficient`
+    that a stronger condition holds, as with `@sufficient` in a file.
     """
     span = here(f"monotone(..., {direction})")
     if not isinstance(network, NetworkRef) or direction not in DIRECTIONS:
         help = 'write `monotone(net, table.column("width"), "increasing")`'
         raise fail("NNM0205", "`monotone` takes a network, a feature and a direction", span, help=help)
     places = network.input[feature].index.reshape(-1)
-    return Tensor(network.draft, monotone_in(network.draft, network.finished(span), places, direction, span))
+    asked = Asked(sufficient, _SUFFICIENT)
+    return Tensor(network.draft, monotone_in(network.draft, network.finished(span), places, direction, span, asked))
 
 
-def lipschitz(network: NetworkRef, most: float, norm: str = "norm_inf") -> Tensor:
+def lipschitz(network: NetworkRef, most: float, norm: str = "norm_inf", *, sufficient: bool = False) -> Tensor:
     """Whether outputs at two inputs differ by at most `most` times the norm (`norm_inf`, `norm_1`) of their distance.
 
-    Raises DiagnosticError NNM0205, and NNM0104 for a network that is not affine in its input.
+    Raises DiagnosticError NNM0205, and NNM0104 for a network that is not affine in its input unless it is `sufficient`
+    that a stronger condition holds, as with `@sufficient` in a file.
     """
     span = here(f"lipschitz(..., {most})")
     if not isinstance(network, NetworkRef) or norm not in NORMS or not most >= 0:
         help = "write `lipschitz(net, 2)`"
         raise fail("NNM0205", "`lipschitz` takes a network, a number from 0 on and a norm", span, help=help)
-    return Tensor(network.draft, lipschitz_within(network.draft, network.finished(span), float(most), norm, span))
+    limited, asked = network.finished(span), Asked(sufficient, _SUFFICIENT)
+    return Tensor(network.draft, lipschitz_within(network.draft, limited, float(most), norm, span, asked))
 
 
 def _with_weights(of: NetworkRef | LayerRef, name: str, span: Span) -> tuple[Network, tuple[Layer, ...]]:

@@ -87,6 +87,8 @@ def command(
         click.echo(f"{written.names}: names of columns and rows")
     for loss, gap in lowered.gaps.items():
         click.echo(f"the file is a relaxation: {loss} is held by tangents, at most {gap:.2g} below its value")
+    if model.among:
+        click.echo(f"the file asks for {model.among}")
     stages = len(model.program.stages)
     if stages > 1:
         click.echo(f"this is stage {stage} of {stages}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from nnmip.hir.core import LayerOutput, Node, Program, children
+from nnmip.hir.core import Apply, LayerOutput, Node, Program, children
+from nnmip.ops.registry import WORDS
 
 
 def walk(node: Node) -> list[Node]:
@@ -32,3 +33,25 @@ def watched_layers(program: Program) -> set[tuple[str, str]]:
     """The layers, as (network, layer), whose outputs a goal or constraint reads."""
     nodes = (node for root in roots(program) for node in walk(root))
     return {(node.network, node.layer) for node in nodes if isinstance(node, LayerOutput)}
+
+
+def sufficient_words(nodes: Iterable[Node]) -> list[Apply]:
+    """The conditions in some expressions that are only sufficient for the property that they are named after."""
+    below = (node for root in nodes for node in walk(root))
+    return [node for node in below if isinstance(node, Apply) and WORDS[node.word].is_sufficient]
+
+
+def strengthened(program: Program) -> dict[str, tuple[str, ...]]:
+    """The constraints that ask for more than they say, a condition that is only sufficient: by name the words for which
+    it is."""
+    found = {c.name: sufficient_words(c.parts) for c in program.constraints}
+    return {name: tuple(dict.fromkeys(node.word for node in words)) for name, words in found.items() if words}
+
+
+def among(strengthened: Iterable[str]) -> str:
+    """The networks that a claim speaks of where some constraints ask for sufficient conditions; empty where none do."""
+    names = [f"`{name}`" for name in strengthened]
+    if not names:
+        return ""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return f"the networks that satisfy the sufficient condition{'s' if len(names) > 1 else ''} of {listed}"

@@ -22,6 +22,7 @@ from nnmip.passes.base import Analysed
 if TYPE_CHECKING:
     from nnmip.lowering.convex import Tangents
     from nnmip.lowering.decisions import Encoding
+    from nnmip.lowering.predictions import Predictions
 
 
 class Polarity(Flag):
@@ -82,7 +83,8 @@ class Lowering:
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
     to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
-    tangents: what rows hold from below only. answers: what networks predict for the distinct rows of data sets.
+    tangents: what rows hold from below only. predictions: (network, data set, strictness and whether it is exact) ->
+    what is predicted for the distinct rows.
     """
 
     known: Analysed
@@ -94,7 +96,7 @@ class Lowering:
     inexact: list[Compare] = field(default_factory=list)
     gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
     tangents: list[Tangents] = field(default_factory=list)
-    answers: dict[tuple[str, str], Node] = field(default_factory=dict)
+    predictions: dict[tuple[str, str, float, bool], Predictions] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None

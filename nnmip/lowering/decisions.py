@@ -17,7 +17,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import positive_part, scattered
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import BoolArray, FloatArray
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.source import Origin
 
 MOST_SQUARES = 256
@@ -27,13 +27,24 @@ INTEGER_FROM = 5
 """Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Entries of a decision, by flat positions, that are positive (side 1) or negative (-1) only where a bit is 1."""
+
+    side: int
+    entries: IntArray
+    bit: Affine
+
+
 @dataclass(slots=True, eq=False)
 class Encoding(ABC):
-    """A decision tensor in the MILP. `value` is 0 at entries whose unit is removed (where `gate` is 0)."""
+    """A decision tensor in the MILP. `value` is 0 at entries whose unit is removed (where `gate` is 0). `sides` has
+    what was said of signs."""
 
     decision: Decision
     value: Affine
     gate: Affine | None
+    sides: list[Side] = field(default_factory=list, init=False)
     _nonzero: Affine | None = field(default=None, init=False)
     _absolute: dict[bool, Affine] = field(default_factory=dict, init=False)
 
@@ -70,6 +81,14 @@ class Encoding(ABC):
         """The squares of the values; DiagnosticError NNM0313 where a domain has infinitely many."""
         raise _no_squares(self.decision, reason)
 
+    def on_sides(self, value: FloatArray, x: FloatArray) -> FloatArray:
+        """Values of the decision without what a solver leaves beyond 0, where a binary says that there is nothing."""
+        flat = value.reshape(-1).copy()
+        for part in self.sides:
+            cut = part.side * np.minimum(part.side * flat[part.entries], 0.0)
+            flat[part.entries] = np.where(part.bit.value(x) < 0.5, cut, flat[part.entries])
+        return flat.reshape(value.shape)
+
     def kept_or_one(self) -> Affine:
         """The gate, or ones where nothing can be removed."""
         return self.gate if self.gate is not None else Affine.constant(np.ones(self.decision.shape))
@@ -101,7 +120,7 @@ class IntervalEncoding(Encoding):
         return self._nonzero
 
     def lift(self, x: FloatArray) -> FloatArray:
-        value = self.decision.domain.project(self.value.value(x))
+        value = self.on_sides(self.decision.domain.project(self.value.value(x)), x)
         if self._nonzero is not None:
             value = np.where(self._nonzero.value(x) < 0.5, 0.0, value)
         if self.gate is not None:
@@ -164,11 +183,15 @@ class PiecesEncoding(Encoding):
             raise _no_squares(self.decision, reason)
         return (self.picks * self.levels() ** 2).sum(axis=-1)
 
+    def each_value(self, low: Lowering, reason: Origin) -> tuple[Affine, FloatArray]:
+        """The picks and the values that they stand for."""
+        return self.picks, self.levels()
+
     def lift(self, x: FloatArray) -> FloatArray:
         picks = self.picks.value(x)
         chosen = picks.argmax(axis=-1)
         lo, hi = (np.array(ends)[chosen] for ends in zip(*self.pieces, strict=True))
-        value = np.clip(self.value.value(x), lo, hi)
+        value = self.on_sides(np.clip(self.value.value(x), lo, hi), x)
         if self._nonzero is not None:
             value = np.where((lo <= 0.0) & (hi >= 0.0) & (self._nonzero.value(x) < 0.5), 0.0, value)
         return np.where(picks.sum(axis=-1) < 0.5, 0.0, value) + 0.0
@@ -186,7 +209,12 @@ class IntegerEncoding(Encoding):
     _picks: Affine | None = field(default=None, init=False)
 
     def squared(self, low: Lowering, reason: Origin) -> Affine:
-        """sum of v^2 p_v with one binary p_v for each value: sum p_v = g, sum v p_v = w."""
+        """sum of v^2 p_v."""
+        picks, values = self.each_value(low, reason)
+        return (picks * values**2).sum(axis=-1)
+
+    def each_value(self, low: Lowering, reason: Origin) -> tuple[Affine, FloatArray]:
+        """One binary p_v for each value: sum p_v = g, sum v p_v = w; DiagnosticError NNM0313 where there are many."""
         d, builder = self.decision, low.builder
         values = np.array(d.domain.values)
         if len(values) > MOST_SQUARES:
@@ -203,7 +231,7 @@ class IntegerEncoding(Encoding):
             builder.rows(f"{d.path}.value.one", picks.sum(axis=-1) - gate, d.origin, lb=0.0, ub=0.0)
             builder.rows(f"{d.path}.value.is", (picks * values).sum(axis=-1) - self.value, d.origin, lb=0.0, ub=0.0)
             self._picks = picks
-        return (self._picks * values**2).sum(axis=-1)
+        return self._picks, values
 
     def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
         """t = p + n where p = 1 iff w is positive and n = 1 iff w is negative:

@@ -57,8 +57,11 @@ def _lower(low: Lowering, node: Node, polarity: Polarity) -> Affine:
         case LayerOutput():
             return _layer_output(low, node)
         case Apply(word=word):
+            from nnmip.lowering.predictions import PREDICTED, lower_predicted
             from nnmip.lowering.registry import WORD_LOWERINGS
 
+            if word == PREDICTED:
+                return lower_predicted(low, node, polarity)
             return WORD_LOWERINGS[word](low, node, polarity, low.label(word))
         case Not(operand=operand):
             return lower_expression(low, operand, polarity.flipped) * -1.0 + 1.0

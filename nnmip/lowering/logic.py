@@ -12,10 +12,11 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.networks import apply_network
 from nnmip.lowering.piecewise import scattered
+from nnmip.lowering.predictions import Predictions, predictions
 from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
-from nnmip.milp.model import BoolArray, FloatArray
+from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.source import Origin
 
 BELOW = 1.0 - 1e-6
@@ -122,6 +123,11 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
     if node.op == "=":
         orders = [lower_compare(low, replace(node, op=op), polarity) for op in ("<=", ">=")]
         return _combined(low, "and", orders, polarity, node.origin)
+    if (predicted := _prediction(low, node)) is not None:
+        if Polarity.UPPER in polarity:
+            low.note_strictness(node)
+        entries, places = predicted
+        return entries.entry(places.reshape(-1), polarity, node.origin).reshape(node.shape)
     e = _excess(low, node, polarity)
     bounds, strict, origin = bounds_of(low.builder, e).without_tiny(), node.strictness, node.origin
     undecided = (bounds.hi > 0) & (bounds.lo < strict * BELOW)
@@ -146,6 +152,26 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
     holds = Affine.constant((bounds.hi <= 0).astype(np.float64).reshape(-1)[known])
     found = scattered([(known, holds), (open_, d)], shape)
     return found if phase is None else _with_phase(low, path, found, phase, polarity, origin)
+
+
+def _prediction(low: Lowering, node: Compare) -> tuple[Predictions, IntArray] | None:
+    """For `f >= 0` with f the one score of a network: its predictions, and the entries of +1 of the rows."""
+    left, right = (node.left, node.right) if node.op == ">=" else (node.right, node.left)
+    match left, right:
+        case Gather(base=LayerOutput() as output, index=index), Constant(value=value):
+            pass
+        case _:
+            return None
+    network = low.program.network(output.network)
+    is_score = network.output_shape == () and output.layer == network.result_layer
+    if not is_score or value.any() or index.shape != node.shape:
+        return None
+    rows, at = np.divmod(index, int(np.prod(output.shape[1:], dtype=np.int64)))
+    if (at != network.result_index).any():
+        return None
+    found = predictions(low, output.network, output.data, node.strictness, node.is_exact)
+    inverse = apply_network(low, output.network, output.data).inverse
+    return found, found.place(inverse[rows], np.ones(rows.shape))
 
 
 def _phase(low: Lowering, node: Compare) -> tuple[Affine, BoolArray] | None:

@@ -19,7 +19,7 @@ from nnmip.lowering.losses import (
     squared,
     zero_one,
 )
-from nnmip.lowering.words import count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.lowering.words import count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
 
@@ -33,9 +33,11 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "fair": fair.lower,
         "hinge": hinge.lower,
         "l0": l0.lower,
+        "lipschitz": lipschitz.lower,
         "logistic": logistic.lower,
         "margin": margin.lower,
         "max_error": max_error.lower,
+        "monotone": monotone.lower,
         "nonzero": nonzero.lower,
         "norm_1": norm_1.lower,
         "norm_2sq": norm_2sq.lower,

@@ -62,34 +62,44 @@ def _outputs(scores: Signal, rows: IntArray, width: int) -> tuple[Affine, Interv
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Leads:
-    """How far the true class of every group is above each other class, [g, classes - 1], as in `ops.scores.leads`.
+class Ahead:
+    """How far an answer is above each other one, [g, answers - 1], as in `ops.scores.leads`.
 
-    tie_is_wrong: where a lead of 0 is a wrong prediction.
+    tie_is_wrong: where a lead of 0 is not enough for it to be predicted.
     """
 
-    groups: Groups
     value: Affine
     bounds: Interval
     tie_is_wrong: BoolArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Leads(Ahead):
+    """How far the label of every group is ahead."""
+
+    groups: Groups
+
+
 def leads(low: Lowering, node: Apply, reduce: str) -> Leads:
-    """y f for one score and labels y of -1 and +1, f_own - f_j for the scores of several classes."""
-    signal, groups = _grouped(low, node, reduce, _labels)
-    scores, bounds, labels = signal.value, signal.bounds, groups.truth
-    rows = groups.distinct[:, None]
+    """How far the labels of the rows that a word reads are ahead of the other answers."""
+    scores, groups = _grouped(low, node, reduce, _labels)
+    lead = ahead(scores, groups.distinct, groups.truth[:, 0])
+    return Leads(lead.value, lead.bounds, lead.tie_is_wrong, groups)
+
+
+def ahead(signal: Signal, rows: IntArray, answers: FloatArray) -> Ahead:
+    """y f for one score and an answer y of -1 or +1, f_own - f_j for the scores of several classes, at some rows."""
+    scores, bounds, answer, at = signal.value, signal.bounds, answers[:, None], rows[:, None]
     if len(scores.shape) == 1:
-        ends = np.stack([labels * end[rows] for end in (bounds.lo, bounds.hi)])
-        return Leads(groups, scores.gather(rows) * labels, Interval(ends.min(axis=0), ends.max(axis=0)), labels < 0)
+        ends = np.stack([answer * end[at] for end in (bounds.lo, bounds.hi)])
+        return Ahead(scores.gather(at) * answer, Interval(ends.min(axis=0), ends.max(axis=0)), answer < 0)
     classes = scores.shape[1]
     other = np.arange(classes - 1)
-    before = other < labels
-    own_at, other_at = rows * classes + labels.astype(np.int64), rows * classes + np.where(before, other, other + 1)
+    before = other < answer
+    own_at, other_at = at * classes + answer.astype(np.int64), at * classes + np.where(before, other, other + 1)
     own_at = np.broadcast_to(own_at, other_at.shape)
     own, others = (Interval(bounds.lo.reshape(-1)[at], bounds.hi.reshape(-1)[at]) for at in (own_at, other_at))
-    difference = own + Interval(-others.hi, -others.lo)
-    return Leads(groups, scores.gather(own_at) - scores.gather(other_at), difference, before)
+    return Ahead(scores.gather(own_at) - scores.gather(other_at), own + Interval(-others.hi, -others.lo), before)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -141,6 +141,15 @@ class _Estimate:
                 return max(1, entries // max(1, product(shape)))
         return 1
 
+    def _paths(self, name: str) -> int:
+        """The products of a weight and an entry in all layers of a network, for each column of a weight."""
+        total = 0
+        for layer in self.program.network(name).layers:
+            weights = layer.decision("weights")
+            width = 1 if weights is None else weights.size // max(1, layer.units) * _columns(weights)
+            total += product(layer.shape) * width
+        return total
+
     def _size(self, node: Node) -> int:
         """The coefficients that are written for an expression, on top of those of its operands."""
         entries = product(node.shape)
@@ -151,11 +160,21 @@ class _Estimate:
                 return entries * self._terms(node)
             case Apply(network=None, operands=operands):
                 return _USES * sum(product(o.shape) * max(1, self._terms(o)) for o in operands)
+            case Apply(network=str(name), data=None):
+                return _USES * _directions(node, self.program.network(name)) * self._paths(name)
             case Fold(operand=operand):
                 return _USES * product(operand.shape)
             case Compare() | Junction() | Xor() | Choose():
                 return _USES * entries * (1 + sum(self._terms(child) for child in children(node)))
         return entries
+
+
+def _directions(node: Apply, network: Network) -> int:
+    """In how many directions of the input a condition on a region looks."""
+    options = dict(node.options)
+    if "features" in options:
+        return len(options["features"])
+    return product(network.input_shape) if options["norm"] == "norm_1" else 1
 
 
 def _columns(decision: Decision) -> int:

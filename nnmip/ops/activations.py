@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import TINY, Interval
 from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid, never
+from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid, never, rising
 
 FloatArray = NDArray[np.float64]
 ENTRYWISE = ("units", "filters")
@@ -45,7 +45,7 @@ def clipping(
         )
 
     parts = (name, signature, summary, (), options, ENTRYWISE, same_shape, forward, interval)
-    return LayerOp(*parts, grid=grid, objection=objection)
+    return LayerOp(*parts, grid=grid, objection=objection, slope=rising)
 
 
 def threshold(
@@ -66,4 +66,4 @@ def threshold(
 
     options = (Option("strictness", "number", least=TINY),)
     parts = (name, signature, summary, (), options, ENTRYWISE, same_shape, forward, interval)
-    return LayerOp(*parts, grid=grid, gives_bits=gives_bits)
+    return LayerOp(*parts, grid=grid, gives_bits=gives_bits, slope=lambda options: (0.0, np.inf))

@@ -42,6 +42,14 @@ class Task(StrEnum):
     EITHER = "labels or targets"
 
 
+class Blend(StrEnum):
+    """How a layer without weights makes an output from several entries."""
+
+    SUM = "their sum"
+    MEAN = "their mean"
+    LARGEST = "the largest of them"
+
+
 class ShapeMismatch(Exception):
     """The inputs of a layer do not fit; the text says what was expected and becomes the diagnostic's message."""
 
@@ -129,6 +137,16 @@ def positions(shapes: tuple[Shape, ...]) -> list[IntArray]:
     return [start + np.arange(prod(shape)).reshape(shape) for start, shape in zip(starts, shapes, strict=False)]
 
 
+def straight(options: Options) -> tuple[float, float]:
+    """The slopes of a layer whose outputs change as much as what they are made from."""
+    return 1.0, 1.0
+
+
+def rising(options: Options) -> tuple[float, float]:
+    """The slopes of a layer whose outputs change in the same direction as what they are made from, and no more."""
+    return 0.0, 1.0
+
+
 def never(bits: tuple[bool, ...]) -> bool:
     """The rule of a layer whose outputs are not only 0 and 1."""
     return False
@@ -167,6 +185,8 @@ class LayerOp:
     owners(owners of the inputs [*shape], options) -> owners of the output, where `entries` does not tell them.
     grid(steps of the inputs, their shapes, options) -> a step of which all outputs are multiples (without weights).
     gives_bits(whether each input has only entries 0 and 1) -> whether the output has; reads_bits: inputs that must.
+    slope(options) -> by how much an output changes where what it is made from changes by 1, at least and at most; and
+    blend, how it is made from several entries (without weights). Entries of inputs that hold bits switch the others.
     prune_weights: what of its weights `prune` may name.
     objection(options) -> what is wrong with options that do not fit together, else an empty text.
     """
@@ -187,6 +207,8 @@ class LayerOp:
     grid: Callable[[tuple[Fraction, ...], tuple[Shape, ...], Options], Fraction | None] = same_grid
     gives_bits: Callable[[tuple[bool, ...]], bool] = never
     reads_bits: tuple[int, ...] = ()
+    slope: Callable[[Options], tuple[float, float]] = straight
+    blend: Blend = Blend.SUM
     prune_weights: tuple[str, ...] = ()
     objection: Callable[[Options], str] = no_objection
 
@@ -236,6 +258,7 @@ class Word:
     shape(operand shapes) -> result shape. evaluate(node, operand values, meaning) -> values of that shape.
     step(node, operand steps, data) -> a step of which every value is a multiple, given those of the operands and the
     data set that it reads; no rule where there is none.
+    is_sufficient: whether it is a condition that implies a property of this name, and says nothing where it fails.
     """
 
     name: str
@@ -249,6 +272,7 @@ class Word:
     evaluate: Callable[[Apply, tuple[FloatArray, ...], Meaning], FloatArray]
     task: Task | None = None
     step: Callable[[Apply, tuple[Fraction | None, ...], Dataset | None], Fraction | None] | None = None
+    is_sufficient: bool = False
 
 
 def whole(node: Apply, steps: tuple[Fraction | None, ...], data: Dataset | None) -> Fraction:

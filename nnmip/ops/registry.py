@@ -40,7 +40,7 @@ from nnmip.ops.losses import (
     squared,
     zero_one,
 )
-from nnmip.ops.words import count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.ops.words import count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import sum as sum_
 
 LAYERS: Mapping[str, LayerOp] = MappingProxyType(
@@ -59,7 +59,7 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         module.WORD.name: module.WORD
         for module in (
             *(absolute, eps_insensitive, hinge, logistic, margin, max_error, quantile, sat_margin, squared, zero_one),
-            *(count, fair, l0, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
+            *(count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
         )
     }
 )
@@ -70,7 +70,7 @@ PHRASES = frozenset(
         *("exclusive", "lipschitz", "monotone", "tied"),
     )
 )
-"""Words that are written in terms of others, and cannot be declared either."""
+"""Words that are written in terms of others, or not called as the table says; they cannot be declared either."""
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
 FUTURE_LAYERS = frozenset({"batchnorm"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import number
-from nnmip.report.text import ENDINGS, PROOFS, conflict_lines
+from nnmip.report.text import ENDINGS, PROOFS, conflict_lines, no_network
 from nnmip.solution.front import Axis, Front, FrontPoint
 
 WIDEST = 44
@@ -15,16 +15,17 @@ def front_headline(front: Front) -> str:
     """The answer in one line."""
     solver = f"{front.solver} {front.solver_version}".strip()
     count = f"{len(front)} point{'' if len(front) == 1 else 's'}"
+    of = f" among {front.among}" if front.among else ""
     if front.is_exact:
-        return f"the exact front, {count}, proved with {solver}"
+        return f"the exact front{of}, {count}, proved with {solver}"
     if front.is_complete:
-        return f"the front to a step of {number(front.resolution)}, {count}, proved with {solver}"
+        return f"the front to a step of {number(front.resolution)}{of}, {count}, proved with {solver}"
     ending = ENDINGS[front.termination]
     if front.termination is Termination.INFEASIBLE:
-        return f"infeasible: {ending}, proved with {solver}"
+        return f"infeasible: {no_network(front.among, front.conflict)}, proved with {solver}"
     if not front.points:
         return f"no point of the front: {ending} ({solver})"
-    return f"a part of the front, {count} proved: {ending} ({solver})"
+    return f"a part of the front{of}, {count} proved: {ending} ({solver})"
 
 
 def render_front(front: Front) -> str:
@@ -75,7 +76,8 @@ def _cells(point: FrontPoint, shares: list[str], folders: bool) -> list[str]:
 
 def _claim(front: Front) -> str:
     """What holds of every network, and up to what."""
-    both = "every network is matched or beaten in both by one of these"
+    which = f"each of {front.among}" if front.among else "every network"
+    both = f"{which} is matched or beaten in both by one of these"
     slack = _slack(front.other_axis)
     if front.resolution == 0:
         return both + slack

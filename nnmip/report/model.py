@@ -11,6 +11,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.hir.core import Annotation, Layer, Network, Program
 from nnmip.hir.domain import Domain
+from nnmip.hir.walk import strengthened
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
 from nnmip.milp.statistics import sizes_of, statistics
@@ -46,6 +47,7 @@ def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
         "sizes": statistics(lowered.milp),
         "two_sided_rows": lowered.milp.num_two_sided,
         "below": lowered.gaps,
+        "sufficient": {name: list(words) for name, words in strengthened(program).items()},
     }
 
 
@@ -171,6 +173,11 @@ def render_model(facts: Mapping[str, Any]) -> str:
     lines.extend(
         f"  a relaxation: {loss} is held by tangents, at most {number(gap)} below its value, until a run adds more"
         for loss, gap in facts["below"].items()
+    )
+    lines.extend(
+        f"  more than the model says: {name} holds a condition that is only sufficient for "
+        f"{' and '.join(f'`{word}`' for word in words)}"
+        for name, words in facts["sufficient"].items()
     )
     return "\n".join(lines) + "\n"
 

@@ -51,11 +51,13 @@ def headline(result: Result) -> str:
     is_searched = result.how.formulation is Formulation.SEARCH
     solver = "exact search" if is_searched else solver
     if result.solution is SolutionStatus.OPTIMAL:
-        return f"globally optimal, {'certified by' if is_searched else 'proved with'} {solver}"
+        claim = f"optimal among {result.among}" if result.among else "globally optimal"
+        return f"{claim}, {'certified by' if is_searched else 'proved with'} {solver}"
+    best = f"the optimum among {result.among}" if result.among else "the global optimum"
     if result.is_certified and len(result.stages) > 1:
-        return f"certified: every goal in its order within its tolerance of the global optimum, with {solver}"
+        return f"certified: every goal in its order within its tolerance of {best}, with {solver}"
     if result.is_certified and result.bracket is not None:
-        return f"certified within {number(result.bracket.tolerance)} of the global optimum, with {solver}"
+        return f"certified within {number(result.bracket.tolerance)} of {best}, with {solver}"
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"a network that satisfies the model, found with {solver}"
     if result.solution is SolutionStatus.FEASIBLE:
@@ -67,8 +69,16 @@ def headline(result: Result) -> str:
     if result.replay is not None and result.replay.status is ReplayStatus.FAILED:
         return f"no answer: what {solver} found fails the replay"
     if result.termination is Termination.INFEASIBLE:
-        return f"infeasible: {ending}, proved with {solver}"
+        return f"infeasible: {no_network(result.among, result.conflict)}, proved with {solver}"
     return f"no answer: {ending} ({solver})"
+
+
+def no_network(among: str, conflict: Conflict | None) -> str:
+    """Which networks an infeasible model has none of: those that meet its sufficient conditions, unless the conflict
+    does without them."""
+    if not among or (conflict is not None and not conflict.sufficient):
+        return ENDINGS[Termination.INFEASIBLE]
+    return f"none of {among} satisfies the rest of the model"
 
 
 def render_result(result: Result) -> str:
@@ -185,6 +195,8 @@ def conflict_lines(conflict: Conflict) -> list[str]:
     lines = [f"  conflict  {_conflict_headline(conflict)}"]
     for name, span, text in conflict.members:
         lines += [f"            {name}  ({span.file.path}:{span.line}:{span.column})", f"              {text}"]
+    if names := " and ".join(f"`{name}`" for name in conflict.sufficient):
+        lines.append(f"            no proof that no network has what {names} says: the condition is only sufficient")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Annotations such as `@formulation("big-m")`: hints on a declaration or layer that never change its meaning."""
+"""Annotations on a declaration or layer: `@formulation("big-m")`, a hint that changes no meaning, and `@sufficient`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ class AnnotationRule:
     """What an annotation takes and where it stands.
 
     places: the nodes that it can stand before, with their names. values: the texts that its argument can be, and
-    whether this version has them; empty where it has no argument. is_there: whether this version has the annotation.
+    whether this version has them; empty where it has no argument.
     """
 
     name: str
     signature: str
     places: Mapping[type, str]
     values: Mapping[str, bool]
-    is_there: bool
 
 
 ANNOTATIONS: Mapping[str, AnnotationRule] = {
@@ -34,9 +33,8 @@ ANNOTATIONS: Mapping[str, AnnotationRule] = {
             '@formulation("big-m")',
             {nodes.Layer: "a layer", nodes.Constraint: "a constraint"},
             {"big-m": True, "indicator": False, "sos1": False, "partition": False},
-            is_there=True,
         ),
-        AnnotationRule("sufficient", "@sufficient", {nodes.Constraint: "a constraint"}, {}, is_there=False),
+        AnnotationRule("sufficient", "@sufficient", {nodes.Constraint: "a constraint"}, {}),
     )
 }
 """Every annotation of the language by its name."""
@@ -62,11 +60,7 @@ def _read(annotation: nodes.Annotation, node: nodes.Declaration | nodes.Layer) -
     if type(node) not in rule.places:
         places = " or ".join(rule.places.values())
         message = f"`@{rule.name}` stands before {places}"
-        raise fail("NNM0204", message, annotation.span, help="leave it out here: it is a hint without a meaning")
-    if not rule.is_there:
-        raise not_yet(
-            f"`@{rule.name}`", annotation.span, help="leave it out: an annotation does not change the meaning"
-        )
+        raise fail("NNM0204", message, annotation.span, help="leave it out here: it has no meaning")
     if not rule.values:
         if annotation.arguments:
             raise fail(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.diagnostics import Label
+from nnmip.diagnostics.edit import Edit, substitute
 from nnmip.hir.core import Compare, Constant, FloatArray, Node, Plus, Scale, Shape
 from nnmip.sema.values import fail, origin_of, short_text_of
 from nnmip.source import Span
+
+_INDEXED = re.compile(r"[\w.]+(\([^()]*\))?(\[[^\[\]]*\])*|\[[^\[\]]*\]")
+"""Texts that an index can follow without parentheses: names, calls, and lists."""
 
 MOST_TERMS = 100_000
 """Most terms of a sum: names that stand for sums can make it grow without end."""
@@ -28,7 +34,7 @@ class Sum:
 
     def add(self, node: Node, span: Span) -> None:
         """Append a numeric tensor; `span` is the sum up to here. DiagnosticError NNM0301 for a wrong shape."""
-        self.shape = broadcast(self.shape, node.shape, span)
+        self.shape = broadcast(self.shape, node.shape, span, (*self.terms, node))
         first = self.terms[0]
         if len(self.terms) == 1 and isinstance(first, Constant) and isinstance(node, Constant):
             with np.errstate(over="ignore"):
@@ -75,7 +81,7 @@ def quotient(left: Node, right: Node, left_span: Span, right_span: Span) -> Node
         raise fail("NNM0205", "division by zero", right_span)
     with np.errstate(over="ignore"):
         if isinstance(left, Constant):
-            broadcast(left.shape, right.shape, span)
+            broadcast(left.shape, right.shape, span, (left, right))
             return known(left.value / right.value, span)
         return scaled(1.0 / right.value, left, span)
 
@@ -93,16 +99,44 @@ def scaled(factor: FloatArray, node: Node, span: Span) -> Node:
 
 def compare(op: str, left: Node, right: Node, span: Span) -> Compare:
     """`left op right` with `op` one of `<= >= =`; DiagnosticError NNM0301 for shapes that do not agree."""
-    return Compare(op, left, right, broadcast(left.shape, right.shape, span), origin_of(span))
+    shape = broadcast(left.shape, right.shape, span, (left, right))
+    return Compare(op, left, right, shape, origin_of(span))
 
 
-def broadcast(left: Shape, right: Shape, span: Span) -> Shape:
-    """The common shape of two operands; only a scalar is stretched, so that a wrong shape is not hidden."""
+def broadcast(left: Shape, right: Shape, span: Span, operands: Sequence[Node] = ()) -> Shape:
+    """The common shape of two operands; only a scalar is stretched, so that a wrong shape is not hidden.
+
+    DiagnosticError NNM0301 at `span`; of the `operands` that stand there entries are proposed that fit.
+    """
     if left == right or right == ():
         return left
     if left == ():
         return right
-    raise fail("NNM0301", f"shapes {list(left)} and {list(right)} do not agree", span)
+    message, help = f"shapes {list(left)} and {list(right)} do not agree", ""
+    fix: tuple[Edit, ...] = ()
+    for operand in operands:
+        other = right if operand.shape == left else left
+        entries = _entries_of(operand, other, span)
+        if entries and not help:
+            help, fix = f"take as many entries on both sides: `{entries}`", substitute(operand.origin.span, entries)
+    raise fail("NNM0301", message, span, help=help or "only a single number goes with a tensor of any shape", fix=fix)
+
+
+def _entries_of(operand: Node, shape: Shape, within: Span) -> str:
+    """The first entries of an operand that have a shape, as a text; empty where it has too few, or is written
+    elsewhere."""
+    own, span = operand.shape, operand.origin.span
+    more = len(own) - len(shape)
+    if own[more:] == shape and more > 0:
+        index = ", ".join("0" for _ in range(more))
+    elif more == 0 and all(few <= many for few, many in zip(shape, own, strict=True)):
+        index = ", ".join(f"0:{few}" for few in shape)
+    else:
+        return ""
+    if span.file is not within.file or not within.start <= span.start < span.end <= within.end:
+        return ""
+    text = span.text
+    return f"{text}[{index}]" if _INDEXED.fullmatch(text) else f"({text})[{index}]"
 
 
 def known(value: FloatArray, span: Span) -> Constant:

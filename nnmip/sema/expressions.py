@@ -12,7 +12,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.diagnostics.edit import substitute
-from nnmip.hir.core import CHANNELS, Constant, Gather, Join, Network, Node, Reference, Units
+from nnmip.hir.core import CHANNELS, Constant, Gather, Join, Layer, Network, Node, Reference, Units
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
 from nnmip.sema.binders import INDEX_SETS, read_quantified
@@ -60,12 +60,13 @@ class Elaborator:
     """Builds values from expressions.
 
     `bindings` says which data set names the inputs of which network; `bound` has the names that quantifiers and
-    comprehensions around the expression give to one of their members.
+    comprehensions around the expression give to one of their members. `around` is the constraint that it stands in.
     """
 
     scope: Scope
     bindings: tuple[tuple[str, str], ...] = ()
     bound: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
+    around: nodes.Constraint | None = None
 
     def only_table(self) -> str | None:
         """The name of the one data set that the file declares; None where there are none or several."""
@@ -298,24 +299,35 @@ def _data_attribute(data: Dataset, name: nodes.Name) -> Value:
 
 def _layer_attribute(base: LayerValue, name: nodes.Name, span: Span) -> Value:
     network, layer = base.network, base.layer
-    decision = layer.decision(name.text)
-    if decision is not None:
-        return Reference(decision, Origin(span, decision.path))
-    if name.text == CHANNELS and LAYERS[layer.op].prunes_channels:
-        return channels_read(layer, span)
-    inner = next((la for la in network.layers if la.name == f"{layer.name}.{name.text}"), None)
-    if inner is not None:
+    inside = [la for la in network.layers if la.name.startswith(f"{layer.name}.")]
+    weighted = [la for la in (layer, *inside) if la.decisions]
+    if inner := next((la for la in inside if la.name == f"{layer.name}.{name.text}"), None):
         return LayerValue(network, inner)
-    roles = [d.role for d in layer.decisions]
+    # In `layer h = relu(dense(...))` there is one tensor of weights, and it is that of `h`.
+    owner = weighted[0] if len(weighted) == 1 or layer.decisions else layer
+    found = _own_attribute(owner, name.text, span)
+    if found is not None:
+        return found
+    roles = [d.role for d in owner.decisions]
     near = closest(name.text, roles)
     if near:
         help = f"did you mean `{near}`?"
     elif roles:
         help = f"it has {listed(roles)}"
+    elif weighted:
+        help = f"several layers are written in it: name one, such as `{network.name}.{weighted[-1].name}.{name.text}`"
     else:
         source = next((la.name for la in network.layers if la.name in layer.inputs and la.decisions), None)
         help = f"the weights before it are `{network.name}.{source}.weights`" if source else ""
     raise fail("NNM0201", f"layer `{layer.name}` has no `{name.text}`", name.span, help=help)
+
+
+def _own_attribute(layer: Layer, name: str, span: Span) -> Node | None:
+    """The weights or the bias of a layer, or whether it reads each of its channels."""
+    decision = layer.decision(name)
+    if decision is not None:
+        return Reference(decision, Origin(span, decision.path))
+    return channels_read(layer, span) if name == CHANNELS and LAYERS[layer.op].prunes_channels else None
 
 
 def _row_attribute(row: RowValue, name: nodes.Name, span: Span) -> Constant:

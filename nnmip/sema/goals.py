@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nnmip.diagnostics import Diagnostics, Edit, Label
 from nnmip.diagnostics.edit import delete, insert_after
 from nnmip.hir.core import Apply, Constant, Constraint, Node, Plus, Stage, Term
@@ -11,9 +13,12 @@ from nnmip.ops.registry import WORDS
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.known import KNOWN
 from nnmip.sema.logic import as_truth, read_chain
+from nnmip.sema.regions import SIGNATURES as REGIONS
+from nnmip.sema.regions import SUFFICIENT, check_sufficient, refuse_sufficient
 from nnmip.sema.values import Poisoned, collected, fail, quoted, short_text_of, text_of
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
+from nnmip.syntax.walk import walk
 
 
 def read_goal(elaborator: Elaborator, goal: nodes.Goal) -> tuple[Stage, ...]:
@@ -38,7 +43,9 @@ def _read_stage(elaborator: Elaborator, stage: nodes.Stage, sense: str) -> Stage
 
 
 def stage_of(value: Node, sense: str, span: Span) -> Stage:
-    """The goal to `minimize` or `maximize` a value; DiagnosticError NNM0301 where it is no scalar."""
+    """The goal to `minimize` or `maximize` a value; DiagnosticError NNM0301 where it is no scalar, NNM0205 where
+    it reads a condition that is only sufficient."""
+    refuse_sufficient(value)
     if value.shape != ():
         wrong = next(t for t in (value.terms if isinstance(value, Plus) else (value,)) if t.shape != ()).origin.span
         message = f"a goal is one number, and {quoted(wrong)} has shape {list(value.shape)}"
@@ -62,17 +69,31 @@ def terms_of(value: Node) -> list[Term]:
 def read_constraint(elaborator: Elaborator, declaration: nodes.Constraint) -> Constraint:
     """What must hold: a comparison or a chain of them, or any other Boolean.
 
-    Raises DiagnosticError: NNM0205 for what is no Boolean, and for a strict comparison.
+    Raises DiagnosticError: NNM0205 for what is no Boolean, for a strict comparison, and for a condition that is only
+    sufficient where it would have to fail; NNM0204 where `@sufficient` has nothing to speak of.
     """
+    elaborator = replace(elaborator, around=declaration)
     body: nodes.Expr = declaration.body
     while isinstance(body, nodes.Paren):
         body = body.inner
     name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
     condition = declaration.body.span
     if isinstance(body, nodes.Chain):
-        return Constraint(name, declaration.sentence, read_chain(elaborator, body), origin, condition)
-    value = as_truth(elaborator.value(body), body, "a constraint says that something holds")
-    return Constraint(name, declaration.sentence, (value,), origin, condition)
+        parts = read_chain(elaborator, body)
+    else:
+        parts = (as_truth(elaborator.value(body), body, "a constraint says that something holds"),)
+    check_sufficient(parts)
+    _check_annotated(declaration)
+    return Constraint(name, declaration.sentence, parts, origin, condition)
+
+
+def _check_annotated(declaration: nodes.Constraint) -> None:
+    """NNM0204 where `@sufficient` stands before a constraint without a word that it speaks of."""
+    annotation = next((a for a in declaration.annotations if a.name.text == SUFFICIENT), None)
+    words = (node.name for node in walk(declaration.body) if isinstance(node, nodes.Ref))
+    if annotation is not None and not any(word in REGIONS for word in words):
+        message = f"`@{SUFFICIENT}` speaks of `monotone` and `lipschitz`, and this constraint has neither"
+        raise fail("NNM0204", message, annotation.span, help="leave it out", fix=delete(annotation.span))
 
 
 def check_single_goal(

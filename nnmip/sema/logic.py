@@ -69,7 +69,7 @@ def junction(op: str, terms: Iterable[Node], span: Span) -> Node:
     shape: Shape = ()
     open_: list[Node] = []
     for term in terms:
-        shape = broadcast(shape, term.shape, span)
+        shape = broadcast(shape, term.shape, span, (*open_, term))
         if isinstance(term, Constant) and (term.value == neutral).all():
             continue
         if isinstance(term, Constant) and (term.value != neutral).all():
@@ -84,7 +84,7 @@ def junction(op: str, terms: Iterable[Node], span: Span) -> Node:
 
 def exclusive(left: Node, right: Node, span: Span) -> Node:
     """`left xor right` entry by entry; DiagnosticError NNM0301 for shapes that do not agree."""
-    shape = broadcast(left.shape, right.shape, span)
+    shape = broadcast(left.shape, right.shape, span, (left, right))
     for known, other in ((left, right), (right, left)):
         if isinstance(known, Constant) and (known.value == known.value.reshape(-1)[0]).all() and other.shape == shape:
             return negation(other, span) if known.value.reshape(-1)[0] else other
@@ -236,7 +236,7 @@ def comparison(names: Names, op: str, left: Node, right: Node, span: Span) -> No
     Raises DiagnosticError NNM0301 for shapes that do not agree.
     """
     if isinstance(left, Constant) and isinstance(right, Constant):
-        shape = broadcast(left.shape, right.shape, span)
+        shape = broadcast(left.shape, right.shape, span, (left, right))
         holds = np.broadcast_to(_KNOWN[op](*_sides(left, right)), shape).astype(np.float64)
         return Constant(holds, origin_of(span), boolean=True)
     if op == "!=":

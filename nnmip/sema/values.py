@@ -159,10 +159,12 @@ def fail(
     return DiagnosticError([Diagnostic(code, message, span, label, secondary, help, note, fix=fix)])
 
 
-def not_yet(what: str, span: Span, *, help: str = "", secondary: tuple[Label, ...] = ()) -> DiagnosticError:
+def not_yet(
+    what: str, span: Span, *, help: str = "", secondary: tuple[Label, ...] = (), fix: tuple[Edit, ...] = ()
+) -> DiagnosticError:
     """The exception for a part of the language that this version does not have."""
     message = f"{what} is part of the language, but this version does not have it yet"
-    return fail("NNM0104", message, span, help=help, secondary=secondary)
+    return fail("NNM0104", message, span, help=help, secondary=secondary, fix=fix)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
 from nnmip.hir.evaluate import Evaluation, Evaluator
-from nnmip.hir.walk import roots, walk
+from nnmip.hir.walk import roots, strengthened, walk
 from nnmip.lowering.convex import Tangents
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
@@ -144,6 +144,7 @@ def make_result(
         log=raw.log,
         bracket=bracket,
         how=facts.how,
+        sufficient=strengthened(program),
     )
     return replace(result, stages=_stages(program, result, own, earlier))
 
@@ -218,7 +219,11 @@ def term_values(program: Program, stage: int, checked: Replay) -> tuple[TermValu
 
 def _notes(program: Program) -> tuple[str, ...]:
     """What a reader must know: the strictness of every `zero_one` with margin 0, and test rows outside the domain."""
-    notes = []
+    notes = [
+        f"{name}: the condition is sufficient for {' and '.join(f'`{word}`' for word in words)}, not necessary; "
+        "networks that break it and have the property all the same are left out"
+        for name, words in strengthened(program).items()
+    ]
     for node in (found for root in roots(program) for found in walk(root)):
         if not isinstance(node, Apply) or node.word != "zero_one" or node.option("margin") != 0:
             continue

@@ -10,7 +10,9 @@ from typing import Any
 from nnmip.backends.protocol import RawResult, Termination
 from nnmip.hir.core import Assignment, Constraint, Program, Stage
 from nnmip.hir.evaluate import evaluate
+from nnmip.hir.walk import sufficient_words
 from nnmip.lowering.lower import Lowered
+from nnmip.sema.regions import SUFFICIENT
 from nnmip.sema.values import text_of
 from nnmip.solution.answer import replay_raw
 from nnmip.solution.replay import TOLERANCE, ReplayStatus
@@ -39,6 +41,11 @@ class Conflict:
     goal: Stage | None = None
 
     @property
+    def sufficient(self) -> tuple[str, ...]:
+        """The constraints among them that ask for a condition that is only sufficient."""
+        return tuple(c.name for c in self.constraints if sufficient_words(c.parts))
+
+    @property
     def members(self) -> list[tuple[str, Span, str]]:
         """The goal, if it is one, and the constraints: name with sentence, place and text on one line, for people."""
         goal = [] if self.goal is None else [("the goal", self.goal.origin.span, text_of(self.goal.origin.span))]
@@ -57,6 +64,7 @@ class Conflict:
                     "name": c.name,
                     "sentence": c.sentence,
                     "text": condition_of(c),
+                    "sufficient": c.name in self.sufficient,
                     "file": c.origin.span.file.path,
                     "line": c.origin.span.line,
                     "column": c.origin.span.column,
@@ -67,8 +75,9 @@ class Conflict:
 
 
 def condition_of(constraint: Constraint) -> str:
-    """What a constraint demands, as in the source, on one line."""
-    return text_of(constraint.condition or constraint.origin.span)
+    """What a constraint demands, as in the source, on one line; behind its annotation where that asks for more."""
+    text = text_of(constraint.condition or constraint.origin.span)
+    return f"@{SUFFICIENT} {text}" if constraint.condition and sufficient_words(constraint.parts) else text
 
 
 def find_conflict(program: Program, lower: Lower, solve: Solve, spent: float, left: float | None) -> Conflict:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nnmip import display
 from nnmip.backends.protocol import Termination
+from nnmip.hir.walk import among
 from nnmip.solution.metrics import Accuracy
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.result import Proof, Result, finite
@@ -99,6 +100,7 @@ class Front:
 
     undecided: what was not decided, None for a front that is complete; the front is then complete up to `resolution`.
     termination: how the run ended, `optimal` for a complete front. conflict: why the model has no network at all.
+    sufficient: as in `Result`; the front is then that of the networks which satisfy these conditions.
     """
 
     model: str
@@ -117,6 +119,7 @@ class Front:
     notes: tuple[str, ...] = ()
     conflict: Conflict | None = None
     folder: str | None = None
+    sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -126,6 +129,11 @@ class Front:
 
     def __getitem__(self, index: int) -> FrontPoint:
         return self.points[index]
+
+    @property
+    def among(self) -> str:
+        """The networks that the front is of, for people; empty where it is of all that the model allows."""
+        return among(self.sufficient)
 
     @property
     def is_complete(self) -> bool:
@@ -188,6 +196,8 @@ class Front:
             "complete": self.is_complete,
             "exact": self.is_exact,
             "proof": self.proof.value,
+            "among": self.among or None,
+            "sufficient": {name: list(words) for name, words in self.sufficient.items()},
             "points": [_point_json(point, networks) for point in self.points],
             "undecided": _undecided_json(self.undecided, networks) if self.undecided else None,
             "conflict": self.conflict.to_json() if self.conflict else None,

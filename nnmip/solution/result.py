@@ -12,6 +12,7 @@ import numpy as np
 from nnmip import display
 from nnmip.backends.protocol import Termination
 from nnmip.backends.review import proof_tolerance
+from nnmip.hir.walk import among
 from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.replay import Replay, ReplayStatus
@@ -168,6 +169,8 @@ class Result:
     sense, objective, dual_bound, terms and sizes are those of the stage in which the run ended; `stages` has an entry
     for every goal. `conflict` names the constraints that cannot hold together, where the model is infeasible. `bracket`
     is there where losses of the model have no exact encoding: the solution is then `optimal` only where its ends meet.
+    `sufficient` has the constraints that ask for a condition that is only sufficient, each with the words for which it
+    is: what is optimal or infeasible is so `among` the networks that satisfy it.
 
     `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
     fails it is not an answer.
@@ -200,6 +203,7 @@ class Result:
     conflict: Conflict | None = None
     bracket: Bracket | None = None
     how: How = DIRECT
+    sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -220,7 +224,7 @@ class Result:
         ended = "" if self.termination is None else self.termination.value
         replay = "" if self.replay is None else self.replay.status.value
         numbers = (("objective", self.objective), ("dual bound", self.dual_bound), ("gap", self.gap))
-        found = [("solution", self.solution.value), ("termination", ended)]
+        found = [("solution", self.solution.value), ("among", self.among), ("termination", ended)]
         found += [(name, "" if value is None else f"{value:.6g}") for name, value in numbers]
         found += [("proof", self.proof.value), ("replay", replay), ("networks", ", ".join(self.networks))]
         return [(name, value) for name, value in found if value]
@@ -229,6 +233,11 @@ class Result:
     def gap(self) -> float | None:
         """`abs(dual bound - objective)`, relative to `abs(objective)` where that is at least 1e-6."""
         return gap_between(self.objective, self.dual_bound)
+
+    @property
+    def among(self) -> str:
+        """The networks that the claim speaks of, for people; empty where it speaks of all that the model says."""
+        return among(self.sufficient)
 
     @property
     def is_certified(self) -> bool:
@@ -254,6 +263,8 @@ class Result:
             "sense": self.sense,
             "termination": self.termination.value if self.termination else None,
             "solution": self.solution.value,
+            "among": self.among or None,
+            "sufficient": {name: list(words) for name, words in self.sufficient.items()},
             "replay": {
                 "status": (replay.status if replay else ReplayStatus.NOT_RUN).value,
                 "max_violation": replay.max_violation if replay else None,

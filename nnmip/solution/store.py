@@ -67,16 +67,17 @@ class RunFolder:
 
     def proved(self) -> str:
         """What the result that is stored here says to be proved of its network: `optimal`, or `optimal within its
-        tolerance`; empty where there is no such result."""
+        tolerance`, among which networks; empty where there is no such result."""
         try:
             found = self._read_json(RESULT)
         except DiagnosticError:
             return ""
+        among = f" among {found['among']}" if isinstance(found.get("among"), str) else ""
         if found.get("solution") == SolutionStatus.OPTIMAL:
-            return "optimal"
+            return f"optimal{among}"
         bracket = found.get("bracket")
         is_reached = isinstance(bracket, dict) and bracket.get("is_reached") is True
-        return "optimal within its tolerance" if is_reached and found.get("proof") != Proof.NONE else ""
+        return f"optimal within its tolerance{among}" if is_reached and found.get("proof") != Proof.NONE else ""
 
     def clear_result(self, program: Program) -> None:
         """Remove the result of an earlier run, before its network is replaced by a better one."""

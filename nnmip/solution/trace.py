@@ -11,6 +11,7 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import Progress, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.front import Stride, Tradeoff
+from nnmip.hir.walk import strengthened
 from nnmip.solution.front import Axis, Front, FrontPoint, Undecided, weakest
 from nnmip.solution.gallery import Gallery, front_fingerprint
 from nnmip.solution.result import Result, SolutionStatus
@@ -312,6 +313,7 @@ class Trace:
             notes=tuple(notes),
             conflict=last.conflict if last is not None and found.ended is Termination.INFEASIBLE else None,
             folder=str(self.options.save) if self.options.save is not None else None,
+            sufficient=strengthened(self.tradeoff.program),
         )
 
     def _write(self) -> None:

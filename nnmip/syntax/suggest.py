@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from itertools import islice
 
 _CUTOFF = 0.7
 """Share of letters in common below which a proposal would rather mislead."""
+
+_BEGINNING, _CUTOFF_BEHIND = 3, 0.6
+"""Words that begin with so many letters alike need fewer in common: slips are seldom made at the beginning."""
 
 _MOST = 1_000
 _LONGEST = 60
@@ -30,8 +33,16 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
     if len(likely) > _COMPARED:
         letters = Counter(word.lower())
         likely.sort(key=lambda other: _unlikeness(letters, other))
-    found = get_close_matches(word.lower(), likely[:_COMPARED], n=1, cutoff=_CUTOFF)
-    return by_folded[found[0]] if found else None
+    shares = [(_share(word.lower(), other), other) for other in likely[:_COMPARED]]
+    share, found = max(shares, default=(-1.0, ""))
+    return by_folded[found] if share >= 0 else None
+
+
+def _share(word: str, other: str) -> float:
+    """The share of letters in common, below 0 where that is too little for a proposal."""
+    share = SequenceMatcher(None, other, word).ratio()
+    begins_alike = word[:_BEGINNING] == other[:_BEGINNING]
+    return share if share >= (_CUTOFF_BEHIND if begins_alike else _CUTOFF) else -1.0
 
 
 def _unlikeness(letters: Counter[str], other: str) -> int:

@@ -98,7 +98,7 @@ def test_json_has_every_field(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_text_goes_to_stdout_alone(folder: Path) -> None:
-    done = nnmip(folder, "solve", "xor.nnm", "--save", "run")
+    done = nnmip(folder, "solve", "xor.nnm", "--solver", "highs", "--save", "run")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0].startswith("xor.nnm: globally optimal, proved with highs ")

@@ -40,6 +40,7 @@ from nnmip.hir.core import (
 from tests.meaning.oracle_fair import fair
 from tests.meaning.oracle_layers import LAYERS
 from tests.meaning.oracle_losses import LOSSES, loss
+from tests.meaning.oracle_regions import region
 
 TOLERANCE = 1e-6
 
@@ -355,6 +356,9 @@ class BatchMeaning:
             return fair(node, data, self.scores(self.program.network(node.network), data.features))
         if node.word == "used":
             return self._used(node)
+        if node.word in ("monotone", "lipschitz"):
+            assert node.network is not None
+            return region(node, self.program.network(node.network), self.batch.values, self.batch.kept)
         operand = node.operands[0]
         entries = self.value(operand).reshape(size, *operand.shape[: node.batch], -1)
         match node.word:

@@ -25,7 +25,7 @@ from nnmip.lowering.expressions import lower_expression
 from nnmip.lowering.logic import lower_fold
 from nnmip.lowering.lower import lower_program
 from nnmip.lowering.piecewise import largest, positive_part
-from nnmip.lowering.scores import Groups, Leads, leads, merged_rows
+from nnmip.lowering.scores import Ahead, Groups, ahead, merged_rows
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.losses.sat_margin import wanted_signs
@@ -158,7 +158,7 @@ def test_a_grid_that_is_too_wide_is_noticed(name: str, staged: list[Staged], mon
     )
 
 
-@pytest.mark.parametrize("end", ["hinge.at_least", "zero_one.right"])
+@pytest.mark.parametrize("end", ["hinge.at_least", "predicted.right"])
 def test_a_row_that_only_a_held_goal_needs_is_noticed(
     end: str, staged: list[Staged], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +205,7 @@ DROPPED = (
     "absolute.on",
     "max_error.at_least",
     "max_error.at_most",
+    "predicted.right",
     "zero_one.right",
     "quantile.at_least",
     "quantile.on",
@@ -250,8 +251,9 @@ TURNED = (
     "used.both",
     "sat_margin.right",
     "sat_margin.one_label",
+    "predicted.right",
+    "predicted.one_answer",
     "zero_one.right",
-    "zero_one.one_label",
     ".weights.one_pick",
 )
 
@@ -361,13 +363,13 @@ def test_a_wrong_share_is_noticed(fault: str, known: list[Known], monkeypatch: p
 
 @pytest.mark.parametrize("side", ["right", "wrong", "other"])
 def test_a_tie_on_the_wrong_side_is_noticed(side: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(*args: Any) -> Leads:
-        found = leads(*args)
+    def faulty(*args: Any) -> Ahead:
+        found = ahead(*args)
         ties = {"right": found.tie_is_wrong & False, "wrong": found.tie_is_wrong | True, "other": ~found.tie_is_wrong}
         return replace(found, tie_is_wrong=ties[side])
 
     of_classes = [entry for entry in known if "label label as {a, b" in entry[1].source.text]
-    monkeypatch.setattr("nnmip.lowering.losses.zero_one.leads", faulty)
+    monkeypatch.setattr("nnmip.lowering.predictions.ahead", faulty)
     assert first_disagreement(of_classes) is not None
 
 

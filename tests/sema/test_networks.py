@@ -48,14 +48,27 @@ def test_layer_written_as_an_argument_is_a_layer_of_its_own() -> None:
     assert [d.path for d in net.decisions] == ["n.a.dense.weights"]
 
 
-def test_attributes_reach_a_layer_written_as_an_argument() -> None:
+@pytest.mark.parametrize("name", ["n.a.dense", "n.a"])
+def test_attributes_reach_a_layer_written_as_an_argument(name: str) -> None:
+    """The only weights of a line can go by its name."""
     text = (
         "network n(x: real[2] in [0, 1]) { layer a = relu(dense(x, units: 3, weights in [-1, 1])) return a }\n"
-        "satisfy constraint c: n.a.dense.weights[2, 1] >= 0"
+        f"satisfy constraint c: {name}.weights[2, 1] >= 0"
     )
     (part,) = build(text).constraints[0].parts
-    assert part.left.shape == ()
+    assert part.left.shape == () and part.left.base.decision.path == "n.a.dense.weights"
     assert int(part.left.index) == 5
+
+
+def test_a_layer_with_weights_has_its_own_and_not_those_of_its_argument() -> None:
+    text = (
+        "network n(x: real[2] in [0, 1]) {\n"
+        "  layer a = dense(relu(dense(x, units: 3, weights in [-1, 1], bias in {0})), units: 1, weights in {1})\n"
+        "  return a }\nsatisfy constraint c: n.a.weights[0, 2] >= 0\n"
+    )
+    (part,) = build(text).constraints[0].parts
+    assert part.left.base.decision.path == "n.a.weights"
+    assert messages(text + "constraint d: n.a.bias[0] >= 0") == ["NNM0201 layer `a` has no `bias`"]
 
 
 def test_bias_is_left_out_where_it_has_no_domain() -> None:

@@ -14,7 +14,6 @@ ONLY_THE_USER_KNOWS = {
     "Codes 0 and 1",
     "A feature that is text",
     "A class that the data does not have",
-    "An entry where a number is needed",
 }
 """Slips whose message says what to do, and cannot do it."""
 

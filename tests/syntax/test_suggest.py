@@ -14,6 +14,8 @@ from nnmip.syntax.suggest import closest
         ("petal_lenght", ["petal_length", "petal_width"], "petal_length"),
         ("RELU", ["relu"], "relu"),
         ("species", ["Species"], "Species"),
+        ("hinj", ["hinge", "l0", "margin"], "hinge"),
+        ("hindsight", ["hinge", "used"], None),
         ("x", ["y", "z"], None),
         ("budget", [], None),
         ("weights", ["bias", "units"], None),

@@ -41,4 +41,4 @@ def _signed_outputs(low: Lowering, node: Apply) -> Leads:
     at, sign = groups.distinct[:, None], groups.truth
     ends = np.stack([sign * end.reshape(-1)[at] for end in (bounds.lo, bounds.hi)])
     value = scores.reshape((scores.size,)).gather(at) * sign
-    return Leads(groups, value, Interval(ends.min(axis=0), ends.max(axis=0)), np.zeros(sign.shape, dtype=bool))
+    return Leads(value, Interval(ends.min(axis=0), ends.max(axis=0)), np.zeros(sign.shape, dtype=bool), groups)

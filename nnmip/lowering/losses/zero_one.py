@@ -9,13 +9,11 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import scattered
+from nnmip.lowering.predictions import NEAR, predictions, right_rows
 from nnmip.lowering.scores import Groups, Leads, leads
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray
-
-NEAR = 1e-9
-"""A threshold this near to a multiple of the grid step, counted in steps, is that multiple."""
 
 
 def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
@@ -30,18 +28,36 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
 
         err <= sum of w_j        d_j + (U - b) w_j <= U        b the largest value below t on the grid of the scores
 
-    Exact, with proved big-M (formulation: counted errors). NNM0313 for the second where scores lie on no grid.
+    Exact, with proved big-M (formulation: counted errors). With margin 0 an error is a prediction of another answer,
+    and shares the binary of that. NNM0313 for the second where scores lie on no grid.
     """
+    _check_grid(node, polarity)
     found = leads(low, node, node.option("reduce"))
-    return counted_errors(low, node, polarity, path, found, thresholds(node, found))
+    if not _is_prediction(node, polarity, found):
+        return counted_errors(low, node, polarity, path, found, thresholds(node, found))
+    assert node.network is not None and node.data is not None
+    predicted = predictions(low, node.network, node.data, node.option("strictness"), node.option("strictness_exact"))
+    places = predicted.place(found.groups.distinct, found.groups.truth[:, 0])
+    wrong = predicted.entry(places, polarity.flipped, node.origin) * -1.0 + 1.0
+    return (wrong * found.groups.share).sum()
+
+
+def _is_prediction(node: Apply, polarity: Polarity, found: Leads) -> bool:
+    """Whether an error is that the label is not predicted, on the sides that are asked for.
+
+    Under a strictness that is not that of the grid a row may be wrong by every label. Of many classes, to say that one
+    is not predicted takes the binaries of all others, which only pays where they say the other side as well.
+    """
+    if node.option("margin") > 0.0 or polarity is Polarity.UPPER:
+        return bool(node.option("margin") == 0.0)
+    return bool(node.option("strictness_exact")) and (found.value.shape[1] == 1 or polarity is Polarity.EXACT)
 
 
 def counted_errors(
     low: Lowering, node: Apply, polarity: Polarity, path: str, found: Leads, required: FloatArray
 ) -> Affine:
     """sum of share_g err_g over groups, err = 1 where one of the leads [g, others] falls short of `required`."""
-    if Polarity.LOWER in polarity and not node.option("step"):
-        raise DiagnosticError([_without_grid(node)])
+    _check_grid(node, polarity)
     can_be_short: BoolArray = found.bounds.lo < required
     short_always: BoolArray = np.asarray((found.bounds.hi < required).any(axis=1))
     is_open = ~short_always & can_be_short.any(axis=1)
@@ -56,7 +72,7 @@ def counted_errors(
     wrong = scattered([(open_, errors)], groups) + short_always.astype(np.float64)
     relevant = can_be_short & is_open[:, None]
     if Polarity.UPPER in polarity:
-        _right(low, node, path, found, required, relevant, wrong)
+        right_rows(low, path, found, required, relevant, wrong, node.origin)
         _one_label(low, node, path, found.groups, wrong)
     if Polarity.LOWER in polarity:
         _wrong(low, node, path, found, required, relevant, wrong)
@@ -68,18 +84,6 @@ def thresholds(node: Apply, found: Leads) -> FloatArray:
     margin = node.option("margin")
     strict = node.option("strictness") if margin == 0.0 else margin
     return np.asarray(np.where(found.tie_is_wrong, strict, margin), dtype=np.float64)
-
-
-def _right(
-    low: Lowering, node: Apply, path: str, found: Leads, required: FloatArray, relevant: BoolArray, wrong: Affine
-) -> None:
-    """Rows by which a group without an error has every lead that its class needs."""
-    shape, picked = required.shape, np.flatnonzero(relevant)
-    big_m = np.maximum(required - found.bounds.lo, TINY)[relevant]
-    reach = found.value.gather(picked) + wrong.gather(picked // shape[1]) * big_m
-    low.builder.rows(
-        f"{path}.right", reach, node.origin, lb=required[relevant], shape=shape, picked=picked, big_m=big_m
-    )
 
 
 def _one_label(low: Lowering, node: Apply, path: str, groups: Groups, wrong: Affine) -> None:
@@ -123,11 +127,11 @@ def _wrong(
     low.builder.rows(f"{path}.wrong", reach, node.origin, ub=ub, shape=shape, picked=picked, big_m=big_m)
 
 
-def _without_grid(node: Apply) -> Diagnostic:
-    return Diagnostic(
-        "NNM0313",
-        f"`{node.word}` can be minimised or bounded above only, since its scores lie on no grid",
-        node.origin.span,
-        help="write it with a positive factor under `minimize` or on the small side of `<=`, or give every weight "
-        "and bias a finite domain",
-    )
+def _check_grid(node: Apply, polarity: Polarity) -> None:
+    """NNM0313 where errors are asked for and scores lie on no grid."""
+    if Polarity.LOWER not in polarity or node.option("step"):
+        return
+    message = f"`{node.word}` can be minimised or bounded above only, since its scores lie on no grid"
+    finite = "give every weight and bias a finite domain"
+    help = f"write it with a positive factor under `minimize` or on the small side of `<=`, or {finite}"
+    raise DiagnosticError([Diagnostic("NNM0313", message, node.origin.span, help=help)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import permutations
 
 import numpy as np
 
@@ -12,23 +12,21 @@ from nnmip.data import Dataset
 from nnmip.hir.core import (
     Apply,
     BoolArray,
-    Choose,
     Compare,
     Constant,
     FloatArray,
     Fold,
     Gather,
     IntArray,
-    Join,
     LayerOutput,
+    Network,
     Node,
-    Not,
-    Plus,
     Scale,
 )
 from nnmip.hir.grids import STATED
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression
+from nnmip.lowering.predictions import predicted_node
 from nnmip.milp.affine import Affine
 
 _LIMITS = ("parity", "odds", "opportunity", "ratio")
@@ -49,19 +47,26 @@ def as_rules(low: Lowering, node: Apply) -> Node:
     """
     assert node.network is not None and node.data is not None
     data, distinct = low.program.dataset(node.data), low.known.over(node.network, node.data)
-    answers = _answers(low, node, data)
-    count, width = answers.shape
+    network = low.program.network(node.network)
+    width = int(np.prod(network.output_shape, dtype=np.int64))
     found = list(_comparisons(node, data, width))
     if not found:  # Only where the rows have not been read.
         return Constant(np.asarray(1.0), node.origin, boolean=True)
+    count = len(distinct.distinct)
     factors = np.stack([np.bincount(distinct.inverse, one.factor, count) for one in found]).astype(np.float64)
-    columns = np.array([one.column for one in found])
-    places = np.arange(count) * width + columns[:, None]
+    wanted = np.arange(count) * width + np.array([one.column for one in found])[:, None]
+    asked = np.unique(wanted[factors != 0])
+    rows, columns = np.divmod(asked, width)
+    if data.label_name is None:
+        answers = _outputs(network, node, data, distinct.distinct[rows], columns)
+    else:
+        answers = _predicted(low, network, node, rows, columns)
+    places = np.where(factors != 0, np.searchsorted(asked, wanted), 0)
     weighted = Scale(factors, Gather(answers, places, node.origin), factors.shape, node.origin)
-    means = Apply("sum", (weighted,), None, None, (), columns.shape, False, node.origin, batch=1)
+    means = Apply("sum", (weighted,), None, None, (), (len(found),), False, node.origin, batch=1)
     limits = Constant(np.array([one.limit for one in found]), node.origin)
     step = node.option("step")
-    holds = Compare("<=", means, limits, columns.shape, node.origin, step or STATED, is_exact=step > 0)
+    holds = Compare("<=", means, limits, means.shape, node.origin, step or STATED, is_exact=step > 0)
     return Fold("and", holds, node.origin)
 
 
@@ -100,62 +105,24 @@ def _compared(name: str, data: Dataset, width: int) -> list[tuple[BoolArray, lis
     return [(np.ones(data.row_count, dtype=bool), list(range(width)))]
 
 
-# ---- predictions ---------------------------------------------------------------------------------------------------
+# ---- what is compared ----------------------------------------------------------------------------------------------
 
 
-def _answers(low: Lowering, node: Apply, data: Dataset) -> Node:
-    """For every distinct row [g, k]: outputs, or 1 where the row is predicted k; made once for a network and data."""
+def _outputs(network: Network, node: Apply, data: Dataset, rows: IntArray, columns: IntArray) -> Node:
+    """Some outputs of some rows of the table."""
+    result = network.layer(network.result_layer)
+    output = LayerOutput(network.name, result.name, data.name, (data.row_count, *result.shape), node.origin)
+    width = int(np.prod(result.shape, dtype=np.int64))
+    return Gather(output, rows * width + network.result_index.reshape(-1)[columns], node.origin)
+
+
+def _predicted(low: Lowering, network: Network, node: Apply, rows: IntArray, columns: IntArray) -> Node:
+    """1 where a distinct row is predicted the class of a column, of one score +1."""
+    strictness, is_exact = node.option("strictness"), node.option("strictness_exact")
+    is_score = network.output_shape == ()
+    path = network.layer(network.result_layer).path
+    about = path if is_score else f"{path}, the lead of a class over the predicted one after it"
+    low.gaps[about] = strictness, is_exact
+    answers, answer = (2, columns + 1) if is_score else (network.output_shape[0], columns)
     assert node.network is not None and node.data is not None
-    key = (node.network, node.data)
-    if key not in low.answers:
-        network = low.program.network(node.network)
-        result = network.layer(network.result_layer)
-        shape = (data.row_count, *result.shape)
-        output = LayerOutput(network.name, result.name, data.name, shape, node.origin)
-        width = int(np.prod(result.shape, dtype=np.int64))
-        places = low.known.over(*key).distinct[:, None] * width + network.result_index.reshape(-1)
-        scores = Gather(output, places, node.origin)
-        low.answers[key] = scores if data.label_name is None else _predicted(low, node, scores, result.path)
-    return low.answers[key]
-
-
-def _predicted(low: Lowering, node: Apply, scores: Gather, path: str) -> Node:
-    """1 where a row is predicted +1, shape [g, 1]; for several classes where it is predicted k, [g, k]."""
-    strictness, origin = node.option("strictness"), node.origin
-    about = path if scores.shape[1] == 1 else f"{path}, the lead of a class over those after it"
-    low.gaps[about] = strictness, node.option("strictness_exact")
-    if scores.shape[1] == 1:
-        chosen: Node = _at_least(scores, 0.0, strictness)
-    else:
-        chosen = _first_of_largest(scores, strictness)
-    one, zero = Constant(np.ones(chosen.shape), origin), Constant(np.zeros(chosen.shape), origin)
-    return Choose(chosen, one, zero, chosen.shape, origin)
-
-
-def _at_least(left: Node, right: float, strictness: float) -> Compare:
-    """`left >= right`; what is noted of its strictness is noted of the scores."""
-    known = Constant(np.full(left.shape, right), left.origin)
-    return Compare(">=", left, known, left.shape, left.origin, strictness, is_exact=True)
-
-
-def _first_of_largest(scores: Gather, strictness: float) -> Node:
-    """Class k is predicted where its score is above that of every class before it, and at least that of every later
-    one: one comparison for every two classes."""
-    rows, width = scores.shape
-    pairs = np.array(list(combinations(range(width), 2)))
-    earlier, later = (_columns(scores, pairs[:, side]) for side in (0, 1))
-    shape = (rows, len(pairs))
-    lead = Plus((earlier, Scale(np.asarray(-1.0), later, shape, scores.origin)), shape, scores.origin)
-    ahead = _at_least(lead, 0.0, strictness)
-    both = Join((ahead, Not(ahead, scores.origin)), scores.origin)
-    at = np.empty((width, width - 1), dtype=np.int64)
-    number = {(int(i), int(j)): place for place, (i, j) in enumerate(pairs)}
-    for k in range(width):
-        before = [rows * len(pairs) + number[i, k] for i in range(k)]
-        at[k] = [*before, *(number[k, j] for j in range(k + 1, width))]
-    places = np.arange(rows)[:, None, None] * len(pairs) + at
-    return Fold("and", Gather(both, places, scores.origin), scores.origin, batch=2)
-
-
-def _columns(scores: Gather, columns: IntArray) -> Gather:
-    return Gather(scores.base, scores.index[:, columns], scores.origin)
+    return predicted_node(node.network, node.data, rows * answers + answer, strictness, is_exact, node.origin)

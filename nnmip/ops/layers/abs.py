@@ -33,4 +33,5 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
+    slope=lambda options: (-1.0, 1.0),
 )

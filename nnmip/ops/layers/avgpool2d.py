@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, common_grid
+from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, common_grid
 from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of
 
 FloatArray = NDArray[np.float64]
@@ -55,4 +55,5 @@ OP = LayerOp(
     interval=interval,
     entries=windows_of,
     grid=grid,
+    blend=Blend.MEAN,
 )

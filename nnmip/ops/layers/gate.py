@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions
+from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions, rising
 
 FloatArray = NDArray[np.float64]
 
@@ -61,4 +61,5 @@ OP = LayerOp(
     arity=2,
     entries=entries,
     reads_bits=(1,),
+    slope=rising,
 )

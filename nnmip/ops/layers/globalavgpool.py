@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.hir.core import IntArray, Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions
+from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, ShapeMismatch, positions
 
 FloatArray = NDArray[np.float64]
 
@@ -54,4 +54,5 @@ OP = LayerOp(
     interval=interval,
     entries=entries,
     grid=grid,
+    blend=Blend.MEAN,
 )

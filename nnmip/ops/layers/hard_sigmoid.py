@@ -46,4 +46,5 @@ OP = LayerOp(
     forward=forward,
     interval=interval,
     grid=grid,
+    slope=lambda options: (0.0, options["slope"]),
 )

@@ -44,4 +44,5 @@ OP = LayerOp(
     forward=forward,
     interval=interval,
     grid=grid,
+    slope=lambda options: (options["slope"], 1.0),
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Shape
-from nnmip.ops.base import InferredShapes, LayerOp, Options, where_all
+from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, where_all
 from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of
 
 FloatArray = NDArray[np.float64]
@@ -46,4 +46,5 @@ OP = LayerOp(
     interval=interval,
     entries=windows_of,
     gives_bits=where_all,
+    blend=Blend.LARGEST,
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
 from nnmip.ops.activations import ENTRYWISE, same_shape
-from nnmip.ops.base import LayerOp, Options
+from nnmip.ops.base import LayerOp, Options, rising
 
 FloatArray = NDArray[np.float64]
 
@@ -33,4 +33,5 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
+    slope=rising,
 )
