@@ -112,13 +112,13 @@ def test_rules_name_the_same_columns_after_a_permutation(tmp_path: Path) -> None
 
 
 def test_the_runner_proves_the_smallest_row() -> None:
-    row = measure(MOONS, Options(repetitions=1, permute=0))
+    row = measure(MOONS, Options(repetitions=1, permute=0, formulation="direct"))
     (run,) = row.runs
     assert run.is_proved and run.seconds > 0 and run.nodes is not None
     assert run.figure("objective") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
     assert run.figure("dual_bound") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
     assert run.root_bound is not None and run.root_bound <= MOONS_OPTIMUM + 1e-9
-    assert run.verdict((MOONS_OPTIMUM,)) == "proved"
+    assert run.verdict((MOONS_OPTIMUM,)) == "proved" and run.authority == "highs, solver"
     assert row.verdict == "proved, no reference" and row.is_right
 
 

@@ -55,6 +55,12 @@ class Run:
     def is_proved(self) -> bool:
         return self.result.get("solution") == "optimal" and self.result["replay"]["status"] == "passed"
 
+    @property
+    def authority(self) -> str:
+        """Who solved it, and what the proof is."""
+        solver = self.result.get("solver") or {}
+        return f"{solver.get('name', '-')}, {self.result.get('proof', '-')}"
+
     def verdict(self, optima: Sequence[float]) -> str:
         """`proved`, or `proved, no reference`, `open` at a limit, `wrong: ...`, `failed: ...`.
 
@@ -152,6 +158,5 @@ def _run(arguments: list[str]) -> Run:
 
 
 def _root_bound(steps: list[dict[str, Any]]) -> float | None:
-    """The last bound before the first node; the first bound of all where nodes are not counted."""
-    roots = [step["dual_bound"] for step in steps if step["nodes"] == 0][-1:] or [step["dual_bound"] for step in steps]
-    return roots[0] if roots else None
+    """The last bound before the first node, for solvers that count them."""
+    return next((step["dual_bound"] for step in reversed(steps) if step["nodes"] == 0), None)
