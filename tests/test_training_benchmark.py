@@ -144,6 +144,11 @@ def test_verdicts(run: Run, verdict: str) -> None:
     assert run.verdict((0.5,)) == verdict
 
 
+def test_a_bound_above_a_known_network_is_wrong() -> None:
+    assert _run(0.6, 0.500002).verdict((), 0.5) == "wrong: goal 1 has a bound above 0.5, the value of a network"
+    assert _run(0.4, 0.4).verdict((), 0.5) == "proved, no reference"
+
+
 def test_the_verdict_of_a_row_is_its_worst() -> None:
     xor = chosen(["xor"])[0]
     runs = (_run(0.0, 0.0), _run(1.0, 0.0), _run(0.5, 0.0, "feasible", "time_limit"))

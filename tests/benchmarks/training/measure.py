@@ -61,13 +61,17 @@ class Run:
         solver = self.result.get("solver") or {}
         return f"{solver.get('name', '-')}, {self.result.get('proof', '-')}"
 
-    def verdict(self, optima: Sequence[float]) -> str:
+    def verdict(self, optima: Sequence[float], best: float | None = None) -> str:
         """`proved`, or `proved, no reference`, `open` at a limit, `wrong: ...`, `failed: ...`.
 
-        Wrong is a bound above the known optimum, a network below it, and a proof of another value.
+        Wrong is a bound above the known optimum or the best known value, a network below the known optimum, and a proof
+        of another value.
         """
         if not self.stages:
             return f"failed: {self.message}"
+        first_bound = self.figure("dual_bound")
+        if best is not None and first_bound is not None and first_bound > best + TOLERANCE:
+            return f"wrong: goal 1 has a bound above {best:.10g}, the value of a network"
         for number, (stage, optimum) in enumerate(zip(self.stages, optima, strict=False), start=1):
             objective, bound = stage["objective"], stage["dual_bound"]
             if bound is not None and bound > optimum + TOLERANCE:
@@ -102,7 +106,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """That of all runs, or the worst one."""
-        verdicts = [run.verdict(self.instance.optima) for run in self.runs]
+        verdicts = [run.verdict(self.instance.optima, self.instance.best) for run in self.runs]
         order = ("wrong", "failed", "open", "proved, no reference", "proved")
         return min(verdicts, key=lambda verdict: next(i for i, word in enumerate(order) if verdict.startswith(word)))
 
