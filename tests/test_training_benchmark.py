@@ -112,13 +112,13 @@ def test_rules_name_the_same_columns_after_a_permutation(tmp_path: Path) -> None
 
 
 def test_the_runner_proves_the_smallest_row() -> None:
-    row = measure(MOONS, Options(repetitions=1, permute=0))
+    row = measure(MOONS, Options(repetitions=1, permute=0, formulation="direct"))
     (run,) = row.runs
     assert run.is_proved and run.seconds > 0 and run.nodes is not None
     assert run.figure("objective") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
     assert run.figure("dual_bound") == pytest.approx(MOONS_OPTIMUM, abs=1e-9)
     assert run.root_bound is not None and run.root_bound <= MOONS_OPTIMUM + 1e-9
-    assert run.verdict((MOONS_OPTIMUM,)) == "proved"
+    assert run.verdict((MOONS_OPTIMUM,)) == "proved" and run.authority == "highs, solver"
     assert row.verdict == "proved, no reference" and row.is_right
 
 
@@ -142,6 +142,11 @@ def _run(objective: float | None, bound: float, solution: str = "optimal", termi
 )
 def test_verdicts(run: Run, verdict: str) -> None:
     assert run.verdict((0.5,)) == verdict
+
+
+def test_a_bound_above_a_known_network_is_wrong() -> None:
+    assert _run(0.6, 0.500002).verdict((), 0.5) == "wrong: goal 1 has a bound above 0.5, the value of a network"
+    assert _run(0.4, 0.4).verdict((), 0.5) == "proved, no reference"
 
 
 def test_the_verdict_of_a_row_is_its_worst() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from nnmip.search.biases import Biases
 from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices
+from nnmip.search.loss import Shortfalls
 from nnmip.search.master import DualProgram, Master, Relaxed
 from nnmip.search.peel import Partial
 from nnmip.search.problem import Members, Problem
@@ -37,6 +38,8 @@ class SeveralScores:
     def __init__(self, problem: Problem, record: Record, master: Master, bounds: Bounds, biases: Biases) -> None:
         self._problem, self._record, self._master, self._bounds = problem, record, master, bounds
         self._biases = biases
+        assert isinstance(problem.loss, Shortfalls)
+        self._loss = problem.loss
         self._dual = DualProgram(problem.loss, biases, 0, 0.0)
         self.evaluated = 0
 
@@ -82,7 +85,7 @@ class SeveralScores:
 
     def last(self, partial: Partial, choices: Choices) -> None:
         def settle(leaf: Leaf, pick: int) -> None:
-            if leaf.value >= self._record.value:  # else it breaks a rule
+            if leaf.value >= self._record.best:  # else it breaks a rule
                 self._record.settle(leaf.bound)
 
         self._scan(partial, choices, lambda: self._record.goal, settle)
@@ -124,7 +127,7 @@ class SeveralScores:
     def _best(self, scores: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """The least loss over the biases, those biases and multipliers that prove it."""
         self.evaluated += 1
-        loss = self._problem.loss
+        loss = self._loss
         answer = self._dual.solve(scores, np.zeros(0, dtype=np.int64))
         if answer is None:
             raise ArithmeticError("a linear program over the output biases has no answer")

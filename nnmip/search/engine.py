@@ -13,7 +13,9 @@ from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices, Everything
 from nnmip.search.ending_one import OneScore
 from nnmip.search.ending_several import SeveralScores
+from nnmip.search.loss import Shortfalls
 from nnmip.search.master import Master, Relaxed
+from nnmip.search.mistakes import Mistakes
 from nnmip.search.one_score import best_bias, kink_range
 from nnmip.search.patterns import Patterns, pays
 from nnmip.search.peel import Ending, Partial, Peel
@@ -38,20 +40,25 @@ class Search:
         cutoff: float = np.inf,
     ) -> None:
         self.problem, self._start, self._log = problem, start, log
-        pool, heads, loss = problem.pool, problem.heads, problem.loss
+        pool, heads = problem.pool, problem.heads
+        loss = problem.loss.hinge if isinstance(problem.loss, Mistakes) else problem.loss
         reach = Bounds.reach_of(pool, heads) * problem.units
         biases = problem.biases
         if loss.outputs == 1 and (loss.slope != 0).all():
             biases = biases.narrowed(*kink_range(loss, reach))
         self._bounds = Bounds(pool, heads, loss, biases, problem.units)
-        self.record = Record(problem, self._bounds.evaluation_error(), stop, progress, cutoff)
+        self.record = Record(problem, self._evaluation_error(), stop, progress, cutoff)
         self.master = Master(pool, heads, loss, biases, self._bounds)
         self.ending = self._ending(biases, reach)
         self._peel = Peel(self.master, self.record, self.ending)
         apart = Master(pool, heads, loss, biases, self._bounds, apart=True)
         self._patterns = Patterns(apart, self.record, Peel(apart, self.record, self.ending))
 
+    def _evaluation_error(self) -> float:
+        return self._bounds.evaluation_error()
+
     def _ending(self, biases: Biases, reach: float) -> Ending:
+        assert isinstance(self.problem.loss, Shortfalls)
         best = best_bias(self.problem.loss, biases, reach)
         if best is not None:
             return OneScore(self.problem, self.record, best)
@@ -97,6 +104,7 @@ class Search:
 
     def _floors(self, counts: list[int]) -> None:
         """What the costs alone prove."""
+        assert isinstance(self.problem.loss, Shortfalls)
         none = np.zeros(len(self.problem.loss.row))
         for count in counts:
             bound = self._bounds.of(none, self._nothing(), self.problem.spare(count), count)
@@ -108,8 +116,11 @@ class Search:
         spare = self.problem.spare(count)
         wanted = np.array([count])
         root = self.master.solve(everything, self._nothing(), spare, wanted, check=self.record.check)
-        self.record.raise_floor(count, root.value(wanted))
+        self._know(root, count)
         return root
+
+    def _know(self, root: Relaxed, count: int) -> None:
+        self.record.raise_floor(count, root.value(np.array([count])))
 
     def _finish(self, root: Relaxed, count: int) -> None:
         record = self.record

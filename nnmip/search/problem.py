@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.search.biases import Biases
 from nnmip.search.loss import Shortfalls
+from nnmip.search.mistakes import Mistakes
 from nnmip.search.pool import Heads, Pool
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +32,7 @@ class Problem:
 
     pool: Pool
     heads: Heads
-    loss: Shortfalls
+    loss: Shortfalls | Mistakes
     low: FloatArray
     high: FloatArray
     units: int

@@ -45,9 +45,14 @@ class Record:
     # ---- the bound ------------------------------------------------------------------------------------------------
 
     @property
+    def best(self) -> float:
+        """The best value known, wherever it comes from."""
+        return min(self.value, self._cutoff)
+
+    @property
     def goal(self) -> float:
         """What a node must be better than to be looked at."""
-        best = min(self.value, self._cutoff)
+        best = self.best
         return best - MARGIN * max(1.0, abs(best)) if math.isfinite(best) else math.inf
 
     @property
@@ -83,7 +88,7 @@ class Record:
 
     def offer(self, values: FloatArray, members: Callable[[int], Members]) -> None:
         """Take the best of these networks that keeps the rules, where it is better than the best so far."""
-        place = self.first(values, members, min(self.value, self._cutoff))
+        place = self.first(values, members, self.best)
         if place is not None:
             self.value, self.members = float(values[place]), members(place)
             self._progress(self.value, self.bound)

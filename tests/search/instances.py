@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnmip.search.loss import FloatArray, Shortfalls
+from nnmip.search.mistakes import Mistakes
 from nnmip.search.pool import Heads, Pool
 from nnmip.search.problem import Members, Problem
 
@@ -95,7 +96,11 @@ def even(members: Members) -> bool:
     return len(set(units)) == len(units) and sum(units) % 2 == 0
 
 
-def problem(rng: Generator, loss: Callable[[Generator, int], Shortfalls]) -> Problem:
+def mistakes(rng: Generator, rows: int) -> Mistakes:
+    return Mistakes(rows, rng.choice([-1.0, 1.0], rows), np.full(rows, rng.choice([0.5, 1.0])), weights(rng, rows))
+
+
+def problem(rng: Generator, loss: Callable[[Generator, int], Shortfalls | Mistakes]) -> Problem:
     shortfalls = loss(rng, int(rng.integers(3, 6)))
     outputs = shortfalls.outputs
     units = int(rng.integers(1, 4 if outputs < 3 else 3))
@@ -131,6 +136,10 @@ def loss_at(loss: Shortfalls, scores: FloatArray, biases: FloatArray) -> FloatAr
     return total
 
 
+def at(loss: Shortfalls | Mistakes, scores: FloatArray, biases: FloatArray) -> FloatArray:
+    return mistakes_at(loss, scores, biases) if isinstance(loss, Mistakes) else loss_at(loss, scores, biases)
+
+
 def corners(loss: Shortfalls, scores: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Where the planes meet at which the loss turns: [P, C], inside the box; the ends of the box are planes, too."""
     outputs = loss.outputs
@@ -149,6 +158,17 @@ def corners(loss: Shortfalls, scores: FloatArray, low: FloatArray, high: FloatAr
     return np.asarray(np.unique(np.clip(points[inside], low, high), axis=0))
 
 
+def mistakes_at(loss: Mistakes, scores: FloatArray, biases: FloatArray) -> FloatArray:
+    given = loss.sign * (scores[:, 0] + biases)
+    return np.asarray((given < loss.margin - 1e-9) @ loss.weight)
+
+
+def turns(loss: Mistakes, scores: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """The biases at which some row becomes right or wrong, [P, 1]."""
+    ends = np.concatenate([loss.sign * loss.margin - scores[:, 0], low, high])
+    return np.asarray(ends[(ends >= low) & (ends <= high)][:, None])
+
+
 def networks(problem: Problem) -> Iterator[Members]:
     every = list(itertools.product(range(problem.pool.size), range(len(problem.heads.cost))))
     for count in range(problem.units if problem.idle is None else 0, problem.units + 1):
@@ -162,11 +182,12 @@ def value(problem: Problem, members: Members) -> float:
         scores += np.outer(problem.pool.activations[unit], problem.heads.vectors[head])
         paid += problem.pool.cost[unit] + problem.heads.cost[head]
     if problem.listed is None:
-        biases, cost = corners(problem.loss, scores, problem.low, problem.high), 0.0
+        find = turns if isinstance(problem.loss, Mistakes) else corners
+        biases, cost = find(problem.loss, scores, problem.low, problem.high), 0.0
     else:
         biases = np.array(list(itertools.product(*[values for values, _ in problem.listed])))
         cost = np.array(list(itertools.product(*[cost for _, cost in problem.listed]))).sum(axis=1)
-    return float((loss_at(problem.loss, scores, biases) + cost).min()) + paid
+    return float((at(problem.loss, scores, biases) + cost).min()) + paid
 
 
 @dataclass(frozen=True)

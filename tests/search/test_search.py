@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from nnmip.search.engine import Search
+from nnmip.search.mistake_search import MistakeSearch
 from nnmip.search.problem import Outcome, Problem
-from tests.search.instances import LOSSES, even, loss_at, optimum, problem, value
+from tests.search.instances import LOSSES, at, even, mistakes, optimum, problem, value
 
 CLOSE = 1e-8
 
@@ -42,7 +43,7 @@ def assert_is_attained(given: Problem, found: Outcome) -> None:
     else:
         for bias, (values, cost) in zip(found.biases, given.listed, strict=True):
             paid += float(cost[np.flatnonzero(values == bias)[0]])
-    assert loss_at(given.loss, scores, found.biases[None])[0] + paid == pytest.approx(found.value, abs=CLOSE)
+    assert at(given.loss, scores, found.biases[None])[0] + paid == pytest.approx(found.value, abs=CLOSE)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -50,6 +51,24 @@ def assert_is_attained(given: Problem, found: Outcome) -> None:
 def test_the_optimum_is_found_and_proved(loss: str, seed: int) -> None:
     given = problem(np.random.default_rng([seed, *loss.encode()]), LOSSES[loss])
     assert_is_optimal(given, Search(given).run())
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_the_fewest_mistakes_are_found_and_proved(seed: int) -> None:
+    given = problem(np.random.default_rng([seed, 11]), mistakes)
+    assert_is_optimal(given, MistakeSearch(given).run())
+
+
+def test_a_search_for_mistakes_that_is_stopped_keeps_a_valid_bound() -> None:
+    for seed in range(4):
+        given = problem(np.random.default_rng([seed, 12]), mistakes)
+        best = optimum(given).value
+        for patience in itertools.count():
+            asked = itertools.count()
+            found = MistakeSearch(given, stop=lambda asked=asked, patience=patience: next(asked) >= patience).run()
+            assert found.bound <= best and found.value >= best - CLOSE
+            if found.finished:
+                break
 
 
 @pytest.mark.parametrize("loss", ["hinge", "quantile", "three classes"])

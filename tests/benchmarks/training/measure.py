@@ -55,13 +55,23 @@ class Run:
     def is_proved(self) -> bool:
         return self.result.get("solution") == "optimal" and self.result["replay"]["status"] == "passed"
 
-    def verdict(self, optima: Sequence[float]) -> str:
+    @property
+    def authority(self) -> str:
+        """Who solved it, and what the proof is."""
+        solver = self.result.get("solver") or {}
+        return f"{solver.get('name', '-')}, {self.result.get('proof', '-')}"
+
+    def verdict(self, optima: Sequence[float], best: float | None = None) -> str:
         """`proved`, or `proved, no reference`, `open` at a limit, `wrong: ...`, `failed: ...`.
 
-        Wrong is a bound above the known optimum, a network below it, and a proof of another value.
+        Wrong is a bound above the known optimum or the best known value, a network below the known optimum, and a proof
+        of another value.
         """
         if not self.stages:
             return f"failed: {self.message}"
+        first_bound = self.figure("dual_bound")
+        if best is not None and first_bound is not None and first_bound > best + TOLERANCE:
+            return f"wrong: goal 1 has a bound above {best:.10g}, the value of a network"
         for number, (stage, optimum) in enumerate(zip(self.stages, optima, strict=False), start=1):
             objective, bound = stage["objective"], stage["dual_bound"]
             if bound is not None and bound > optimum + TOLERANCE:
@@ -96,7 +106,7 @@ class Row:
     @property
     def verdict(self) -> str:
         """That of all runs, or the worst one."""
-        verdicts = [run.verdict(self.instance.optima) for run in self.runs]
+        verdicts = [run.verdict(self.instance.optima, self.instance.best) for run in self.runs]
         order = ("wrong", "failed", "open", "proved, no reference", "proved")
         return min(verdicts, key=lambda verdict: next(i for i, word in enumerate(order) if verdict.startswith(word)))
 
@@ -152,6 +162,5 @@ def _run(arguments: list[str]) -> Run:
 
 
 def _root_bound(steps: list[dict[str, Any]]) -> float | None:
-    """The last bound before the first node; the first bound of all where nodes are not counted."""
-    roots = [step["dual_bound"] for step in steps if step["nodes"] == 0][-1:] or [step["dual_bound"] for step in steps]
-    return roots[0] if roots else None
+    """The last bound before the first node, for solvers that count them."""
+    return next((step["dual_bound"] for step in reversed(steps) if step["nodes"] == 0), None)

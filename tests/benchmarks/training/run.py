@@ -29,6 +29,7 @@ PIPE_WIDTH = 240
 HEADER = (
     "instance",
     "formulation",
+    "solver, proof",
     "rows",
     "columns",
     "binaries",
@@ -50,6 +51,7 @@ def cells(row: Row) -> list[str]:
     return [
         row.instance.name,
         row.formulation or "-",
+        last.authority,
         *(_number(sizes.get(name)) for name in ("rows", "columns", "binaries")),
         _number(last.root_bound),
         _number(last.nodes),
