@@ -404,7 +404,9 @@ def _no_least_magnitude(d: Decision, reason: Origin) -> DiagnosticError:
 
 
 def _no_squares(d: Decision, reason: Origin) -> DiagnosticError:
-    message = f"`{reason.path}` is exact on sets of at most {MOST_SQUARES} values, and `{d.path}` has more"
+    message = f"`{reason.path}` can be minimised or bounded above only, since `{d.path}` has infinitely many values"
+    if d.domain.is_finite:
+        message = message.replace("infinitely many values", f"more than {MOST_SQUARES} values")
     secondary = (Label(d.origin.span, f"domain {d.domain}"),)
     help = "take a grid, such as `[-1, 1] step 1/8`, or `norm_1`"
     return DiagnosticError([Diagnostic("NNM0313", message, reason.span, secondary=secondary, help=help)])

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply
 from nnmip.ops.base import Kind, Meaning, Role, Word, each, scalar
+from nnmip.ops.scores import TOLERANCE
 
 FloatArray = NDArray[np.float64]
 
@@ -17,10 +18,10 @@ def evaluate(node: Apply, operands: tuple[FloatArray, ...], meaning: Meaning) ->
 
 WORD = Word(
     name="norm_2sq",
-    signature="norm_2sq(t)",
+    signature="norm_2sq(t, tolerance: 0.0001)",
     summary="the sum of the squares of the entries of a tensor",
     parameters=(Kind.TENSOR,),
-    options=(),
+    options=(TOLERANCE,),
     boolean=False,
     role=Role.SPARSITY,
     shape=scalar,
