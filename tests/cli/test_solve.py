@@ -32,6 +32,8 @@ KEYS = [
         "sense",
         "termination",
         "solution",
+        "among",
+        "sufficient",
         "replay",
         "proof",
         "objective",

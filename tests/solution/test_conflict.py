@@ -64,7 +64,7 @@ def test_a_conflict_in_every_form(folder: Path, capsys: pytest.CaptureFixture[st
     found = standard_json(capsys.readouterr().out)
     line = INFEASIBLE.splitlines().index("constraint many: l0(net.weights) >= 7") + 1
     place = {"file": "xor.nnm", "line": line, "column": 1}
-    many = {"name": "many", "sentence": None, "text": "l0(net.weights) >= 7", **place}
+    many = {"name": "many", "sentence": None, "text": "l0(net.weights) >= 7", "sufficient": False, **place}
     assert found["conflict"] == {"irreducible": True, "goal": None, "constraints": [many]}
     assert (found["termination"], found["solution"], found["proof"]) == ("infeasible", "none", "solver")
     conflict = load("xor.nnm").solve().conflict
