@@ -246,7 +246,7 @@ class _Kept:
         cost, both = np.concatenate(self.cost), np.concatenate(self.both)
         activations, shift, chosen = self.columns.finished(cost)
         cost, both = cost[chosen], both[chosen]
-        if self.merges and not self.view.loss.slope.sum(axis=1).any():
+        if self.merges and self.view.loss.is_of_leads:
             heads = _cheapest_leads(heads, idle[0] - cost.min() if idle is not None else np.inf)
         if idle is not None and self.merges:
             # A column that is constant does what an output bias does.

@@ -33,6 +33,11 @@ class Shortfalls:
         return int(self.slope.shape[1])
 
     @cached_property
+    def is_of_leads(self) -> bool:
+        """Whether only the differences between scores count."""
+        return not self.slope.sum(axis=1).any()
+
+    @cached_property
     def is_separate(self) -> bool:
         """Whether every piece is a group of its own."""
         return len(self.weight) == len(self.row)

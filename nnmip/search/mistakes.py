@@ -27,6 +27,7 @@ class Mistakes:
     weight: FloatArray
 
     outputs = 1
+    is_of_leads = False
 
     @cached_property
     def hinge(self) -> Shortfalls:

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.core import Apply
+from nnmip.ops.losses.zero_one import thresholds
 from nnmip.search.loss import Shortfalls
+from nnmip.search.mistakes import Mistakes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,6 +82,13 @@ PIECES: dict[str, Callable[[Apply, Dataset, int], Pieces]] = {
     "quantile": _quantile,
 }
 """Losses that are convex in the scores, and no other."""
+
+
+def mistakes(node: Apply, data: Dataset, factor: float) -> Mistakes:
+    """`zero_one` of one score, times a factor."""
+    labels = data.labels.astype(np.float64)
+    margin = thresholds(node, np.zeros(data.row_count), labels)[:, 0]
+    return Mistakes(data.row_count, labels, margin, factor * _row_weights(node, data))
 
 
 def shortfalls(rows: int, parts: list[tuple[float, int, Pieces]]) -> Shortfalls:

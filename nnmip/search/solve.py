@@ -13,6 +13,8 @@ from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import Evaluator
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
+from nnmip.search.mistake_search import MistakeSearch
+from nnmip.search.mistakes import Mistakes
 from nnmip.search.problem import Members, Problem
 from nnmip.search.view import View
 from nnmip.sizes import Allowance
@@ -94,7 +96,8 @@ class _Run:
             admits=admits_of(view, columns),
             listed=listed,
         )
-        self.engine = Search(problem, (), stop, self._progress, cutoff=self.known - columns.constant)
+        engine = MistakeSearch if isinstance(view.loss, Mistakes) else Search
+        self.engine = engine(problem, (), stop, self._progress, cutoff=self.known - columns.constant)
 
     def run(self) -> Found | None:
         """None where its best network has an output bias outside the domain."""

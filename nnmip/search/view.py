@@ -21,8 +21,9 @@ from nnmip.ops.base import NONE, Role
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.passes.symmetry import interchangeable_units
 from nnmip.search.loss import Shortfalls
+from nnmip.search.mistakes import Mistakes
 from nnmip.search.parts import Parts, conjuncts
-from nnmip.search.pieces import PIECES, Pieces, shortfalls
+from nnmip.search.pieces import PIECES, Pieces, mistakes, shortfalls
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,7 +52,7 @@ class View:
     activations: tuple[Layer, ...]
     sign: float
     rows: FloatArray
-    loss: Shortfalls
+    loss: Shortfalls | Mistakes
     terms: tuple[Term, ...]
     own: tuple[Node, ...]
     outer: tuple[Node, ...]
@@ -185,10 +186,12 @@ def _reads_data(node: Node) -> bool:
 
 def _loss(
     program: Program, network: Network, terms: list[Term], outputs: int
-) -> tuple[FloatArray, Shortfalls, list[Dataset]]:
+) -> tuple[FloatArray, Shortfalls | Mistakes, list[Dataset]]:
     assert program.goal is not None
     if not terms:
         raise Refusal("the goal has no loss")
+    if (counted := _mistakes(program, terms, outputs)) is not None:
+        return counted
     first: dict[str, int] = {}
     tables: list[Dataset] = []
     found: list[tuple[float, int, Pieces]] = []
@@ -205,6 +208,19 @@ def _loss(
         found.append((factor, first[node.data], PIECES[node.word](node, program.dataset(node.data), outputs)))
     rows = np.concatenate([table.features for table in tables])
     return rows, shortfalls(len(rows), found), tables
+
+
+def _mistakes(program: Program, terms: list[Term], outputs: int) -> tuple[FloatArray, Mistakes, list[Dataset]] | None:
+    """The rows and the loss of a goal whose only loss is `zero_one` of one score."""
+    assert program.goal is not None
+    node, factor = terms[0].value, terms[0].coefficient * program.goal.sign
+    if not isinstance(node, Apply) or node.word != "zero_one" or len(terms) > 1 or outputs > 1 or factor <= 0:
+        return None
+    assert node.data is not None
+    data = program.dataset(node.data)
+    if not (data.sample_weights > 0).all():
+        raise Refusal("a row weighs nothing")
+    return data.features, mistakes(node, data, factor), [data]
 
 
 def _conditions(program: Program, parts: Parts) -> tuple[tuple[Node, ...], ...]:
