@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.front import Front
-    from nnmip.solution.result import Formulation, Result
+    from nnmip.solution.result import How, Result
     from nnmip.solution.run import RunOptions
 
 T = TypeVar("T")
@@ -432,19 +432,20 @@ class Model:
         problem = Problem(self.program, lambda: self.fingerprint, self.lowered_at, facts, describe_networks)
         return Run(problem, options, progress, stop).run()
 
-    def prepare(self, formulation: str = "auto", solver: str = "auto") -> Formulation:
-        """Find every error and warning that `solve` would, and how it would solve the first goal.
+    def formulation(self, wanted: str = "auto", solver: str = "auto") -> How:
+        """How `solve` goes about the first goal, and why.
 
         Raises DiagnosticError: for errors in the model, and NNM0406 where a search is wanted and there is nothing to
         search.
         """
         from nnmip.solution.searching import choose
 
-        program = self.program
-        choice = choose(program, formulation, solver, self.allowance)
-        if choice.view is None or len(program.stages) > 1:
+        return choose(self.program, wanted, solver, self.allowance).how
+
+    def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
+        """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
+        if self.formulation(formulation, solver).formulation != "search" or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
-        return choice.how.formulation
 
     def pareto(
         self,

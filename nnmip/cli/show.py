@@ -50,7 +50,7 @@ def command(file: str, after: str | None, as_json: bool, define: dict[str, str],
 
     with errors_as_json(file, as_json):
         model = open_model(file, define, allow_size)
-        facts = model_facts(model.lowered, model.fingerprint)
+        facts = model_facts(model.lowered, model.fingerprint, model.formulation())
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:
         print_json(facts)

@@ -17,13 +17,14 @@ from nnmip.milp.model import Block
 from nnmip.milp.statistics import sizes_of, statistics
 from nnmip.passes.base import Analysed
 from nnmip.report.rules import number
+from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import GOAL
 
 Sizes = Mapping[str, int | float]
 
 
-def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
-    """Parameters, tables, networks layer by layer, goal, constraints and sizes, as plain values."""
+def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT) -> dict[str, Any]:
+    """Parameters, tables, networks layer by layer, goal, constraints, sizes and how it is solved, as plain values."""
     program, parts = lowered.program, _parts(lowered)
     return {
         "model": program.source.path,
@@ -46,6 +47,7 @@ def model_facts(lowered: Lowered, fingerprint: str) -> dict[str, Any]:
         "parts": parts,
         "sizes": statistics(lowered.milp),
         "two_sided_rows": lowered.milp.num_two_sided,
+        "formulation": how.to_json(),
         "below": lowered.gaps,
         "sufficient": {name: list(words) for name, words in strengthened(program).items()},
     }
@@ -179,7 +181,17 @@ def render_model(facts: Mapping[str, Any]) -> str:
         f"{' and '.join(f'`{word}`' for word in words)}"
         for name, words in facts["sufficient"].items()
     )
+    lines.append(_how_line(facts["formulation"]))
     return "\n".join(lines) + "\n"
+
+
+def _how_line(how: Mapping[str, Any]) -> str:
+    """How `solve` goes about the first goal."""
+    if how["name"] == Formulation.SEARCH:
+        return (
+            f"  solved by exact search: {how['columns']} choices of weights for a hidden unit; the MILP is not needed"
+        )
+    return "  solved as this MILP" + (f", and not by search over columns: {how['why']}" if how["why"] else "")
 
 
 def _remarks(facts: Mapping[str, Any], path: str, *, indent: str = "  ", label: str = "") -> list[str]:

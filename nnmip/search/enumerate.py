@@ -71,11 +71,12 @@ class _Choices:
         return sum(comb(self.width, size) * int(len(self.nonzero) ** size) for size in sizes) * len(self.biases)
 
 
-def check_columns(view: View, allowance: Allowance) -> None:
-    """Refusal where the columns of a view are larger than is allowed, estimated without making one."""
+def check_columns(view: View, allowance: Allowance) -> int:
+    """How many choices of weights a unit has; Refusal where their columns would be larger than is allowed."""
     count = _Choices.of(view).count
     if count * len(view.rows) * NUMBER > allowance.size:
         raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
+    return count
 
 
 def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:

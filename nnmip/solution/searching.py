@@ -57,12 +57,12 @@ def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> 
         return Choice(How(Formulation.DIRECT, f"solver {solver} is asked for"))
     try:
         view = view_of(program)
-        check_columns(view, allowance)
+        count = check_columns(view, allowance)
     except Refusal as refusal:
         if wanted == Formulation.SEARCH:
             raise _refused(program, refusal) from None
         return Choice(How(Formulation.DIRECT, str(refusal)))
-    return Choice(How(Formulation.SEARCH), view)
+    return Choice(How(Formulation.SEARCH, columns=count), view)
 
 
 class SearchedStage:
