@@ -188,9 +188,7 @@ def render_model(facts: Mapping[str, Any]) -> str:
 def _how_line(how: Mapping[str, Any]) -> str:
     """How `solve` goes about the first goal."""
     if how["name"] == Formulation.SEARCH:
-        return (
-            f"  solved by exact search: {how['columns']} choices of weights for a hidden unit; the MILP is not needed"
-        )
+        return f"  solved by exact search: {how['columns']} choices of weights for a hidden unit, and no MILP"
     return "  solved as this MILP" + (f", and not by search over columns: {how['why']}" if how["why"] else "")
 
 
