@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from nnmip.ops.registry import WORDS
 from nnmip.pipeline import load
 from nnmip.report.text import render_result
+from nnmip.sema.builtins import BUILTINS
 
 IMAGES = """nnm 0.1
 data train = csv("rows.csv") {
@@ -50,6 +53,9 @@ network net(x: real[2] in [0, 1]) {
 minimize absolute(net, train)
 constraint idle "says nothing": l0(net.weights) >= 0
 """
+REAL = LINEAR.replace("weights in {-1, 0, 1}", "weights in [-1, 1]").replace(
+    "l0(net.weights) >= 0", "net.o.bias[0] >= 0"
+)
 ROWS = "p0,p1,p2,p3,y,t\n1,0,1,0,p,1\n0,1,0,1,m,0\n1,0,0,0,p,1\n0,1,0,0,m,0\n"
 
 PAIRS = [
@@ -76,7 +82,32 @@ PAIRS = [
     (LINEAR, "monotone(net, p0, increasing)", "net.o.weights[0, p0] + net.o.weights[0, p1] <= -2"),
     (LINEAR, "lipschitz(net, 1)", "l0(net.weights) >= 2"),
     (NUMBERS, "forall s in train where s.t >= 1: net(s)[0] >= 1.5", "norm_inf(net.o.weights) <= 0"),
+    (IMAGES, "hinge(net, train) <= 0.1", "l0(net.o.weights) <= 0"),
+    (IMAGES, "logistic(net, train) <= 0.4", "l0(net.o.weights) <= 0"),
+    (IMAGES, "atmost(1, used(net.c))", "atleast(2, used(net.c))"),
+    (IMAGES, "exactly(1, used(net.c))", "count(used(net.c)) = 0"),
+    (IMAGES, "net.c.channels[0]", "l0(net.c.conv2d.weights) <= 0"),
+    (IMAGES, "used(net.c[0]) xor used(net.c[1])", "used(net.c[0]) <-> used(net.c[1])"),
+    (NUMBERS, "squared(net, train) <= 0.1", "l0(net.weights) <= 0"),
+    (NUMBERS, "norm_2sq(net.weights) <= 1", "l0(net.weights) >= 2"),
+    (NUMBERS, "sum(net.weights) >= 3", "l0(net.weights) <= 2"),
+    (NUMBERS, "nonzero(net.o.weights[0, 0])", "l0(net.o.weights) <= 0"),
+    (
+        NUMBERS,
+        "forall s in train: not active(net.h[0], s)",
+        "net.h.dense.bias[0] >= 1 and net.h.dense.weights[0, 0] + net.h.dense.weights[0, 1] >= 0",
+    ),
+    (NUMBERS, "net.o.bias[0] in {1}", "net.o.bias[0] <= 0"),
+    (NUMBERS, "net.o.bias[0] != 0", "net.o.bias[0] <= 0"),
+    (NUMBERS, "l0(net.weights) >= (if used(net.x[p0]) then 2 else 3)", "l0(net.weights) <= 1"),
+    (REAL, "norm_2sq(net.weights) <= 0.1", "net.o.weights[0, p0] >= 0.5"),
+    (REAL, "squared(net, train) <= 0.01", "norm_1(net.weights) <= 0.1"),
 ]
+
+
+def test_no_word_of_a_constraint_is_left_out() -> None:
+    used = set(re.findall(r"\w+", " ".join(f"{one} {other}" for _, one, other in PAIRS)))
+    assert {*WORDS, *BUILTINS, "channels", "forall", "xor", "not", "and", "in", "if"} - used == set()
 
 
 @pytest.mark.parametrize(("text", "one", "other"), PAIRS, ids=lambda value: value if len(value) < 90 else "")
