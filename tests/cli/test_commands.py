@@ -197,7 +197,8 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     relu = next(line for line in lines if line.startswith("    a "))
     assert relu.split()[:5] == ["a", "relu", "[2]", "prune", "units"]
     assert "  constraint few: weight budget" in lines
-    assert lines[-1].startswith("  total ")
+    assert lines[-2].startswith("  total ")
+    assert lines[-1] == "  solved by exact search: 27 choices of weights for a hidden unit, and no MILP"
 
 
 def test_show_counts_each_case_once(capsys: pytest.CaptureFixture[str]) -> None:
