@@ -154,12 +154,15 @@ CONVEX = {
         "eps_insensitive(net, {}, eps: 0.3{})",
     ),
 }
+MISTAKES = ("zero_one(net, {}{})", "zero_one(net, {}, margin: 0.5{})", "zero_one(net, {}, margin: 1{})")
 
 
 def _goal(choose: Chooser, task: Task, shape: Shape, tables: int, last: str) -> str:
     maximise = chance(choose, 25)
     sign = "-" if maximise else "+"
     losses = CONVEX["label" if "label" in task.names else "t"]
+    if task is BINARY and tables == 1 and chance(choose, 40):
+        losses = MISTAKES
     terms = []
     for data in ("train", "more")[:tables]:
         reduce = pick(choose, ("", "", ", reduce: sum", ", reduce: mean"))

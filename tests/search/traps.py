@@ -123,6 +123,17 @@ TRAPS = {
     "listed output biases": trap(
         "minimize hinge(net, train) + 0.1 * l0(net.weights)", out="weights in {-1, 0, 1}, bias in {-0.5, 2}"
     ),
+    "fewest mistakes in a narrow box": trap(
+        "minimize zero_one(net, train) + 0.01 * l0(net.weights) + 0.01 * sum(net.h.bias)",
+        hidden="units: 2, weights in {-1, 0, 1}, bias in {1, 2}",
+        activation="step(h)",
+        out="weights in {-1, 0, 1}, bias in [-0.25, 0.25]",
+    ),
+    "fewest mistakes with a rule": trap(
+        "maximize 1 - zero_one(net, train, margin: 0.5) - 0.05 * l0(net.weights)",
+        "used(net.x[1])",
+        "l0(net.weights) <= 4",
+    ),
     "no output bias": trap("minimize hinge(net, train)", out="weights in {-1, 0, 1}"),
     "only rising": trap("minimize quantile(net, train, level: 0)", table=TARGETS, out=NARROW),
     "only falling": trap("minimize quantile(net, train, level: 1)", table=TARGETS),
@@ -174,7 +185,10 @@ REFUSED = {
         "the model tells the hidden units apart",
     ),
     "a rewarded loss": (trap("maximize hinge(net, train)"), r"the goal rewards `hinge\(net, train\)`"),
-    "a loss with steps": (trap("minimize zero_one(net, train)"), r"`zero_one\(net, train\)` has no columns of its own"),
+    "a loss with steps of classes": (
+        trap("minimize zero_one(net, train)", table=CLASSES),
+        r"`zero_one\(net, train\)` has no columns of its own",
+    ),
     "features in the goal": (
         trap("minimize hinge(net, train) + 0.1 * features(net)"),
         r"`features\(net\)` is not a sum over the units",
