@@ -20,7 +20,7 @@ class Distinct:
     """Columns of `rows` numbers that come chunk by chunk. `grid`: a step of which all are multiples, None without one.
 
     merges: whether columns are one that differ by a constant; they are kept less their least number. keeps_all:
-    whether equal columns stay apart.
+    whether equal columns stay apart. `most_shift`: the largest magnitude of what was taken off any column.
     """
 
     def __init__(self, grid: Fraction | None, rows: int, merges: bool, keeps_all: bool) -> None:
@@ -30,6 +30,7 @@ class Distinct:
         self._given: list[Levels] = []
         self._shift: list[Levels] = []
         self._keys: list[IntArray] = []
+        self.most_shift = 0.0
 
     def add(self, given: FloatArray, cost: FloatArray) -> IntArray:
         """Take a chunk of columns [k, rows]; which of them are new to it and kept so far."""
@@ -37,6 +38,7 @@ class Distinct:
         shift = levels.min(axis=1) if self._merges else np.zeros(len(levels), dtype=levels.dtype)
         if self._merges:
             levels = levels - shift[:, None]
+            self.most_shift = max(self.most_shift, float(np.abs(self._numbers(shift)).max(initial=0.0)))
         keys = self._keys_of(levels)
         chosen = self._cheapest(levels, keys, cost)
         self._given.append(levels[chosen])

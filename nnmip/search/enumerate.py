@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations, islice, product
 from math import comb
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
 from nnmip.search.distinct import Distinct
+from nnmip.search.idle import zeros_serve
 from nnmip.search.parts import Batch
 from nnmip.search.pool import Heads, Pool
 from nnmip.search.view import Refusal, View, fan_in_limit
@@ -34,7 +36,10 @@ class Columns:
     """The pool and the heads of a view, and the cost of a unit that does nothing, None where every unit does something.
 
     constant: what the goal says of a network whose weights are all 0. idle_weights [d + 1]: weights and bias of a unit
-    that does nothing. merges: whether columns that differ by a constant are one.
+    that does nothing. merges: whether columns that differ by a constant are one. most_shift: the largest magnitude of
+    what was taken off a column, those included for which others stand.
+    others: from there on the pool has units that do nothing either, where conditions on several units can ask for one
+    that is not the cheapest; their output weights are 0, whatever the head. removed: which of them is removed.
     """
 
     pool: Pool
@@ -43,6 +48,9 @@ class Columns:
     idle_weights: FloatArray
     constant: float
     merges: bool
+    most_shift: float
+    others: int
+    removed: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +70,8 @@ class _Choices:
         width = weights.size // view.parts.units
         biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
         nonzero = tuple(value for value in weights.domain.values if value != 0)
-        least = 0 if weights.domain.has_zero else width
-        return _Choices(width, nonzero, least, fan_in_limit(view), biases)
+        least, most = 0 if weights.domain.has_zero else width, fan_in_limit(view) if nonzero else 0
+        return _Choices(width, nonzero, least, most, biases)
 
     @property
     def count(self) -> int:
@@ -90,17 +98,15 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Colu
     assert out is not None
     biases = choices.biases
     prices = _Prices(view)
-    kept = _Kept(view, merges)
-    idle: list[tuple[float, FloatArray]] = []
+    kept, idle = _Kept(view, merges), _Idle(view, prices)
     for chunk in _weight_chunks(choices, max(1, CELLS // (len(view.rows) * len(biases)))):
         both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
         kept.add(chunk, biases, both, prices)
         if out.domain.has_zero:
-            idle.extend(prices.idle(both))
+            idle.add(both)
     if view.removes:
-        idle.extend(prices.idle(np.zeros((1, choices.width + 1))))
-    best = min(idle, key=lambda item: item[0], default=None)
-    return kept.finished(prices, best)
+        idle.add_removed()
+    return kept.finished(prices, idle)
 
 
 def _weight_chunks(choices: _Choices, size: int) -> Iterator[FloatArray]:
@@ -151,13 +157,10 @@ class _Prices:
         cost = self._cost(one, self.heads)
         return Heads(self.heads, cost - cost[0])
 
-    def idle(self, both: FloatArray) -> list[tuple[float, FloatArray]]:
-        """The cheapest of the candidates for a unit with output weights of 0."""
+    def idle(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
+        """The same for a unit with output weights of 0."""
         batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
-        allowed = self._hold(batch, (*self.view.own, *self.view.outer))
-        cost = np.where(allowed, self._cost_of(batch) - self.constant, np.inf)
-        best = int(cost.argmin())
-        return [(float(cost[best]), both[best])] if np.isfinite(cost[best]) else []
+        return self._hold(batch, (*self.view.own, *self.view.outer)), self._cost_of(batch) - self.constant
 
     def _allowed(self, heads: FloatArray) -> FloatArray:
         if not self.view.outer:
@@ -202,14 +205,57 @@ class _Prices:
         return (view.hidden, "weights"), (view.hidden, "bias"), (view.out, "weights")
 
 
+class _Idle:
+    """The units that do nothing, the cheapest of each chunk or, where conditions can ask for others, all."""
+
+    def __init__(self, view: View, prices: _Prices) -> None:
+        self.view, self.prices, self.keeps_all = view, prices, bool(view.coupling)
+        self.zeros_serve = zeros_serve(view)
+        self.cost: list[FloatArray] = []
+        self.both: list[FloatArray] = []
+        self.removed: int | None = None
+
+    def add(self, both: FloatArray) -> None:
+        allowed, cost = self.prices.idle(both)
+        if allowed.any():
+            chosen = np.flatnonzero(allowed)
+            chosen = chosen if self.keeps_all else chosen[[cost[chosen].argmin()]]
+            self.cost.append(cost[chosen])
+            self.both.append(both[chosen])
+
+    def add_removed(self) -> None:
+        before = sum(len(cost) for cost in self.cost)
+        self.add(np.zeros((1, self.prices.width + 1)))
+        self.removed = before if sum(len(cost) for cost in self.cost) > before else None
+
+    @cached_property
+    def best(self) -> tuple[float, FloatArray] | None:
+        """The cheapest, and its weights and bias: zeros if they are."""
+        if not self.cost:
+            return None
+        cost, both = np.concatenate(self.cost), np.concatenate(self.both)
+        order = np.lexsort(((both != 0).any(axis=1), cost))
+        return float(cost[order[0]]), both[order[0]]
+
+    def others(self, heads: Heads) -> Pool:
+        """Those that conditions can ask for, as columns of 0 that cost what they do with the cheapest head."""
+        best = self.best
+        if best is None or not self.keeps_all or (self.zeros_serve and not best[1].any()):
+            return Pool.empty(len(self.view.rows), self.prices.width)
+        cost, both = np.concatenate(self.cost) - heads.cost.min(), np.concatenate(self.both)
+        nothing = np.zeros((len(cost), len(self.view.rows)))
+        return Pool(nothing, np.zeros(len(cost)), cost, both[:, :-1], both[:, -1])
+
+
 def _cheapest_leads(heads: Heads, most: float) -> Heads:
     """Of the vectors that differ by the same number for every score the cheapest, for a loss that sees only how far
-    scores are apart; those that have the same number for every score only below a cost of `most`."""
+    scores are apart; those that have the same number for every score only below a cost of `most`. At least one."""
     order = np.argsort(heads.cost, kind="stable")
     leads = heads.vectors - heads.vectors[:, :1]
     _, first = np.unique(leads[order], axis=0, return_index=True)
     kept = np.sort(order[first])
-    kept = kept[leads[kept].any(axis=1) | (heads.cost[kept] < most)]
+    does = leads[kept].any(axis=1) | (heads.cost[kept] < most)
+    kept = kept[does] if does.any() else order[:1]
     return Heads(heads.vectors[kept], heads.cost[kept])
 
 
@@ -240,22 +286,32 @@ class _Kept:
             value = LAYERS[layer.op].forward((value,), {}, options)
         return value.reshape(sums.shape)
 
-    def finished(self, prices: _Prices, idle: tuple[float, FloatArray] | None) -> Columns:
+    def finished(self, prices: _Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()
-        if not self.cost:
-            return self._columns(Pool.empty(len(self.view.rows), prices.width), heads, idle, prices)
-        cost, both = np.concatenate(self.cost), np.concatenate(self.both)
-        activations, shift, chosen = self.columns.finished(cost)
-        cost, both = cost[chosen], both[chosen]
-        if self.merges and self.view.loss.is_of_leads:
-            heads = _cheapest_leads(heads, idle[0] - cost.min() if idle is not None else np.inf)
-        if idle is not None and self.merges:
-            # A column that is constant does what an output bias does.
-            does = (activations != 0).any(axis=1) | (cost + heads.cost.min() < idle[0])
-            if not does.all():
-                activations, shift, cost, both = activations[does], shift[does], cost[does], both[does]
-        return self._columns(Pool(activations, shift, cost, both[:, :-1], both[:, -1]), heads, idle, prices)
+        pool = Pool.empty(len(self.view.rows), prices.width)
+        if self.cost:
+            cost, both = np.concatenate(self.cost), np.concatenate(self.both)
+            activations, shift, chosen = self.columns.finished(cost)
+            cost, both = cost[chosen], both[chosen]
+            pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
+            if self.merges:
+                pool, heads = self._without_constant(pool, heads, idle.best[0] if idle.best is not None else np.inf)
+        cost_of_idle, weights = idle.best if idle.best is not None else (None, np.zeros(prices.width + 1))
+        return Columns(
+            pool=pool.with_more(idle.others(heads)),
+            heads=heads,
+            idle=cost_of_idle,
+            idle_weights=weights,
+            constant=float(prices.constant),
+            merges=self.merges,
+            most_shift=self.columns.most_shift,
+            others=pool.size,
+            removed=idle.removed + pool.size if idle.removed is not None else None,
+        )
 
-    def _columns(self, pool: Pool, heads: Heads, idle: tuple[float, FloatArray] | None, prices: _Prices) -> Columns:
-        cost, weights = idle if idle is not None else (None, np.zeros(prices.width + 1))
-        return Columns(pool, heads, cost, weights, float(prices.constant), self.merges)
+    def _without_constant(self, pool: Pool, heads: Heads, idle: float) -> tuple[Pool, Heads]:
+        """Without the columns, and the heads, that do no more than output biases and an idle unit of that cost."""
+        if self.view.loss.is_of_leads:
+            heads = _cheapest_leads(heads, idle - pool.cost.min())
+        does = (pool.activations != 0).any(axis=1) | (pool.cost + heads.cost.min() < idle)
+        return pool.take(does), heads

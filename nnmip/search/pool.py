@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,16 @@ class Pool:
     def empty(rows: int, width: int) -> Pool:
         none = np.zeros(0)
         return Pool(np.zeros((0, rows)), none, none, np.zeros((0, width)), none)
+
+    def take(self, chosen: NDArray[np.bool_]) -> Pool:
+        if chosen.all():
+            return self
+        return Pool(*(getattr(self, part.name)[chosen] for part in fields(self)))
+
+    def with_more(self, other: Pool) -> Pool:
+        if not other.size:
+            return self
+        return Pool(*(np.concatenate([getattr(one, part.name) for one in (self, other)]) for part in fields(self)))
 
     @property
     def size(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Assignment
-from nnmip.hir.evaluate import Evaluator
+from nnmip.hir.evaluate import Evaluator, without_removed
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
 from nnmip.search.mistake_search import MistakeSearch
@@ -78,9 +78,10 @@ class _Run:
         self.report, self.shown = progress, math.inf
         program = view.program
         assert program.goal is not None
-        self.known = math.inf if start is None else view.sign * Evaluator(program, start).stage(program.goal)
-        heads, shift = columns.heads.vectors, columns.pool.shift
-        reach = view.parts.units * np.abs(shift).max(initial=0.0) * np.abs(heads).max(axis=0)
+        self.known = math.inf
+        if start is not None:
+            self.known = view.sign * Evaluator(program, without_removed(program, start)).stage(program.goal)
+        reach = view.parts.units * columns.most_shift * np.abs(columns.heads.vectors).max(axis=0)
         listed = None
         if view.bias.is_finite:
             values = np.array(view.bias.values)
@@ -131,31 +132,26 @@ def assignment_of(view: View, columns: Columns, members: Members, biases: FloatA
     weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
     out = view.out.decision("weights")
     assert weights is not None and out is not None
-    shift = np.zeros(len(view.output))
+    shift, is_kept = np.zeros(len(view.output)), np.zeros(units, dtype=bool)
     for unit in range(units):
         both = columns.idle_weights
+        is_kept[unit] = both.any()
         if unit < len(members):
             column, head = members[unit]
-            vector = columns.heads.vectors[head]
             both = np.concatenate([columns.pool.weights[column], columns.pool.bias[column : column + 1]])
-            values[out.path][view.output, unit] = vector
-            shift += columns.pool.shift[column] * vector
+            is_kept[unit] = column != columns.removed
+            if column < columns.others:
+                vector = columns.heads.vectors[head]
+                values[out.path][view.output, unit] = vector
+                shift += columns.pool.shift[column] * vector
         values[weights.path].reshape(units, -1)[unit] = both[:-1]
         if bias is not None:
             values[bias.path][unit] = both[-1]
     path = f"{view.out.path}.bias"
     if path in values:
         values[path][view.output] = biases - shift
-    busy = np.arange(units) < len(members)
-    kept = {layer.path: busy | ~_is_zero(values, view) for layer in view.activations if layer.kept_shape is not None}
+    kept = {layer.path: is_kept.copy() for layer in view.activations if layer.kept_shape is not None}
     return Assignment(values, kept)
-
-
-def _is_zero(values: dict[str, FloatArray], view: View) -> NDArray[np.bool_]:
-    zero = np.ones(view.parts.units, dtype=bool)
-    for decision in view.hidden.decisions:
-        zero &= (values[decision.path].reshape(view.parts.units, -1) == 0).all(axis=1)
-    return zero
 
 
 def admits_of(view: View, columns: Columns) -> Callable[[Members], bool] | None:

@@ -207,7 +207,10 @@ def _loss(
             tables.append(program.dataset(node.data))
         found.append((factor, first[node.data], PIECES[node.word](node, program.dataset(node.data), outputs)))
     rows = np.concatenate([table.features for table in tables])
-    return rows, shortfalls(len(rows), found), tables
+    loss = shortfalls(len(rows), found)
+    if not len(loss.row):
+        raise Refusal("the losses count no row")
+    return rows, loss, tables
 
 
 def _mistakes(program: Program, terms: list[Term], outputs: int) -> tuple[FloatArray, Mistakes, list[Dataset]] | None:
@@ -258,6 +261,8 @@ def _heads(domain: Domain, removes: bool, outputs: int) -> FloatArray:
     if len(values) ** outputs > MOST_HEADS:
         raise Refusal(f"a unit has {len(values) ** outputs} vectors of output weights")
     found = np.array(list(product(values, repeat=outputs))).reshape(-1, outputs)
+    if not found.any():
+        raise Refusal("every output weight is 0")
     return np.asarray(found[(found != 0).any(axis=1)])
 
 
