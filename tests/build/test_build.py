@@ -349,6 +349,17 @@ def three(draft: Draft) -> NetworkRef:
     return wide.returns(wide.dense("o", wide.input, units=1, weights=(-1, 1))[0])
 
 
+def test_a_line_of_python_is_no_operand() -> None:
+    """What is proposed for two shapes in a text is not proposed for a line that makes both operands."""
+    draft = Draft("shapes")
+    wide = three(draft)
+    with pytest.raises(nnmip.DiagnosticError) as raised:
+        draft.constraint("c", wide.weights + np.ones(2) <= 1)
+    (found,) = raised.value.diagnostics
+    assert found.message == "shapes [3] and [2] do not agree" and found.edits == ()
+    assert found.help == "only a single number goes with a tensor of any shape"
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_said_at_its_line(name: str) -> None:
     wrong, code, message = WRONG[name]
