@@ -349,15 +349,17 @@ def three(draft: Draft) -> NetworkRef:
     return wide.returns(wide.dense("o", wide.input, units=1, weights=(-1, 1))[0])
 
 
-def test_a_line_of_python_is_no_operand() -> None:
-    """What is proposed for two shapes in a text is not proposed for a line that makes both operands."""
-    draft = Draft("shapes")
-    wide = three(draft)
-    with pytest.raises(nnmip.DiagnosticError) as raised:
-        draft.constraint("c", wide.weights + np.ones(2) <= 1)
-    (found,) = raised.value.diagnostics
-    assert found.message == "shapes [3] and [2] do not agree" and found.edits == ()
-    assert found.help == "only a single number goes with a tensor of any shape"
+def test_entries_that_fit_are_proposed_of_what_stands_in_the_line() -> None:
+    """A number that is no tensor of the draft has the place of the whole expression, of which nothing is proposed."""
+    wide = three(Draft("shapes"))
+    for size, help in (
+        (2, "take as many entries on both sides: `wide.weights[0:2]`"),
+        (4, "only a single number goes with a tensor of any shape"),
+    ):
+        with pytest.raises(nnmip.DiagnosticError) as raised:
+            wide.weights + np.ones(size)
+        (found,) = raised.value.diagnostics
+        assert (found.message, found.help, found.edits) == (f"shapes [3] and [{size}] do not agree", help, ())
 
 
 @pytest.mark.parametrize("name", WRONG)
