@@ -21,11 +21,20 @@ LINE_TEXT = 100
 MODEL_TEXT = 75
 """What a byte of an LP or MPS file counts: ours take 10 to 12, names of a letter or two up to 75."""
 
-TOKEN = 2_000
+TOKEN = 4_000
 """What a token of a model counts; most of it stands for the time that it takes."""
 
-EXPRESSION = 2_000
+EXPRESSION = 4_000
 """What an expression counts that a quantifier reads once for each of its choices; it stands for the time, too."""
+
+WORK = 50_000
+"""What the rows of one comparison count, however few they are; it stands for the time."""
+
+LAYER = 200_000
+"""What a layer counts in the text; it stands for the time."""
+
+MEETING = 200_000
+"""What a network counts for each table that it meets in the text; it stands for the time."""
 
 CELL = 100
 """What a cell of a CSV file counts."""

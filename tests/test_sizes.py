@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import nnmip
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.formats import read_solution
-from nnmip.sizes import TOKEN, Allowance, counted, in_bytes, read_size
+from nnmip.sizes import MEETING, TOKEN, WORK, Allowance, counted, in_bytes, read_size
 from nnmip.solution.store import STRUCTURE, WEIGHTS, RunFolder
 from nnmip.source import SourceFile, Span
 
@@ -89,7 +89,7 @@ def test_quantifiers(rule: str, label: str) -> None:
 
 def test_quantifiers_of_one_model_are_counted_together() -> None:
     rules = "".join(f"constraint c{k}: forall i in 1..1000: net.h.weights[0, 0] <= 1\n" for k in range(3))
-    found = nnmip.loads(f"nnm 0.1\n{NETWORK}{rules}", allow_size="50MB").check()
+    found = nnmip.loads(f"nnm 0.1\n{NETWORK}{rules}", allow_size="100MB").check()
     assert [d.span.text[:6] for d in found] == ["forall"]
     assert found[0].span.line == 10
 
@@ -116,6 +116,49 @@ minimize hinge(net, d)
     (found,) = nnmip.loads(f"nnm 0.1\n{text}").bind(d=rows).check()
     assert (found.code, found.span.line) == ("NNM0310", 6)
     assert found.label == "2000 rows, 1.84 million coefficients for each"
+
+
+MANY = {
+    "comparisons": (1, lambda k: f"constraint c{k}: w <= {k}\n"),
+    "words": (4, lambda k: f"constraint c{k}: l0(net.weights) <= {k + 1}\n"),
+    "networks": (4, lambda k: NETWORK.partition("minimize")[0].replace(" net(", f" n{k}(")),
+}
+
+
+@pytest.mark.parametrize("name", MANY)
+def test_many_small_parts_of_an_encoding(name: str) -> None:
+    share, line = MANY[name]
+    text = f"nnm 0.1\n{NETWORK}let w = net.h.weights[0, 0]\n" + "".join(line(k) for k in range(60))
+    (found,) = nnmip.loads(text, allow_size=60 * share * WORK).check()
+    assert found.code == "NNM0310"
+    assert found.message.startswith("the encoding of ")
+    assert found.span.line > 8
+    assert nnmip.loads(text, allow_size=(60 * share + 80) * WORK).check() == ()
+
+
+def test_one_constraint_of_many_parts() -> None:
+    for rule in ("0" + " <= net.h.weights[0, 0]" * 100, f"atmost(1{', net.h.weights[0, 0] >= 1' * 50})"):
+        text = f"nnm 0.1\n{NETWORK}constraint c: {rule}\n"
+        assert [d.code for d in nnmip.loads(text, allow_size=100 * WORK).check()] == ["NNM0310"]
+        assert nnmip.loads(text, allow_size=120 * WORK).check() == ()
+
+
+def test_intervals_of_a_domain() -> None:
+    text = f"nnm 0.1\n{NETWORK}".replace("[-1, 1]", " | ".join(f"[{k}, {k}.5]" for k in range(50)))
+    (found,) = nnmip.loads(text, allow_size=50 * WORK).check()
+    assert (found.code, found.span.line) == ("NNM0310", 4)
+    assert nnmip.loads(text, allow_size=60 * WORK).check() == ()
+
+
+def test_pairs_of_networks_and_tables() -> None:
+    networks = "".join(NETWORK.partition("minimize")[0].replace(" net(", f" n{k}(") for k in range(9))
+    tables = "".join(f'data d{k} = csv("x.csv") {{ features a, b label y as {{no: -1, yes: 1}} }}\n' for k in range(9))
+    names = ", ".join(f"n{k}, d{k}" for k in range(9))
+    text = f"nnm 0.1\n{networks}{tables}satisfy\nconstraint c: foo({names}) <= 1\n"
+    found = nnmip.loads(text, allow_size=81 * MEETING - 1).check(data=False)
+    assert [d.message[:34] for d in found] == ["the work on 81 pairs of a network a"[:34]]
+    found = nnmip.loads(text, allow_size=81 * MEETING).check(data=False)
+    assert "NNM0310" not in {d.code for d in found}
 
 
 def test_texts_are_refused_before_they_are_parsed() -> None:
@@ -160,8 +203,8 @@ def test_saved_networks(tmp_path: Path) -> None:
 
 def test_a_size_can_be_allowed() -> None:
     rule = "forall i in 1..1000: net.h.weights[0, 0] <= i"
-    assert refused(f"{NETWORK}constraint c: {rule}", "10MB").help.endswith("`--allow-size 20MB`")
-    assert nnmip.loads(f"nnm 0.1\n{NETWORK}constraint c: {rule}", allow_size="20MB").check() == ()
+    assert refused(f"{NETWORK}constraint c: {rule}", "20MB").help.endswith("`--allow-size 40MB`")
+    assert nnmip.loads(f"nnm 0.1\n{NETWORK}constraint c: {rule}", allow_size="40MB").check() == ()
 
 
 def test_a_size_that_is_none_is_refused() -> None:

@@ -185,7 +185,7 @@ def feature_rows(X: Any, inputs: Sequence[InputColumn], width: int) -> FloatArra
         table = table_of(named, "X", span)
         parts = []
         for column in inputs:
-            is_renamed = column.source not in table.columns and column.alias in table.columns
+            is_renamed = column.source not in table.positions and column.alias in table.positions
             parts.append(column.read(table, column.alias if is_renamed else column.source, span))
     except DiagnosticError as error:
         raise ValueError(error.diagnostics[0].message) from None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -154,23 +153,23 @@ def stand_in(table: RawTable, spec: TableSpec) -> Dataset:
     problems = Diagnostics()
     for check in (spec.rows, None if spec.weights is None else spec.weights.compute):
         if check is not None:
-            with _collecting(problems):
+            with problems.collect():
                 check(table)
     first: dict[str, Span] = {}
     inputs = tuple(InputColumn(feature.source, feature.alias) for feature in spec.features)
     for feature, column in zip(spec.features, inputs, strict=True):
-        with _collecting(problems):
+        with problems.collect():
             column_position(table, feature.source, feature.span)
             _check_names(column, feature.span, first, problems)
     coding: tuple[LabelCode, ...] = ()
     if spec.label is not None:
         coding = spec.label.coding or ()
-        with _collecting(problems):
+        with problems.collect():
             encode_labels(table, spec.label)
     others = [(target.source, target.span) for target in spec.targets]
     others += [(group.source, group.span) for group in spec.groups]
     for source, span in others:
-        with _collecting(problems):
+        with problems.collect():
             column_position(table, source, span)
     problems.raise_errors()
     rows = max(2, len(coding))
@@ -216,21 +215,21 @@ def build_dataset(table: RawTable, spec: TableSpec) -> Dataset:
     problems = Diagnostics()
     labels = Labels(np.zeros(kept.row_count), None, ())
     if spec.label is not None:
-        with _collecting(problems):
+        with problems.collect():
             labels = read_labels(kept, spec.label)
     is_test = _test_part(labels, spec.split, kept.source_name)
     inputs, columns = _read_features(kept, spec.features, ~is_test, spec.missing, problems)
     targets: list[FloatArray] = []
     for target in spec.targets:
-        with _collecting(problems):
+        with problems.collect():
             targets.append(numeric_column(kept, target.source, target.span))
     groups: list[Groups] = []
     for group in spec.groups:
-        with _collecting(problems):
+        with problems.collect():
             groups.append(read_groups(kept, group))
     weights = np.ones(kept.row_count)
     if spec.weights is not None:
-        with _collecting(problems):
+        with problems.collect():
             weights = spec.weights.compute(kept)
             _check_training_weights(weights[~is_test], spec.weights.span)
     problems.raise_errors()
@@ -303,7 +302,7 @@ def _read_features(
     columns: list[FloatArray] = []
     first: dict[str, Span] = {}
     for feature in features:
-        with _collecting(problems):
+        with problems.collect():
             column = fit_input(feature, table, training, missing)
             _check_names(column, feature.span, first, problems)
             columns.append(column.read(table, feature.source, feature.span))
@@ -334,12 +333,3 @@ def _check_training_weights(weights: FloatArray, span: Span) -> None:
         message = "the weight of every row of the training part is 0"
         help = "a mean needs a row with a weight"
         raise DiagnosticError([Diagnostic("NNM0503", message, span, help=help)])
-
-
-@contextmanager
-def _collecting(problems: Diagnostics) -> Iterator[None]:
-    try:
-        yield
-    except DiagnosticError as error:
-        for diagnostic in error.diagnostics:
-            problems.add(diagnostic)

@@ -199,8 +199,8 @@ class _RowFilter:
                 _refuse(expr)
 
     def _position(self, name: str) -> int | None:
-        source = name if name in self.table.columns else self.aliases.get(name)
-        return None if source not in self.table.columns else self.table.columns.index(source)
+        positions = self.table.positions
+        return positions.get(name if name in positions else self.aliases.get(name, ""))
 
     def _quoted_column(self, operand: _Operand) -> _Operand:
         if isinstance(operand, _Column) or operand.is_bare or not isinstance(operand.value, str):

@@ -19,6 +19,7 @@ from nnmip.data.table import (
     column_position,
     is_missing,
     parse_numbers,
+    selected,
     shortened,
     unusable_cell,
 )
@@ -107,8 +108,7 @@ def fit_input(column: FeatureColumn, table: RawTable, training: BoolArray, rule:
     """
     cells = table.cells[column_position(table, column.source, column.span)]
     missing = is_missing(cells)
-    levels = levels_of(cell for cell, gone in zip(cells, missing.tolist(), strict=True) if not gone)
-    levels = levels if column.onehot else ()
+    levels = levels_of(selected(cells, ~missing)) if column.onehot else ()
     if len(levels) > MOST_LEVELS:
         message = f"column `{column.source}` has {len(levels)} categories, and `as onehot` takes at most {MOST_LEVELS}"
         help = "read it as a number, or keep the rows of fewer categories with `where`"
@@ -118,7 +118,7 @@ def fit_input(column: FeatureColumn, table: RawTable, training: BoolArray, rule:
         raise DiagnosticError([unusable_cell(table, column.source, 0, column.span, table.row_count - 1, FILL_HELP)])
     if rule is None or rule.action == "drop":
         return plain
-    known = table.select(training).cells[table.columns.index(column.source)]
+    known = selected(cells, training)
     fill: float | str | None
     if not levels:
         fill = fill_number(rule, known)

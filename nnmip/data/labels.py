@@ -145,7 +145,7 @@ def _key(text: str) -> str | float:
 
 def _uncoded_labels(table: RawTable, label: LabelColumn, uncoded: Sequence[str], unused: Sequence[str]) -> Diagnostic:
     assert label.coding is not None
-    cells = table.cells[table.columns.index(label.source)]
+    cells = table.cells[table.positions[label.source]]
     shown = ", ".join(f"`{shortened(text)}`" for text in uncoded[:SHOWN_LABELS])
     shown += f" and {len(uncoded) - SHOWN_LABELS} more" if len(uncoded) > SHOWN_LABELS else ""
     subject, object = (f"label {shown} has", "it") if len(uncoded) == 1 else (f"labels {shown} have", "each")

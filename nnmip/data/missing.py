@@ -27,8 +27,8 @@ def complete_rows(table: RawTable, columns: Sequence[str]) -> BoolArray:
     """The rows without a missing cell in any of these columns; columns that the table lacks do not count."""
     complete = np.ones(table.row_count, dtype=bool)
     for name in dict.fromkeys(columns):
-        if name in table.columns:
-            complete &= ~is_missing(table.cells[table.columns.index(name)])
+        if name in table.positions:
+            complete &= ~is_missing(table.cells[table.positions[name]])
     return complete
 
 

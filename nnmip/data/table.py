@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import compress
 from typing import Any
 
@@ -54,7 +55,7 @@ def _number_text(value: float) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class RawTable:
     """Text cells by column, without the blanks around them.
 
@@ -81,19 +82,27 @@ class RawTable:
     def row_count(self) -> int:
         return len(self.line_numbers)
 
+    @cached_property
+    def positions(self) -> Mapping[str, int]:
+        """Where each column is, by its name; a table may have many."""
+        return {name: position for position, name in reversed(list(enumerate(self.columns)))}
+
     def select(self, mask: BoolArray) -> RawTable:
         """The rows where `mask` (one entry a row) is true, in the same order."""
         assert mask.shape == (self.row_count,)
-        chosen = mask.tolist()
-        cells = tuple(
-            NumberCells(column.values[mask]) if isinstance(column, NumberCells) else tuple(compress(column, chosen))
-            for column in self.cells
-        )
+        cells = tuple(selected(column, mask) for column in self.cells)
         return replace(self, cells=cells, line_numbers=self.line_numbers[mask])
 
     def place(self, row: int) -> str:
         """Where a row stands, such as "line 8 of `iris.csv`"."""
         return f"{self.unit} {self.line_numbers[row]} of `{self.source_name}`"
+
+
+def selected(cells: Sequence[str], mask: BoolArray) -> Sequence[str]:
+    """The cells of a column where `mask` is true."""
+    if isinstance(cells, NumberCells):
+        return NumberCells(cells.values[mask])
+    return tuple(compress(cells, mask.tolist()))
 
 
 def written(name: str) -> str:
@@ -125,14 +134,14 @@ def column_position(raw: RawTable, name: str, span: Span) -> int:
 
     Raises DiagnosticError (NNM0502) at `span` if the table has no such column.
     """
-    if name in raw.columns:
-        return raw.columns.index(name)
+    if name in raw.positions:
+        return raw.positions[name]
     raise DiagnosticError([unknown_column(raw, name, span)])
 
 
 def unknown_column(raw: RawTable, name: str, span: Span, aliases: Iterable[str] = ()) -> Diagnostic:
     """The diagnostic NNM0502 for a name that is no column of the table and none of its `aliases`."""
-    known = [column for column in raw.columns if column] + list(aliases)
+    known = [column for column in raw.columns[:SEARCHED_NAMES] if column] + list(aliases)
     near = closest(name, known[:SEARCHED_NAMES])
     hint = separator_hint(raw.columns)
     if hint:
@@ -144,7 +153,7 @@ def unknown_column(raw: RawTable, name: str, span: Span, aliases: Iterable[str] 
     listed = ", ".join(f"`{shortened(column)}`" for column in raw.columns[:SHOWN_COLUMNS])
     more = len(raw.columns) - SHOWN_COLUMNS
     note = f"the columns are {listed}" + (f" and {more} more" if more > 0 else "")
-    if any(_is_measurement(column) for column in raw.columns):
+    if any(_is_measurement(column) for column in raw.columns[:SEARCHED_NAMES]):
         note += "; the first row is read as the header, and this one looks like data"
     message = f"`{raw.source_name}` has no column `{shortened(name)}`"
     fix = substitute_inside(span, name, written(near)) if near is not None and not hint else ()
@@ -211,7 +220,7 @@ def unusable_cell(
 
     `missing_help` says what to do about a missing cell.
     """
-    cell = raw.cells[raw.columns.index(name)][row]
+    cell = raw.cells[raw.positions[name]][row]
     place = f"column `{name}` on {raw.place(row)}"
     note = "" if not others else f"the column has {others} more such cell{'s' if others > 1 else ''}"
     skip = f"leave such rows out with `where {written(name)} != {_quoted(cell)}`"

@@ -47,8 +47,8 @@ def weight_columns(expr: nodes.Expr, table: RawTable, aliases: Mapping[str, str]
     while stack:
         match stack.pop():
             case nodes.Ref(name=name) | nodes.String(value=name):
-                source = name if name in table.columns else aliases.get(name, name)
-                found.extend([source] if source in table.columns else [])
+                source = name if name in table.positions else aliases.get(name, name)
+                found.extend([source] if source in table.positions else [])
             case tuple() as parts:
                 stack.extend(reversed(parts))
             case node if is_dataclass(node) and not isinstance(node, Span):
@@ -67,7 +67,7 @@ class _Weights:
         match expr:
             case nodes.Paren(inner=inner):
                 return self.value(inner)
-            case nodes.Ref(name=name) if name in self.table.columns or name in self.aliases:
+            case nodes.Ref(name=name) if name in self.table.positions or name in self.aliases:
                 return self._column(name, expr.span)
             case nodes.String(value=name):
                 return self._column(name, expr.span)
@@ -84,7 +84,7 @@ class _Weights:
         return np.full(self.table.row_count, self.scalar(expr))
 
     def _column(self, name: str, span: Span) -> FloatArray:
-        source = name if name in self.table.columns else self.aliases.get(name, name)
+        source = name if name in self.table.positions else self.aliases.get(name, name)
         if source not in self.table.columns:
             raise DiagnosticError([unknown_column(self.table, name, span, self.aliases)])
         return numeric_column(self.table, source, span)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -125,6 +126,25 @@ class Diagnostics:
             self.is_full = True
             self.items.append(too_many(diagnostic.span))
 
+    def keep(self, error: DiagnosticError) -> None:
+        """Keep what an exception carries."""
+        for diagnostic in error.diagnostics:
+            self.add(diagnostic)
+
+    @contextmanager
+    def collect(self) -> Iterator[None]:
+        """Keep the diagnostics of what is broken inside, and go on after it, unless there are too many."""
+        try:
+            yield
+        except DiagnosticError as error:
+            self.keep(error)
+            self.stop_if_full()
+
+    def stop_if_full(self) -> None:
+        """Raise DiagnosticError where more mistakes would not be told: looking for them takes long for nothing."""
+        if self.is_full:
+            raise DiagnosticError(self.items)
+
     def error(
         self,
         code: str,
@@ -137,7 +157,9 @@ class Diagnostics:
         note: str = "",
         fix: tuple[Edit, ...] = (),
     ) -> None:
+        """Add an error, and go on unless there are too many; DiagnosticError then."""
         self.add(Diagnostic(code, message, span, label, secondary, help, note, fix=fix))
+        self.stop_if_full()
 
     def warning(self, code: str, message: str, span: Span, *, help: str = "", note: str = "") -> None:
         self.add(Diagnostic(code, message, span, help=help, note=note, severity=Severity.WARNING))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 _TAB = 4
 _CUT = "..."
+_REACH = 4
+"""Of a long line so many widths before and behind the start of a mark are laid out: it may have a thousand marks."""
 _REPLACEMENT = "\ufffd"
 
 Cell = tuple[str, bool | None]
@@ -36,16 +38,31 @@ def clean(text: str) -> str:
 
 def line_rows(text: str, marks: list[Mark], width: int) -> Iterator[tuple[str, list[Row]]]:
     """The line as shown and the rows below it; a line wider than `width` comes once for each mark, cut around it."""
-    shown, columns = _expand(text, max(mark.end for mark in marks))
-    placed = [replace(mark, start=columns[mark.start], end=columns[mark.end]) for mark in marks]
-    if columns[-1] <= width:
-        yield shown, _mark_rows(placed)
-        return
-    for mark in placed:
-        left = max(0, min(mark.start - width // 3, columns[-1] - width))
-        part, offset = _window(shown, left, width)
-        end = min(mark.end, left + width)
-        yield part, _mark_rows([replace(mark, start=mark.start - left + offset, end=end - left + offset)])
+    if len(text) <= 2 * _REACH * width:
+        shown, columns = _expand(text, max(mark.end for mark in marks))
+        placed = [replace(mark, start=columns[mark.start], end=columns[mark.end]) for mark in marks]
+        if columns[-1] <= width:
+            yield shown, _mark_rows(placed)
+            return
+    for mark in marks:
+        yield _cut_around(mark, *_near(text, mark, _REACH * width), width)
+
+
+def _near(text: str, mark: Mark, reach: int) -> tuple[str, int]:
+    """The part of a line that is at most `reach` characters before or behind the start of a mark, and its offset."""
+    start = max(0, mark.start - reach)
+    return text[start : mark.start + reach], start
+
+
+def _cut_around(mark: Mark, text: str, start: int, width: int) -> tuple[str, list[Row]]:
+    """The columns around a mark in the part of a line that begins at `start`, and the rows below them."""
+    first, last = mark.start - start, mark.end - start
+    shown, columns = _expand(text, first + 1)
+    begin, end = columns[first], columns[min(last, len(columns) - 1)]
+    left = max(0, min(begin - width // 3, columns[-1] - width))
+    part, offset = _window(shown, left, width)
+    moved = replace(mark, start=begin - left + offset, end=min(end, left + width) - left + offset)
+    return part, _mark_rows([moved])
 
 
 def _expand(text: str, length: int) -> tuple[str, list[int]]:

@@ -6,7 +6,9 @@ Boolean tensors hold 0.0 and 1.0. Words (losses, norms, predicates) are `Apply` 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +108,7 @@ class Layer:
         return self.shape[0] if self.shape else 1
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Network:
     """Layers in topological order. The result is `result_layer`, its entries picked by flat `result_index`."""
 
@@ -119,8 +121,21 @@ class Network:
     result_index: IntArray
     origin: Origin
 
+    @cached_property
+    def _by_name(self) -> Mapping[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Layer, ...]]:
+        """The layers that read each tensor; made once, since a network may have many layers."""
+        found: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            for name in dict.fromkeys(layer.reads):
+                found.setdefault(name, []).append(layer)
+        return {name: tuple(layers) for name, layers in found.items()}
+
     def layer(self, name: str) -> Layer:
-        return next(layer for layer in self.layers if layer.name == name)
+        return self._by_name[name]
 
     def width(self, name: str) -> int:
         """The number of units of layer `name`, or of entries of the input of this name."""
@@ -130,7 +145,7 @@ class Network:
 
     def readers(self, name: str) -> tuple[Layer, ...]:
         """The layers that read layer or input `name`."""
-        return tuple(layer for layer in self.layers if name in layer.reads)
+        return self._readers.get(name, ())
 
     @property
     def decisions(self) -> tuple[Decision, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil, floor, log10
@@ -11,9 +11,13 @@ import numpy as np
 
 from nnmip.hir.core import Compare, Constant, Constraint, Node, Plus, Program, Scale, Stage
 from nnmip.hir.stages import LEAST_STEP, goal_step
+from nnmip.hir.walk import once
 
 POINTS = 20
 """Into how many steps the range of a goal without a grid is divided, if no step is asked for."""
+
+MOST_ADDENDS = 10_000
+"""A sum of more is shown as one term: named sums of named sums can have more than anyone reads."""
 
 LIMIT = "limit"
 """The name of the constraint that keeps the limited goal below its value at the point before."""
@@ -110,16 +114,29 @@ def rounded_step(width: float) -> float:
     return float(max(m * 10.0**power for m in (1, 2, 5) if m * 10.0**power <= width * (1 + 1e-12)))
 
 
-def addends(value: Node, coefficient: float = 1.0) -> Iterator[tuple[Node, float]]:
-    """The addends of a scalar with their known coefficients."""
+def addends(value: Node) -> Iterator[tuple[Node, float]]:
+    """The addends of a scalar with their known coefficients; a part that has too many is one of them."""
+    return _addends(value, 1.0, once(_count))
+
+
+def _addends(value: Node, coefficient: float, count: Callable[[Node], int]) -> Iterator[tuple[Node, float]]:
     match value:
-        case Plus(terms=terms):
+        case Plus(terms=terms) if count(value) <= MOST_ADDENDS:
             for term in terms:
-                yield from addends(term, coefficient)
-        case Scale(factor=factor, operand=operand):
-            yield from addends(operand, float(coefficient * factor))
+                yield from _addends(term, coefficient, count)
+        case Scale(factor=factor, operand=operand) if count(value) <= MOST_ADDENDS:
+            yield from _addends(operand, float(coefficient * factor), count)
         case _:
             yield value, coefficient
+
+
+def _count(value: Node, count: Callable[[Node], int]) -> int:
+    match value:
+        case Plus(terms=terms):
+            return sum(map(count, terms))
+        case Scale(operand=operand):
+            return count(operand)
+    return 1
 
 
 def _value(stage: Stage) -> Node:

@@ -37,7 +37,8 @@ class KnownNetwork:
         """
         if not self.features:
             return data.features.reshape(data.row_count, *self.network.input_shape)
-        raw = data.raw[:, [data.feature_names.index(name) for name in self.features]]
+        places = {name: place for place, name in enumerate(data.feature_names)}
+        raw = data.raw[:, [places[name] for name in self.features]]
         scaled = raw if self.scaling is None else self.scaling.apply(raw)
         return np.asarray(scaled, dtype=np.float64).reshape(data.row_count, *self.network.input_shape)
 

@@ -32,6 +32,7 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from nnmip.hir.walk import walk
 
 
 def stacked(nodes: Sequence[Node]) -> list[Node]:
@@ -74,7 +75,7 @@ class _Stacker:
 
     def _stack(self, nodes: list[Node]) -> Node:
         first, count = nodes[0], len(nodes)
-        if _is_whole(first):
+        if _is_whole(first) or _is_one(nodes):
             size = int(np.prod(first.shape, dtype=np.int64))
             whole = np.broadcast_to(np.arange(size).reshape(first.shape), (count, *first.shape))
             return Gather(first, np.ascontiguousarray(whole), first.origin)
@@ -199,6 +200,12 @@ def _form(node: Node, form: Callable[[Node], int]) -> Hashable:
             return "join", tuple(form(p) for p in parts)
 
 
+def _is_one(nodes: list[Node]) -> bool:
+    """Whether several nodes are the same one, which then is said once: copies of copies would grow exponentially."""
+    first = nodes[0]
+    return len(nodes) > 1 and not isinstance(first, Constant | Units) and all(node is first for node in nodes)
+
+
 def _is_whole(node: Node) -> bool:
     """Whether nodes of this form are all the same tensor."""
     match node:
@@ -206,8 +213,8 @@ def _is_whole(node: Node) -> bool:
             return True
         case Apply(network=network):
             return network is not None
-        case Join(parts=parts):
-            return all(_is_whole(p) for p in parts)
+        case Join():
+            return all(isinstance(at, Join) or _is_whole(at) for at in walk(node))
     return False
 
 

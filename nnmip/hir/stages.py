@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import gcd
 
 import numpy as np
@@ -30,6 +32,7 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
+from nnmip.hir.walk import once
 from nnmip.ops.registry import WORDS
 
 LEAST_STEP = 1e-5
@@ -64,11 +67,11 @@ def goal_step(program: Program, stage: Stage) -> Fraction | None:
 
     It is 0 for a goal with a single value.
     """
-    total = Fraction(0)
+    total, step_of = Fraction(0), once(partial(_step, program))
     for term in stage.terms:
         if isinstance(term.value, Constant):
             continue
-        step, factor = _step(program, term.value), _grid(np.asarray(term.coefficient))
+        step, factor = step_of(term.value), _grid(np.asarray(term.coefficient))
         if step is None or factor is None:
             return None
         total = _common(total, step * factor)
@@ -94,7 +97,7 @@ def nearest_values(program: Program, value: float) -> tuple[float, ...]:
     return () if any(abs(value - side) <= near for side in sides) else sides
 
 
-def _step(program: Program, node: Node) -> Fraction | None:
+def _step(program: Program, node: Node, step_of: Callable[[Node], Fraction | None]) -> Fraction | None:
     """A step of which every value of an expression is a multiple; 0 where all values are 0."""
     match node:
         case Constant(value=value):
@@ -102,20 +105,20 @@ def _step(program: Program, node: Node) -> Fraction | None:
         case Reference(decision=decision):
             return _grid(np.array(decision.domain.with_zero().values)) if decision.domain.is_finite else None
         case Scale(factor=factor, operand=operand):
-            step, grid = _step(program, operand), _grid(factor)
+            step, grid = step_of(operand), _grid(factor)
             return step * grid if step is not None and grid is not None else None
         case Apply(word=word, operands=operands, boolean=boolean, data=data):
             rule = WORDS[word].step
             if boolean or rule is None:
                 return Fraction(1) if boolean else None
-            steps = tuple(_step(program, operand) for operand in operands)
+            steps = tuple(step_of(operand) for operand in operands)
             return rule(node, steps, program.dataset(data) if data is not None else None)
         case Compare() | Junction() | Fold() | Not() | Xor():
             return Fraction(1)
         case Gather() | Join() | Plus() | Choose():
             total = Fraction(0)
             for child in (node.then, node.otherwise) if isinstance(node, Choose) else children(node):
-                step = _step(program, child)
+                step = step_of(child)
                 if step is None:
                     return None
                 total = _common(total, step)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from nnmip.hir.core import Apply, LayerOutput, Node, Program, children
 from nnmip.ops.registry import WORDS
+
+T = TypeVar("T")
 
 
 def walk(node: Node) -> list[Node]:
@@ -55,3 +58,18 @@ def among(strengthened: Iterable[str]) -> str:
         return ""
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     return f"the networks that satisfy the sufficient condition{'s' if len(names) > 1 else ''} of {listed}"
+
+
+def once(rule: Callable[[Node, Callable[[Node], T]], T]) -> Callable[[Node], T]:
+    """The function of nodes that `rule` says in terms of itself, computed once for each node.
+
+    An expression that is read twice by one that is read twice, and so on, has exponentially many ways down.
+    """
+    found: dict[int, tuple[Node, T]] = {}
+
+    def value(node: Node) -> T:
+        if id(node) not in found:
+            found[id(node)] = node, rule(node, value)
+        return found[id(node)][1]
+
+    return value

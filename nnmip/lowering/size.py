@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -31,11 +32,14 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.lowering.decisions import INTEGER_FROM, even_step
-from nnmip.sizes import NONZERO, Allowance, counted, product
+from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, counted, product
 from nnmip.source import Origin
 
 _USES = 4
 """How often the output of a layer or an operand is written, in the rows that make it and in those that read it."""
+
+_WORK = {Apply: 4, Choose: 2, Compare: 2, Fold: 2, Junction: 2, Xor: 2}
+"""How long the rows of an expression take to make, as against those of a comparison."""
 
 _BITS = 18
 """Most columns of a weight with evenly spaced values: a binary for each bit."""
@@ -52,7 +56,9 @@ class _Part:
 
 def check_size(program: Program, allowance: Allowance) -> None:
     """DiagnosticError NNM0310 at the largest part of a model that has more coefficients than is allowed."""
-    parts = list(_Estimate(program).parts())
+    estimate = _Estimate(program)
+    estimate.check_number(allowance)
+    parts = list(estimate.parts())
     total = sum(part.coefficients for part in parts)
     if total * NONZERO > allowance.size:
         largest = max(parts, key=lambda part: part.coefficients)
@@ -81,6 +87,26 @@ class _Estimate:
         for node in nodes:
             count = self._size(node)
             yield _Part(node.origin, count, counted(product(node.shape), "entry", "entries"))
+
+    def check_number(self, allowance: Allowance) -> None:
+        """NNM0310 where so many things are encoded one by one that it takes long, however small each is."""
+        parts = {id(part): constraint.origin for constraint in self.program.constraints for part in constraint.parts}
+        work = [(origin, 1) for origin in parts.values()]
+        work += [(node.origin, _WORK.get(type(node), 0)) for node in self._nodes() if id(node) not in parts]
+        meetings = Counter(name for name, _ in self.program.bindings)
+        for network in self.program.networks:
+            work += [(layer.origin, LAYER // WORK * (1 + meetings[network.name])) for layer in network.layers]
+        work += [(d.origin, len(d.domain.intervals)) for d in self.program.decisions]
+        total = sum(share for _, share in work)
+        if total * WORK > allowance.size:
+            work.sort(key=lambda part: part[0].span.start)
+            sums = accumulate(share for _, share in work)
+            first = next(k for k, so_far in enumerate(sums) if so_far * WORK > allowance.size)
+            what, help = (
+                f"the encoding of {counted(len(work), 'part')}",
+                "say it once with `forall` or of whole tensors",
+            )
+            allowance.check(total, WORK, what, work[first][0].span, "more than is allowed from here on", help)
 
     def _nodes(self) -> Iterator[Node]:
         """Every expression of the goals and constraints, once."""

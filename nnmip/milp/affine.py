@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ class Affine:
     entry: IntArray
     column: IntArray
     coef: FloatArray
+    _sorted: bool | None = field(default=None, init=False, repr=False)
 
     @staticmethod
     def constant(array: FloatArray) -> Affine:
@@ -84,14 +85,29 @@ class Affine:
     def gather(self, index: IntArray) -> Affine:
         """Entries at flat positions `index` (repeats allowed); the result has the shape of `index`."""
         wanted = index.reshape(-1)
-        order = np.argsort(self.entry, kind="stable")
-        starts = np.searchsorted(self.entry[order], np.arange(self.size + 1))
-        lengths = (starts[1:] - starts[:-1])[wanted]
-        first = np.repeat(starts[wanted] - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
-        terms = order[first + np.arange(int(lengths.sum()))]
+        order = None if self._is_sorted else np.argsort(self.entry, kind="stable")
+        starts, stops = self._runs(self.entry if order is None else self.entry[order], wanted)
+        lengths = stops - starts
+        first = np.repeat(starts - np.concatenate([[0], np.cumsum(lengths)[:-1]]), lengths)
+        terms = first + np.arange(int(lengths.sum()))
+        terms = terms if order is None else order[terms]
         entry = np.repeat(np.arange(len(wanted)), lengths)
         const = self.const.reshape(-1)[wanted].reshape(index.shape)
         return Affine(const, entry, self.column[terms], self.coef[terms])
+
+    @property
+    def _is_sorted(self) -> bool:
+        """Whether the terms stand in the order of the entries; found out once: one tensor is read in many places."""
+        if self._sorted is None:
+            object.__setattr__(self, "_sorted", bool((self.entry[1:] >= self.entry[:-1]).all()))
+        return bool(self._sorted)
+
+    def _runs(self, entries: IntArray, wanted: IntArray) -> tuple[IntArray, IntArray]:
+        """Where the terms of each wanted entry begin and end among terms whose `entries` are sorted."""
+        if len(wanted) < self.size // 8:
+            return np.searchsorted(entries, wanted), np.searchsorted(entries, wanted, side="right")
+        ends = np.searchsorted(entries, np.arange(self.size + 1))
+        return ends[wanted], ends[wanted + 1]
 
     def where(self, mask: BoolArray) -> Affine:
         """The entries where `mask` (of the tensor's shape) holds, as a vector."""
@@ -130,8 +146,10 @@ class Affine:
         Entries with equal values at random columns are compared term by term.
         """
         m = self.merged()
-        points = np.random.default_rng(0).standard_normal((2, int(m.column.max(initial=-1)) + 1))
-        keys = np.stack([m.const.reshape(-1), *(m.value(point).reshape(-1) for point in points)], axis=1)
+        used, places = np.unique(m.column, return_inverse=True)
+        points = np.random.default_rng(0).standard_normal((2, len(used)))
+        over = Affine(m.const, m.entry, places, m.coef)
+        keys = np.stack([m.const.reshape(-1), *(over.value(point).reshape(-1) for point in points)], axis=1)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)
         order = np.argsort(first)
         inverse, first = np.argsort(order)[inverse.reshape(-1)], first[order]

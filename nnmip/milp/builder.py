@@ -22,6 +22,27 @@ Fill = Callable[[FloatArray, Choice], NDArray[Any]]
 
 
 @dataclass(slots=True)
+class _Numbers:
+    """Numbers to which others are added at the end; `all` is a view of those so far, and no copy."""
+
+    _room: FloatArray = field(default_factory=lambda: np.zeros(16))
+    _size: int = 0
+
+    def extend(self, numbers: FloatArray) -> None:
+        stop = self._size + len(numbers)
+        if stop > len(self._room):
+            room = np.zeros(2 * stop)
+            room[: self._size] = self.all
+            self._room = room
+        self._room[self._size : stop] = numbers
+        self._size = stop
+
+    @property
+    def all(self) -> FloatArray:
+        return self._room[: self._size]
+
+
+@dataclass(slots=True)
 class MilpBuilder:
     """Collects blocks of columns and rows.
 
@@ -35,8 +56,8 @@ class MilpBuilder:
     _columns: list[Block] = field(default_factory=list)
     _rows: list[Block] = field(default_factory=list)
     _fills: list[Fill] = field(default_factory=list)
-    _col_lb: list[FloatArray] = field(default_factory=list)
-    _col_ub: list[FloatArray] = field(default_factory=list)
+    _col_lb: _Numbers = field(default_factory=_Numbers)
+    _col_ub: _Numbers = field(default_factory=_Numbers)
     _integer: list[BoolArray] = field(default_factory=list)
     _row_lb: list[FloatArray] = field(default_factory=list)
     _row_ub: list[FloatArray] = field(default_factory=list)
@@ -44,6 +65,7 @@ class MilpBuilder:
     _row_entries: list[tuple[IntArray, FloatArray]] = field(default_factory=list)
     _cost: Affine | None = None
     _one: Affine | None = None
+    _paths: set[str] = field(default_factory=set)
     owner: str = ""
 
     @property
@@ -70,14 +92,15 @@ class MilpBuilder:
 
         Bounds broadcast to the entries that exist; they must be finite.
         """
-        assert all(block.path != path for block in self._columns), f"columns {path} are made twice"
+        assert path not in self._paths, f"columns {path} are made twice"
+        self._paths.add(path)
         block = Block(path, shape, self.num_columns, origin, picked, self.owner)
         size = (block.size,) if picked is not None else shape
         lower, upper = (np.broadcast_to(b, size).reshape(-1).astype(np.float64) for b in (lb, ub))
         assert np.isfinite(lower).all() and np.isfinite(upper).all(), f"{path} is not bounded"
         self._columns.append(block)
-        self._col_lb.append(lower)
-        self._col_ub.append(upper)
+        self._col_lb.extend(lower)
+        self._col_ub.extend(upper)
         self._integer.append(np.full(block.size, integer))
         self._fills.append(fill)
         return Affine.columns(block.start, size)
@@ -155,7 +178,7 @@ class MilpBuilder:
 
     def column_bounds(self) -> tuple[FloatArray, FloatArray]:
         """The lower and the upper bound of every column so far."""
-        return _joined(self._col_lb), _joined(self._col_ub)
+        return self._col_lb.all, self._col_ub.all
 
     def minimise(self, cost: Affine) -> None:
         """Set the objective, a scalar."""
@@ -190,8 +213,8 @@ class MilpBuilder:
             data=data,
             row_lb=_joined(self._row_lb),
             row_ub=_joined(self._row_ub),
-            col_lb=_joined(self._col_lb),
-            col_ub=_joined(self._col_ub),
+            col_lb=self._col_lb.all.copy(),
+            col_ub=self._col_ub.all.copy(),
             integer=np.concatenate([np.zeros(0, bool), *self._integer]),
             cost=cost,
             offset=offset,

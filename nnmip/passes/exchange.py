@@ -7,6 +7,7 @@ them in sorted order, so that a rule about all units has the same number after a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,9 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
+from nnmip.hir.walk import once, walk
+
+Numbers = Callable[[Node], IntArray]
 
 MOST_NUMBERS = 4_000_000
 """Most numbers that one question may need; beyond, the answer is no."""
@@ -66,11 +70,11 @@ class Exchanges:
         """Which exchanges change nothing of a goal's term, or of what must hold in every entry of `node`."""
         if (len(self.pairs) + 1) * _size(node) > MOST_NUMBERS:
             return np.zeros(len(self.pairs), dtype=bool)
-        numbers = np.sort(self.numbers(node).reshape(len(self.pairs) + 1, -1), axis=1)
+        numbers = np.sort(once(self._numbers)(node).reshape(len(self.pairs) + 1, -1), axis=1)
         same: BoolArray = (numbers[1:] == numbers[0]).all(axis=1)
         return same
 
-    def numbers(self, node: Node) -> IntArray:
+    def _numbers(self, node: Node, numbers_of: Numbers) -> IntArray:
         """The number of every entry, shape [k + 1, *shape]; comparable inside one node only."""
         match node:
             case Constant(value=value):
@@ -83,21 +87,21 @@ class Exchanges:
             case LayerOutput():
                 return self._outputs(node)
             case Gather(base=base, index=index):
-                numbers = self.numbers(base)
+                numbers = numbers_of(base)
                 return numbers.reshape(len(numbers), -1)[:, index]
             case Join(parts=parts):
-                return self._joined([self.numbers(part) for part in parts])
+                return self._joined([numbers_of(part) for part in parts])
             case Scale(factor=factor, operand=operand, shape=shape):
                 factors = self._fixed(np.unique(factor, return_inverse=True)[1].reshape(factor.shape))
-                return _numbered([_wide(factors, shape), _wide(self.numbers(operand), shape)])
+                return _numbered([_wide(factors, shape), _wide(numbers_of(operand), shape)])
             case Apply():
-                return self._word(node)
+                return self._word(node, numbers_of)
             case Fold(operand=operand, batch=batch):
-                return _sorted(self.numbers(operand), batch)
+                return _sorted(numbers_of(operand), batch)
             case Not(operand=operand):
-                return self.numbers(operand)
+                return numbers_of(operand)
             case Plus() | Compare() | Junction() | Xor() | Choose():
-                return _numbered([_wide(self.numbers(child), node.shape) for child in children(node)])
+                return _numbered([_wide(numbers_of(child), node.shape) for child in children(node)])
 
     def _fixed(self, numbers: IntArray) -> IntArray:
         """The same numbers for every exchange."""
@@ -119,14 +123,14 @@ class Exchanges:
             start = int(flat[-1].max(initial=start)) + 1
         return np.concatenate(flat, axis=1)
 
-    def _word(self, node: Apply) -> IntArray:
+    def _word(self, node: Apply, numbers_of: Numbers) -> IntArray:
         if node.network is not None:
             return self._fixed(np.zeros(node.shape, dtype=np.int64))
         (operand,) = node.operands
         if node.word in ENTRYWISE:
-            return self.numbers(operand)
+            return numbers_of(operand)
         assert node.word in REDUCING, node.word
-        return _sorted(self.numbers(operand), node.batch)
+        return _sorted(numbers_of(operand), node.batch)
 
 
 def _width(table: IntArray, index: IntArray) -> int:
@@ -136,14 +140,7 @@ def _width(table: IntArray, index: IntArray) -> int:
 
 def _size(node: Node) -> int:
     """The number of entries of an expression and of all that it reads."""
-    total, stack = 0, [node]
-    while stack:
-        current = stack.pop()
-        total += int(np.prod(current.shape, dtype=np.int64))
-        if total > MOST_NUMBERS:
-            break
-        stack.extend(children(current))
-    return total
+    return sum(int(np.prod(part.shape, dtype=np.int64)) for part in walk(node))
 
 
 def _wide(numbers: IntArray, shape: Shape) -> IntArray:

@@ -133,7 +133,9 @@ def _entries_of(operand: Node, shape: Shape, within: Span) -> str:
         index = ", ".join(f"0:{few}" for few in shape)
     else:
         return ""
-    if span.file is not within.file or not within.start <= span.start < span.end <= within.end:
+    # What is built in Python has the span of a whole line.
+    is_part = within.start <= span.start < span.end <= within.end and span != within
+    if span.file is not within.file or not is_part:
         return ""
     text = span.text
     return f"{text}[{index}]" if _INDEXED.fullmatch(text) else f"({text})[{index}]"

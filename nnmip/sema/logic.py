@@ -75,6 +75,7 @@ def junction(op: str, terms: Iterable[Node], span: Span) -> Node:
         if isinstance(term, Constant) and (term.value != neutral).all():
             return Constant(np.full(shape or term.shape, 1.0 - neutral), origin_of(span), boolean=True)
         open_.extend(term.terms if isinstance(term, Junction) and term.op == op else (term,))
+    open_ = list({id(term): term for term in open_}.values())
     if not open_:
         return Constant(np.full(shape, neutral), origin_of(span), boolean=True)
     if len(open_) == 1 and open_[0].shape == shape:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import Diagnostic, Diagnostics
+from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Annotation, Constant, Constraint, Network, Node, Program, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
@@ -23,7 +23,7 @@ from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, as_tensor, collected, not_yet
-from nnmip.sizes import UNASKED, Allowance
+from nnmip.sizes import MEETING, UNASKED, Allowance, counted
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.documentation import declared_path, documentation
@@ -54,10 +54,14 @@ def build_program(
     that is enough for the shapes; a few rows then stand in for theirs, and None without errors says that something
     depends on numbers that were not read. `saved` reads networks from folders.
     """
-    sources = read_includes(parsed, directory, allowance)
-    for diagnostic in sources.diagnostics:
-        diagnostics.add(diagnostic)
-    return _Builder(sources, overrides, diagnostics, bound, allowance, headers, saved).build()
+    try:
+        sources = read_includes(parsed, directory, allowance)
+        for diagnostic in sources.diagnostics:
+            diagnostics.add(diagnostic)
+        return _Builder(sources, overrides, diagnostics, bound, allowance, headers, saved).build()
+    except DiagnosticError as error:  # more mistakes than are told
+        diagnostics.keep(error)
+        return None
 
 
 class _Builder:
@@ -192,14 +196,17 @@ class _Builder:
         A broken data set is among them, so that its columns are not called unknown.
         """
         declared, broken = self.scope.declarations, self.scope.broken
-        found: list[tuple[str, str]] = []
+        found: dict[tuple[str, str], None] = {}
         unread = broken - declared.keys()
         for names in self.meetings:
-            networks = [n for n in names if isinstance(declared.get(n), nodes.Network) and n not in broken]
             bases = {name: name.partition(".")[0] for name in names}
-            tables = [n for n in names if bases[n] in unread or _is_table(declared.get(bases[n]))]
-            found.extend((n, t) for n in networks for t in tables)
-        return tuple(dict.fromkeys(found))
+            networks = [n for n in bases if isinstance(declared.get(n), nodes.Network) and n not in broken]
+            tables = [n for n, base in bases.items() if base in unread or _is_table(declared.get(base))]
+            pairs = len(found) + len(networks) * len(tables)
+            what = f"the work on {counted(pairs, 'pair')} of a network and a table"
+            self.scope.allowance.check(pairs, MEETING, what, self.start, help="name fewer of them in one call")
+            found.update(((n, t), None) for n in networks for t in tables)
+        return tuple(found)
 
 
 def _name_of(value: nodes.DomainExpr) -> str:

@@ -20,6 +20,7 @@ from nnmip.sema.layers import LayerCall, Settings, Tensor, make_layer, passed_ov
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.values import Poisoned, collected, fail, listed, not_yet, quoted, short_text_of
+from nnmip.sizes import LAYER, counted
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
@@ -45,11 +46,13 @@ class NetworkReader:
         """The network.
 
         Raises DiagnosticError or, where layers are broken, Poisoned. Codes: NNM0104, NNM0201 to NNM0205, NNM0301 to
-        NNM0303, NNM0312, NNM0401.
+        NNM0303, NNM0310, NNM0312, NNM0401.
         """
         declaration = self.declaration
         if len(declaration.inputs) != 1:
             raise not_yet("a network with several inputs", declaration.inputs[1].span)
+        allowance, layers = self.elaborator.scope.allowance, len(declaration.layers)
+        allowance.check(layers, LAYER, f"a network of {counted(layers, 'layer')}", declaration.name.span)
         (source,) = declaration.inputs
         shape, domain = self._input(source)
         for layer in declaration.layers:

@@ -112,8 +112,8 @@ class Scope:
             self._values[name] = self.build(declaration)
         except DiagnosticError as error:
             self.broken.add(name)
-            for diagnostic in error.diagnostics:
-                self.diagnostics.add(diagnostic)
+            self.diagnostics.keep(error)
+            self.diagnostics.stop_if_full()
             raise Poisoned from None
         except (Poisoned, RecursionError):
             self.broken.add(name)

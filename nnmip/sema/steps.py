@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import gcd
 from typing import Protocol
 
@@ -14,6 +15,7 @@ from nnmip.data import Dataset, decimal_grid
 from nnmip.hir.core import Apply, Compare, Constant, Gather, Join, LayerOutput, Network, Node, Plus, Reference, Scale
 from nnmip.hir.domain import Domain
 from nnmip.hir.grids import LEAST, STATED, score_grid
+from nnmip.hir.walk import once
 from nnmip.sema.values import Value
 from nnmip.source import Span
 
@@ -31,17 +33,21 @@ class Names(Protocol):
 
 def is_whole(node: Node) -> bool:
     """Whether a numeric tensor has only whole numbers, whatever the solver decides."""
+    return once(_is_whole)(node)
+
+
+def _is_whole(node: Node, inside: Callable[[Node], bool]) -> bool:
     match node:
         case Constant(value=value) | Scale(factor=value) if not (value == np.floor(value)).all():
             return False
         case Constant():
             return True
         case Scale(operand=inner) | Gather(base=inner):
-            return is_whole(inner)
+            return inside(inner)
         case Reference(decision=decision):
             return decision.domain.is_finite and all(value == np.floor(value) for value in decision.domain.values)
         case Plus(terms=terms):
-            return all(is_whole(term) for term in terms)
+            return all(inside(term) for term in terms)
         case Apply(word=word):
             return word in COUNTS
     return False
@@ -53,14 +59,15 @@ def with_strictness(names: Names, node: Compare) -> Compare:
     Their exact step where they have one that solvers can tell from 0, else a stated one, between which and 0 nothing is
     allowed (formulation: reified rows with a lossless strictness).
     """
-    left, right = step_of(names, node.left), step_of(names, node.right)
+    step_of = once(partial(_step, names))
+    left, right = step_of(node.left), step_of(node.right)
     exact = None if left is None or right is None else _common(left, right)
     if exact is None or exact < LEAST:
         return replace(node, strictness=STATED, is_exact=False)
     return replace(node, strictness=float(exact), is_exact=True)
 
 
-def step_of(names: Names, node: Node) -> Fraction | None:
+def _step(names: Names, node: Node, step_of: Callable[[Node], Fraction | None]) -> Fraction | None:
     """A number of which every possible entry is a multiple: 0 for zeros alone, None where there is none."""
     match node:
         case Constant(value=value):
@@ -68,19 +75,19 @@ def step_of(names: Names, node: Node) -> Fraction | None:
         case Reference(decision=decision):
             return _step_of_domain(decision.domain)
         case Gather(base=inner):
-            return step_of(names, inner)
+            return step_of(inner)
         case Scale(factor=factor, operand=operand):
-            return _times(_step_of_numbers(factor), step_of(names, operand))
+            return _times(_step_of_numbers(factor), step_of(operand))
         case Plus(terms=parts) | Join(parts=parts):
             total: Fraction | None = _ZERO
             for part in parts:
-                step = step_of(names, part)
+                step = step_of(part)
                 total = None if total is None or step is None else _common(total, step)
             return total
         case Apply(word=word, operands=operands):
             if word in COUNTS:
                 return Fraction(1)
-            return step_of(names, operands[0]) if word in _OF_ENTRIES else None
+            return step_of(operands[0]) if word in _OF_ENTRIES else None
         case LayerOutput(network=name, layer=layer, data=data_name, origin=origin):
             network = names.resolve(name, origin.span)
             data = names.resolve(data_name.partition(".")[0], origin.span)

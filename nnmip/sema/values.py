@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,14 +169,9 @@ def not_yet(
 
 @contextmanager
 def collected(diagnostics: Diagnostics) -> Iterator[None]:
-    """Keep the diagnostics of what is broken inside, and go on after it."""
-    try:
+    """Keep the diagnostics of what is broken inside, and go on after it, unless there are too many."""
+    with diagnostics.collect(), suppress(Poisoned):
         yield
-    except DiagnosticError as error:
-        for diagnostic in error.diagnostics:
-            diagnostics.add(diagnostic)
-    except Poisoned:
-        pass
 
 
 def text_of(span: Span) -> str:

@@ -82,7 +82,7 @@ def _inputs(trained: TrainedNetwork, table: RawTable, span: Span) -> FloatArray:
     problems = Diagnostics()
     columns: list[FloatArray] = []
     for column in trained.inputs:
-        is_renamed = column.source not in table.columns and column.alias in table.columns
+        is_renamed = column.source not in table.positions and column.alias in table.positions
         try:
             columns.append(column.read(table, column.alias if is_renamed else column.source, span))
         except DiagnosticError as error:
@@ -101,10 +101,10 @@ def _help(diagnostic: Diagnostic, table: RawTable) -> str:
 
 def _compare(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[int, int]:
     """Rows predicted right, and rows whose label in the file is one that the network knows."""
-    column = next((c for c in (trained.label_column, trained.label) if c in table.columns), None)
+    column = next((c for c in (trained.label_column, trained.label) if c in table.positions), None)
     if column is None or not trained.coding or scores.ndim > 2:
         return 0, 0
-    truth = codes_of(table.cells[table.columns.index(column)], trained.coding)
+    truth = codes_of(table.cells[table.positions[column]], trained.coding)
     return int((predicted_codes(scores) == truth).sum()), int((~np.isnan(truth)).sum())
 
 
@@ -113,10 +113,10 @@ def _errors(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tup
     flat = scores.reshape(len(scores), -1)
     found: list[TargetError] = []
     for k, (name, source) in enumerate(zip(trained.targets, trained.target_columns, strict=True)):
-        column = next((c for c in (source, name) if c in table.columns), None)
+        column = next((c for c in (source, name) if c in table.positions), None)
         if column is None:
             continue
-        truth = parse_numbers(table.cells[table.columns.index(column)])
+        truth = parse_numbers(table.cells[table.positions[column]])
         if np.isfinite(truth).all():
             found.extend(target_errors((name,), flat[:, k], truth[:, None]))
     return tuple(found)

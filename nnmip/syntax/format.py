@@ -17,7 +17,7 @@ from nnmip.syntax.parser import parse
 from nnmip.syntax.printer import PRINTERS, Entry, Printer
 from nnmip.syntax.remarks import attach_comments
 
-_TIMES = 4
+_TIMES = 2
 """How much longer a token takes here than in `parse`: it is read, laid out, read again and compared."""
 
 _WIDEST_PAD = 16

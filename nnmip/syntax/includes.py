@@ -90,12 +90,14 @@ class _Reader:
         self.done.add(identity)
 
     def _include(self, name: nodes.String, directory: Path) -> None:
+        if self.diagnostics.is_full:
+            self.is_open = True
+            return
         try:
             source = self._source(name, directory)
         except DiagnosticError as error:
             self.is_open = True
-            for diagnostic in error.diagnostics:
-                self.diagnostics.add(diagnostic)
+            self.diagnostics.keep(error)
             return
         if source is not None:
             path = directory / name.value

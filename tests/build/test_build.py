@@ -201,6 +201,28 @@ def test_properties_over_all_inputs() -> None:
     assert draft.model().solve().objective == pytest.approx(3.0)
 
 
+def test_conditions_that_are_only_sufficient() -> None:
+    """What `@sufficient` asks for in a file, and where it cannot stand."""
+    draft, points, net = small()
+    draft.minimize(norm_1(net["h"].weights) + 0.5 * zero_one(net, points, margin=0.5))
+    with pytest.raises(nnmip.DiagnosticError) as caught:
+        draft.constraint("rising", monotone(net, points.column("x1"), "increasing"))
+    (refused,) = caught.value.diagnostics
+    assert refused.code == "NNM0104"
+    assert refused.help == "pass `sufficient=True`, which asks for a stronger condition that has an encoding"
+    rising = monotone(net, points.column("x1"), "increasing", sufficient=True)
+    with pytest.raises(nnmip.DiagnosticError, match="says nothing where it does not hold"):
+        draft.constraint("not_rising", ~rising)
+    with pytest.raises(nnmip.DiagnosticError, match=r"call `nnmip\.build\.lipschitz`"):
+        draft.word("lipschitz", net)
+    draft.constraint("both", rising & lipschitz(net, 1, norm="norm_1", sufficient=True))
+    draft.constraint("reads", net["h"].weights[0, 1] - net["h"].weights[0, 0] >= 2)
+    draft.constraint("passes", net["o"].weights[0, 0] >= 1)
+    result = draft.model().solve()
+    assert result.sufficient == {"both": ("monotone", "lipschitz")} and result.solution == "optimal"
+    assert result.networks["net"].weights["h"][0].tolist() == [-1.0, 1.0]
+
+
 @pytest.mark.parametrize("name", [name for name in RULES if name != "active"])
 def test_rules_mean_what_they_mean_in_text(name: str) -> None:
     """The optimum with the rule, and with its negation, is that of the same model in text."""
@@ -325,6 +347,19 @@ WRONG: dict[str, tuple[Callable[[Draft, Table, NetworkRef], Any], str, str]] = {
 def three(draft: Draft) -> NetworkRef:
     wide = draft.network("wide", 3, (0, 1))
     return wide.returns(wide.dense("o", wide.input, units=1, weights=(-1, 1))[0])
+
+
+def test_entries_that_fit_are_proposed_of_what_stands_in_the_line() -> None:
+    """A number that is no tensor of the draft has the place of the whole expression, of which nothing is proposed."""
+    wide = three(Draft("shapes"))
+    for size, help in (
+        (2, "take as many entries on both sides: `wide.weights[0:2]`"),
+        (4, "only a single number goes with a tensor of any shape"),
+    ):
+        with pytest.raises(nnmip.DiagnosticError) as raised:
+            wide.weights + np.ones(size)
+        (found,) = raised.value.diagnostics
+        assert (found.message, found.help, found.edits) == (f"shapes [3] and [{size}] do not agree", help, ())
 
 
 @pytest.mark.parametrize("name", WRONG)

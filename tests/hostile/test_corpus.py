@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.hostile import limit
 from tests.hostile.sandbox import Sandbox
 
 HEAD = "nnm 0.1\n"
@@ -106,7 +107,7 @@ TEXTS: dict[str, Callable[[], str]] = {
         + "  return a1999\n}\nsatisfy\n"
     ),
     "many constraints": lambda: (
-        HEAD + NETWORK + GOAL + "".join(f"constraint c{k}: n.h.weights[0, 0] <= {k + 1}\n" for k in range(500))
+        HEAD + NETWORK + GOAL + "".join(f"constraint c{k}: n.h.weights[0, 0] <= {k + 1}\n" for k in range(5000))
     ),
 }
 
@@ -117,6 +118,14 @@ def test_models(name: str, sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,y\n1,2,no\n3,5,yes\n")
     sandbox.run(tmp_path, "check", "m.nnm")
     sandbox.run(tmp_path, "fmt", "--check", "m.nnm")
+
+
+@pytest.mark.parametrize("name", limit.TEXTS)
+def test_models_of_as_many_tokens_as_are_allowed(name: str, sandbox: Sandbox, tmp_path: Path) -> None:
+    (tmp_path / "m.nnm").write_text(limit.TEXTS[name]())
+    (tmp_path / "t.csv").write_text("a,b,y\n1,2,no\n3,5,yes\n")
+    found = sandbox.run(tmp_path, "check", "m.nnm")
+    assert "the text of" not in found.text
 
 
 BYTES: dict[str, bytes] = {

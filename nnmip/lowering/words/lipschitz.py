@@ -37,7 +37,7 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     found = through(network, Signal(Affine.constant(start), Interval(start, start)), steps)
     places = np.arange(found.value.size).reshape(found.value.shape)[:, network.result_index.reshape(-1)].reshape(-1)
     slopes, largest = found.value.gather(places), found.bounds.hi.reshape(-1)[places]
-    open_ = np.flatnonzero(largest > most)
+    open_ = np.flatnonzero(largest > most + TIGHT)
     if not len(open_):
         return Affine.constant(np.ones(()))
 
@@ -52,7 +52,7 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
 
 
 TIGHT = 1e-9
-"""A slope that is larger than its limit by no more is at it where a solution is completed."""
+"""A slope that is larger than its limit by no more is at it: bounds are rounded outwards, and sums are rounded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
