@@ -163,6 +163,7 @@ OPTIMA: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "moons-100": (0.145435,),
         "moons-200": (0.1470115,),
         "moons-400": (0.147509,),
+        "moons-800": (0.15049525,),
         "moons-1600": (0.149534,),
         "moons-6400": (0.1521659062,),
         "digits-4x4": (0.0828,),
