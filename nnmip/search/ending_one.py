@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices
 from nnmip.search.climb import Climb
 from nnmip.search.master import Relaxed
@@ -16,14 +18,21 @@ from nnmip.search.problem import Members, Problem
 from nnmip.search.record import Record
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 MOST_PAIRS = 4_000_000
+RECENT = 6
+FEW = 50_000
+"""Where the scores of all choices are fewer numbers than this, they are evaluated at once."""
+MOST_TRIES = 3
 CELLS = 2_000_000
 """How many numbers one batch of evaluations holds."""
 
 
 class OneScore:
-    def __init__(self, problem: Problem, record: Record, best: BestBias) -> None:
-        self._problem, self._record, self._best = problem, record, best
+    def __init__(self, problem: Problem, record: Record, best: BestBias, bounds: Bounds) -> None:
+        self._problem, self._record, self._best, self._bounds = problem, record, best, bounds
+        self._roots: list[FloatArray] = []
+        self._recent: deque[FloatArray] = deque(maxlen=RECENT)
         self.evaluated = 0
 
     def offer(self, members: Members) -> None:
@@ -36,6 +45,7 @@ class OneScore:
 
     def improve(self, root: Relaxed, count: int) -> None:
         """Local search from the columns that the relaxation takes."""
+        self._roots.append(root.bound.multipliers)
         most = int(min(len(root.reduced), max(200, min(3000, 3_000_000 // self._problem.loss.rows))))
         near = np.argpartition(root.reduced, most - 1)[:most] if most < len(root.reduced) else np.arange(most)
         choices = Choices.of(self._problem.pool, self._problem.heads, np.union1d(near, root.key))
@@ -69,17 +79,41 @@ class OneScore:
         if np.maximum(until - np.arange(len(reduced)), 0).sum() > MOST_PAIRS:
             return False
         choices = choices.take(order)
+        proofs = self._proofs(partial, choices)
+        self._recent.append(node.bound.multipliers)
         for first in range(len(reduced)):
             floor(base + 2 * reduced[first])
-            end = int(np.searchsorted(reduced, self._record.goal - base - reduced[first]))
+            goal = self._record.goal
+            end = int(np.searchsorted(reduced, goal - base - reduced[first]))
             if end <= first:
                 break
-            self._with(partial, choices, first, end)
+            left = np.ones(end - first, dtype=bool)
+            for other, costs in proofs:
+                left &= costs[first:end] < goal - other - costs[first]
+            self._with(partial.plus(choices, first), choices, first + np.flatnonzero(left))
         return True
 
-    def _with(self, partial: Partial, choices: Choices, first: int, end: int) -> None:
-        """All pairs of one choice with itself and the following ones."""
+    def _proofs(self, partial: Partial, choices: Choices) -> list[tuple[float, FloatArray]]:
+        """What the multipliers of the root and of the nodes before prove here: a base and reduced costs."""
+        bounds = [self._bounds.of(u, partial.scores, partial.cost, 2) for u in (*self._roots, *self._recent)]
+        return [(bound.base, choices.priced(bound.slopes)) for bound in bounds]
+
+    def _with(self, partial: Partial, choices: Choices, others: IntArray) -> None:
+        """The best network of one more member, one of these choices.
+
+        What proves the value of one of them bounds the others, too, which costs far less than to evaluate them.
+        """
         assert choices.signed is not None
-        values = self.losses(choices.signed[first:end], partial.scores[:, 0] + choices.signed[first])
-        values += choices.cost[first:end] + (partial.cost + choices.cost[first])
-        self._record.offer(values, lambda place: (*partial.members, *choices.members(first, first + place)))
+        scores = partial.scores[:, 0]
+        for _ in range(MOST_TRIES if len(others) * len(scores) > FEW else 0):
+            multipliers = self._best.multipliers(scores + choices.signed[others[0]])
+            if multipliers is None:
+                break
+            bound = self._bounds.of(multipliers, partial.scores, partial.cost, 1)
+            least = choices.take(others).priced(bound.slopes) + bound.base
+            keep = least < self._record.goal
+            others = others[keep][np.argsort(least[keep])]
+            if len(others) * len(scores) <= FEW:
+                break
+        values = self.losses(choices.signed[others], scores) + (choices.cost[others] + partial.cost)
+        self._record.offer(values, lambda place: (*partial.members, *choices.members(int(others[place]))))

@@ -49,7 +49,7 @@ class Search:
         self._bounds = Bounds(pool, heads, loss, biases, problem.units)
         self.record = Record(problem, self._evaluation_error(), stop, progress, cutoff)
         self.master = Master(pool, heads, loss, biases, self._bounds)
-        self.ending = self._ending(biases, reach)
+        self.ending = self._ending(biases)
         self._peel = Peel(self.master, self.record, self.ending)
         apart = Master(pool, heads, loss, biases, self._bounds, apart=True)
         self._patterns = Patterns(apart, self.record, Peel(apart, self.record, self.ending))
@@ -57,11 +57,11 @@ class Search:
     def _evaluation_error(self) -> float:
         return self._bounds.evaluation_error()
 
-    def _ending(self, biases: Biases, reach: float) -> Ending:
+    def _ending(self, biases: Biases) -> Ending:
         assert isinstance(self.problem.loss, Shortfalls)
-        best = best_bias(self.problem.loss, biases, reach)
+        best = best_bias(self.problem.loss, biases)
         if best is not None:
-            return OneScore(self.problem, self.record, best)
+            return OneScore(self.problem, self.record, best, self._bounds)
         return SeveralScores(self.problem, self.record, self.master, self._bounds, biases)
 
     @property

@@ -31,10 +31,10 @@ class MistakeSearch(Search):
     def _know(self, root: Relaxed, count: int) -> None:
         """Nothing of its value."""
 
-    def _ending(self, biases: Biases, reach: float) -> OneScore:
+    def _ending(self, biases: Biases) -> OneScore:
         loss = self.problem.loss
         assert isinstance(loss, Mistakes)
-        return OneScore(self.problem, self.record, FewestMistakes(loss, biases))
+        return OneScore(self.problem, self.record, FewestMistakes(loss, biases), self._bounds)
 
     def _floors(self, counts: list[int]) -> None:
         pool, heads = self.problem.pool, self.problem.heads

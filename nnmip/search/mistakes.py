@@ -66,17 +66,19 @@ class FewestMistakes:
         return self._in_box(ends)[0]
 
     def bias(self, scores: FloatArray) -> float:
-        """The middle of a best interval, so that no row is right by the tolerance only where that can be."""
+        """The middle of the first best interval, which ends where a negative row is lost: so no row is right by the
+        tolerance only unless that must be."""
         ends = (self._limit - scores[self._order])[None]
         points, cost = self._biases.points[0], self._biases.cost[0]
         if not self._biases.listed:
-            low, high = points
             first = self._in_box(ends)[1][0]
-            least = self._at(ends, first)[0]
-            later = np.unique(np.clip(ends[0, self._ups :], low, high))
-            good = [end for end in later[later >= first] if self._at(ends, end)[0] <= least]
-            return float(0.5 * (first + good[0])) if good else float(first)
+            downs = ends[0, self._ups :]
+            following = downs[downs >= first]
+            return float(0.5 * (first + following.min())) if len(following) else float(first)
         return float(points[np.argmin([self._at(ends, c)[0] + p for c, p in zip(points, cost, strict=True)])])
+
+    def multipliers(self, scores: FloatArray) -> FloatArray | None:
+        return None
 
     def _in_box(self, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The fewest mistakes and the least bias with so few; `ends` are changed."""

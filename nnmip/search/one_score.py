@@ -22,20 +22,23 @@ class BestBias(Protocol):
     def bias(self, scores: FloatArray) -> float:
         """A bias of least loss for scores [n]."""
 
+    def multipliers(self, scores: FloatArray) -> FloatArray | None:
+        """Multipliers [R] that prove the least loss for scores [n], where they are easily found."""
 
-def best_bias(loss: Shortfalls, biases: Biases, reach: float) -> BestBias | None:
-    """None where there is no closed form; `reach`: how far from 0 a score can be before its bias."""
+
+def best_bias(loss: Shortfalls, biases: Biases) -> BestBias | None:
+    """None where there is no closed form."""
     if loss.outputs > 1 or (loss.slope == 0).any():
         return None
     if loss.is_separate:
-        return Separate(loss, biases, reach)
+        return Separate(loss, biases)
     if len(loss.weight) == 1 and np.ptp(np.abs(loss.slope)) == 0:
         return Largest(loss, biases)
     return None
 
 
 def kink_range(loss: Shortfalls, reach: float) -> tuple[float, float]:
-    """Between which biases the loss of one score can turn."""
+    """Between which biases the loss of one score can turn, which is at most `reach` away from 0."""
     kinks = loss.target / loss.slope[:, 0]
     return float(kinks.min()) - reach, float(kinks.max()) + reach
 
@@ -45,19 +48,18 @@ class Separate:
     from there. The slope at c is the mass of the kinks passed less the mass of the falling pieces, so the loss is least
     where the two are equal."""
 
-    def __init__(self, loss: Shortfalls, biases: Biases, reach: float) -> None:
+    def __init__(self, loss: Shortfalls, biases: Biases) -> None:
         slope = loss.slope[:, 0]
         self._biases = biases
         self._row = None if np.array_equal(loss.row, np.arange(loss.rows)) else loss.row
         self._falls = slope > 0
+        self._limit = loss.limit
         self._mass = loss.limit * np.abs(slope)
         self._kinks = loss.target / slope
         self._falling = self._mass * self._falls
         self._pull = np.bincount(loss.row, weights=self._falling, minlength=loss.rows)
         self._count = int(self._falls.sum())
         self._equal = bool(np.ptp(self._mass) <= 1e-15 * self._mass[0])
-        least, most = kink_range(loss, reach)
-        self._inside = not biases.listed and biases.points[0][0] <= least and most <= biases.points[0][1]
 
     def values(self, scores: FloatArray, more: FloatArray) -> FloatArray:
         start = self._kinks - self._spread(scores)
@@ -66,30 +68,38 @@ class Separate:
             points, cost = self._biases.points[0], self._biases.cost[0]
             options = np.stack([self._at(kinks, c) + paid for c, paid in zip(points, cost, strict=True)])
             return np.asarray(options.min(axis=0))
-        clipped = None if self._inside else self._clipped(kinks)
-        values = (start @ self._falling - more @ self._pull) - self._passed(kinks)
-        if clipped is None:
-            return np.asarray(values)
-        # where the best bias is inside, the loss at it is not above what it is at the end that it was clipped to
-        return np.where(np.isnan(clipped), values, clipped)
+        passed, best = self._passed(kinks)
+        values = (start @ self._falling - more @ self._pull) - passed
+        low, high = self._biases.points[0]
+        outside = np.flatnonzero((best < low) | (best > high))
+        if len(outside):
+            values[outside] = self._clipped(start - self._spread(more[outside]), values[outside])
+        return np.asarray(values)
 
-    def _passed(self, kinks: FloatArray) -> FloatArray:
-        """sum of mass times kink up to the best bias, [m]; the kinks are reordered."""
+    def _passed(self, kinks: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """sum of mass times kink up to the best bias, [m], and the least best bias; the kinks are reordered."""
+        if not self._count:
+            return np.zeros(len(kinks)), np.full(len(kinks), -np.inf)
         if self._equal:
-            if 0 < self._count < kinks.shape[1]:
+            if self._count < kinks.shape[1]:
                 kinks.partition(self._count - 1, axis=1)
-            return np.asarray(self._mass[0] * kinks[:, : self._count].sum(axis=1))
+                best = kinks[:, self._count - 1].copy()
+            else:
+                best = kinks.max(axis=1)
+            return np.asarray(self._mass[0] * kinks[:, : self._count].sum(axis=1)), best
         order = np.argsort(kinks, axis=1)
-        mass = self._mass[order]
+        mass, ordered = self._mass[order], np.take_along_axis(kinks, order, axis=1)
         before = np.cumsum(mass, axis=1) - mass
         counted = np.clip(self._falling.sum() - before, 0.0, mass)
-        return np.asarray((counted * np.take_along_axis(kinks, order, axis=1)).sum(axis=1))
+        last = (counted > 0).sum(axis=1, keepdims=True) - 1
+        best = np.take_along_axis(ordered, last, axis=1)[:, 0]
+        return np.asarray((counted * ordered).sum(axis=1)), best
 
-    def _clipped(self, kinks: FloatArray) -> FloatArray:
-        """The loss at the end of the box beyond which the best bias is, NaN where that is inside, [m]."""
+    def _clipped(self, kinks: FloatArray, values: FloatArray) -> FloatArray:
+        """The loss at the end of the box beyond which all best biases are; else the value that it has."""
         low, high = self._biases.points[0]
         needed = self._falling.sum()
-        result = np.full(len(kinks), np.nan)
+        result = values.copy()
         for end, beyond in (
             (high, (kinks < high) @ self._mass < needed),
             (low, (kinks <= low) @ self._mass > needed),
@@ -119,6 +129,19 @@ class Separate:
         most = ordered[np.searchsorted(reached, needed + near) + 1]
         return float(0.5 * (np.clip(least, low, high) + np.clip(most, low, high)))
 
+    def multipliers(self, scores: FloatArray) -> FloatArray | None:
+        """What a piece that falls from its kink to the best bias lacks of its mass; ties are shared out in order, so
+        that the slope at the best bias is 0."""
+        if self._biases.listed:
+            return None
+        order = np.argsort(self._kinks - self._spread(scores))
+        mass, falls = self._mass[order], self._falls[order]
+        before = np.cumsum(mass) - mass
+        passed = np.clip((self._falling.sum() - before) / mass, 0.0, 1.0)
+        share = np.empty(len(order))
+        share[order] = np.where(falls, 1.0 - passed, passed)
+        return np.asarray(share * self._limit)
+
 
 class Largest:
     """One group of pieces of equal steepness s: the loss is w max(0, falling - s c, rising + s c)."""
@@ -143,6 +166,9 @@ class Largest:
             options = [self._at(falling, rising, c)[0] + paid for c, paid in zip(points, cost, strict=True)]
             return float(points[np.argmin(options)])
         return float(self._middle(falling, rising)[0])
+
+    def multipliers(self, scores: FloatArray) -> FloatArray | None:
+        return None
 
     def _ends(self, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
         loss = self._loss
