@@ -220,9 +220,14 @@ class Run:
         options = self.options
         choice = choose(program, options.formulation, options.solver, options.allowance)
         try:
+            how = choice.how
             if choice.view is not None:
-                return self._searched(session, choice.view, earlier)
-            return _Stage(self, session, program, earlier, choice.how).solve()
+                result = self._searched(session, choice.view, earlier)
+                is_wrong = result.replay is not None and result.replay.status is ReplayStatus.FAILED
+                if not is_wrong or options.formulation == Formulation.SEARCH:
+                    return result
+                how = How(Formulation.DIRECT, "what the search found did not pass the replay")
+            return _Stage(self, session, program, earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck
 
+import nnmip
 from nnmip.backends.process import Session
 from nnmip.search.view import Refusal
 from tests.meaning.harness import load
 from tests.search.compare import compare, searched
-from tests.search.traps import REFUSED, TRAPS
+from tests.search.traps import BINARY, REFUSED, TRAPS, trap
 
 PERSISTENT_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
@@ -35,3 +36,37 @@ def test_refused(name: str, tmp_path: Path) -> None:
     model, reason = REFUSED[name]
     with pytest.raises(Refusal, match=f"^{reason}$"):
         searched(load(model, tmp_path))
+
+
+BELOW = BINARY.replace("1,0,neg", "0.9999999,0,neg").replace("0,0,pos", "1,0,pos")
+"""Two rows that a step can tell apart by less than the replay can."""
+
+
+def test_a_search_that_fails_its_replay_leaves_the_model_to_a_solver(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(BELOW)
+    model = trap("minimize hinge(net, train) + 0.01 * l0(net.weights)", activation="step(h)", table=BINARY)
+    found = nnmip.loads(model.text, directory=tmp_path).solve()
+    assert (found.solution, found.proof, found.solver) == ("optimal", "solver", "highs")
+    assert found.objective == pytest.approx(0.44)
+    assert found.how.why == "what the search found did not pass the replay"
+    searched = nnmip.loads(model.text, directory=tmp_path).solve(formulation="search")
+    assert (searched.solution, searched.proof, searched.replay.status) == ("none", "none", "failed")
+
+
+STARTED = "a start whose removed units have weights"
+
+
+def test_a_run_from_a_start(tmp_path: Path) -> None:
+    """The value of a start is that without what is removed; a start that is the optimum stays, proved."""
+    for name, text in TRAPS[STARTED].tables.items():
+        (tmp_path / name).write_text(text)
+    model = nnmip.loads(TRAPS[STARTED].text, directory=tmp_path)
+    late = model.solve(formulation="search", time_limit=0)
+    assert (late.termination, late.solution, late.proof) == ("time_limit", "feasible", "none")
+    assert late.dual_bound is not None and late.dual_bound <= -1.2
+    for options in ({"save": tmp_path / "run"}, {"resume": tmp_path / "run"}):
+        found = model.solve(formulation="search", **options)
+        assert (found.termination, found.solution, found.proof) == ("optimal", "optimal", "certified")
+        assert found.objective == pytest.approx(-1.2, abs=1e-9)
+    stopped = model.solve(formulation="search", time_limit=0, resume=tmp_path / "run")
+    assert stopped.objective == pytest.approx(-1.2, abs=1e-9) and stopped.proof == "none"
