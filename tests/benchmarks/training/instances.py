@@ -165,6 +165,7 @@ OPTIMA: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "moons-400": (0.147509,),
         "moons-800": (0.15049525,),
         "moons-1600": (0.149534,),
+        "moons-3200": (0.14334075,),
         "moons-6400": (0.1521659062,),
         "digits-4x4": (0.0828,),
         "digits-6x6": (0.0140,),
