@@ -93,7 +93,7 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Colu
     Raises Refusal where they would be larger than is allowed.
     """
     check_columns(view, allowance)
-    merges = merges and not view.coupling and view.bias.is_interval
+    merges = merges and not view.keeps_all and view.bias.is_interval
     out, choices = view.out.decision("weights"), _Choices.of(view)
     assert out is not None
     biases = choices.biases
@@ -209,7 +209,7 @@ class _Idle:
     """The units that do nothing, the cheapest of each chunk or, where conditions can ask for others, all."""
 
     def __init__(self, view: View, prices: _Prices) -> None:
-        self.view, self.prices, self.keeps_all = view, prices, bool(view.coupling)
+        self.view, self.prices, self.keeps_all = view, prices, view.keeps_all
         self.zeros_serve = zeros_serve(view)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
@@ -264,7 +264,7 @@ class _Kept:
 
     def __init__(self, view: View, merges: bool) -> None:
         self.view, self.merges = view, merges
-        self.columns = Distinct(view.grid, len(view.rows), merges, bool(view.coupling))
+        self.columns = Distinct(view.grid, len(view.rows), merges, view.keeps_all)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
 

@@ -48,8 +48,14 @@ STAYS, FALLS, MOVES = Trend(False, False), Trend(True, False), Trend(True, True)
 
 
 def zeros_serve(view: View) -> bool:
-    """Whether every condition on several units that holds with some idle units holds with units of zeros instead."""
-    trends = _Trends(view)
+    """Whether every condition on several units that holds with some idle units holds with units of zeros instead, and
+    no later goal is worse then."""
+    trends, program = _Trends(view), view.program
+    for stage in program.stages[1 : len(program.held) + 1]:
+        for term in stage.terms:
+            trend = trends.of(term.value)
+            if (trend if term.coefficient * stage.sign > 0 else trend.turned).rises:
+                return False
     return not any(trends.of(node).falls for node in view.coupling)
 
 

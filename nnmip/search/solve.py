@@ -9,17 +9,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.hir.core import Assignment
-from nnmip.hir.evaluate import Evaluator, without_removed
+from nnmip.hir.core import Assignment, Program
+from nnmip.hir.evaluate import Evaluator, evaluate, without_removed
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
 from nnmip.search.mistake_search import MistakeSearch
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.problem import Members, Problem
+from nnmip.search.record import MARGIN
 from nnmip.search.view import View
 from nnmip.sizes import Allowance
 
 FloatArray = NDArray[np.float64]
+
+
+MOST_TIES = 20_000
+"""Most networks that are equal for the first goal and compared for a later one."""
+
+
+class TooMany(Exception):
+    """More networks are equal for the first goal than are compared for a later one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +62,8 @@ def search(
     outside its domain, because columns that differ by a constant were taken as one, the search is done again with
     these apart.
     """
+    if view.program.held:
+        return Ties(view, columns_of(view, allowance), stop, progress, offer, start).run()
     for merges in (True, False):
         columns = columns_of(view, allowance, merges=merges)
         found = _Run(view, columns, stop, progress, offer, start).run()
@@ -76,11 +87,11 @@ class _Run:
     ) -> None:
         self.view, self.columns, self.offer, self.start = view, columns, offer, start
         self.report, self.shown = progress, math.inf
-        program = view.program
-        assert program.goal is not None
-        self.known = math.inf
-        if start is not None:
-            self.known = view.sign * Evaluator(program, without_removed(program, start)).stage(program.goal)
+        self.known = value_of(view.program, start) if start is not None else math.inf
+        self.engine = self._engine(stop, self.known - columns.constant)
+
+    def _engine(self, stop: Callable[[], bool], cutoff: float) -> Search:
+        view, columns = self.view, self.columns
         reach = view.parts.units * columns.most_shift * np.abs(columns.heads.vectors).max(axis=0)
         listed = None
         if view.bias.is_finite:
@@ -94,11 +105,14 @@ class _Run:
             high=view.bias.hi + reach,
             units=view.parts.units,
             idle=columns.idle,
-            admits=admits_of(view, columns),
+            admits=self._admits(),
             listed=listed,
         )
         engine = MistakeSearch if isinstance(view.loss, Mistakes) else Search
-        self.engine = engine(problem, (), stop, self._progress, cutoff=self.known - columns.constant)
+        return engine(problem, (), stop, self._progress, cutoff=cutoff)
+
+    def _admits(self) -> Callable[[Members], bool] | None:
+        return admits_of(self.view, self.columns)
 
     def run(self) -> Found | None:
         """None where its best network has an output bias outside the domain."""
@@ -123,6 +137,70 @@ class _Run:
             self.shown = value
             biases = self.engine.ending.biases(record.members)
             self.offer(assignment_of(self.view, self.columns, record.members, biases), value + constant)
+
+
+class Ties(_Run):
+    """The best network for a later goal, among all that the search finds within what the first goal is held at.
+
+    The search keeps none of them as its best one, so that it goes on to the next.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        columns: Columns,
+        stop: Callable[[], bool],
+        progress: Callable[[float, float], None],
+        offer: Callable[[Assignment, float], None],
+        start: Assignment | None,
+    ) -> None:
+        self.count = 0
+        super().__init__(view, columns, stop, progress, offer, start)
+
+    def _engine(self, stop: Callable[[], bool], cutoff: float) -> Search:
+        held = self.view.program.held[0]
+        most = self.view.sign * held.value + held.room - self.columns.constant
+        return super()._engine(stop, most + 2 * MARGIN * max(1.0, abs(most)))
+
+    def run(self) -> Found:
+        """The best network; TooMany where there are more of them than `MOST_TIES`."""
+        outcome = self.engine.run()
+        bound = self.known if outcome.finished else -math.inf
+        engine = self.engine
+        return Found(self.start, self.known, bound, outcome.finished, self.columns.pool.size, engine.nodes, self.count)
+
+    def _admits(self) -> Callable[[Members], bool]:
+        keeps = admits_of(self.view, self.columns)
+
+        def admits(members: Members) -> bool:
+            if keeps is None or keeps(members):
+                self._compare(members)
+            return False
+
+        return admits
+
+    def _compare(self, members: Members) -> None:
+        """Take the network if it is better than the best one and keeps the goals before."""
+        self.count += 1
+        if self.count > MOST_TIES:
+            raise TooMany
+        program = self.view.program
+        network = assignment_of(self.view, self.columns, members, self.engine.ending.biases(members))
+        evaluation = evaluate(program, network)
+        assert program.goal is not None
+        value = program.goal.sign * evaluation.objectives[len(program.held)]
+        if value < self.known and evaluation.max_violation <= MARGIN:
+            self.start, self.known = network, value
+            self.offer(network, value)
+
+    def _progress(self, value: float, bound: float) -> None:
+        self.report(self.known, -math.inf)
+
+
+def value_of(program: Program, assignment: Assignment) -> float:
+    """The goal of a network, in the sense of a minimum."""
+    assert program.goal is not None
+    return program.goal.sign * Evaluator(program, without_removed(program, assignment)).stage(program.goal)
 
 
 def assignment_of(view: View, columns: Columns, members: Members, biases: FloatArray) -> Assignment:

@@ -40,11 +40,11 @@ class Refusal(Exception):
 class View:
     """What the search needs to know of a program.
 
-    sign: 1 where the goal is minimised. rows [n, features]: the tables of the losses, one after another. loss: of the
-    scores, in the sense of a minimum. terms: the other terms of the goal. own: conditions on what comes into each
-    unit; outer: on what goes out; coupling: conditions on more than that, which the search checks network by network.
-    heads [m, outputs]: values of the output weights of a unit, in the order of the scores. grid: a step of which all
-    activations are multiples, None without one.
+    The goal is the first one. sign: 1 where it is minimised. rows [n, features]: the tables of the losses, one after
+    another. loss: of the scores, in the sense of a minimum. terms: the other terms of the goal. own: conditions on what
+    comes into each unit; outer: on what goes out; coupling: conditions on more than that, which the search checks
+    network by network. heads [m, outputs]: values of the output weights of a unit, in the order of the scores. grid: a
+    step of which all activations are multiples, None without one.
     """
 
     program: Program
@@ -78,6 +78,11 @@ class View:
         return decision.domain if decision is not None else None
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether units that show the data the same may differ in what later goals, or conditions, say of them."""
+        return bool(self.coupling or self.program.held)
+
+    @property
     def removes(self) -> bool:
         """Whether a unit may be removed."""
         return any(layer.removes_units for layer in self.activations)
@@ -92,15 +97,14 @@ def view_of(program: Program) -> View:
     """The view of a program; Refusal with the reason where it has none."""
     if program.goal is None:
         raise Refusal("there is no goal")
-    if program.held:
-        raise Refusal("an earlier goal is held")
     if len(program.networks) != 1:
         raise Refusal("there are several networks" if program.networks else "there is no network")
     network = program.networks[0]
     parts, activations = _layers(network)
     _check_alike(program, parts)
-    losses = [term for term in program.goal.terms if _reads_data(term.value)]
-    others = tuple(term for term in program.goal.terms if not _reads_data(term.value))
+    first = program.stages[0]
+    losses = [term for term in first.terms if _reads_data(term.value)]
+    others = tuple(term for term in first.terms if not _reads_data(term.value))
     for term in others:
         if not parts.is_separable(term.value):
             raise Refusal(f"`{term.label}` is not a sum over the units")
@@ -109,7 +113,7 @@ def view_of(program: Program) -> View:
         raise Refusal("not every output is returned once")
     rows, loss, tables = _loss(program, network, losses, len(output))
     own, outer, coupling = _conditions(program, parts)
-    _check_bias(parts, [*(term.value for term in others), *coupling])
+    _check_bias(parts, [*(term.value for term in others), *coupling, *_later(program)])
     weights = parts.out.decision("weights")
     assert weights is not None
     grids = [layer_grids(network, data)[parts.out.inputs[0]] for data in tables]
@@ -119,7 +123,7 @@ def view_of(program: Program) -> View:
         program=program,
         parts=parts,
         activations=activations,
-        sign=program.goal.sign,
+        sign=first.sign,
         rows=rows,
         loss=loss,
         terms=others,
@@ -130,6 +134,15 @@ def view_of(program: Program) -> View:
         output=output,
         grid=grid,
     )
+
+
+def _later(program: Program) -> list[Node]:
+    """The goals up to the present one, behind the first."""
+    if not program.held:
+        return []
+    if program.held[0].bound is not None:
+        raise Refusal("the first goal is held within a tolerance")
+    return [term.value for stage in program.stages[1 : len(program.held) + 1] for term in stage.terms]
 
 
 def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
@@ -196,7 +209,7 @@ def _loss(
     tables: list[Dataset] = []
     found: list[tuple[float, int, Pieces]] = []
     for term in terms:
-        node, factor = term.value, term.coefficient * program.goal.sign
+        node, factor = term.value, term.coefficient * program.stages[0].sign
         if not isinstance(node, Apply) or node.word not in PIECES:
             raise Refusal(f"`{term.label}` has no columns of its own")
         if factor < 0:
@@ -216,7 +229,7 @@ def _loss(
 def _mistakes(program: Program, terms: list[Term], outputs: int) -> tuple[FloatArray, Mistakes, list[Dataset]] | None:
     """The rows and the loss of a goal whose only loss is `zero_one` of one score."""
     assert program.goal is not None
-    node, factor = terms[0].value, terms[0].coefficient * program.goal.sign
+    node, factor = terms[0].value, terms[0].coefficient * program.stages[0].sign
     if not isinstance(node, Apply) or node.word != "zero_one" or len(terms) > 1 or outputs > 1 or factor <= 0:
         return None
     assert node.data is not None

@@ -22,6 +22,7 @@ from nnmip.backends.registry import names
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
+from nnmip.search.solve import TooMany
 from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, Unencoded, fixed_integers, limits_after, make_result, replay_raw
@@ -141,6 +142,17 @@ def _held(program: Program, result: Result) -> Program:
     return held_at(program, result.objective)
 
 
+def _doubt(program: Program, result: Result) -> str:
+    """Why what a search found is not to be believed; empty where nothing speaks against it."""
+    if result.replay is None:
+        return ""
+    if result.replay.status is ReplayStatus.FAILED:
+        return "what the search found did not pass the replay"
+    if refuted_stage(program, result.replay) is not None:
+        return "the search found a network that refutes the proof of an earlier goal"
+    return ""
+
+
 def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | None) -> SolveOptions:
     """What is left of the time limit, but enough for a small LP: an answer is worth a little more than the limit."""
     left = math.inf if options.time_limit is None else options.time_limit - spent
@@ -222,11 +234,15 @@ class Run:
         try:
             how = choice.how
             if choice.view is not None:
-                result = self._searched(session, choice.view, earlier)
-                is_wrong = result.replay is not None and result.replay.status is ReplayStatus.FAILED
-                if not is_wrong or options.formulation == Formulation.SEARCH:
-                    return result
-                how = How(Formulation.DIRECT, "what the search found did not pass the replay")
+                try:
+                    result = self._searched(session, choice.view, earlier)
+                except TooMany:
+                    why = "too many networks are equal for the first goal"
+                else:
+                    why = _doubt(program, result)
+                    if not why or options.formulation == Formulation.SEARCH:
+                        return result
+                how = How(Formulation.DIRECT, why)
             return _Stage(self, session, program, earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:

@@ -103,7 +103,14 @@ class SearchedStage:
             seconds=self._seconds,
         )
         how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
-        return Searched(raw, _replayed(self.view.program, found, self.view.sign), how)
+        return Searched(raw, _replayed(self.view.program, found, self.sign), how)
+
+    @property
+    def sign(self) -> float:
+        """1 where the goal is minimised."""
+        goal = self.view.program.goal
+        assert goal is not None
+        return goal.sign
 
     @property
     def _seconds(self) -> float:
@@ -118,12 +125,12 @@ class SearchedStage:
         if self.on_progress is None or seconds - self._shown < PAUSE:
             return
         self._shown = seconds
-        known = [self.view.sign * number if math.isfinite(number) else None for number in (value, bound)]
+        known = [self.sign * number if math.isfinite(number) else None for number in (value, bound)]
         self.on_progress(Progress("search", seconds, incumbent=known[0], dual_bound=known[1]))
 
     def _offer(self, network: Assignment, value: float) -> None:
         if self.offer is not None:
-            self.offer(network, self.view.sign * value)
+            self.offer(network, self.sign * value)
 
 
 def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
