@@ -1,4 +1,4 @@
-"""The phases in their order: source, syntax tree, HIR, MILP, answer. The one module that knows it."""
+"""A model and everything made from it: source, syntax tree, HIR, MILP, answer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,19 +18,18 @@ from nnmip import display
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
 from nnmip.hir.walk import among, strengthened
-from nnmip.passes.base import Analysed, Level, Pass, check_order
-from nnmip.passes.registry import HIR_PASSES
+from nnmip.passes.base import Analysed
+from nnmip.phases import PASSES, Check, Parse, read_saved
 from nnmip.sema.model import build_program
 from nnmip.sema.outside import HeadersOnly
 from nnmip.sizes import UNASKED, Allowance
-from nnmip.source import Origin, SourceFile
-from nnmip.syntax.parser import ParseResult, parse
+from nnmip.source import SourceFile
+from nnmip.syntax.parser import ParseResult
 from nnmip.syntax.read import check_text, read_source
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
     from nnmip.formats import WrittenModel
-    from nnmip.hir.known import KnownNetwork
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.front import Front
@@ -46,73 +45,6 @@ MOST_TANGENTS, LEAST_TANGENTS = 256, 8
 
 TERMS = 3
 """Most coefficients of such a line."""
-
-
-@dataclass(frozen=True)
-class Parse(Pass):
-    """The syntax tree of the file and what is wrong with its text."""
-
-    name: ClassVar[str] = "parse"
-    does: ClassVar[str] = "reads the text into a syntax tree that keeps comments"
-    takes: ClassVar[Level] = Level.TEXT
-    gives: ClassVar[Level] = Level.TREE
-
-    def run(self, ir: SourceFile, job: Model) -> ParseResult:
-        return parse(ir, job.allowance)
-
-
-@dataclass(frozen=True)
-class Check(Pass):
-    """The HIR, None where the file has errors."""
-
-    name: ClassVar[str] = "check"
-    does: ClassVar[str] = "resolves names, reads the data and checks types, shapes and products: what the model means"
-    takes: ClassVar[Level] = Level.TREE
-    gives: ClassVar[Level] = Level.HIR
-
-    def run(self, ir: ParseResult, job: Model) -> Analysed | None:
-        program = build_program(
-            ir, job.directory, job.parameters, job.found, job.bound, job.allowance, saved=_read_saved
-        )
-        return None if program is None else Analysed(program)
-
-
-@dataclass(frozen=True)
-class Sizes(Pass):
-    """The same HIR; DiagnosticError NNM0310 where its encoding would be larger than is allowed."""
-
-    name: ClassVar[str] = "sizes"
-    does: ClassVar[str] = "estimates the rows from the shapes, and stops where they are more than is allowed"
-    takes: ClassVar[Level] = Level.HIR
-    gives: ClassVar[Level] = Level.HIR
-
-    def run(self, ir: Analysed, job: Model) -> Analysed:
-        from nnmip.lowering.size import check_size
-
-        check_size(ir.program, job.allowance)
-        return ir
-
-
-@dataclass(frozen=True)
-class Lower(Pass):
-    """The MILP of the first goal with its way back."""
-
-    name: ClassVar[str] = "lower"
-    does: ClassVar[str] = "writes the goal and every constraint as linear rows over bounded columns"
-    takes: ClassVar[Level] = Level.HIR
-    gives: ClassVar[Level] = Level.MILP
-    after: ClassVar[tuple[str, ...]] = ("bounds", "symmetry")
-
-    def run(self, ir: Analysed, job: Model) -> Lowered:
-        from nnmip.lowering.lower import lower_analysed
-
-        return lower_analysed(ir)
-
-
-PASSES: tuple[Pass, ...] = (Parse(), Check(), Sizes(), *HIR_PASSES, Lower())
-"""Every pass from the text to the rows, in the order in which they run."""
-
-check_order(PASSES)
 
 
 class Model:
@@ -346,7 +278,7 @@ class Model:
 
         found, headers = Diagnostics(), HeadersOnly()
         program = build_program(
-            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, _read_saved
+            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, read_saved
         )
         lasts = [] if program is None else [program, *self._last_stage(program)]
         for each in lasts:
@@ -548,13 +480,6 @@ class Model:
             return work()
         finally:
             self.times[phase] = time.perf_counter() - began
-
-
-def _read_saved(path: Path, inner: str | None, name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
-    """The network of a folder; imported late, since most models have none."""
-    from nnmip.solution.known import read_known
-
-    return read_known(path, inner, name, origin, allowance)
 
 
 def _in_order(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:

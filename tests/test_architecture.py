@@ -46,7 +46,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "sema": MEANING | BASE | {"syntax"},
     "passes": MEANING | BASE | {"bounds"},
     "milp": frozenset({"source"}),
-    "lowering": MEANING | BASE | {"bounds", "passes", "milp"},
+    # The MILP of columns is written over what the search knows of a model.
+    "lowering": MEANING | BASE | {"bounds", "passes", "milp", "search"},
     "formats": BASE | {"milp"},
     "backends": BASE | {"milp"},
     # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
@@ -54,14 +55,28 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "versions"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
+    "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution"},
     "pipeline": MEANING
     | BASE
-    | {"syntax", "sema", "passes", "lowering", "milp", "formats", "backends", "solution", "report", "versions"},
+    | {
+        "syntax",
+        "sema",
+        "passes",
+        "phases",
+        "lowering",
+        "milp",
+        "formats",
+        "backends",
+        "solution",
+        "report",
+        "versions",
+    },
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
     "manual": BASE | {"syntax", "ops"},
     "starter": frozenset(),
-    "cli": BASE | {"syntax", "manual", "starter", "formats", "backends", "solution", "report", "pipeline", "nnmip"},
+    "cli": BASE
+    | {"syntax", "manual", "starter", "formats", "backends", "solution", "report", "phases", "pipeline", "nnmip"},
     "nnmip": frozenset({"build", "diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }

@@ -51,8 +51,11 @@ class LinearProgram:
         self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), np.full(len(rows), -np.inf), most)
 
     def solve(self) -> LinearAnswer | None:
-        """The optimum, None where HiGHS has none."""
+        """The optimum, None where HiGHS has none, not even without the basis before."""
         self._highs.run()
+        if self._highs.getModelStatus() != self._optimal:
+            self._highs.clearSolver()
+            self._highs.run()
         if self._highs.getModelStatus() != self._optimal:
             return None
         found = self._highs.getSolution()

@@ -21,7 +21,7 @@ from nnmip.cli.paths import MODEL
 
 def _passes(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
     """The passes that start so, for the shell."""
-    from nnmip.pipeline import PASSES
+    from nnmip.phases import PASSES
 
     return [name for name in (*(step.name for step in PASSES), "list") if name.startswith(incomplete)]
 
@@ -61,7 +61,7 @@ def command(file: str, after: str | None, as_json: bool, define: dict[str, str],
 
 def _show_after(file: str, name: str, as_json: bool, define: dict[str, str], allow_size: str | None) -> int:
     """Print what the model is after a pass, or the passes."""
-    from nnmip.pipeline import PASSES
+    from nnmip.phases import PASSES
     from nnmip.report.passes import print_ir
 
     known = [step.name for step in PASSES]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -34,6 +35,57 @@ SMALLEST, LARGEST = 1e-9, 1e15
 """Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
 
 
+class Way(Protocol):
+    """The way between the networks of a program and the columns of its MILP."""
+
+    @property
+    def known(self) -> Analysed:
+        """The program with what the passes over it found out."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the claim: by which distance comparisons fail and sums are negative."""
+
+    def lift(self, x: FloatArray) -> Assignment:
+        """The network that a solution describes."""
+
+    def complete(self, assignment: Assignment) -> FloatArray:
+        """A value for every column that describes the given network."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Direct:
+    """Every weight has columns of its own."""
+
+    low: Lowering
+
+    @property
+    def known(self) -> Analysed:
+        return self.low.known
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        texts = [
+            f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
+            for node in self.low.inexact
+        ]
+        for path, (gap, is_exact) in self.low.gaps.items():
+            counts = f"sums lie on a grid of step {gap:g}, so nothing is lost"
+            stated = f"counts as negative from -{gap:g} on; no value lies between that and 0"
+            texts.append(f"{path}: {counts if is_exact else stated}")
+        return tuple(dict.fromkeys(texts))
+
+    def lift(self, x: FloatArray) -> Assignment:
+        kept = {path: gate.value(x) > 0.5 for path, gate in self.low.kept.items()}
+        return Assignment({path: encoding.lift(x) for path, encoding in self.low.encodings.items()}, kept)
+
+    def complete(self, assignment: Assignment) -> FloatArray:
+        network = ordered(assignment, self.known.interchangeable)
+        choice = dict(network.values)
+        choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
+        return self.low.builder.complete(choice)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lowered:
     """A MILP that is equivalent to a program, and the way between their solutions.
@@ -46,39 +98,24 @@ class Lowered:
     milp: Milp
     sign: float
     warnings: tuple[Diagnostic, ...]
-    _low: Lowering
+    way: Way
     tangents: tuple[Tangents, ...] = ()
 
     @property
     def known(self) -> Analysed:
-        """The program with what the passes over it found out."""
-        return self._low.known
+        return self.way.known
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know to read the claim: by which distance comparisons fail and sums are negative."""
-        texts = [
-            f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
-            for node in self._low.inexact
-        ]
-        for path, (gap, is_exact) in self._low.gaps.items():
-            counts = f"sums lie on a grid of step {gap:g}, so nothing is lost"
-            stated = f"counts as negative from -{gap:g} on; no value lies between that and 0"
-            texts.append(f"{path}: {counts if is_exact else stated}")
-        return tuple(dict.fromkeys(texts))
+        return self.way.notes
 
     def lift(self, x: FloatArray) -> Assignment:
         """The network that a solution describes: values exactly in their domains, removed units exactly 0."""
-        kept = {path: gate.value(x) > 0.5 for path, gate in self._low.kept.items()}
-        values = {path: encoding.lift(x) for path, encoding in self._low.encodings.items()}
-        return without_removed(self.program, Assignment(values, kept))
+        return without_removed(self.program, self.way.lift(x))
 
     def complete(self, assignment: Assignment) -> FloatArray:
         """A value for every column that describes the given network (with equal units put in order)."""
-        network = ordered(without_removed(self.program, assignment), self.known.interchangeable)
-        choice = dict(network.values)
-        choice.update({path: mask.astype(np.float64) for path, mask in network.kept.items()})
-        return self._low.builder.complete(choice)
+        return self.way.complete(without_removed(self.program, assignment))
 
     def refined(self, networks: Sequence[Assignment]) -> Lowered:
         """With the tangents that the predictions of some networks ask for; the same object where they have them all."""
@@ -147,10 +184,8 @@ def lower_analysed(known: Analysed) -> Lowered:
     for network in program.networks:
         encode_network(low, network)
     order_units(low, known.interchangeable)
-    sign = 1.0
     if program.goal is not None:
-        sign = program.goal.sign
-        low.builder.minimise(_goal(low, program.goal) * sign)
+        low.builder.minimise(_goal(low, program.goal) * program.goal.sign)
     for number, held in enumerate(program.held, 1):
         _hold(low, number, program.stages[number - 1], held)
     for constraint in program.constraints:
@@ -158,10 +193,16 @@ def lower_analysed(known: Analysed) -> Lowered:
             for number, part in enumerate(constraint.parts):
                 path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
                 require(low, path, part)
-    milp = low.builder.build()
+    return finished(low.builder, Direct(low), tuple(low.tangents))
+
+
+def finished(builder: MilpBuilder, way: Way, tangents: tuple[Tangents, ...] = ()) -> Lowered:
+    """The MILP of a builder; DiagnosticError NNM0402 and NNM0405 where it has numbers that solvers do not keep."""
+    program, milp = way.known.program, builder.build()
     milp.verify()
-    _check_numbers(milp, program.goal.origin if program.goal is not None else origin)
-    return Lowered(program, milp, sign, _big_m_warnings(milp), low, tuple(low.tangents))
+    _check_numbers(milp, program.goal.origin if program.goal is not None else builder.origin)
+    sign = program.goal.sign if program.goal is not None else 1.0
+    return Lowered(program, milp, sign, _big_m_warnings(milp), way, tangents)
 
 
 def _goal(low: Lowering, stage: Stage) -> Affine:

@@ -44,7 +44,8 @@ class Bounds:
     base + sum of rc. The magnitudes add up to at most
         M = u @ |target| + S (|fixed| + |bias| + count * reach) + |costs|,   S = sum_r u[r] |slope[r]|,
     |slope[r]| summed over the scores; |fixed|, |bias|, reach = |a_k| |v_k| the largest magnitudes. `fixed` is a rounded
-    sum of at most H columns itself: off by g(H + 1) H reach, within what H reach instead of |fixed| covers. Hence every
+    sum of at most H columns itself: off by g(H + 1) H reach, within what H reach instead of |fixed| covers; what is
+    paid for them likewise. Hence every
     float base + sum of rc is above the true one by at most g(N) M; 2 N e M, which is taken off the
     base, is more than g(N) M (1 + g(N)) as long as N < 2^50, and so covers that M is computed in floats, too.
     """
@@ -73,7 +74,7 @@ class Bounds:
     def _error(self, u: FloatArray, fixed_cost: float, count: int) -> float:
         steep = float(u @ self._loss.steepness)
         scores = float(u @ np.abs(self._loss.target)) + steep * (self._far + count * self._reach)
-        costs = abs(fixed_cost) + self._biases.most_cost + count * self._most_cost
+        costs = abs(fixed_cost) + self._biases.most_cost + (count + self._units) * self._most_cost
         return self._roundings * EPS * (scores + costs)
 
     def evaluation_error(self) -> float:

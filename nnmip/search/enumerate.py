@@ -259,6 +259,15 @@ def _cheapest_leads(heads: Heads, most: float) -> Heads:
     return Heads(heads.vectors[kept], heads.cost[kept])
 
 
+def activated(view: View, sums: FloatArray) -> FloatArray:
+    """What the activations of the hidden layer make of its sums."""
+    value = sums.reshape(-1, 1)
+    for layer in view.activations:
+        options = {**dict(layer.options), "tolerance": ROUNDING}
+        value = LAYERS[layer.op].forward((value,), {}, options)
+    return value.reshape(sums.shape)
+
+
 class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
@@ -273,18 +282,11 @@ class _Kept:
         if not (allowed.any() and prices.has_heads):
             return
         sums = chunk @ self.view.rows.T
-        given = self._activated((sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
+        given = activated(self.view, (sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
         both, cost = both[allowed], cost[allowed]
         chosen = self.columns.add(given, cost)
         self.cost.append(cost[chosen])
         self.both.append(both[chosen])
-
-    def _activated(self, sums: FloatArray) -> FloatArray:
-        value = sums.reshape(-1, 1)
-        for layer in self.view.activations:
-            options = {**dict(layer.options), "tolerance": ROUNDING}
-            value = LAYERS[layer.op].forward((value,), {}, options)
-        return value.reshape(sums.shape)
 
     def finished(self, prices: _Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()

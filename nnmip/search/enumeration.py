@@ -19,6 +19,8 @@ SLACK = 1e-4
 """What float32 may be off by, and far more, relative to the largest distance."""
 CELLS = 200_000
 WAITING = 20_000
+FEW = 12
+"""So many matched pairs are looked at for all choices, the others for those that are left."""
 
 
 class Enumeration:
@@ -35,7 +37,7 @@ class Enumeration:
         apart = self._pairs.apart(self._choices.signed)
         far = float(np.abs(apart).max(initial=0.0) + np.abs(self._pairs.need).max(initial=0.0))
         self._need = (self._pairs.need - SLACK * max(1.0, far)).astype(np.float32)
-        self._counter = np.uint8 if len(self._pairs.need) < 256 else np.uint32
+        self._few = min(FEW, len(self._pairs.need))
         self._apart = np.ascontiguousarray(apart.T.astype(np.float32))
         self._most = self._apart.max(axis=1)
         self._weight = float(self._pairs.weight.min()) if len(self._pairs.weight) else 0.0
@@ -104,15 +106,17 @@ class Enumeration:
         """The pairs (one of the block, one from `start` to `end`) that the matched rows leave, [p, 2]."""
         if not len(block) or end <= start:
             return np.zeros((0, 2), dtype=np.int64)
-        cost = self._choices.cost
+        cost, few = self._choices.cost, self._few
         rest = need[:, None] - self._apart[:, block]
-        missed = np.zeros((len(block), end - start), dtype=self._counter)
-        for lacking, apart in zip(rest, self._apart[:, start:end], strict=True):
+        missed = np.zeros((len(block), end - start), dtype=np.uint8)
+        for lacking, apart in zip(rest[:few], self._apart[:few, start:end], strict=True):
             missed += lacking[:, None] > apart
         room = (self._goal - partial.cost - cost[block])[:, None] - cost[start:end]
-        one, other = np.nonzero(missed * self._weight < room)
-        pairs = np.stack([block[one], other + start], axis=1)
-        return np.asarray(pairs[pairs[:, 0] <= pairs[:, 1]])
+        later = block[:, None] <= np.arange(start, end)
+        one, other = np.nonzero((missed * self._weight < room) & later)
+        left = np.stack([block[one], other + start], axis=1)
+        rest_missed = (rest[few:, one] > self._apart[few:, other + start]).sum(axis=0)
+        return np.asarray(left[(missed[one, other] + rest_missed) * self._weight < room[one, other]])
 
     def _evaluate(self, partial: Partial, pairs: IntArray) -> None:
         choices = self._choices

@@ -56,7 +56,7 @@ class FewestMistakes:
         self._limit = (loss.sign * (loss.margin - TOLERANCE))[order]
         weight = loss.weight[order]
         self._change = np.where(self._up[order], -weight, weight)
-        self._all_up = float(weight[: self._ups].sum())
+        self._all_up, self._all_down = float(weight[: self._ups].sum()), float(weight[self._ups :].sum())
 
     def values(self, scores: FloatArray, more: FloatArray) -> FloatArray:
         ends = (self._limit - scores[self._order]) - more[:, self._order]
@@ -66,15 +66,15 @@ class FewestMistakes:
         return self._in_box(ends)[0]
 
     def bias(self, scores: FloatArray) -> float:
-        """The middle of the first best interval, which ends where a negative row is lost: so no row is right by the
-        tolerance only unless that must be."""
+        """The middle of the first best interval, which ends where a negative row is lost or is cut off: so that no
+        row is right by the tolerance only unless that must be."""
         ends = (self._limit - scores[self._order])[None]
         points, cost = self._biases.points[0], self._biases.cost[0]
         if not self._biases.listed:
             first = self._in_box(ends)[1][0]
             downs = ends[0, self._ups :]
-            following = downs[downs >= first]
-            return float(0.5 * (first + following.min())) if len(following) else float(first)
+            following = downs[downs >= first].min(initial=min(first + 1.0, points[1]))
+            return float(0.5 * (first + following))
         return float(points[np.argmin([self._at(ends, c)[0] + p for c, p in zip(points, cost, strict=True)])])
 
     def multipliers(self, scores: FloatArray) -> FloatArray | None:
@@ -95,11 +95,12 @@ class FewestMistakes:
         wrong = self._all_up + np.where(change > 0, passed - change, passed)
         ordered = np.take_along_axis(ends, order, axis=1)
         wrong = np.where(np.isfinite(ordered), wrong, np.inf)
-        place = wrong.argmin(axis=1)
-        each = np.arange(len(ends))
+        # roundings of the sums must not prefer the end of a negative row to that of a positive one before it
+        least, near = wrong.min(axis=1), 1e-12 * (self._all_up + self._all_down)
+        place = (wrong <= least[:, None] + near).argmax(axis=1)
         at_low = self._at(ends, low)
-        better = wrong[each, place] < at_low
-        return np.where(better, wrong[each, place], at_low), np.where(better, ordered[each, place], low)
+        better = least < at_low - near
+        return np.where(better, least, at_low), np.where(better, ordered[np.arange(len(ends)), place], low)
 
     def _at(self, ends: FloatArray, bias: float) -> FloatArray:
         weight = np.abs(self._change)

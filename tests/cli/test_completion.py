@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 from nnmip.cli.completion import SHELLS, VARIABLE
 from nnmip.cli.main import COMMANDS, cli, run
 from nnmip.diagnostics.codes import TITLES
-from nnmip.pipeline import PASSES
+from nnmip.phases import PASSES
 from tests.workbench import environment
 
 

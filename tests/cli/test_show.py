@@ -13,7 +13,7 @@ import nnmip
 from nnmip.cli.main import run
 from nnmip.milp.model import Milp
 from nnmip.passes.base import Analysed, Level, Pass, check_order
-from nnmip.pipeline import PASSES
+from nnmip.phases import PASSES
 from nnmip.report.model import model_facts
 from nnmip.report.passes import print_ir
 from tests.workbench import ROOT

@@ -94,7 +94,7 @@ def without_grid(*readers: str) -> Model:
 def test_scores_without_a_grid(readers: tuple[str, ...], tmp_path: Path) -> None:
     program = load(without_grid(*readers), tmp_path)
     assert disagreements(program) == []
-    assert not any(is_exact for _, _, _, is_exact in lower_program(program)._low.predictions)
+    assert not any(is_exact for _, _, _, is_exact in lower_program(program).way.low.predictions)
 
 
 def test_a_score_between_two_labels_is_wrong_by_both(tmp_path: Path) -> None:

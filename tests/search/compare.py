@@ -24,6 +24,7 @@ from tests.meaning.oracle import enumerate_optimum
 
 MOST_ASSIGNMENTS = 3000
 SECONDS = 8.0
+TOO_SLOW = "too slow for a solver"
 TOLERANCE = 1e-6
 
 
@@ -33,28 +34,30 @@ class Comparison:
 
     refusal: str | None = None
     truth: float | None = None
-    enumerated: bool = False
-    coupled: bool = False
+    is_small: bool = False
+    is_coupled: bool = False
     problems: list[str] = field(default_factory=list)
 
 
-def compare(model: Model, folder: Path, session: Session, cbc: bool = False) -> Comparison:
-    """Search a model, and solve its direct encoding on HiGHS, on CBC where asked for, and by enumeration if small."""
+def compare(model: Model, folder: Path, session: Session, solvers: tuple[str, ...] = ()) -> Comparison:
+    """Search a model and find its optimum by enumeration where it is small, else by HiGHS and the direct encoding; by
+    `solvers` as well."""
     program = load(model, folder)
     try:
         found = searched(program)
     except Refusal as refusal:
         return Comparison(refusal=str(refusal))
-    result = Comparison(coupled=bool(view_of(program).coupling))
+    result = Comparison(is_small=is_small(program), is_coupled=bool(view_of(program).coupling))
     try:
-        result.truth = direct(program, session, "highs")
-        if cbc:
-            _differ(result, "cbc", direct(program, session, "cbc"), result.truth)
+        answers = {solver: direct(program, session, solver) for solver in solvers}
+        if result.is_small:
+            result.truth = enumerate_optimum(program).objective
+        else:
+            result.truth = answers["highs"] if "highs" in answers else direct(program, session, "highs")
     except TimeoutError:
-        return Comparison(refusal="(too slow)")
-    if _assignments(program) <= MOST_ASSIGNMENTS:
-        result.enumerated = True
-        _differ(result, "highs", result.truth, enumerate_optimum(program).objective)
+        return Comparison(refusal=TOO_SLOW)
+    for solver, answer in answers.items():
+        _differ(result, solver, answer, result.truth)
     result.problems += faults(program, found, result.truth)
     return result
 
@@ -113,10 +116,10 @@ def _differ(result: Comparison, name: str, one: float | None, other: float | Non
         result.problems.append(f"{name} has {one}, others have {other}")
 
 
-def _assignments(program: Program) -> float:
-    """How many networks there are, about."""
+def is_small(program: Program) -> bool:
+    """Whether all networks can be looked at in a moment."""
     if not all(d.domain.is_finite for d in program.decisions):
-        return math.inf
+        return False
     layers = [layer for network in program.networks for layer in network.layers]
     masks = math.prod(2.0**layer.units for layer in layers if layer.removes_units)
-    return masks * math.prod(float(len(d.domain.values)) ** d.size for d in program.decisions)
+    return masks * math.prod(float(len(d.domain.values)) ** d.size for d in program.decisions) <= MOST_ASSIGNMENTS

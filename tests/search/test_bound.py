@@ -88,7 +88,7 @@ def exact_kinks(given: Problem, members: Members) -> list[Fraction]:
 def multipliers(rng: np.random.Generator, given: Problem, members: Members) -> FloatArray:
     """Random ones, those that are best for one network, or a mixture: the best ones leave no room for roundings."""
     loss = given.loss
-    answer = DualProgram(loss, given.biases, 0.0).solve(given.scores(members), 0)
+    answer = DualProgram(loss, given.biases, 0, 0.0).solve(given.scores(members), np.zeros(0, dtype=np.int64))
     assert answer is not None
     random = rng.uniform(-0.5, 1.5, len(loss.row)) * loss.limit
     share = float(rng.choice([0.0, 0.5, 1.0, 1.0, 1.0]))

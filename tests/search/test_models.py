@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck
+from hypothesis import HealthCheck, assume, given, settings
 
 import nnmip
 from nnmip.backends.process import Session
 from nnmip.search.view import Refusal
+from tests.meaning.generator import Model
 from tests.meaning.harness import load
-from tests.search.compare import compare, searched
+from tests.search.compare import compare, is_small, searched
+from tests.search.models import models, seeded_model
 from tests.search.traps import BINARY, REFUSED, TRAPS, trap
 
 PERSISTENT_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -70,3 +72,23 @@ def test_a_run_from_a_start(tmp_path: Path) -> None:
         assert found.objective == pytest.approx(-1.2, abs=1e-9)
     stopped = model.solve(formulation="search", time_limit=0, resume=tmp_path / "run")
     assert stopped.objective == pytest.approx(-1.2, abs=1e-9) and stopped.proof == "none"
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_random_models_by_enumeration(block: int, tmp_path: Path, session: Session) -> None:
+    """The small ones of a block of seeds."""
+    checked = 0
+    for seed in range(10_000 + 50 * block, 10_050 + 50 * block):
+        model = seeded_model(seed)
+        if is_small(load(model, tmp_path)):
+            found = compare(model, tmp_path, session)
+            assert found.problems == [], seed
+            checked += found.refusal is None
+    assert checked >= 5
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=PERSISTENT_FOLDER, derandomize=True)
+@given(model=models())
+def test_shrinking_models_by_enumeration(model: Model, tmp_path: Path, session: Session) -> None:
+    assume(is_small(load(model, tmp_path)))
+    assert compare(model, tmp_path, session).problems == []

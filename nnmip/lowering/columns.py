@@ -1,0 +1,220 @@
+"""The MILP of columns: how often each unit that a hidden layer can have stands in the network, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from nnmip.hir.core import Assignment
+from nnmip.lowering.base import Lowering
+from nnmip.lowering.decisions import encode_decision
+from nnmip.lowering.lower import Lowered, finished
+from nnmip.milp.affine import Affine, add_up
+from nnmip.milp.builder import Choice, MilpBuilder
+from nnmip.milp.model import FloatArray, IntArray
+from nnmip.passes.base import Analysed
+from nnmip.search.enumerate import Columns, activated, check_columns, columns_of
+from nnmip.search.loss import Shortfalls
+from nnmip.search.mistakes import Mistakes
+from nnmip.search.solve import assignment_of
+from nnmip.search.view import Refusal, View
+from nnmip.sizes import NONZERO, Allowance
+from nnmip.source import GOAL, Origin, Span
+
+NOISE = 1e-12
+"""What a unit shows of less than that is the rounding of sums that are 0."""
+
+SAME = 1e-9
+"""A unit shows what a column has where no row differs by more."""
+
+
+def check_untied(view: View) -> None:
+    """Refusal where conditions tie units, which the rows of this MILP do not say."""
+    if view.coupling:
+        text = " ".join(view.coupling[0].origin.span.text.split())
+        raise Refusal(f"`{text}` ties several units, and the MILP of columns has no rows for that")
+
+
+def lower_columns(view: View, allowance: Allowance) -> Lowered:
+    """The MILP of a view, equivalent to its program:
+
+        minimise  loss + sum of cost[k] r[k] + cost of idle units
+        sum of r[k] + idle = H,    f = sum of a[k] v[k] r[k] + output bias,    rows that bound the loss from below at f
+
+    with an integer r[k] for every pair of a column a[k] of activations and a vector v[k] of output weights. Columns are
+    one only where they are equal in every row: what differs by a constant is told apart by the box of output biases.
+    Raises Refusal where conditions tie units and where the MILP would be larger than is allowed, DiagnosticError as
+    `lower_program`.
+    """
+    check_untied(view)
+    check_columns(view, allowance)
+    columns = columns_of(view, allowance, merges=False)
+    coefficients = columns.pool.size * len(columns.heads.cost) * len(_row_of(view.loss))
+    if coefficients * NONZERO > allowance.size:
+        raise Refusal(f"the MILP of its columns has {coefficients} coefficients, which is larger than is allowed")
+    return _Writing(view, columns).lowered()
+
+
+def _row_of(loss: Shortfalls | Mistakes) -> IntArray:
+    """The row of the data that every row of the loss reads."""
+    return loss.row if isinstance(loss, Shortfalls) else np.arange(loss.rows)
+
+
+@dataclass(eq=False)
+class _Writing:
+    """One MILP of columns: its parts are made in the order in which they stand here."""
+
+    view: View
+    columns: Columns
+    low: Lowering = field(init=False)
+
+    def __post_init__(self) -> None:
+        program = self.view.program
+        builder = MilpBuilder(Origin(Span(program.source, 0, 0), "model"))
+        self.low = Lowering(Analysed(program), builder)
+
+    @property
+    def path(self) -> str:
+        return self.view.hidden.path
+
+    def lowered(self) -> Lowered:
+        builder, goal = self.low.builder, self.view.program.goal
+        assert goal is not None
+        with builder.owned_by(self.path):
+            counts, idle = self._counts()
+        with builder.owned_by(self.view.out.path):
+            bias = self._bias()
+        with builder.owned_by(f"{GOAL} loss"):
+            write = self._shortfalls if isinstance(self.view.loss, Shortfalls) else self._mistakes
+            loss = write(counts, bias)
+        cost = [loss, (counts * self._costs).sum(), Affine.constant(np.array(self.columns.constant))]
+        if idle is not None and self.columns.idle is not None:
+            cost.append(idle * self.columns.idle)
+        builder.minimise(add_up(cost, ()))
+        return finished(builder, Counted(self.view, self.columns, self.low, counts))
+
+    @cached_property
+    def _costs(self) -> FloatArray:
+        pool, heads = self.columns.pool, self.columns.heads
+        return np.asarray(pool.cost[:, None] + heads.cost)
+
+    def _counts(self) -> tuple[Affine, Affine | None]:
+        """How many units are of each kind, [columns, heads], and how many do nothing."""
+        builder, layer, units = self.low.builder, self.view.hidden, self.view.parts.units
+        name = f"{self.path}.units"
+        counts = builder.columns(
+            name, self._costs.shape, 0.0, units, layer.origin, lambda x, choice: choice[name], integer=True
+        )
+        total, idle = counts.sum(), None
+        if self.columns.idle is not None:
+
+            def rest(x: FloatArray, choice: Choice) -> FloatArray:
+                return np.asarray(units - choice[name].sum())
+
+            idle = builder.columns(f"{self.path}.idle", (), 0.0, units, layer.origin, rest, integer=True)
+            total = total + idle
+        builder.rows(f"{self.path}.count", total, layer.origin, lb=units, ub=units)
+        return counts, idle
+
+    def _bias(self) -> Affine:
+        """The output biases in the order of the scores."""
+        decision = self.view.out.decision("bias")
+        if decision is None:
+            return Affine.constant(np.zeros(len(self.view.output)))
+        encoding = encode_decision(self.low, decision, None, multiplies=False)
+        self.low.encodings[decision.path] = encoding
+        return encoding.value.reshape((decision.size,)).gather(self.view.output)
+
+    def _reached(self, slope: FloatArray, counts: Affine, bias: Affine) -> tuple[Affine, FloatArray]:
+        """slope[r] @ the scores for every row of the loss, and a number that it is not below."""
+        pool, heads = self.columns.pool, self.columns.heads
+        gains = pool.activations.T[_row_of(self.view.loss)][:, :, None] * (slope @ heads.vectors.T)[:, None, :]
+        gains = np.where(np.abs(gains) > NOISE, gains, 0.0).reshape(len(slope), -1)
+        row, kind = np.nonzero(gains)
+        shown = Affine(np.zeros(len(slope)), row, counts.column[kind], gains[row, kind])
+        domain, steep = self.view.bias, np.maximum(slope, 0.0)
+        least = self.view.parts.units * gains.min(axis=1, initial=0.0)
+        least += steep.sum(axis=1) * domain.lo + (slope - steep).sum(axis=1) * domain.hi
+        shift = add_up([bias.gather(np.full(len(slope), c)) * slope[:, c] for c in range(slope.shape[1])], least.shape)
+        return shown + shift, least
+
+    def _shortfalls(self, counts: Affine, bias: Affine) -> Affine:
+        """s >= target - slope @ f for every piece of a group, s >= 0: exact where s is minimised."""
+        loss, builder, origin = self.view.loss, self.low.builder, self._origin
+        assert isinstance(loss, Shortfalls)
+        reached, least = self._reached(loss.slope, counts, bias)
+        groups = len(loss.weight)
+        most = np.zeros(groups)
+        np.maximum.at(most, loss.group, loss.target - least)
+
+        def fill(x: FloatArray, choice: Choice) -> FloatArray:
+            short = np.zeros(groups)
+            np.maximum.at(short, loss.group, loss.target - reached.value(x))
+            return short
+
+        short = builder.columns("loss", (groups,), 0.0, most, origin, fill)
+        builder.rows("loss.shortfall", short.gather(loss.group) + reached, origin, lb=loss.target)
+        return (short * loss.weight).sum()
+
+    def _mistakes(self, counts: Affine, bias: Affine) -> Affine:
+        """sign f >= margin - M e with a binary e for every row, M what the worst network needs."""
+        loss, builder, origin = self.view.loss, self.low.builder, self._origin
+        assert isinstance(loss, Mistakes)
+        reached, least = self._reached(loss.sign[:, None], counts, bias)
+        needed = np.maximum(loss.margin - least, 0.0)
+
+        def fill(x: FloatArray, choice: Choice) -> FloatArray:
+            return np.asarray(reached.value(x) < loss.margin - SAME, dtype=np.float64)
+
+        wrong = builder.binaries("loss", (loss.rows,), origin, fill)
+        builder.rows("loss.mistake", reached + wrong * needed, origin, lb=loss.margin, big_m=needed)
+        return (wrong * loss.weight).sum()
+
+    @property
+    def _origin(self) -> Origin:
+        goal = self.view.program.goal
+        assert goal is not None
+        return goal.origin
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """The way between networks and counts of their units."""
+
+    view: View
+    columns: Columns
+    low: Lowering
+    counts: Affine
+
+    @property
+    def known(self) -> Analysed:
+        return self.low.known
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ()
+
+    def lift(self, x: FloatArray) -> Assignment:
+        counts = np.maximum(np.round(self.counts.value(x)), 0).astype(np.int64)
+        kinds = np.repeat(np.arange(counts.size), counts.reshape(-1))
+        members = tuple((int(k), int(m)) for k, m in zip(*np.divmod(kinds, counts.shape[1]), strict=True))
+        biases = np.zeros(len(self.view.output))
+        for encoding in self.low.encodings.values():
+            biases = encoding.lift(x).reshape(-1)[self.view.output]
+        return assignment_of(self.view, self.columns, members, biases)
+
+    def complete(self, assignment: Assignment) -> FloatArray:
+        """Units that have no column count as idle: nothing goes out of them."""
+        view, pool, heads = self.view, self.columns.pool, self.columns.heads
+        weights = assignment.values[f"{view.hidden.path}.weights"].reshape(view.parts.units, -1)
+        bias = assignment.values.get(f"{view.hidden.path}.bias", np.zeros(view.parts.units))
+        shown = activated(view, weights @ view.rows.T + bias[:, None])
+        counts = np.zeros(self.counts.shape)
+        for unit, vector in enumerate(assignment.values[f"{view.out.path}.weights"].T):
+            head = np.flatnonzero((heads.vectors == vector[view.output]).all(axis=1))
+            same = np.flatnonzero((np.abs(pool.activations - shown[unit]) <= SAME).all(axis=1))
+            if len(head) and len(same):
+                counts[same[pool.cost[same].argmin()], head[0]] += 1
+        return self.low.builder.complete({**assignment.values, f"{view.hidden.path}.units": counts})
