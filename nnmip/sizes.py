@@ -36,6 +36,9 @@ LAYER = 200_000
 MEETING = 200_000
 """What a network counts for each table that it meets in the text; it stands for the time."""
 
+TERM = 5_000
+"""What a term of a sum counts; named sums of named sums can make it grow without end."""
+
 CELL = 100
 """What a cell of a CSV file counts."""
 

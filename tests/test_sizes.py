@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import nnmip
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.formats import read_solution
-from nnmip.sizes import MEETING, TOKEN, WORK, Allowance, counted, in_bytes, read_size
+from nnmip.sizes import MEETING, TERM, TOKEN, WORK, Allowance, counted, in_bytes, read_size
 from nnmip.solution.store import STRUCTURE, WEIGHTS, RunFolder
 from nnmip.source import SourceFile, Span
 
@@ -148,6 +148,15 @@ def test_intervals_of_a_domain() -> None:
     (found,) = nnmip.loads(text, allow_size=50 * WORK).check()
     assert (found.code, found.span.line) == ("NNM0310", 4)
     assert nnmip.loads(text, allow_size=60 * WORK).check() == ()
+
+
+def test_terms_of_a_sum() -> None:
+    lets = "".join(f"let a{k + 1} = a{k} + a{k}\n" for k in range(8))
+    text = f"nnm 0.1\n{NETWORK}let a0 = net.h.weights[0, 0]\n{lets}constraint c: a8 <= 1\n"
+    (found,) = nnmip.loads(text, allow_size=255 * TERM).check()
+    assert (found.code, found.span.line) == ("NNM0310", 16)
+    assert found.message.startswith("a sum of 256 terms is too large to build unasked: about 1.28 MB")
+    assert nnmip.loads(text, allow_size=256 * TERM).check() == ()
 
 
 def test_pairs_of_networks_and_tables() -> None:

@@ -86,7 +86,7 @@ class Tensor:
 
     def _sum(self, left: Any, right: Any, minus: bool = False) -> Tensor:
         span = here("... - ..." if minus else "... + ...")
-        total = arithmetic.Sum.of(number(self.draft, left, span))
+        total = arithmetic.Sum.of(number(self.draft, left, span), self.draft.allowance)
         addend = number(self.draft, right, span)
         total.add(arithmetic.negated(addend, span) if minus else addend, span)
         return self._made(total.node(span))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nnmip.cli.common import ExitCode, print_diagnostics, size_option, unreadable, unwritable, wants_colour
+from nnmip.cli.differences import unified
 from nnmip.cli.paths import MODEL
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _print_differences(done: list[_Formatted]) -> None:
         if model.after is None:
             continue
         before, after = model.before.splitlines(keepends=True), model.after.splitlines(keepends=True)
-        for line in difflib.unified_diff(before, after, model.path, model.path):
+        for line in unified(before, after, model.path):
             colour = _COLOURS.get(line[:1], "") if is_coloured else ""
             shown = line if line.endswith("\n") else f"{line}\n\\ no line end at the end of the file\n"
             sys.stdout.write(f"{colour}{shown.rstrip(chr(10))}{_RESET if colour else ''}\n")

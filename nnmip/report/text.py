@@ -38,6 +38,9 @@ BY_SEARCH = "certified: every bound follows from the data in floating point roun
 MOST_PARTS = 10**6
 """An exact value is printed as a fraction where its denominator is at most this."""
 
+DUST = 1e-12
+"""Bounds nearer to 0 are printed as 0: no solver computes them so well."""
+
 
 def headline(result: Result) -> str:
     """The answer in one line."""
@@ -146,7 +149,7 @@ def _stage_lines(place: int, stage: StageResult, exactly: str, is_reached: bool)
     lines = [f"  stage {place}   {stage.sense} {number(stage.objective)}{exactly}", *_term_lines(stage.terms)]
     said = []
     if stage.dual_bound is not None and stage.gap is not None:
-        said.append(f"bound {number(stage.dual_bound)}, gap {_gap(stage.gap, stage.objective)}")
+        said.append(f"bound {_bound(stage.dual_bound)}, gap {_gap(stage.gap, stage.objective)}")
     if stage.held is not None:
         how = f"within {stage.slack:.2g}" if stage.slack else "exactly"
         is_given = stage.proof is Proof.NONE
@@ -271,11 +274,16 @@ def _gap(gap: float, objective: float | None) -> str:
     return f"{100 * gap:.4g} %" if gap >= 1e-8 else "below 1e-6 %" if gap > 0 else "0 %"
 
 
+def _bound(value: float) -> str:
+    """A bound as reports print it: what a solver leaves of 0 when it has rounded is 0."""
+    return number(0.0 if abs(value) < DUST else value)
+
+
 def _proof_lines(result: Result) -> list[str]:
     lines = []
     if result.dual_bound is not None and not (len(result.stages) > 1 and result.has_answer):
         shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
-        lines.append(f"  bound     {number(result.dual_bound)}{shown}")
+        lines.append(f"  bound     {_bound(result.dual_bound)}{shown}")
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
     is_searched = result.how.formulation is Formulation.SEARCH and result.proof is Proof.CERTIFIED

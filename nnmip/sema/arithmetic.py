@@ -12,13 +12,11 @@ from nnmip.diagnostics import Label
 from nnmip.diagnostics.edit import Edit, substitute
 from nnmip.hir.core import Compare, Constant, FloatArray, Node, Plus, Scale, Shape
 from nnmip.sema.values import fail, origin_of, short_text_of
+from nnmip.sizes import TERM, Allowance, counted
 from nnmip.source import Span
 
 _INDEXED = re.compile(r"[\w.]+(\([^()]*\))?(\[[^\[\]]*\])*|\[[^\[\]]*\]")
 """Texts that an index can follow without parentheses: names, calls, and lists."""
-
-MOST_TERMS = 100_000
-"""Most terms of a sum: names that stand for sums can make it grow without end."""
 
 
 @dataclass(slots=True)
@@ -27,13 +25,17 @@ class Sum:
 
     terms: list[Node]
     shape: Shape
+    allowance: Allowance
 
     @staticmethod
-    def of(first: Node) -> Sum:
-        return Sum(list(first.terms) if isinstance(first, Plus) else [first], first.shape)
+    def of(first: Node, allowance: Allowance) -> Sum:
+        return Sum(list(first.terms) if isinstance(first, Plus) else [first], first.shape, allowance)
 
     def add(self, node: Node, span: Span) -> None:
-        """Append a numeric tensor; `span` is the sum up to here. DiagnosticError NNM0301 for a wrong shape."""
+        """Append a numeric tensor; `span` is the sum up to here.
+
+        Raises DiagnosticError: NNM0301 for a wrong shape, NNM0310 for more terms than are allowed.
+        """
         self.shape = broadcast(self.shape, node.shape, span, (*self.terms, node))
         first = self.terms[0]
         if len(self.terms) == 1 and isinstance(first, Constant) and isinstance(node, Constant):
@@ -41,9 +43,9 @@ class Sum:
                 self.terms = [known(first.value + node.value, span)]
         else:
             self.terms.extend(node.terms if isinstance(node, Plus) else (node,))
-            if len(self.terms) > MOST_TERMS:
-                message = f"this sum has more than {MOST_TERMS} terms"
-                raise fail("NNM0310", message, span, help="add whole tensors up: `sum(net.weights)`")
+            count = len(self.terms)
+            help = "add whole tensors up: `sum(net.weights)`"
+            self.allowance.check(count, TERM, f"a sum of {counted(count, 'term')}", span, help=help)
 
     def node(self, span: Span) -> Node:
         """The sum so far, written at `span`."""

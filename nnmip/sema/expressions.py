@@ -173,7 +173,7 @@ class Elaborator:
         problems.raise_errors()
         if len(operands) <= len(operations):
             raise Poisoned
-        total = Sum.of(operands[0])
+        total = Sum.of(operands[0], self.scope.allowance)
         for operation, right in zip(operations, operands[1:], strict=True):
             left_span, right_span = operation.left.span, operation.right.span
             match operation.op:
@@ -182,9 +182,11 @@ class Elaborator:
                 case "-":
                     total.add(negated(right, right_span), operation.span)
                 case "*":
-                    total = Sum.of(product(total.node(left_span), right, left_span, right_span))
+                    factor = product(total.node(left_span), right, left_span, right_span)
+                    total = Sum.of(factor, self.scope.allowance)
                 case "/":
-                    total = Sum.of(quotient(total.node(left_span), right, left_span, right_span))
+                    part = quotient(total.node(left_span), right, left_span, right_span)
+                    total = Sum.of(part, self.scope.allowance)
         return total.node(expr.span)
 
     # ---- attributes and subscripts -----------------------------------------------------------------------------

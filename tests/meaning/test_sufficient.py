@@ -20,6 +20,7 @@ from nnmip.lowering.lower import lower_program
 from nnmip.report.front import render_front
 from nnmip.report.model import model_facts, render_model
 from nnmip.report.text import render_result
+from nnmip.solution.store import RunFolder
 from tests.meaning.corners import model
 from tests.meaning.generator import Model
 from tests.meaning.harness import disagreements, load, random_assignment, solve_backend, solve_highs
@@ -390,3 +391,9 @@ def test_what_a_front_says(tmp_path: Path) -> None:
     report = render_front(front)
     assert f"front among {CLAIM}, " in report and f"each of {CLAIM} is matched or beaten" in report
     assert front.to_json()["among"] == CLAIM
+
+
+def test_what_a_saved_run_says(tmp_path: Path) -> None:
+    solved(tmp_path)
+    nnmip.load(tmp_path / "model.nnm").solve(save=tmp_path / "run")
+    assert RunFolder(tmp_path / "run").proved() == f"optimal among {CLAIM}"

@@ -107,6 +107,8 @@ def test_proof_lines(result: Result) -> None:
     assert line(replace(result, proof=Proof.CONFIRMED), "proof") == "  proof     confirmed by a second solver"
     assert line(replace(result, proof=Proof.NONE), "proof") == "  proof     none"
     assert line(replace(result, dual_bound=0.0033), "bound") == "  bound     0.0033, gap 50 %"
+    for bound, shown in ((-3.7e-15, "0"), (-3.7e-9, "-3.7e-09")):
+        assert line(replace(result, dual_bound=bound), "bound").startswith(f"  bound     {shown}, gap ")
     assert line(replace(result, dual_bound=0.0066 - 1e-13), "bound") == "  bound     0.0066, gap below 1e-6 %"
     near_zero = replace(result, objective=0.0, dual_bound=-0.25)
     assert line(near_zero, "bound") == "  bound     -0.25, gap 0.25 (absolute)"
