@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-import nnmip.pipeline
+import nnmip.phases
 from nnmip.cli.main import run
 from nnmip.diagnostics import DiagnosticError
 from nnmip.diagnostics.codes import TITLES
@@ -76,7 +76,7 @@ def test_an_exception_inside_is_an_internal_error(
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.nnm").write_text("nnm 0.1\nsatisfy\n")
-    monkeypatch.setattr(nnmip.pipeline, "parse", fail)
+    monkeypatch.setattr(nnmip.phases, "parse", fail)
     monkeypatch.setattr("nnmip.syntax.format.format_source", fail)
     assert run([*command.split(), "model.nnm"]) == 70
     printed = capsys.readouterr()
