@@ -110,7 +110,10 @@ class OneScore:
             if multipliers is None:
                 break
             bound = self._bounds.of(multipliers, partial.scores, partial.cost, 1)
-            least = choices.take(others).priced(bound.slopes) + bound.base
+            # a slice of the columns is no copy
+            low, high = others.min(), others.max() + 1
+            gains = choices.signed[low:high] @ bound.slopes[:, 0]
+            least = bound.base + choices.cost[others] - gains[others - low]
             keep = least < self._record.goal
             others = others[keep][np.argsort(least[keep])]
             if len(others) * len(scores) <= FEW:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
 from nnmip.search.distinct import Distinct
-from nnmip.search.idle import zeros_serve
+from nnmip.search.idle import of_parts, zeros_serve
 from nnmip.search.parts import Batch
 from nnmip.search.pool import Heads, Pool
 from nnmip.search.view import Refusal, View, fan_in_limit
@@ -130,7 +130,7 @@ class _Prices:
 
     def __init__(self, view: View) -> None:
         self.view = view
-        self.parts = view.parts
+        self.parts, self.of_parts = view.parts, of_parts(view)
         self.heads = self._allowed(view.heads)
         self.has_heads = bool(len(self.heads))
         if not self.has_heads:
@@ -148,7 +148,7 @@ class _Prices:
     def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which weights and biases [k, d + 1] the conditions allow, and the cost of each, for the first head."""
         batch = self._batch(both, np.broadcast_to(self.first, (len(both), len(self.first))))
-        return self._hold(batch, self.view.own), self._cost_of(batch) - self.constant
+        return self._hold(batch, self.view.own) & self._alone(both), self._cost_of(batch) - self.constant
 
     def of_heads(self) -> Heads:
         """What the heads cost, beyond what is counted with the unit for the first of them."""
@@ -160,7 +160,16 @@ class _Prices:
     def idle(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
         """The same for a unit with output weights of 0."""
         batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
-        return self._hold(batch, (*self.view.own, *self.view.outer)), self._cost_of(batch) - self.constant
+        allowed = self._hold(batch, (*self.view.own, *self.view.outer)) & self._alone(both)
+        return allowed, self._cost_of(batch) - self.constant
+
+    def _alone(self, both: FloatArray) -> BoolArray:
+        """Which weights and biases no condition on several units forbids by themselves."""
+        held = np.ones(len(both), dtype=bool)
+        batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
+        for node in self.of_parts:
+            held &= (batch.value(node) > 0.5).reshape(len(batch.value(node)), -1).all(axis=1)
+        return held
 
     def _allowed(self, heads: FloatArray) -> FloatArray:
         if not self.view.outer:

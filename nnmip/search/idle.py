@@ -1,4 +1,4 @@
-"""Units that do nothing for the scores: which of them conditions on several units can ask for all the same."""
+"""What conditions on several units can ask of one: units that do nothing for the scores, and what breaks them alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SIZES = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "nonzero"})
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """What may become of a value where everything that comes into an idle unit becomes 0."""
+    """What may become of a value where weights become 0."""
 
     falls: bool
     rises: bool
@@ -59,11 +59,20 @@ def zeros_serve(view: View) -> bool:
     return not any(trends.of(node).falls for node in view.coupling)
 
 
+def of_parts(view: View) -> tuple[Node, ...]:
+    """The conditions on several units that hold as well where something of a unit becomes 0: what breaks one of them
+    alone, breaks it in every network."""
+    trends = _Trends(view, with_heads=True)
+    return tuple(node for node in view.coupling if not trends.of(node).falls)
+
+
 @dataclass(eq=False)
 class _Trends:
-    """The trends of expressions, each found once."""
+    """The trends of expressions where everything that comes into an idle unit becomes 0 or, `with_heads`, everything of
+    any units. Each is found once."""
 
     view: View
+    with_heads: bool = False
     _known: dict[int, tuple[Node, Trend]] = field(default_factory=dict)
 
     def of(self, node: Node) -> Trend:
@@ -76,7 +85,7 @@ class _Trends:
             case Constant():
                 return STAYS
             case Reference(decision=decision):
-                if decision not in self.view.hidden.decisions:
+                if decision not in (*self.view.hidden.decisions, *(self.view.out.decisions if self.with_heads else ())):
                     return STAYS
                 return Trend(falls=decision.domain.hi > 0, rises=decision.domain.lo < 0)
             case Scale(operand=operand, factor=factor):
@@ -105,7 +114,7 @@ class _Trends:
         if node.word == "used":
             units = node.operands[0]
             reads_input = isinstance(units, Units) and units.layer == self.view.network.input_name
-            return FALLS if reads_input else STAYS  # an idle unit is not used, whatever comes in
+            return FALLS if reads_input or self.with_heads else STAYS  # an idle unit is not used, whatever comes in
         if node.word in ("sum", "count"):
             return self._together(node)
         if node.word in SIZES and all(_is_selection(operand) for operand in node.operands):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -86,6 +87,13 @@ class Parts:
             case Apply(word=word, batch=0, operands=(operand,)) if word in ADDING:
                 return not (self.of(operand) == MIXED).any()
         return not (self.of(node) == MIXED).any()
+
+    @cached_property
+    def feature_reads(self) -> IntArray:
+        """Which weights of the hidden layer read which entry of the input, [weights, entries]."""
+        entries = np.arange(int(np.prod(self.network.input_shape, dtype=np.int64)))
+        reads = self.wiring.features(entries).weights[f"{self.hidden.path}.weights"]
+        return reads.reshape(len(entries), -1).T.astype(np.int64)
 
     def hidden_units(self, units: Units) -> IntArray | None:
         """The hidden units that `units` names, None where they are others."""
@@ -242,12 +250,20 @@ class Batch:
         (operand,) = node.operands
         if node.word == "used":
             assert isinstance(operand, Units)
-            units = self.parts.hidden_units(operand)
-            assert units is not None
-            return np.asarray(self._busy()[:, units], dtype=np.float64)
+            return np.asarray(self._used(operand), dtype=np.float64)
         batched = replace(node, batch=node.batch + 1) if node.word in REDUCING else node
         # Words over tensors ask nothing about the model.
         return WORDS[node.word].evaluate(batched, (self.value(operand),), cast(Meaning, None))
+
+    def _used(self, units: Units) -> BoolArray:
+        hidden = self.parts.hidden_units(units)
+        if hidden is not None:
+            return self._busy()[:, hidden]
+        assert units.layer == self.parts.network.input_name
+        path = f"{self.parts.hidden.path}.weights"
+        reads = self.parts.feature_reads[:, units.index.reshape(-1)]
+        nonzero = (self.values[path] != 0).reshape(self.count, -1).astype(np.int64)
+        return np.asarray((nonzero @ reads > 0).reshape(self.count, *units.shape))
 
     def _busy(self) -> BoolArray:
         """Which units have something nonzero that comes in and something that goes out, [k, units]."""

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluator, evaluate, without_removed
+from nnmip.ops.scores import ROUNDING
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
 from nnmip.search.mistake_search import MistakeSearch
 from nnmip.search.mistakes import Mistakes
+from nnmip.search.parts import Batch
 from nnmip.search.problem import Members, Problem
 from nnmip.search.record import MARGIN
-from nnmip.search.view import View
+from nnmip.search.view import View, reads_data
 from nnmip.sizes import Allowance
 
 FloatArray = NDArray[np.float64]
@@ -238,9 +240,15 @@ def admits_of(view: View, columns: Columns) -> Callable[[Members], bool] | None:
         return None
 
     nowhere = np.zeros(len(view.output))
+    of_rows = [node for node in view.coupling if reads_data(node)]
+    others = [node for node in view.coupling if not reads_data(node)]
 
     def admits(members: Members) -> bool:
-        evaluator = Evaluator(view.program, assignment_of(view, columns, members, nowhere))
-        return all(bool((evaluator.value(node) > 0.5).all()) for node in view.coupling)
+        network = assignment_of(view, columns, members, nowhere)
+        batch = Batch(view.parts, {path: value[None] for path, value in network.values.items()}, ROUNDING)
+        if not all(bool((batch.value(node) > 0.5).all()) for node in others):
+            return False
+        evaluator = Evaluator(view.program, network)
+        return all(bool((evaluator.value(node) > 0.5).all()) for node in of_rows)
 
     return admits

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.alike import alike_units
-from nnmip.hir.core import Apply, Compare, Constant, Layer, LayerOutput, Network, Node, Program, Reference, Term
+from nnmip.hir.core import Apply, Compare, Constant, Layer, LayerOutput, Network, Node, Program, Reference, Term, Units
 from nnmip.hir.domain import Domain
 from nnmip.hir.grids import layer_grids
 from nnmip.hir.walk import walk
@@ -103,8 +103,8 @@ def view_of(program: Program) -> View:
     parts, activations = _layers(network)
     _check_alike(program, parts)
     first = program.stages[0]
-    losses = [term for term in first.terms if _reads_data(term.value)]
-    others = tuple(term for term in first.terms if not _reads_data(term.value))
+    losses = [term for term in first.terms if reads_data(term.value)]
+    others = tuple(term for term in first.terms if not reads_data(term.value))
     for term in others:
         if not parts.is_separable(term.value):
             raise Refusal(f"`{term.label}` is not a sum over the units")
@@ -191,7 +191,7 @@ def _check_alike(program: Program, parts: Parts) -> None:
     raise Refusal("the model tells the hidden units apart" if treated else "the network tells its hidden units apart")
 
 
-def _reads_data(node: Node) -> bool:
+def reads_data(node: Node) -> bool:
     return any(
         isinstance(at, LayerOutput) or (isinstance(at, Apply) and WORDS[at.word].role is Role.LOSS) for at in walk(node)
     )
@@ -248,7 +248,7 @@ def _conditions(program: Program, parts: Parts) -> tuple[tuple[Node, ...], ...]:
         for part in constraint.parts:
             for node in conjuncts(part):
                 owner = parts.of(node)
-                if _reads_data(node):
+                if reads_data(node):
                     coupling.append(node)
                 elif ((owner >= 0) & (owner < parts.shared) & (owner % 2 == 0) | (owner == NONE)).all():
                     own.append(node)
@@ -263,7 +263,7 @@ def _check_bias(parts: Parts, nodes: list[Node]) -> None:
     """Refusal where something other than the losses reads an output bias or a score."""
     for at in (at for node in nodes for at in walk(node)):
         reads = isinstance(at, Reference) and at.decision is parts.out.decision("bias")
-        reads |= isinstance(at, LayerOutput) and at.layer == parts.out.name
+        reads |= isinstance(at, LayerOutput | Units) and at.layer == parts.out.name
         if reads or (isinstance(at, Apply) and at.network is not None):
             raise Refusal("a constraint, or another term of the goal, reads the scores or the output bias")
 

@@ -9,12 +9,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from nnmip.search.ending_one import OneScore
+from nnmip.search.ending_several import SeveralScores
 from nnmip.search.engine import Search
 from nnmip.search.mistake_search import MistakeSearch
 from nnmip.search.problem import Outcome, Problem
 from tests.search.instances import LOSSES, at, even, mistakes, optimum, problem, value
 
 CLOSE = 1e-8
+
+
+@pytest.fixture
+def no_local_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It finds nearly every optimum before a bound can do harm."""
+    for ending in (OneScore, SeveralScores):
+        monkeypatch.setattr(ending, "improve", lambda self, root, count: None)
 
 
 def assert_is_optimal(given: Problem, found: Outcome) -> None:
@@ -49,6 +58,14 @@ def assert_is_attained(given: Problem, found: Outcome) -> None:
 @pytest.mark.parametrize("seed", range(40))
 @pytest.mark.parametrize("loss", LOSSES)
 def test_the_optimum_is_found_and_proved(loss: str, seed: int) -> None:
+    given = problem(np.random.default_rng([seed, *loss.encode()]), LOSSES[loss])
+    assert_is_optimal(given, Search(given).run())
+
+
+@pytest.mark.usefixtures("no_local_search")
+@pytest.mark.parametrize("seed", range(40, 60))
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_optimum_is_found_and_proved_without_a_local_search(loss: str, seed: int) -> None:
     given = problem(np.random.default_rng([seed, *loss.encode()]), LOSSES[loss])
     assert_is_optimal(given, Search(given).run())
 
@@ -132,9 +149,27 @@ def test_lists_of_biases_for_several_scores_have_a_limit() -> None:
         Search(listed)
 
 
+@pytest.mark.usefixtures("no_local_search")
 @pytest.mark.parametrize("loss", ["two classes", "three classes"])
 def test_patterns_of_output_weights_find_the_same(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnmip.search.patterns.MANY_CHOICES", 0)
     for seed in range(25):
         given = problem(np.random.default_rng([seed, 10]), LOSSES[loss])
         assert_is_optimal(given, Search(given).run())
+
+
+@pytest.mark.usefixtures("no_local_search")
+@pytest.mark.parametrize("loss", ["hinge", "quantile", "insensitive"])
+def test_what_single_networks_prove_leaves_out_no_better_one(loss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnmip.search.ending_one.FEW", 0)
+    for seed in range(40):
+        given = problem(np.random.default_rng([seed, 13]), LOSSES[loss])
+        assert_is_optimal(given, Search(given).run())
+
+
+@pytest.mark.usefixtures("no_local_search")
+def test_few_matched_rows_are_enough_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnmip.search.enumeration.FEW", 1)
+    for seed in range(40):
+        given = problem(np.random.default_rng([seed, 14]), mistakes)
+        assert_is_optimal(given, MistakeSearch(given).run())

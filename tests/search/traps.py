@@ -74,6 +74,8 @@ TRAPS = {
     "an idle unit reads a feature": trap(
         "minimize hinge(net, train) + 0.05 * l0(net.weights)", "used(net.x[0])", "count(used(net.a)) <= 1"
     ),
+    "a feature that is not read": trap("minimize hinge(net, train)", "not used(net.x[0])", "l0(net.weights) <= 3"),
+    "features that are read": trap("minimize hinge(net, train) - 0.1 * l0(net.h.weights)", "features(net) <= 1"),
     "an idle unit has weights": trap("minimize hinge(net, train) + 0.05 * l0(net.weights)", "l0(net.h.weights) >= 4"),
     "idle units under a budget": trap("minimize hinge(net, train) - 0.3 * l0(net.h.weights)", "l0(net.h.weights) <= 3"),
     "an idle unit is active": trap(
@@ -174,6 +176,10 @@ REFUSED = {
     ),
     "an output bias in a rule": (
         trap("minimize hinge(net, train)", "net.o.bias[0] = sum(net.o.weights)"),
+        "a constraint, or another term of the goal, reads the scores or the output bias",
+    ),
+    "outputs that are used": (
+        trap("minimize hinge(net, train) + l0(net.weights)", "used(net.o)"),
         "a constraint, or another term of the goal, reads the scores or the output bias",
     ),
     "all biases in the goal": (
