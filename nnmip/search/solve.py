@@ -34,10 +34,21 @@ class TooMany(Exception):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tied:
+    """Networks that are equal for the first goal, all of them where `is_complete`; out of how many columns, at how many
+    nodes."""
+
+    networks: tuple[Assignment, ...]
+    is_complete: bool
+    columns: int
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Found:
     """What the search found, in the sense of a minimum: the best network, its value, and what no network is below.
 
-    columns, nodes, leaves: how much was looked at.
+    columns, nodes, leaves: how much was looked at. tied: what was listed for a later goal.
     """
 
     assignment: Assignment | None
@@ -47,28 +58,38 @@ class Found:
     columns: int
     nodes: int
     leaves: int
+    tied: Tied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is told on the way: the best value and the bound, and every better network with its value."""
+
+    progress: Callable[[float, float], None]
+    better: Callable[[Assignment, float], None]
 
 
 def search(
     view: View,
     allowance: Allowance,
     stop: Callable[[], bool],
-    progress: Callable[[float, float], None],
-    offer: Callable[[Assignment, float], None],
+    report: Report,
     start: Assignment | None = None,
+    tied: Tied | None = None,
 ) -> Found:
     """Search the networks of a view; Refusal where a unit has no choice of weights.
 
-    stop: asked now and then; Ctrl-C has the same effect. progress: told the best value and the bound. offer: given
-    every better network with its value. start: a network that satisfies the model. Where an output bias ends up
-    outside its domain, because columns that differ by a constant were taken as one, the search is done again with
-    these apart.
+    stop: asked now and then; Ctrl-C has the same effect. start: a network that satisfies the model. tied: what an
+    earlier goal listed. Where an output bias ends up outside its domain, because columns that differ by a constant
+    were taken as one, the search is done again with these apart.
     """
     if view.program.held:
-        return Ties(view, columns_of(view, allowance), stop, progress, offer, start).run()
+        if tied is None or not tied.is_complete:
+            tied = _Ties(view, allowance, stop, report).tied()
+        return best_tied(view.program, tied, start)
     for merges in (True, False):
         columns = columns_of(view, allowance, merges=merges)
-        found = _Run(view, columns, stop, progress, offer, start).run()
+        found = _Run(view, columns, stop, report, start).run()
         if found is not None:
             break
     assert found is not None
@@ -83,12 +104,11 @@ class _Run:
         view: View,
         columns: Columns,
         stop: Callable[[], bool],
-        progress: Callable[[float, float], None],
-        offer: Callable[[Assignment, float], None],
+        report: Report,
         start: Assignment | None,
     ) -> None:
-        self.view, self.columns, self.offer, self.start = view, columns, offer, start
-        self.report, self.shown = progress, math.inf
+        self.view, self.columns, self.report, self.start = view, columns, report, start
+        self.shown = math.inf
         self.known = value_of(view.program, start) if start is not None else math.inf
         self.engine = self._engine(stop, self.known - columns.constant)
 
@@ -134,69 +154,60 @@ class _Run:
 
     def _progress(self, value: float, bound: float) -> None:
         constant, record = self.columns.constant, self.engine.record
-        self.report(min(value + constant, self.known), bound + constant)
+        self.report.progress(min(value + constant, self.known), bound + constant)
         if record.members is not None and value < self.shown and value + constant < self.known:
             self.shown = value
             biases = self.engine.ending.biases(record.members)
-            self.offer(assignment_of(self.view, self.columns, record.members, biases), value + constant)
+            self.report.better(assignment_of(self.view, self.columns, record.members, biases), value + constant)
 
 
-class Ties(_Run):
-    """The best network for a later goal, among all that the search finds within what the first goal is held at.
+class _Ties(_Run):
+    """All networks within what the first goal is held at: the search keeps none of them as its best one, and goes on to
+    the next."""
 
-    The search keeps none of them as its best one, so that it goes on to the next.
-    """
-
-    def __init__(
-        self,
-        view: View,
-        columns: Columns,
-        stop: Callable[[], bool],
-        progress: Callable[[float, float], None],
-        offer: Callable[[Assignment, float], None],
-        start: Assignment | None,
-    ) -> None:
-        self.count = 0
-        super().__init__(view, columns, stop, progress, offer, start)
+    def __init__(self, view: View, allowance: Allowance, stop: Callable[[], bool], report: Report) -> None:
+        self.listed: list[Assignment] = []
+        self.view = view
+        super().__init__(view, columns_of(view, allowance), stop, report, None)
 
     def _engine(self, stop: Callable[[], bool], cutoff: float) -> Search:
         held = self.view.program.held[0]
         most = self.view.sign * held.value + held.room - self.columns.constant
         return super()._engine(stop, most + 2 * MARGIN * max(1.0, abs(most)))
 
-    def run(self) -> Found:
-        """The best network; TooMany where there are more of them than `MOST_TIES`."""
+    def tied(self) -> Tied:
+        """All of them, or what is listed when the search is stopped; TooMany where they are more than `MOST_TIES`."""
         outcome = self.engine.run()
-        bound = self.known if outcome.finished else -math.inf
-        engine = self.engine
-        return Found(self.start, self.known, bound, outcome.finished, self.columns.pool.size, engine.nodes, self.count)
+        return Tied(tuple(self.listed), outcome.finished, self.columns.pool.size, self.engine.nodes)
 
     def _admits(self) -> Callable[[Members], bool]:
         keeps = admits_of(self.view, self.columns)
 
         def admits(members: Members) -> bool:
             if keeps is None or keeps(members):
-                self._compare(members)
+                if len(self.listed) == MOST_TIES:
+                    raise TooMany
+                biases = self.engine.ending.biases(members)
+                self.listed.append(assignment_of(self.view, self.columns, members, biases))
             return False
 
         return admits
 
-    def _compare(self, members: Members) -> None:
-        """Take the network if it is better than the best one and keeps the goals before."""
-        self.count += 1
-        if self.count > MOST_TIES:
-            raise TooMany
-        program = self.view.program
-        network = assignment_of(self.view, self.columns, members, self.engine.ending.biases(members))
-        evaluation = evaluate(program, network)
-        assert program.goal is not None
-        value = program.goal.sign * evaluation.objectives[len(program.held)]
-        if value < self.known and evaluation.max_violation <= MARGIN:
-            self.start, self.known = network, value
-            self.offer(network, value)
-
     def _progress(self, value: float, bound: float) -> None:
-        self.report(self.known, -math.inf)
+        """The networks that are listed have no order yet."""
+
+
+def best_tied(program: Program, tied: Tied, start: Assignment | None) -> Found:
+    """The network that is best for the present goal among those which keep the goals before."""
+    assert program.goal is not None
+    best, least = start, value_of(program, start) if start is not None else math.inf
+    for network in tied.networks:
+        evaluation = evaluate(program, network)
+        value = program.goal.sign * evaluation.objectives[len(program.held)]
+        if value < least and evaluation.max_violation <= MARGIN:
+            best, least = network, value
+    bound = least if tied.is_complete else -math.inf
+    return Found(best, least, bound, tied.is_complete, tied.columns, tied.nodes, len(tied.networks), tied)
 
 
 def value_of(program: Program, assignment: Assignment) -> float:

@@ -20,6 +20,7 @@ from nnmip.hir.wiring import wiring_of
 from nnmip.ops.base import NONE, Role
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.passes.symmetry import interchangeable_units
+from nnmip.search.biases import MOST_TOGETHER
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.parts import Parts, conjuncts
@@ -173,6 +174,8 @@ def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
     bias = out.decision("bias")
     if bias is not None and not (bias.domain.is_interval or bias.domain.is_finite):
         raise Refusal(f"the domain of `{bias.path}` is neither an interval nor finite")
+    if bias is not None and bias.domain.is_finite and len(bias.domain.values) ** bias.size > MOST_TOGETHER:
+        raise Refusal(f"`{bias.path}` has {len(bias.domain.values) ** bias.size} values together")
     return Parts(network, wiring_of(network), hidden, out), tuple(chain)
 
 

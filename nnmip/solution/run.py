@@ -22,7 +22,7 @@ from nnmip.backends.registry import names
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
-from nnmip.search.solve import TooMany
+from nnmip.search.solve import Tied, TooMany
 from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, Unencoded, fixed_integers, limits_after, make_result, replay_raw
@@ -190,6 +190,7 @@ class Run:
         self.starts = starts
         self.began = time.perf_counter()
         self.known: list[Assignment] = []
+        self.tied: Tied | None = None
         self.keeper = self._keeper(options)
 
     def _keeper(self, options: RunOptions) -> Keeper | None:
@@ -238,6 +239,8 @@ class Run:
                     result = self._searched(session, choice.view, earlier)
                 except TooMany:
                     why = "too many networks are equal for the first goal"
+                except ArithmeticError as error:
+                    why = str(error)
                 else:
                     why = _doubt(program, result)
                     if not why or options.formulation == Formulation.SEARCH:
@@ -262,8 +265,9 @@ class Run:
         offer = partial(self.keeper.offer, program) if self.keeper is not None else None
         if offer is not None and start is not None:
             offer(start, None)
-        stage = SearchedStage(view, start, self.stop.is_set, self.progress, offer)
+        stage = SearchedStage(view, start, self.tied, self.stop.is_set, self.progress, offer)
         found = stage.search(self.options.allowance, math.inf if limit is None else limit, self.seconds)
+        self.tied = found.tied
         raw, checked, proof = replace(found.raw, message=self._unused(program)), found.checked, Proof.CERTIFIED
         if self.options.confirm:
             raw, checked, proof = _Stage(self, session, program, earlier, DIRECT).proved(raw, checked)

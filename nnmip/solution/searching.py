@@ -11,7 +11,7 @@ from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Assignment, Program
 from nnmip.search.enumerate import check_columns
-from nnmip.search.solve import Found, search
+from nnmip.search.solve import Found, Report, Tied, search
 from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
@@ -36,6 +36,7 @@ class Searched:
     raw: RawResult
     checked: Replay | None
     how: How
+    tied: Tied | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,17 +67,19 @@ def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> 
 
 
 class SearchedStage:
-    """The search of a stage. start: a network that is known; offer: takes every better one, with its value."""
+    """The search of a stage. start: a network that is known; tied: those that an earlier stage listed; offer: takes
+    every better one, with its value."""
 
     def __init__(
         self,
         view: View,
         start: Assignment | None,
+        tied: Tied | None,
         is_stopped: Callable[[], bool],
         on_progress: Callable[[Progress], None] | None,
         offer: Callable[[Assignment, float | None], None] | None,
     ) -> None:
-        self.view, self.start, self.is_stopped = view, start, is_stopped
+        self.view, self.start, self.tied, self.is_stopped = view, start, tied, is_stopped
         self.on_progress, self.offer = on_progress, offer
         self.is_late = False
         self._shown = -math.inf
@@ -87,7 +90,8 @@ class SearchedStage:
         Ctrl-C, like a limit, ends the search with the best network and the bound so far.
         """
         self._began, self._limit, self._spent = time.perf_counter(), seconds, spent
-        found = search(self.view, allowance, self._should_stop, self._progress, self._offer, self.start)
+        report = Report(self._progress, self._offer)
+        found = search(self.view, allowance, self._should_stop, report, self.start, self.tied)
         termination = Termination.OPTIMAL
         if not found.is_complete:
             termination = Termination.TIME_LIMIT if self.is_late else Termination.INTERRUPTED
@@ -103,7 +107,7 @@ class SearchedStage:
             seconds=self._seconds,
         )
         how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
-        return Searched(raw, _replayed(self.view.program, found, self.sign), how)
+        return Searched(raw, _replayed(self.view.program, found, self.sign), how, found.tied)
 
     @property
     def sign(self) -> float:
