@@ -7,7 +7,16 @@ from tests.meaning.generator import Model
 BINARY = "f0,f1,label\n-1,1,neg\n0,1,pos\n1,0,neg\n1,1,pos\n0,0,pos\n"
 TARGETS = "f0,f1,t\n-1,1,0\n0,1,1.5\n1,0,-1\n1,1,2\n"
 CLASSES = "f0,f1,label\n-1,1,a\n0,1,b\n1,0,a\n1,1,c\n0,0,b\n"
-FIELDS = {BINARY: "label label as {neg: -1, pos: +1}", TARGETS: "target t", CLASSES: "label label as {a, b, c}"}
+LEVEL = "f0,f1,t\n0,0,3\n1,1,3\n"
+APART = "f0,f1,t\n0,0,3\n9,9,3\n"
+"""A unit that gives a constant fits it; any other is off by 9."""
+FIELDS = {
+    BINARY: "label label as {neg: -1, pos: +1}",
+    TARGETS: "target t",
+    CLASSES: "label label as {a, b, c}",
+    LEVEL: "target t",
+    APART: "target t",
+}
 
 
 def trap(
@@ -55,6 +64,18 @@ TRAPS = {
         "minimize absolute(net, train) + 0.01 * norm_1(net.h.bias)",
         table=TARGETS,
         hidden="units: 2, weights in {0, 1}, bias in {1, 2, 3}",
+        out=NARROW,
+    ),
+    "a constant that only a unit gives": trap(
+        "minimize absolute(net, train)",
+        table=LEVEL,
+        hidden="units: 1, weights in {0, 1}, bias in {1, 2, 3}",
+        out=NARROW,
+    ),
+    "a constant, or rows far apart": trap(
+        "minimize absolute(net, train)",
+        table=APART,
+        hidden="units: 1, weights in {0, 1}, bias in {1, 2, 3}",
         out=NARROW,
     ),
     "classes in a narrow box": trap(
