@@ -98,6 +98,13 @@ TRAPS = {
     "a feature that is not read": trap("minimize hinge(net, train)", "not used(net.x[0])", "l0(net.weights) <= 3"),
     "features that are read": trap("minimize hinge(net, train) - 0.1 * l0(net.h.weights)", "features(net) <= 1"),
     "an idle unit has weights": trap("minimize hinge(net, train) + 0.05 * l0(net.weights)", "l0(net.h.weights) >= 4"),
+    "an idle unit has to have weights": trap(
+        "minimize hinge(net, train) + l0(net.o.weights)", "l0(net.h.weights) >= 2"
+    ),
+    "an idle unit has to have as many": trap(
+        "minimize hinge(net, train) + l0(net.o.weights)", "3 <= l0(net.h.weights)"
+    ),
+    "an idle unit has to have one": trap("minimize hinge(net, train) + l0(net.o.weights)", "l0(net.h.weights) = 1"),
     "idle units under a budget": trap("minimize hinge(net, train) - 0.3 * l0(net.h.weights)", "l0(net.h.weights) <= 3"),
     "an idle unit is active": trap(
         "minimize hinge(net, train) + 0.2 * norm_1(net.weights)",
