@@ -20,6 +20,7 @@ IntArray = NDArray[np.int64]
 CLOSE = 1e-9
 BATCH = 60
 MOST_ROUNDS = 200
+MOST_ROWS = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,11 +105,15 @@ class Master:
         self._pool, self._heads, self._loss, self._bounds = pool, heads, loss, bounds
         price = float(np.abs(pool.cost).max(initial=0.0) + np.abs(heads.cost).max())
         ample = 1.0 + price + bounds.reach_of(pool, heads) * float(loss.limit @ loss.steepness)
-        self._dual = DualProgram(loss, biases, self.kinds, ample)
+        self._new: Callable[[], DualProgram] = lambda: DualProgram(loss, biases, self.kinds, ample)
+        self._empty()
+        self.solved = 0
+
+    def _empty(self) -> None:
+        self._dual = self._new()
         self._first = self._dual.program.rows
         self._key = np.zeros(0, dtype=np.int64)
         self._most = np.zeros(0)
-        self.solved = 0
 
     def solve(
         self,
@@ -154,8 +159,14 @@ class Master:
         return np.asarray(self._key[: len(amount)][some[np.argsort(-amount[some], kind="stable")]])
 
     def _admit(self, offers: Offers) -> None:
-        """The rows of the columns that are not offered are let go."""
-        if len(self._key):
+        """The rows of the columns that are not offered are let go; where that leaves too many idle ones, all begins
+        anew with those that are offered."""
+        offered = self._key[offers.holds(self._key)]
+        if len(self._key) > MOST_ROWS + len(offered):
+            self._empty()
+            if len(offered):
+                self._add(offered)
+        elif len(self._key):
             most = np.where(offers.holds(self._key), self._most, np.inf)
             self._dual.program.set_most(self._first + np.arange(len(self._key)), most)
 

@@ -7,7 +7,16 @@ from tests.meaning.generator import Model
 BINARY = "f0,f1,label\n-1,1,neg\n0,1,pos\n1,0,neg\n1,1,pos\n0,0,pos\n"
 TARGETS = "f0,f1,t\n-1,1,0\n0,1,1.5\n1,0,-1\n1,1,2\n"
 CLASSES = "f0,f1,label\n-1,1,a\n0,1,b\n1,0,a\n1,1,c\n0,0,b\n"
-FIELDS = {BINARY: "label label as {neg: -1, pos: +1}", TARGETS: "target t", CLASSES: "label label as {a, b, c}"}
+LEVEL = "f0,f1,t\n0,0,3\n1,1,3\n"
+APART = "f0,f1,t\n0,0,3\n9,9,3\n"
+"""A unit that gives a constant fits it; any other is off by 9."""
+FIELDS = {
+    BINARY: "label label as {neg: -1, pos: +1}",
+    TARGETS: "target t",
+    CLASSES: "label label as {a, b, c}",
+    LEVEL: "target t",
+    APART: "target t",
+}
 
 
 def trap(
@@ -57,6 +66,18 @@ TRAPS = {
         hidden="units: 2, weights in {0, 1}, bias in {1, 2, 3}",
         out=NARROW,
     ),
+    "a constant that only a unit gives": trap(
+        "minimize absolute(net, train)",
+        table=LEVEL,
+        hidden="units: 1, weights in {0, 1}, bias in {1, 2, 3}",
+        out=NARROW,
+    ),
+    "a constant, or rows far apart": trap(
+        "minimize absolute(net, train)",
+        table=APART,
+        hidden="units: 1, weights in {0, 1}, bias in {1, 2, 3}",
+        out=NARROW,
+    ),
     "classes in a narrow box": trap(
         "minimize hinge(net, train) + 0.02 * l0(net.weights) + 0.01 * sum(net.h.bias)",
         table=CLASSES,
@@ -77,6 +98,13 @@ TRAPS = {
     "a feature that is not read": trap("minimize hinge(net, train)", "not used(net.x[0])", "l0(net.weights) <= 3"),
     "features that are read": trap("minimize hinge(net, train) - 0.1 * l0(net.h.weights)", "features(net) <= 1"),
     "an idle unit has weights": trap("minimize hinge(net, train) + 0.05 * l0(net.weights)", "l0(net.h.weights) >= 4"),
+    "an idle unit has to have weights": trap(
+        "minimize hinge(net, train) + l0(net.o.weights)", "l0(net.h.weights) >= 2"
+    ),
+    "an idle unit has to have as many": trap(
+        "minimize hinge(net, train) + l0(net.o.weights)", "3 <= l0(net.h.weights)"
+    ),
+    "an idle unit has to have one": trap("minimize hinge(net, train) + l0(net.o.weights)", "l0(net.h.weights) = 1"),
     "idle units under a budget": trap("minimize hinge(net, train) - 0.3 * l0(net.h.weights)", "l0(net.h.weights) <= 3"),
     "an idle unit is active": trap(
         "minimize hinge(net, train) + 0.2 * norm_1(net.weights)",
