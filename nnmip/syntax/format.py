@@ -12,7 +12,7 @@ from nnmip.syntax import nodes
 from nnmip.syntax.collector import collector_paused
 from nnmip.syntax.compare import same_tree
 from nnmip.syntax.grammar import load_grammar
-from nnmip.syntax.layout import WIDTH, Doc, Text, flat_width, lay_out, leaves, texts
+from nnmip.syntax.layout import WIDTH, Break, Doc, Text, flat_width, lay_out, leaves, texts
 from nnmip.syntax.parser import parse
 from nnmip.syntax.printer import PRINTERS, Entry, Printer
 from nnmip.syntax.remarks import attach_comments
@@ -53,7 +53,7 @@ def unparse(tree: Any) -> str:
     printer = Printer()
     doc: Doc = printer.node(tree)
     if isinstance(tree, nodes.File):
-        doc = (doc, Text(""))
+        doc = (doc, Break(keeps_blank=True), Text(""))
         _take_comments(doc, tree)
     for entries in printer.lists:
         _align(entries)

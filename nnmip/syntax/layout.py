@@ -275,6 +275,9 @@ class _Writer:
 
     def text(self, token: Text, indent: int) -> None:
         is_between = self._is_outside and self.is_at_start
+        if self.is_at_start:
+            # A line starts where it is, however deeply its first token is nested: comments do not push it.
+            indent = self._spaces
         for number, remark in enumerate(token.before):
             if self._line:
                 self.line_end(indent, False)

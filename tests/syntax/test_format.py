@@ -22,7 +22,7 @@ from tests.syntax.derive import derive
 
 HERE = Path(__file__).parent
 GOOD = sorted((HERE / "good").glob("*.nnm"))
-EXAMPLES = sorted((HERE.parents[1] / "examples").glob("*.nnm"))
+EXAMPLES = sorted((HERE.parents[1] / "examples").rglob("*.nnm"))
 
 
 def tree(text: str) -> nodes.File:
@@ -168,6 +168,31 @@ network net(x: real[2] in [0, 1]) {
   return a
   # inside, last
 }
+# at the end
+"""
+    assert formatted(text) == text
+
+
+def test_comments_in_front_do_not_indent() -> None:
+    text = """nnm 0.1
+
+## A goal.
+## Its second line.
+minimize norm_1(net.weights) then l0(net.weights)
+
+constraint c:  # behind
+  # before the test
+  a <= b
+
+## Another.
+minimize  # behind
+  # before the first
+  norm_1(net.weights)  # behind it
+  # before `then`
+  then
+  # before the second
+  l0(net.weights)
+
 # at the end
 """
     assert formatted(text) == text
