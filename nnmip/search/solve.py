@@ -216,6 +216,13 @@ def value_of(program: Program, assignment: Assignment) -> float:
     return program.goal.sign * Evaluator(program, without_removed(program, assignment)).stage(program.goal)
 
 
+def _centred(view: View, biases: FloatArray) -> FloatArray:
+    """Biases in the middle of their domain, where only the differences between scores count."""
+    if not view.loss.is_of_leads or not view.bias.is_interval:
+        return biases
+    return np.asarray(biases + (view.bias.lo + view.bias.hi - biases.max() - biases.min()) / 2)
+
+
 def assignment_of(view: View, columns: Columns, members: Members, biases: FloatArray) -> Assignment:
     """The network that has some columns as its hidden units."""
     network, units = view.network, view.parts.units
@@ -240,7 +247,7 @@ def assignment_of(view: View, columns: Columns, members: Members, biases: FloatA
             values[bias.path][unit] = both[-1]
     path = f"{view.out.path}.bias"
     if path in values:
-        values[path][view.output] = biases - shift
+        values[path][view.output] = _centred(view, biases - shift)
     kept = {layer.path: is_kept.copy() for layer in view.activations if layer.kept_shape is not None}
     return Assignment(values, kept)
 
