@@ -126,6 +126,12 @@ TRAPS = {
         activation="relu(h, prune: units)",
         out="weights in {-1, 1}, bias in [-20, 20]",
     ),
+    "a start that is removed and has weights": trap(
+        "minimize hinge(net, train) - 0.4 * l0(net.h.weights) - 3 * count(not used(net.a))",
+        hidden="units: 2, weights in {-1, 1}",
+        activation="relu(h, prune: units)",
+        out="weights in {-1, 1}, bias in [-20, 20]",
+    ),
     "conditions on removed units": trap(
         "minimize hinge(net, train) + 0.1 * l0(net.weights)",
         "forall j in units(net.a): sum(net.h.weights[j]) >= 1",
@@ -182,7 +188,8 @@ TRAPS = {
     ),
     "a limit between whole numbers": trap("minimize hinge(net, train)", "fan_in(net.a) <= 1.5"),
     "a limit on some weights": trap(
-        "minimize hinge(net, train)", "forall j in units(net.a): l0(net.h.weights[j, 0:1]) <= 0"
+        "minimize hinge(net, train) - 0.1 * l0(net.h.weights)",
+        "forall j in units(net.a): l0(net.h.weights[j, 0:1]) <= 0",
     ),
     "a limit for one unit of one": trap(
         "minimize hinge(net, train)",
