@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, size_option, unwritable
 from nnmip.cli.paths import MODEL, OUTPUT
+
+if TYPE_CHECKING:
+    from nnmip.formats import WrittenModel
 
 
 def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[int, float]:
@@ -25,6 +29,14 @@ def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence
             raise click.BadParameter(f"stage {number} has two values, {found[number]:g} and {fixed:g}", context, option)
         found[number] = fixed
     return found
+
+
+def _differences(written: WrittenModel) -> Iterator[str]:
+    """Why a file has more rows and columns than `show` and reports say of the model."""
+    if count := written.split_rows:
+        yield f"{count} {'rows' if count > 1 else 'row'} of the model with two sides: two rows each in the file"
+    if written.constant:
+        yield f"the column `{written.constant}`, fixed at 1, is for the constant of the goal"
 
 
 @click.command("compile")
@@ -74,7 +86,6 @@ def command(
     model = open_model(file, define, allow_size)
     try:
         lowered = model.lowered_for(stage, fix)
-        milp = lowered.milp
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     print_diagnostics(model.diagnostics, sys.stderr)
@@ -83,8 +94,10 @@ def command(
             written = model.write(path, stage, fix)
         except OSError as error:
             raise unwritable(path, error) from None
-        click.echo(f"{written.model}: {milp.num_rows} rows, {milp.num_columns} columns, {milp.num_nonzeros} nonzeros")
+        click.echo(f"{written.model}: {written.rows} rows, {written.columns} columns, {written.nonzeros} nonzeros")
         click.echo(f"{written.names}: names of columns and rows")
+    for line in _differences(written):
+        click.echo(line)
     for loss, gap in lowered.gaps.items():
         click.echo(f"the file is a relaxation: {loss} is held by tangents, at most {gap:.2g} below its value")
     if model.among:

@@ -15,7 +15,7 @@ from nnmip.formats.lp import write_lp
 from nnmip.formats.lp_reader import read_lp
 from nnmip.formats.mps import write_mps
 from nnmip.formats.mps_reader import read_mps
-from nnmip.formats.names import ModelNames, model_names
+from nnmip.formats.names import OBJECTIVE_CONSTANT, ModelNames, model_names
 from nnmip.formats.one_sided import one_sided
 from nnmip.formats.reading import INFINITY
 from nnmip.formats.sidecar import Kind, Sense, write_names
@@ -29,10 +29,19 @@ _Writer = Callable[[Milp, ModelNames, BinaryIO], None]
 
 @dataclass(frozen=True, slots=True)
 class WrittenModel:
-    """The files that `write_model` made."""
+    """The files that `write_model` made, and how large the model is in them.
+
+    A row with two sides counts as two (`split_rows` says how many have them), and the constant of the goal as a column,
+    whose name is `constant`.
+    """
 
     model: Path
     names: Path
+    rows: int
+    columns: int
+    nonzeros: int
+    split_rows: int
+    constant: str | None
 
 
 def write_model(
@@ -56,7 +65,15 @@ def write_model(
     _check(milp)
     rows_split = one_sided(milp)
     names = model_names(rows_split)
-    written = WrittenModel(target, target.with_name(f"{stem}.names.json"))
+    written = WrittenModel(
+        target,
+        target.with_name(f"{stem}.names.json"),
+        rows=rows_split.num_rows,
+        columns=rows_split.num_columns + bool(milp.offset),
+        nonzeros=rows_split.num_nonzeros,
+        split_rows=milp.num_two_sided,
+        constant=OBJECTIVE_CONSTANT if milp.offset else None,
+    )
     with atomic_file(written.names) as names_stream, atomic_file(written.model) as model_stream:
         writer(rows_split, names, model_stream)
         write_names(rows_split, names, names_stream, fingerprint=fingerprint, sense=sense, kind=kind, extra=extra)

@@ -11,6 +11,7 @@ import pytest
 
 import nnmip
 from nnmip.cli.main import run
+from nnmip.formats import read_model
 from nnmip.milp.model import Milp
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.phases import PASSES
@@ -70,6 +71,30 @@ def test_the_parts_add_up_to_the_compiled_file(path: Path) -> None:
     has_constant = model.lowered.milp.offset != 0  # a column fixed at 1 in files
     assert written["columns"] == sizes["columns"] + has_constant
     assert (written["nonzeros"] == sizes["nonzeros"]) is (facts["two_sided_rows"] + tangents == 0)
+
+
+@pytest.mark.parametrize("suffix", ["lp", "mps", "lp.gz"])
+@pytest.mark.parametrize(("name", "two_sided"), [("xor", 0), ("iris", 40), ("petals", 80)])
+def test_compile_prints_what_is_in_the_file(
+    name: str, two_sided: int, suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is printed is what the file has when read back; where the model has fewer rows or columns, it says why."""
+    source, path = ROOT / f"examples/{name}.nnm", tmp_path / f"model.{suffix}"
+    assert run(["compile", str(source), "-o", str(path)]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    model, read = nnmip.load(source).lowered.milp, read_model(path)
+    assert read.num_rows == model.num_rows + two_sided
+    assert (read.num_columns, read.offset) == (model.num_columns, model.offset)
+    columns = read.num_columns + (name == "petals")
+    expected = [
+        f"{path}: {read.num_rows} rows, {columns} columns, {read.num_nonzeros} nonzeros",
+        f"{tmp_path / 'model.names.json'}: names of columns and rows",
+    ]
+    if two_sided:
+        expected.append(f"{two_sided} rows of the model with two sides: two rows each in the file")
+    if name == "petals":
+        expected.append("the column `objconst`, fixed at 1, is for the constant of the goal")
+    assert printed == expected
 
 
 def test_layers_inside_layers_are_counted_once() -> None:
