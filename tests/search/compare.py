@@ -68,7 +68,7 @@ def searched(program: Program) -> Searched:
     start = best_of(program, [trivial]) if trivial is not None else None
     view = view_of(program)
     check_columns(view, UNASKED)
-    return SearchedStage(view, start, lambda: False, None, None).search(UNASKED, math.inf, 0.0)
+    return SearchedStage(view, start, None, lambda: False, None, None).search(UNASKED, math.inf, 0.0)
 
 
 def direct(program: Program, session: Session, solver: str) -> float | None:

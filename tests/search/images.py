@@ -12,15 +12,23 @@ WEIGHTS = ("{-1, 0, 1}", "{0, 1}", "{-1, 1}", "{-1, 1}", "{1, 2}")
 BIASES = ("", ", bias in {-1, 0, 1}", ", bias in {-1, 0}", ", bias in {0.5}")
 OUTER = ("{-1, 0, 1}", "{-1, 0, 1}", "{-1, 1}", "{0, 1}", "{1, 2}")
 SHIFTS = ("", ", bias in [-20, 20]", ", bias in [-20, 20]", ", bias in [-0.25, 0.25]", ", bias in {-1, 0, 1}")
-SHAPES = ((1, 3, 3), (1, 3, 3), (1, 2, 3), (1, 4, 4), (2, 2, 2))
-KERNELS = ("[2, 2]", "[2, 2]", "[1, 2]", "[2, 1]")
-SLIDES = ("", "", ", stride: 2", ", padding: 1", ", padding: [0, 1], stride: [1, 2]", ", dilation: [1, 2]")
+CONVOLUTIONS = (
+    ((1, 3, 3), "kernel: [2, 2]"),
+    ((1, 3, 3), "kernel: [2, 2], padding: 1, stride: 2"),
+    ((1, 2, 3), "kernel: [1, 2]"),
+    ((1, 4, 4), "kernel: [2, 2], stride: 2"),
+    ((1, 4, 4), "kernel: [2, 2], dilation: 2"),
+    ((1, 2, 4), "kernel: [2, 2], padding: [1, 0], dilation: [1, 2]"),
+    ((2, 2, 2), "kernel: [2, 1], padding: [1, 0], stride: [2, 1]"),
+    ((2, 2, 2), "kernel: [1, 1]"),
+)
+"""Shapes of images and options; each leaves 2 x 2 positions or more."""
 ACTIVATIONS = ("relu", "relu", "relu", "abs", "sign", "step", "clip")
 OPTIONS = {"clip": ", low: -0.5, high: 1"}
 POOLS = (
     ("maxpool2d", ", kernel: [2, 2]"),
     ("maxpool2d", ", kernel: [1, 2]"),
-    ("maxpool2d", ", kernel: [2, 2], stride: 1, padding: 1"),
+    ("maxpool2d", ", kernel: [2, 2], padding: 1"),
     ("avgpool2d", ", kernel: [2, 1]"),
     ("avgpool2d", ", kernel: [2, 2], padding: 1"),
     ("globalavgpool", ""),
@@ -29,14 +37,13 @@ PIXELS = (("0", "1"), ("0", "1"), ("-1", "0", "1"), ("0.25", "0.7", "1"))
 
 
 def image_model(seed: int) -> Model:
-    """A model with one convolution, from a seed; not all of them fit together."""
+    """A model with one convolution, from a seed."""
     choose = NumpyChooser(np.random.default_rng(seed))
     task = pick(choose, (BINARY, BINARY, BINARY, *CLASSES, *VALUES))
-    shape = pick(choose, SHAPES)
+    shape, convolution = pick(choose, CONVOLUTIONS)
     names = [f"p{k}" for k in range(int(np.prod(shape)))]
     filters, bias = pick(choose, (1, 1, 2)), pick(choose, BIASES)
     chain, last = _chain(choose)
-    kernel, slide = pick(choose, KERNELS), pick(choose, SLIDES)
     text = [
         "nnm 0.1",
         'data train = csv("train.csv") {',
@@ -44,7 +51,7 @@ def image_model(seed: int) -> Model:
         *(f"  {field}" for field in task.fields),
         "}",
         f"network net(x: real[{', '.join(map(str, shape))}] in [-1, 1]) {{",
-        f"  layer h = conv2d(x, filters: {filters}, kernel: {kernel}, weights in {pick(choose, WEIGHTS)}{bias}{slide})",
+        f"  layer h = conv2d(x, filters: {filters}, {convolution}, weights in {pick(choose, WEIGHTS)}{bias})",
         *chain,
         f"  layer o = dense({last}, units: {task.outputs}, weights in {pick(choose, OUTER)}{pick(choose, SHIFTS)})",
         f"  return {task.result.format('o')}",
@@ -98,5 +105,7 @@ def _rules(choose: Chooser, filters: int) -> list[str]:
         f"count(used(net.a)) {pick(choose, ('<=', '>=', '='))} {choose.integer(0, filters)}",
         "exactly(1, j in units(net.a): net.h.weights[j, 0, 0, 0] >= 1)",
         f"sum(net.h.weights) = {choose.integer(-1, 1)}",
+        "used(net.x[0, 0, 0])",
+        f"forall s in train: atmost({choose.integer(0, 2)}, active(net.a, s))",
     )
     return [f"constraint c{i}: {pick(choose, forms)}" for i in range(pick(choose, (0, 0, 1, 1, 2)))]
