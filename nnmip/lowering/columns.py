@@ -15,7 +15,7 @@ from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice, MilpBuilder
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.passes.base import Analysed
-from nnmip.search.enumerate import Columns, activated, check_columns, columns_of
+from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.solve import assignment_of
@@ -130,15 +130,16 @@ class _Writing:
     def _reached(self, slope: FloatArray, counts: Affine, bias: Affine) -> tuple[Affine, FloatArray]:
         """slope[r] @ the scores for every row of the loss, and a number that it is not below."""
         pool, heads = self.columns.pool, self.columns.heads
-        gains = pool.activations.T[_row_of(self.view.loss)][:, :, None] * (slope @ heads.vectors.T)[:, None, :]
+        shown = pool.activations[:, :, _row_of(self.view.loss)]
+        gains = np.einsum("kpr,mpr->rkm", shown, heads.vectors @ slope.T)
         gains = np.where(np.abs(gains) > NOISE, gains, 0.0).reshape(len(slope), -1)
         row, kind = np.nonzero(gains)
-        shown = Affine(np.zeros(len(slope)), row, counts.column[kind], gains[row, kind])
+        scores = Affine(np.zeros(len(slope)), row, counts.column[kind], gains[row, kind])
         domain, steep = self.view.bias, np.maximum(slope, 0.0)
         least = self.view.parts.units * gains.min(axis=1, initial=0.0)
         least += steep.sum(axis=1) * domain.lo + (slope - steep).sum(axis=1) * domain.hi
         shift = add_up([bias.gather(np.full(len(slope), c)) * slope[:, c] for c in range(slope.shape[1])], least.shape)
-        return shown + shift, least
+        return scores + shift, least
 
     def _shortfalls(self, counts: Affine, bias: Affine) -> Affine:
         """s >= target - slope @ f for every piece of a group, s >= 0: exact where s is minimised."""
@@ -210,11 +211,13 @@ class Counted:
         view, pool, heads = self.view, self.columns.pool, self.columns.heads
         weights = assignment.values[f"{view.hidden.path}.weights"].reshape(view.parts.units, -1)
         bias = assignment.values.get(f"{view.hidden.path}.bias", np.zeros(view.parts.units))
-        shown = activated(view, weights @ view.rows.T + bias[:, None])
+        sums = sums_of(view, weights)
+        shown = activated(view, sums + bias.reshape(-1, *(1,) * (sums.ndim - 1)))
+        outer = assignment.values[f"{view.out.path}.weights"][view.output]
         counts = np.zeros(self.counts.shape)
-        for unit, vector in enumerate(assignment.values[f"{view.out.path}.weights"].T):
-            head = np.flatnonzero((heads.vectors == vector[view.output]).all(axis=1))
-            same = np.flatnonzero((np.abs(pool.activations - shown[unit]) <= SAME).all(axis=1))
+        for unit, places in enumerate(view.parts.places):
+            head = np.flatnonzero((heads.vectors == outer[:, places].T).all(axis=(1, 2)))
+            same = np.flatnonzero((np.abs(pool.activations - shown[unit]) <= SAME).all(axis=(1, 2)))
             if len(head) and len(same):
                 counts[same[pool.cost[same].argmin()], head[0]] += 1
         return self.low.builder.complete({**assignment.values, f"{view.hidden.path}.units": counts})

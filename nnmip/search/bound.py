@@ -31,23 +31,24 @@ class Bounds:
     loss is at least  sum_r u[r] (target[r] - slope[r] @ f[row[r]]), and with W[i] = sum of u[r] slope[r] over the
     pieces of row i and f = fixed + bias + sum_k a_k v_k this is
 
-        u @ target - <W, fixed> - (sum_i W[i]) @ bias - sum_k (a_k @ W) @ v_k.
+        u @ target - <W, fixed> - (sum_i W[i]) @ bias - sum_k <a_k @ W, v_k>,
 
-    With the costs, the least over the bias and rc_k = cost_k - (a_k @ W) @ v_k: base + sum_k rc_k.
+    <., .> over positions and scores. With the costs, the least over the bias and rc_k = cost_k - <a_k @ W, v_k>: base +
+    sum_k rc_k.
 
     Rounded: let e = 2^-53 and g(t) = t e / (1 - t e). A number that comes out of t roundings of a sum of products, in
     whatever order or with fused steps, is off by at most g(t) times the sum of the magnitudes of the products. Every
     quantity above is linear in u with data as coefficients, and each of its products passes through at most
-        N = n (sum over rows) + R (sum over pieces) + C (scores) + H (units added to the scores) + 12
+        N = n (sum over rows) + R (sum over pieces) + P C (positions, scores) + P H (units added to the scores) + 12
     roundings: 12 for the products themselves, for inputs that are themselves nearest floats of the exact data (weights
     are no inputs here: `feasible` takes care of them), for the sums of the parts of the base and for those that form
     base + sum of rc. The magnitudes add up to at most
         M = u @ |target| + S (|fixed| + |bias| + count * reach) + |costs|,   S = sum_r u[r] |slope[r]|,
-    |slope[r]| summed over the scores; |fixed|, |bias|, reach = |a_k| |v_k| the largest magnitudes. `fixed` is a rounded
-    sum of at most H columns itself: off by g(H + 1) H reach, within what H reach instead of |fixed| covers; what is
-    paid for them likewise. Hence every
-    float base + sum of rc is above the true one by at most g(N) M; 2 N e M, which is taken off the
-    base, is more than g(N) M (1 + g(N)) as long as N < 2^50, and so covers that M is computed in floats, too.
+    |slope[r]| summed over the scores; |fixed|, |bias|, reach = P |a_k| |v_k| the largest magnitudes. `fixed` is a
+    rounded sum of at most H columns itself: off by g(P H + 1) H reach, within what H reach instead of |fixed| covers;
+    what is paid for them likewise. Hence every float base + sum of rc is above the true one by at most g(N) M; 2 N e M,
+    which is taken off the base, is more than g(N) M (1 + g(N)) as long as N < 2^50, and so covers that M is computed in
+    floats, too.
     """
 
     def __init__(self, pool: Pool, heads: Heads, loss: Shortfalls, biases: Biases, units: int) -> None:
@@ -56,12 +57,12 @@ class Bounds:
         self._far = units * self._reach + biases.reach
         self._most_cost = float(np.abs(pool.cost).max(initial=0.0) + np.abs(heads.cost).max())
         self._units = units
-        self._roundings = loss.rows + len(loss.row) + loss.outputs + units + 12
+        self._roundings = loss.rows + len(loss.row) + heads.positions * (loss.outputs + units) + 12
 
     @staticmethod
     def reach_of(pool: Pool, heads: Heads) -> float:
         """How much one unit can change a score."""
-        return float(np.abs(pool.activations).max(initial=0.0) * np.abs(heads.vectors).max())
+        return float(np.abs(pool.activations).max(initial=0.0) * np.abs(heads.vectors).max() * heads.positions)
 
     def of(self, multipliers: FloatArray, fixed: FloatArray, fixed_cost: float, count: int) -> Bound:
         """`fixed`: the scores of the columns already chosen; `count`: how many columns are still to come."""

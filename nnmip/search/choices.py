@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.search.pool import Heads, Pool
+from nnmip.search.pool import Heads, Pool, gains
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -38,8 +38,8 @@ class Everything:
     heads: Heads
 
     def priced(self, slopes: FloatArray) -> FloatArray:
-        gains = (self.pool.activations @ slopes) @ self.heads.vectors.T
-        return np.asarray(self.pool.cost[:, None] + self.heads.cost - gains).reshape(-1)
+        gained = gains(self.pool.activations, slopes) @ self.heads.flat.T
+        return np.asarray(self.pool.cost[:, None] + self.heads.cost - gained).reshape(-1)
 
     def cheapest(self, reduced: FloatArray, count: int) -> IntArray:
         table = reduced.reshape(self.pool.size, -1)
@@ -75,7 +75,9 @@ class Choices:
     @staticmethod
     def of(pool: Pool, heads: Heads, key: IntArray) -> Choices:
         unit, head = key // len(heads.cost), key % len(heads.cost)
-        signed = pool.activations[unit] * heads.vectors[head] if heads.vectors.shape[1] == 1 else None
+        signed = None
+        if heads.vectors.shape[2] == 1:
+            signed = np.einsum("lpn,lp->ln", pool.activations[unit], heads.vectors[head, :, 0])
         return Choices(pool, heads, key, unit, head, pool.cost[unit] + heads.cost[head], signed)
 
     def __len__(self) -> int:
@@ -91,8 +93,8 @@ class Choices:
             return np.asarray(self.cost - self.signed @ slopes[:, 0])
         first = np.flatnonzero(np.diff(self.unit, prepend=-1))
         where = np.repeat(np.arange(len(first)), np.diff(first, append=len(self.unit)))
-        gains = self.pool.activations[self.unit[first]] @ slopes
-        return np.asarray(self.cost - np.einsum("lc,lc->l", gains[where], self.heads.vectors[self.head]))
+        gained = gains(self.pool.activations[self.unit[first]], slopes)
+        return np.asarray(self.cost - np.einsum("lc,lc->l", gained[where], self.heads.flat[self.head]))
 
     def cheapest(self, reduced: FloatArray, count: int) -> IntArray:
         order = _least(reduced, 3 * count)
@@ -118,8 +120,7 @@ class Choices:
 
     def scores(self, chosen: int) -> FloatArray:
         """What one composite column adds to the scores, [n, C]."""
-        column = self.pool.activations[self.unit[chosen]]
-        return np.asarray(column[:, None] * self.heads.vectors[self.head[chosen]])
+        return np.asarray(self.pool.activations[self.unit[chosen]].T @ self.heads.vectors[self.head[chosen]])
 
 
 def _least(values: FloatArray, count: int) -> IntArray:

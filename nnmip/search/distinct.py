@@ -17,27 +17,27 @@ MOST_STEPS = 2**31 - 1
 
 
 class Distinct:
-    """Columns of `rows` numbers that come chunk by chunk. `grid`: a step of which all are multiples, None without one.
+    """Columns of `size` numbers that come chunk by chunk. `grid`: a step of which all are multiples, None without one.
 
-    merges: whether columns are one that differ by a constant; they are kept less their least number. keeps_all:
-    whether equal columns stay apart. `most_shift`: the largest magnitude of what was taken off any column.
+    merges: whether columns are one that differ by a constant at each position; they are kept less their least number
+    there. keeps_all: whether equal columns stay apart. `most_shift`: the largest magnitude of what was taken off.
     """
 
-    def __init__(self, grid: Fraction | None, rows: int, merges: bool, keeps_all: bool) -> None:
+    def __init__(self, grid: Fraction | None, size: int, merges: bool, keeps_all: bool) -> None:
         self._grid, self._merges, self._keeps_all = grid, merges, keeps_all
         limit = np.iinfo(np.int64).max
-        self._mix = np.random.default_rng(0).integers(-limit, limit, size=(rows, 2), dtype=np.int64)
+        self._mix = np.random.default_rng(0).integers(-limit, limit, size=(size, 2), dtype=np.int64)
         self._given: list[Levels] = []
         self._shift: list[Levels] = []
         self._keys: list[IntArray] = []
         self.most_shift = 0.0
 
     def add(self, given: FloatArray, cost: FloatArray) -> IntArray:
-        """Take a chunk of columns [k, rows]; which of them are new to it and kept so far."""
+        """Take a chunk of columns [k, positions, rows]; which of them are new to it and kept so far."""
         levels = self._levels(given)
-        shift = levels.min(axis=1) if self._merges else np.zeros(len(levels), dtype=levels.dtype)
+        shift = levels.min(axis=2) if self._merges else np.zeros(levels.shape[:2], dtype=levels.dtype)
         if self._merges:
-            levels = levels - shift[:, None]
+            levels = levels - shift[:, :, None]
             self.most_shift = max(self.most_shift, float(np.abs(self._numbers(shift)).max(initial=0.0)))
         keys = self._keys_of(levels)
         chosen = self._cheapest(levels, keys, cost)
@@ -82,7 +82,7 @@ class Distinct:
     def _keys_of(self, levels: Levels) -> IntArray:
         """Two numbers for every column that are the same for equal ones, [k, 2]."""
         whole = levels.astype(np.int64) if self._grid is not None else np.ascontiguousarray(levels).view(np.int64)
-        return np.asarray(whole @ self._mix)
+        return np.asarray(whole.reshape(len(levels), -1) @ self._mix)
 
     def _cheapest(self, levels: Levels, keys: IntArray, cost: FloatArray) -> IntArray:
         """The first of the cheapest of equal columns, in order."""
@@ -91,7 +91,7 @@ class Distinct:
         order = np.lexsort((cost, keys[:, 1], keys[:, 0]))
         again = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1)) + 1
         # Equal keys are made for equal columns, and could come from others.
-        again = again[(levels[order[again]] == levels[order[again - 1]]).all(axis=1)]
+        again = again[(levels[order[again]] == levels[order[again - 1]]).all(axis=(1, 2))]
         first = np.ones(len(order), dtype=bool)
         first[again] = False
         return np.asarray(np.sort(order[first]))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice, product
-from math import comb
+from math import comb, prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,8 @@ class _Choices:
 def check_columns(view: View, allowance: Allowance) -> int:
     """How many choices of weights a unit has; Refusal where their columns would be larger than is allowed."""
     count = _Choices.of(view).count
-    if count * len(view.rows) * NUMBER > allowance.size:
+    numbers = max(len(view.rows) * view.positions, len(view.heads))
+    if count * numbers * NUMBER > allowance.size:
         raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
     return count
 
@@ -99,7 +100,8 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Colu
     biases = choices.biases
     prices = _Prices(view)
     kept, idle = _Kept(view, merges), _Idle(view, prices)
-    for chunk in _weight_chunks(choices, max(1, CELLS // (len(view.rows) * len(biases)))):
+    entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(biases)
+    for chunk in _weight_chunks(choices, max(1, CELLS // entries)):
         both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
         kept.add(chunk, biases, both, prices)
         if out.domain.has_zero:
@@ -136,7 +138,7 @@ class _Prices:
         if not self.has_heads:
             self.heads = view.heads[:1]  # of no unit, then
         self.first = self.heads[0]
-        self.constant = self._cost(np.zeros((1, self.width + 1)), np.zeros((1, self.heads.shape[1])))[0]
+        self.constant = self._cost(np.zeros((1, self.width + 1)), np.zeros_like(self.heads[:1]))[0]
 
     @property
     def width(self) -> int:
@@ -147,7 +149,7 @@ class _Prices:
 
     def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
         """Which weights and biases [k, d + 1] the conditions allow, and the cost of each, for the first head."""
-        batch = self._batch(both, np.broadcast_to(self.first, (len(both), len(self.first))))
+        batch = self._batch(both, np.broadcast_to(self.first, (len(both), *self.first.shape)))
         return self._hold(batch, self.view.own) & self._alone(both), self._cost_of(batch) - self.constant
 
     def of_heads(self) -> Heads:
@@ -159,14 +161,14 @@ class _Prices:
 
     def idle(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
         """The same for a unit with output weights of 0."""
-        batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
+        batch = self._batch(both, np.zeros((len(both), *self.first.shape)))
         allowed = self._hold(batch, (*self.view.own, *self.view.outer)) & self._alone(both)
         return allowed, self._cost_of(batch) - self.constant
 
     def _alone(self, both: FloatArray) -> BoolArray:
         """Which weights and biases no condition on several units forbids by themselves."""
         held = np.ones(len(both), dtype=bool)
-        batch = self._batch(both, np.zeros((len(both), self.heads.shape[1])))
+        batch = self._batch(both, np.zeros((len(both), *self.first.shape)))
         for node in self.of_parts:
             held &= (batch.value(node) > 0.5).reshape(len(batch.value(node)), -1).all(axis=1)
         return held
@@ -205,7 +207,7 @@ class _Prices:
         values[weights.path].reshape(len(both), view.parts.units, -1)[:, 0] = both[:, :-1]
         if bias is not None:
             values[bias.path][:, 0] = both[:, -1]
-        values[out.path][:, view.output, 0] = heads
+        values[out.path][:, view.output[:, None], view.parts.places[0]] = heads.transpose(0, 2, 1)
         return Batch(view.parts, values, ROUNDING)
 
     @property
@@ -250,17 +252,18 @@ class _Idle:
         """Those that conditions can ask for, as columns of 0 that cost what they do with the cheapest head."""
         best = self.best
         if best is None or not self.keeps_all or (self.zeros_serve and not best[1].any()):
-            return Pool.empty(len(self.view.rows), self.prices.width)
+            return Pool.empty(self.view.positions, len(self.view.rows), self.prices.width)
         cost, both = np.concatenate(self.cost) - heads.cost.min(), np.concatenate(self.both)
-        nothing = np.zeros((len(cost), len(self.view.rows)))
-        return Pool(nothing, np.zeros(len(cost)), cost, both[:, :-1], both[:, -1])
+        nothing = np.zeros((len(cost), self.view.positions, len(self.view.rows)))
+        return Pool(nothing, nothing[:, :, 0], cost, both[:, :-1], both[:, -1])
 
 
 def _cheapest_leads(heads: Heads, most: float) -> Heads:
-    """Of the vectors that differ by the same number for every score the cheapest, for a loss that sees only how far
-    scores are apart; those that have the same number for every score only below a cost of `most`. At least one."""
+    """Of the vectors that differ, at each position, by the same number for every score the cheapest, for a loss that
+    sees only how far scores are apart; those that have the same number for every score only below a cost of `most`. At
+    least one."""
     order = np.argsort(heads.cost, kind="stable")
-    leads = heads.vectors - heads.vectors[:, :1]
+    leads = (heads.vectors - heads.vectors[:, :, :1]).reshape(len(order), -1)
     _, first = np.unique(leads[order], axis=0, return_index=True)
     kept = np.sort(order[first])
     does = leads[kept].any(axis=1) | (heads.cost[kept] < most)
@@ -268,13 +271,21 @@ def _cheapest_leads(heads: Heads, most: float) -> Heads:
     return Heads(heads.vectors[kept], heads.cost[kept])
 
 
+def sums_of(view: View, weights: FloatArray) -> FloatArray:
+    """What units with these weights [k, d] give before bias and activations, [k, rows, *hidden positions]."""
+    hidden, decision = view.hidden, view.hidden.decision("weights")
+    assert decision is not None
+    decisions = {"weights": weights.reshape(len(weights), *decision.shape[1:])}
+    return LAYERS[hidden.op].forward((view.rows,), decisions, dict(hidden.options)).swapaxes(0, 1)
+
+
 def activated(view: View, sums: FloatArray) -> FloatArray:
-    """What the activations of the hidden layer make of its sums."""
-    value = sums.reshape(-1, 1)
-    for layer in view.activations:
+    """What activations and pools make of such sums, [k, positions, rows]."""
+    value = sums.reshape(-1, 1, *sums.shape[2:])  # networks of one unit
+    for layer in view.chain:
         options = {**dict(layer.options), "tolerance": ROUNDING}
         value = LAYERS[layer.op].forward((value,), {}, options)
-    return value.reshape(sums.shape)
+    return np.ascontiguousarray(value.reshape(*sums.shape[:2], view.positions).swapaxes(1, 2))
 
 
 class _Kept:
@@ -282,7 +293,7 @@ class _Kept:
 
     def __init__(self, view: View, merges: bool) -> None:
         self.view, self.merges = view, merges
-        self.columns = Distinct(view.grid, len(view.rows), merges, view.keeps_all)
+        self.columns = Distinct(view.grid, view.positions * len(view.rows), merges, view.keeps_all)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
 
@@ -290,8 +301,9 @@ class _Kept:
         allowed, cost = prices.own(both)
         if not (allowed.any() and prices.has_heads):
             return
-        sums = chunk @ self.view.rows.T
-        given = activated(self.view, (sums[:, None, :] + biases[None, :, None]).reshape(len(both), -1)[allowed])
+        sums = sums_of(self.view, chunk)
+        sums = sums[:, None] + biases.reshape(-1, *(1,) * (sums.ndim - 1))
+        given = activated(self.view, sums.reshape(-1, *sums.shape[2:])[allowed])
         both, cost = both[allowed], cost[allowed]
         chosen = self.columns.add(given, cost)
         self.cost.append(cost[chosen])
@@ -299,7 +311,7 @@ class _Kept:
 
     def finished(self, prices: _Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()
-        pool = Pool.empty(len(self.view.rows), prices.width)
+        pool = Pool.empty(self.view.positions, len(self.view.rows), prices.width)
         if self.cost:
             cost, both = np.concatenate(self.cost), np.concatenate(self.both)
             activations, shift, chosen = self.columns.finished(cost)
@@ -324,5 +336,5 @@ class _Kept:
         """Without the columns, and the heads, that do no more than output biases and an idle unit of that cost."""
         if self.view.loss.is_of_leads:
             heads = _cheapest_leads(heads, idle - pool.cost.min())
-        does = (pool.activations != 0).any(axis=1) | (pool.cost + heads.cost.min() < idle)
+        does = (pool.activations != 0).any(axis=(1, 2)) | (pool.cost + heads.cost.min() < idle)
         return pool.take(does), heads

@@ -174,7 +174,8 @@ class Master:
         """Rows  rc + sum u (slope v) a <= cost  for composite columns."""
         loss = self._loss
         unit, head = keys // len(self._heads.cost), keys % len(self._heads.cost)
-        gains = self._pool.activations[unit][:, loss.row] * (self._heads.vectors[head] @ loss.slope.T)
+        sloped = self._heads.vectors[head] @ loss.slope.T
+        gains = np.einsum("kpr,kpr->kr", self._pool.activations[unit][:, :, loss.row], sloped)
         rest = np.zeros((len(keys), loss.outputs + self.kinds))
         rest[np.arange(len(keys)), loss.outputs + (head if self.apart else 0)] = 1.0
         most = self._pool.cost[unit] + self._heads.cost[head]

@@ -60,6 +60,12 @@ class Parts:
     def units(self) -> int:
         return self.hidden.units
 
+    @cached_property
+    def places(self) -> IntArray:
+        """The columns of the output weights that read each unit, in the order of its positions, [units, p]."""
+        reads = self.wiring.reads[f"{self.out.path}.weights"][0]
+        return np.argsort(reads, kind="stable").reshape(self.units, -1)
+
     @property
     def shared(self) -> int:
         """The part of the output biases."""

@@ -15,8 +15,9 @@ IntArray = NDArray[np.int64]
 class Pool:
     """Distinct activation columns.
 
-    activations [K, n]: what a unit gives for every row, less its least value where columns may merge up to a constant;
-    shift [K]: that least value. cost [K]: what the goal says of the unit alone. weights [K, d] and bias [K].
+    activations [K, p, n]: what a unit gives for every row at each of its positions (the entries of a filter behind
+    pooling; one of a dense unit), less its least value there where columns may merge up to constants; shift [K, p]:
+    that least value. cost [K]: what the goal says of the unit alone. weights [K, d] and bias [K].
     """
 
     activations: FloatArray
@@ -26,9 +27,9 @@ class Pool:
     bias: FloatArray
 
     @staticmethod
-    def empty(rows: int, width: int) -> Pool:
+    def empty(positions: int, rows: int, width: int) -> Pool:
         none = np.zeros(0)
-        return Pool(np.zeros((0, rows)), none, none, np.zeros((0, width)), none)
+        return Pool(np.zeros((0, positions, rows)), np.zeros((0, positions)), none, np.zeros((0, width)), none)
 
     def take(self, chosen: NDArray[np.bool_]) -> Pool:
         if chosen.all():
@@ -47,7 +48,23 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heads:
-    """The vectors of output weights that a unit can have, not all zero: vectors [m, C], and what each costs [m]."""
+    """The output weights that a unit can have, not all zero: vectors [m, p, C], one for each of its positions and
+    scores, and what they cost [m]."""
 
     vectors: FloatArray
     cost: FloatArray
+
+    @property
+    def positions(self) -> int:
+        return int(self.vectors.shape[1])
+
+    @property
+    def flat(self) -> FloatArray:
+        """[m, p C]."""
+        return self.vectors.reshape(len(self.vectors), -1)
+
+
+def gains(activations: FloatArray, slopes: FloatArray) -> FloatArray:
+    """activations [k, p, n] at slopes [n, C]: [k, p C], in the order of `Heads.flat`."""
+    count, positions, rows = activations.shape
+    return np.asarray(activations.reshape(-1, rows) @ slopes).reshape(count, positions * slopes.shape[1])

@@ -59,7 +59,7 @@ class Problem:
         """[n, C], before the bias."""
         total = np.zeros((self.loss.rows, self.loss.outputs))
         for unit, head in members:
-            total += self.pool.activations[unit][:, None] * self.heads.vectors[head]
+            total += self.pool.activations[unit].T @ self.heads.vectors[head]
         return total
 
     def cost(self, members: Members) -> float:

@@ -114,7 +114,7 @@ class _Run:
 
     def _engine(self, stop: Callable[[], bool], cutoff: float) -> Search:
         view, columns = self.view, self.columns
-        reach = view.parts.units * columns.most_shift * np.abs(columns.heads.vectors).max(axis=0)
+        reach = view.parts.units * columns.most_shift * np.abs(columns.heads.vectors).sum(axis=1).max(axis=0)
         listed = None
         if view.bias.is_finite:
             values = np.array(view.bias.values)
@@ -240,15 +240,15 @@ def assignment_of(view: View, columns: Columns, members: Members, biases: FloatA
             is_kept[unit] = column != columns.removed
             if column < columns.others:
                 vector = columns.heads.vectors[head]
-                values[out.path][view.output, unit] = vector
-                shift += columns.pool.shift[column] * vector
+                values[out.path][view.output[:, None], view.parts.places[unit]] = vector.T
+                shift += columns.pool.shift[column] @ vector
         values[weights.path].reshape(units, -1)[unit] = both[:-1]
         if bias is not None:
             values[bias.path][unit] = both[-1]
     path = f"{view.out.path}.bias"
     if path in values:
         values[path][view.output] = _centred(view, biases - shift)
-    kept = {layer.path: is_kept.copy() for layer in view.activations if layer.kept_shape is not None}
+    kept = {layer.path: is_kept.copy() for layer in view.chain if layer.kept_shape is not None}
     return Assignment(values, kept)
 
 

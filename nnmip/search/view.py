@@ -12,7 +12,20 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.alike import alike_units
-from nnmip.hir.core import Apply, Compare, Constant, Layer, LayerOutput, Network, Node, Program, Reference, Term, Units
+from nnmip.hir.core import (
+    CHANNELS,
+    Apply,
+    Compare,
+    Constant,
+    Layer,
+    LayerOutput,
+    Network,
+    Node,
+    Program,
+    Reference,
+    Term,
+    Units,
+)
 from nnmip.hir.domain import Domain
 from nnmip.hir.grids import layer_grids
 from nnmip.hir.walk import walk
@@ -25,12 +38,16 @@ from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.parts import Parts, conjuncts
 from nnmip.search.pieces import PIECES, Pieces, mistakes, shortfalls
+from nnmip.sizes import counted
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 MOST_HEADS = 5000
-"""Most vectors of output weights of one unit."""
+"""Most choices of the output weights of one unit."""
+
+GATHERING = frozenset({"maxpool2d", "avgpool2d", "globalavgpool", "flatten"})
+"""Layers, besides those that work entry by entry, that make of each unit what they would make of it alone."""
 
 
 class Refusal(Exception):
@@ -41,16 +58,17 @@ class Refusal(Exception):
 class View:
     """What the search needs to know of a program.
 
-    The goal is the first one. sign: 1 where it is minimised. rows [n, features]: the tables of the losses, one after
-    another. loss: of the scores, in the sense of a minimum. terms: the other terms of the goal. own: conditions on what
-    comes into each unit; outer: on what goes out; coupling: conditions on more than that, which the search checks
-    network by network. heads [m, outputs]: values of the output weights of a unit, in the order of the scores. grid: a
-    step of which all activations are multiples, None without one.
+    The goal is the first one; sign: 1 where it is minimised. chain: the layers between hidden and output weights, which
+    work on each unit alone. rows [n, *input]: the tables of the losses, one after another. loss: of the scores, in the
+    sense of a minimum. terms: the other terms of the goal. own: conditions on what comes into each unit; outer: on what
+    goes out; coupling: conditions on more than that, which the search checks network by network. heads [m, positions,
+    outputs]: values of the output weights of a unit, in the order of the scores. grid: a step of which all activations
+    are multiples, None without one.
     """
 
     program: Program
     parts: Parts
-    activations: tuple[Layer, ...]
+    chain: tuple[Layer, ...]
     sign: float
     rows: FloatArray
     loss: Shortfalls | Mistakes
@@ -74,6 +92,11 @@ class View:
     def out(self) -> Layer:
         return self.parts.out
 
+    @property
+    def positions(self) -> int:
+        """How many numbers a unit gives for a row."""
+        return int(self.parts.places.shape[1])
+
     def domain(self, layer: Layer, role: str) -> Domain | None:
         decision = layer.decision(role)
         return decision.domain if decision is not None else None
@@ -86,7 +109,7 @@ class View:
     @property
     def removes(self) -> bool:
         """Whether a unit may be removed."""
-        return any(layer.removes_units for layer in self.activations)
+        return any(layer.removes_units for layer in self.chain)
 
     @property
     def bias(self) -> Domain:
@@ -101,7 +124,7 @@ def view_of(program: Program) -> View:
     if len(program.networks) != 1:
         raise Refusal("there are several networks" if program.networks else "there is no network")
     network = program.networks[0]
-    parts, activations = _layers(network)
+    parts, chain = _layers(network)
     _check_alike(program, parts)
     first = program.stages[0]
     losses = [term for term in first.terms if reads_data(term.value)]
@@ -119,13 +142,13 @@ def view_of(program: Program) -> View:
     assert weights is not None
     grids = [layer_grids(network, data)[parts.out.inputs[0]] for data in tables]
     grid = grids[0] if len(grids) == 1 else None
-    heads = _heads(weights.domain, any(layer.removes_units for layer in activations), len(output))
+    heads = _heads(weights.domain, parts.places.shape[1], len(output))
     return View(
         program=program,
         parts=parts,
-        activations=activations,
+        chain=chain,
         sign=first.sign,
-        rows=rows,
+        rows=rows.reshape(len(rows), *network.input_shape),
         loss=loss,
         terms=others,
         own=own,
@@ -147,20 +170,24 @@ def _later(program: Program) -> list[Node]:
 
 
 def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
-    """The hidden layer, the layers entry by entry behind it, and the output layer."""
+    """The layers with weights and those between them."""
     weighted = [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
     if len(weighted) != 2:
         raise Refusal(f"{len(weighted)} layers have weights, and not two" if weighted else "no layer has weights")
     hidden, out = weighted
-    if any(layer.op != "dense" for layer in weighted):
-        raise Refusal("a layer is not dense")
+    if hidden.op == "conv2d" and hidden.option("groups") > 1:
+        raise Refusal("the filters read different channels")
+    if hidden.prune == CHANNELS:
+        raise Refusal("the filters prune channels")
+    if out.op != "dense":
+        raise Refusal("the last layer with weights is not dense")
     if any(layer.skip is not None for layer in network.layers):
         raise Refusal("a layer is optional")
     chain, name = [], hidden.name
     while name != out.inputs[0]:
         layer = next((layer for layer in network.layers if layer.inputs == (name,) and layer is not out), None)
-        if layer is None or layer.shape != hidden.shape or not _is_entrywise(layer):
-            raise Refusal("between the two layers stands more than activations, entry by entry")
+        if layer is None or not _is_of_each_unit(layer):
+            raise Refusal("between the two layers stands more than activations and pools")
         chain.append(layer)
         name = layer.name
     if network.layers != (hidden, *chain, out) or hidden.inputs != (network.input_name,):
@@ -179,8 +206,8 @@ def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
     return Parts(network, wiring_of(network), hidden, out), tuple(chain)
 
 
-def _is_entrywise(layer: Layer) -> bool:
-    return len(layer.inputs) == 1 and bool(LAYERS[layer.op].prune) and layer.op != "maxpool2d"
+def _is_of_each_unit(layer: Layer) -> bool:
+    return len(layer.inputs) == 1 and (layer.op in GATHERING or bool(LAYERS[layer.op].prune))
 
 
 def _check_alike(program: Program, parts: Parts) -> None:
@@ -271,15 +298,16 @@ def _check_bias(parts: Parts, nodes: list[Node]) -> None:
             raise Refusal("a constraint, or another term of the goal, reads the scores or the output bias")
 
 
-def _heads(domain: Domain, removes: bool, outputs: int) -> FloatArray:
-    """Every vector of output weights of one unit that is not 0, [m, outputs]."""
+def _heads(domain: Domain, positions: int, outputs: int) -> FloatArray:
+    """All output weights of one unit that are not 0 together, [m, positions, outputs]."""
     values = domain.values
-    if len(values) ** outputs > MOST_HEADS:
-        raise Refusal(f"a unit has {len(values) ** outputs} vectors of output weights")
-    found = np.array(list(product(values, repeat=outputs))).reshape(-1, outputs)
+    count = len(values) ** (positions * outputs)
+    if count > MOST_HEADS:
+        raise Refusal(f"a unit has {counted(count, 'choice')} of output weights")
+    found = np.array(list(product(values, repeat=positions * outputs))).reshape(-1, positions, outputs)
     if not found.any():
         raise Refusal("every output weight is 0")
-    return np.asarray(found[(found != 0).any(axis=1)])
+    return np.asarray(found[(found != 0).any(axis=(1, 2))])
 
 
 def fan_in_limit(view: View) -> int:

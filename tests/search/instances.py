@@ -105,12 +105,13 @@ def problem(rng: Generator, loss: Callable[[Generator, int], Shortfalls | Mistak
     outputs = shortfalls.outputs
     units = int(rng.integers(1, 4 if outputs < 3 else 3))
     size = int(rng.integers(2, 6 if outputs == 1 else 4))
-    activations = np.maximum(0.0, rng.integers(-4, 7, (size, shortfalls.rows)) / 2.0)
+    positions = int(rng.integers(1, 3))
+    activations = np.maximum(0.0, rng.integers(-4, 7, (size, positions, shortfalls.rows)) / 2.0)
     none = np.zeros((size, 1))
-    pool = Pool(activations, np.zeros(size), rng.integers(1, 6, size) / 50.0, none, none[:, 0])
-    vectors = np.array([v for v in itertools.product([-1.0, 0.0, 1.0], repeat=outputs) if any(v)])
+    pool = Pool(activations, np.zeros((size, positions)), rng.integers(1, 6, size) / 50.0, none, none[:, 0])
+    vectors = np.array([v for v in itertools.product([-1.0, 0.0, 1.0], repeat=positions * outputs) if any(v)])
     vectors = vectors[rng.permutation(len(vectors))[:5]]
-    heads = Heads(vectors, 0.01 * np.abs(vectors).sum(axis=1))
+    heads = Heads(vectors.reshape(-1, positions, outputs), 0.01 * np.abs(vectors).sum(axis=1))
     reach = float(rng.choice([0.25, 1.0, 10.0]))
     low, high = np.full(outputs, -reach), np.full(outputs, reach + 0.25)
     listed = None
@@ -179,7 +180,7 @@ def value(problem: Problem, members: Members) -> float:
     scores = np.zeros((problem.loss.rows, problem.loss.outputs))
     paid = (problem.units - len(members)) * (problem.idle or 0.0)
     for unit, head in members:
-        scores += np.outer(problem.pool.activations[unit], problem.heads.vectors[head])
+        scores += np.einsum("pn,pc->nc", problem.pool.activations[unit], problem.heads.vectors[head])
         paid += problem.pool.cost[unit] + problem.heads.cost[head]
     if problem.listed is None:
         find = turns if isinstance(problem.loss, Mistakes) else corners

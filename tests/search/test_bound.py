@@ -28,8 +28,15 @@ def problem(rng: np.random.Generator, name: str) -> Problem:
     target = coarse.target * scale + rng.uniform(-1.0, 1.0, len(coarse.row))
     loss = Shortfalls(coarse.rows, coarse.row, coarse.slope, target, coarse.group, weight)
     none = np.zeros((3, 1))
-    pool = Pool(rng.uniform(-scale, scale, (3, 4)), none[:, 0], rng.uniform(0.0, 0.1, 3), none, none[:, 0])
-    heads = Heads(rng.uniform(-1.0, 1.0, (2, loss.outputs)), rng.uniform(0.0, 0.1, 2))
+    positions = int(rng.integers(1, 4))
+    pool = Pool(
+        rng.uniform(-scale, scale, (3, positions, 4)),
+        np.zeros((3, positions)),
+        rng.uniform(0.0, 0.1, 3),
+        none,
+        none[:, 0],
+    )
+    heads = Heads(rng.uniform(-1.0, 1.0, (2, positions, loss.outputs)), rng.uniform(0.0, 0.1, 2))
     reach = np.full(loss.outputs, 10.0 * scale)
     listed = None
     if loss.outputs == 1 and rng.random() < 0.3:
@@ -41,6 +48,13 @@ def exact(number: float) -> Fraction:
     return Fraction(float(number))
 
 
+def exact_score(given: Problem, member: tuple[int, int], row: int, score: int) -> Fraction:
+    """What one unit adds to a score."""
+    unit, head = member
+    activations, vector = given.pool.activations[unit][:, row], given.heads.vectors[head][:, score]
+    return sum((exact(a) * exact(v) for a, v in zip(activations, vector, strict=True)), Fraction(0))
+
+
 def exact_at(given: Problem, members: Members, biases: list[Fraction]) -> Fraction:
     """The loss of a network at its biases and the costs of its members."""
     loss, pool, heads = given.loss, given.pool, given.heads
@@ -48,7 +62,7 @@ def exact_at(given: Problem, members: Members, biases: list[Fraction]) -> Fracti
     for r, (row, group) in enumerate(zip(loss.row, loss.group, strict=True)):
         inner = Fraction(0)
         for c in range(loss.outputs):
-            score = biases[c] + sum(exact(pool.activations[k][row]) * exact(heads.vectors[v][c]) for k, v in members)
+            score = biases[c] + sum(exact_score(given, member, row, c) for member in members)
             inner += exact(loss.slope[r][c]) * score
         worst[group] = max(worst[group], exact(loss.target[r]) - inner)
     paid = sum((exact(pool.cost[k]) + exact(heads.cost[v]) for k, v in members), Fraction(0))
@@ -73,9 +87,7 @@ def exact_kinks(given: Problem, members: Members) -> list[Fraction]:
     low, high = exact(given.low[0]), exact(given.high[0])
     lines = []
     for r, row in enumerate(loss.row):
-        score = sum(
-            (exact(given.pool.activations[k][row]) * exact(given.heads.vectors[v][0]) for k, v in members), Fraction(0)
-        )
+        score = sum((exact_score(given, member, row, 0) for member in members), Fraction(0))
         slope = exact(loss.slope[r][0])
         lines.append((slope, exact(loss.target[r]) - slope * score))
     kinks = [level / slope for slope, level in lines]

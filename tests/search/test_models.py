@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import nnmip
 from nnmip.backends.process import Session
-from nnmip.search.view import Refusal
+from nnmip.search.view import Refusal, view_of
 from tests.meaning.generator import Model
 from tests.meaning.harness import load
 from tests.search.compare import compare, is_small, searched
+from tests.search.images import image_model
 from tests.search.models import models, seeded_model
 from tests.search.traps import BINARY, REFUSED, TRAPS, trap
 
@@ -92,3 +93,24 @@ def test_random_models_by_enumeration(block: int, tmp_path: Path, session: Sessi
 def test_shrinking_models_by_enumeration(model: Model, tmp_path: Path, session: Session) -> None:
     assume(is_small(load(model, tmp_path)))
     assert compare(model, tmp_path, session).problems == []
+
+
+MOST_HEADS = 30
+"""Solvers take long for more choices of output weights."""
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_random_convolutions(block: int, tmp_path: Path, session: Session) -> None:
+    """Those of a block of seeds that can be searched."""
+    checked = 0
+    for seed in range(25 * block, 25 * block + 25):
+        model = image_model(seed)
+        try:
+            heads = len(view_of(load(model, tmp_path)).heads)
+        except Refusal:
+            continue
+        if heads <= MOST_HEADS:
+            found = compare(model, tmp_path, session)
+            assert found.problems == [], seed
+            checked += found.refusal is None
+    assert checked >= 8

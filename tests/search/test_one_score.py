@@ -43,8 +43,8 @@ def test_multipliers_prove_the_least_loss(loss: str) -> None:
         biases = Biases.box(-WIDE, WIDE)
         best = Separate(given, biases)
         none = np.zeros((1, 1))
-        pool = Pool(np.zeros((1, 7)), none[0], none[0], none, none[0])
-        bounds = Bounds(pool, Heads(none, none[0]), given, biases, 1)
+        pool = Pool(np.zeros((1, 1, 7)), none, none[0], none, none[0])
+        bounds = Bounds(pool, Heads(none[None], none[0]), given, biases, 1)
         scores = rng.integers(-6, 7, 7) / 2.0
         multipliers = best.multipliers(scores)
         assert multipliers is not None

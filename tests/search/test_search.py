@@ -45,7 +45,7 @@ def assert_is_attained(given: Problem, found: Outcome) -> None:
     assert found.members is not None
     scores = np.zeros((given.loss.rows, given.loss.outputs))
     for unit, head in found.members:
-        scores += np.outer(given.pool.activations[unit], given.heads.vectors[head])
+        scores += np.einsum("pn,pc->nc", given.pool.activations[unit], given.heads.vectors[head])
     paid = given.cost(found.members)
     if given.listed is None:
         assert (found.biases >= given.low).all() and (found.biases <= given.high).all()
