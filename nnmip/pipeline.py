@@ -191,6 +191,12 @@ class Model:
         """
         return self._for_file(self._at_stage(stage, fix or {}))
 
+    def at_stage(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Model:
+        """This model at a stage, as a program without text, those before it held at the values in `fix`; errors as for
+        `write`."""
+        program = self._at_stage(stage, fix or {})
+        return self if program is self.program else Model.of_program(program, self.diagnostics, self.allowance)
+
     def _for_file(self, program: Program) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
         from nnmip.sizes import NONZERO

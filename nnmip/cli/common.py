@@ -94,6 +94,36 @@ def _read_definitions(context: click.Context, option: click.Parameter, given: Se
     return found
 
 
+def stage_options(command: F) -> F:
+    """`--stage N` as the number `stage`, and `--fix stage1=VALUE`, any number of times, as the dictionary `fix`."""
+    fix = click.option(
+        "--fix",
+        metavar="stageN=VALUE",
+        multiple=True,
+        callback=_read_fixed,
+        help="The proved value of a stage before; --stage 3 needs stage1 and stage2.",
+    )
+    stage = click.option(
+        "--stage", type=click.IntRange(min=1), default=1, help="Which goal of several; the first if not given."
+    )
+    return stage(fix(command))
+
+
+def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[int, float]:
+    """`stage1=0.25` as number and value; the number may stand alone."""
+    found: dict[int, float] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        try:
+            number, fixed = int(name.strip().removeprefix("stage")), float(value)
+        except ValueError:
+            raise click.BadParameter(f"`{text}` is not stageN=VALUE, such as stage1=0.25", context, option) from None
+        if number in found:
+            raise click.BadParameter(f"stage {number} has two values, {found[number]:g} and {fixed:g}", context, option)
+        found[number] = fixed
+    return found
+
+
 def open_model(path: str, define: dict[str, str], allow_size: str | None = None) -> Model:
     """The model in a file; a usage error where the file cannot be read, with the nearest file there is."""
     from nnmip.pipeline import load
@@ -102,6 +132,14 @@ def open_model(path: str, define: dict[str, str], allow_size: str | None = None)
         return load(path, define, allow_size=allow_size)
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def at_stage(model: Model, stage: int, fix: dict[int, float]) -> Model:
+    """The model at a stage of its goal; a usage error for a stage or a value that it cannot have."""
+    try:
+        return model.at_stage(stage, fix)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def unreadable(path: str, error: OSError) -> click.UsageError:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from nnmip.cli.common import ExitCode, define_option, open_model, print_diagnostics, size_option, unwritable
+from nnmip.cli.common import (
+    ExitCode,
+    define_option,
+    open_model,
+    print_diagnostics,
+    size_option,
+    stage_options,
+    unwritable,
+)
 from nnmip.cli.paths import MODEL, OUTPUT
 
 if TYPE_CHECKING:
     from nnmip.formats import WrittenModel
-
-
-def _read_fixed(context: click.Context, option: click.Parameter, given: Sequence[str]) -> dict[int, float]:
-    """`stage1=0.25` as number and value; the number may stand alone."""
-    found: dict[int, float] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        try:
-            number, fixed = int(name.strip().removeprefix("stage")), float(value)
-        except ValueError:
-            raise click.BadParameter(f"`{text}` is not stageN=VALUE, such as stage1=0.25", context, option) from None
-        if number in found:
-            raise click.BadParameter(f"stage {number} has two values, {found[number]:g} and {fixed:g}", context, option)
-        found[number] = fixed
-    return found
 
 
 def _differences(written: WrittenModel) -> Iterator[str]:
@@ -51,14 +44,7 @@ def _differences(written: WrittenModel) -> Iterator[str]:
     required=True,
     help="A .lp or .mps file, or either with .gz.",
 )
-@click.option("--stage", type=click.IntRange(min=1), default=1, help="Which goal of several; the first if not given.")
-@click.option(
-    "--fix",
-    metavar="stageN=VALUE",
-    multiple=True,
-    callback=_read_fixed,
-    help="The proved value of a stage before; --stage 3 needs stage1 and stage2.",
-)
+@stage_options
 @size_option
 @define_option
 def command(

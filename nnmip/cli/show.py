@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 import click
 
 from nnmip.cli.common import (
     ExitCode,
+    at_stage,
     define_option,
     errors_as_json,
     open_model,
     print_diagnostics,
     print_json,
     size_option,
+    stage_options,
 )
 from nnmip.cli.paths import MODEL
+
+if TYPE_CHECKING:
+    from nnmip.pipeline import Model
+
+TEXT_PASS = "parse"
+"""The pass whose tree has all the stages."""
 
 
 def _passes(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
@@ -35,21 +45,35 @@ def _passes(context: click.Context, option: click.Parameter, incomplete: str) ->
     help="Print the model after this pass; `--after list` lists the passes.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@stage_options
 @size_option
 @define_option
-def command(file: str, after: str | None, as_json: bool, define: dict[str, str], allow_size: str | None) -> int:
+def command(
+    file: str,
+    after: str | None,
+    as_json: bool,
+    stage: int,
+    fix: dict[int, float],
+    define: dict[str, str],
+    allow_size: str | None,
+) -> int:
     """Show a model layer by layer: shapes, decisions, bounds, stable and unstable cases of activations; and the rows,
     nonzeros, columns and the largest big-M of every layer, loss and constraint.
 
     A case is a distinct row and a unit; an unstable one needs a binary. `--after PASS` prints the syntax tree, the HIR
-    or the MILP instead, as a pass leaves it.
+    or the MILP instead, as a pass leaves it. Of a goal with stages it shows the first, or that of `--stage`.
     """
+
+    def opened() -> Model:
+        model = open_model(file, define, allow_size)
+        return model if after == TEXT_PASS else at_stage(model, stage, fix)
+
     if after is not None:
-        return _show_after(file, after, as_json, define, allow_size)
+        return _show_after(file, after, as_json, opened)
     from nnmip.report.model import model_facts, render_model
 
     with errors_as_json(file, as_json):
-        model = open_model(file, define, allow_size)
+        model = opened()
         facts = model_facts(model.lowered, model.fingerprint, model.formulation())
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:
@@ -59,7 +83,7 @@ def command(file: str, after: str | None, as_json: bool, define: dict[str, str],
     return ExitCode.YES
 
 
-def _show_after(file: str, name: str, as_json: bool, define: dict[str, str], allow_size: str | None) -> int:
+def _show_after(file: str, name: str, as_json: bool, opened: Callable[[], Model]) -> int:
     """Print what the model is after a pass, or the passes."""
     from nnmip.phases import PASSES
     from nnmip.report.passes import print_ir
@@ -74,7 +98,7 @@ def _show_after(file: str, name: str, as_json: bool, define: dict[str, str], all
         help = f"did you mean `{near[0]}`?" if near else f"the passes are {', '.join(known)}"
         raise click.UsageError(f"there is no pass `{name}`; {help}")
     with errors_as_json(file, as_json):
-        model = open_model(file, define, allow_size)
+        model = opened()
         text = print_ir(model.after(name))
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:

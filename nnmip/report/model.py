@@ -41,6 +41,8 @@ def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT) -> dict[s
             }
             for s in program.stages
         ],
+        "stage": len(program.held) + 1,
+        "held": [held.value for held in program.held],
         "constraints": {c.name: c.sentence for c in program.constraints},
         "documentation": dict(program.documentation),
         "annotations": {path: [_annotation(a) for a in found] for path, found in program.annotations},
@@ -164,10 +166,7 @@ def render_model(facts: Mapping[str, Any]) -> str:
     for name, sentence in facts["constraints"].items():
         lines.extend(_remarks(facts, name))
         lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else ""))
-    goals = len(facts["goal"])
-    lines.extend(
-        ["", f"  the MILP of the first of {goals} goals:" if goals > 1 else "  the MILP:", *_size_table(facts)]
-    )
+    lines.extend(["", f"  {_which_milp(facts)}:", *_size_table(facts)])
     if two_sided := facts["two_sided_rows"]:
         lines.append(
             f"  {two_sided} {'rows have' if two_sided > 1 else 'row has'} two sides; files have two rows for each"
@@ -185,8 +184,19 @@ def render_model(facts: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _which_milp(facts: Mapping[str, Any]) -> str:
+    """Of which goal the sizes are, and what the goals before it are held at."""
+    goals, stage = len(facts["goal"]), facts["stage"]
+    if goals <= 1:
+        return "the MILP"
+    if stage == 1:
+        return f"the MILP of the first of {goals} goals"
+    held = " and ".join(f"goal {before} at {value:.12g}" for before, value in enumerate(facts["held"], 1))
+    return f"the MILP of goal {stage} of {goals}, with {held}"
+
+
 def _how_line(how: Mapping[str, Any]) -> str:
-    """How `solve` goes about the first goal."""
+    """How `solve` goes about the goal."""
     if how["name"] == Formulation.SEARCH:
         return f"  solved by exact search: {how['columns']} choices of weights for a hidden unit, and no MILP"
     return "  solved as this MILP" + (f", and not by search over columns: {how['why']}" if how["why"] else "")

@@ -98,6 +98,37 @@ def test_a_value_that_does_not_fit(fix: str, said: str, folder: Path, capsys: py
     assert run(["compile", "stages.nnm", "-o", "second.lp", "--stage", "2", "--fix", *fix.split()]) == 2
     assert said in capsys.readouterr().err
     assert not (folder / "second.lp").exists()
+    assert run(["show", "stages.nnm", "--stage", "2", "--fix", *fix.split()]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_show_of_a_later_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    """The sizes are those of the file of this stage: the goals before are rows, and the goal is the next one."""
+    options = ["--stage", "3", "--fix", "stage1=0", "--fix", "stage2=5"]
+    assert run(["show", "stages.nnm", *options, "--json"]) == 0
+    facts = standard_json(capsys.readouterr().out)
+    milp = stages().lowered_for(3, {1: 0, 2: 5}).milp
+    assert (facts["stage"], facts["held"]) == (3, [0.0, 5.0])
+    sizes = facts["sizes"]
+    assert (sizes["rows"], sizes["columns"], sizes["nonzeros"]) == (milp.num_rows, milp.num_columns, milp.num_nonzeros)
+    assert sum(part["rows"] for part in facts["parts"].values()) == sizes["rows"] > stages().lowered.milp.num_rows
+    assert facts["fingerprint"] != stages().fingerprint
+    assert run(["show", "stages.nnm", *options]) == 0
+    shown = capsys.readouterr().out
+    assert "\n  the MILP of goal 3 of 3, with goal 1 at 0 and goal 2 at 5:\n" in shown
+    (held,) = [line.split() for line in shown.splitlines() if "goal before, held" in line]
+    assert held[3] == "2"  # a row for each goal before
+
+
+def test_show_after_a_pass_at_a_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--stage", "2", "--fix", "stage1=0.25"]
+    assert run(["show", "stages.nnm", "--after", "check", *options]) == 0
+    assert "held at 0.25 within 0" in capsys.readouterr().out
+    assert run(["show", "stages.nnm", "--after", "lower", *options]) == 0
+    assert f"MILP: {stages().lowered_for(2, {1: 0.25}).milp.num_rows} rows" in capsys.readouterr().out
+    assert run(["show", "stages.nnm", "--after", "parse", *options]) == 0
+    assert run(["show", "stages.nnm"]) == 0
+    assert "the MILP of the first of 3 goals:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("typed", "fits"), [(0.333333, True), (1 / 3, True), (0.3333, False), (0.34, False)])
