@@ -220,7 +220,10 @@ def _centred(view: View, biases: FloatArray) -> FloatArray:
     """Biases in the middle of their domain, where only the differences between scores count."""
     if not view.loss.is_of_leads or not view.bias.is_interval:
         return biases
-    return np.asarray(biases + (view.bias.lo + view.bias.hi - biases.max() - biases.min()) / 2)
+    low, high = view.bias.lo, view.bias.hi
+    moved = biases + (low + high - biases.max() - biases.min()) / 2
+    # As wide as the domain, they can be a rounding error outside.
+    return np.clip(moved, low, high) if np.ptp(biases) <= high - low + ROUNDING else moved
 
 
 def assignment_of(view: View, columns: Columns, members: Members, biases: FloatArray) -> Assignment:
