@@ -92,7 +92,8 @@ def search(
         found = _Run(view, columns, stop, report, start).run()
         if found is not None:
             break
-    assert found is not None
+    if found is None:
+        raise ArithmeticError("rounding takes the output biases out of their domain")
     return found
 
 
@@ -223,7 +224,7 @@ def _centred(view: View, biases: FloatArray) -> FloatArray:
     low, high = view.bias.lo, view.bias.hi
     moved = biases + (low + high - biases.max() - biases.min()) / 2
     # As wide as the domain, they can be a rounding error outside.
-    return np.clip(moved, low, high) if np.ptp(biases) <= high - low + ROUNDING else moved
+    return np.asarray(np.clip(moved, low, high) if np.ptp(biases) <= high - low + ROUNDING else moved)
 
 
 def assignment_of(view: View, columns: Columns, members: Members, biases: FloatArray) -> Assignment:
