@@ -4,9 +4,10 @@
     error[...]: ...
     exit 1
 
-A file has any number of commands, each after `$ `: `nnmip` with its arguments, or `cat FILE`. Both streams are shown
-together; a line `exit N` follows where the exit code is not 0. What differs from run to run (times, versions, the
-progress of a search) is masked. `pytest --update-transcripts` runs the commands again and writes what they print now.
+A file has any number of commands, each after `$ `: `nnmip` with its arguments, or `cat FILE`; with `| tail -n N` behind
+it, only its last lines are shown. Both streams are shown together; a line `exit N` follows where the code is not 0.
+What differs from run to run (times, versions, the progress of a search) is masked. `pytest --update-transcripts` runs
+the commands again and writes what they print now.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ def compare(path: Path, wanted: list[str], folder: Path, is_update: bool) -> Non
 
 
 def _printed(line: str, folder: Path) -> str:
+    line, _, last = line.partition(" | tail -n ")
     program, *arguments = shlex.split(line)
     if program == "cat":
         return "".join((folder / name).read_text(encoding="utf-8") for name in arguments)
@@ -68,6 +70,8 @@ def _printed(line: str, folder: Path) -> str:
     text = _PROGRESS.sub("", out.getvalue())
     for pattern, mask in _MASKS:
         text = pattern.sub(mask, text)
+    if last:
+        text = "".join(text.splitlines(keepends=True)[-int(last) :])
     return text + (f"exit {int(code)}\n" if code else "")
 
 

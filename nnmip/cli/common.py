@@ -167,13 +167,21 @@ def _nearest(path: Path) -> str:
 
 
 def print_diagnostics(diagnostics: Sequence[Diagnostic], stream: TextIO) -> None:
-    """Render diagnostics for people, in colour on a terminal: the first MOST_SHOWN, and how many more there are."""
+    """Render diagnostics for people, in colour on a terminal: the first MOST_SHOWN, how many more there are, and where
+    looking for them ended."""
+    from nnmip.diagnostics.model import too_many
     from nnmip.diagnostics.render import render_text
 
-    if diagnostics:
-        stream.write(render_text(diagnostics[:MOST_SHOWN], color=wants_colour(stream)).rstrip("\n") + "\n")
-    if len(diagnostics) > MOST_SHOWN:
-        stream.write(f"\n... and {len(diagnostics) - MOST_SHOWN} more\n\n")
+    def write(found: Sequence[Diagnostic]) -> None:
+        if found:
+            stream.write(render_text(found, color=wants_colour(stream)).rstrip("\n") + "\n")
+
+    rest = diagnostics[MOST_SHOWN:]
+    ends = [found for found in rest if found == too_many(found.span)]
+    write(diagnostics[:MOST_SHOWN])
+    if rest:
+        stream.write(f"\n... and {len(rest) - len(ends)} more\n\n")
+    write(ends)
 
 
 def wants_colour(stream: TextIO) -> bool:

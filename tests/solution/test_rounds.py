@@ -329,6 +329,31 @@ def test_a_front_needs_closed_gaps(tmp_path: Path) -> None:
     assert exact[1].rest == pytest.approx(Y.var(), abs=1e-6)
 
 
+def test_a_front_beside_the_squares_of_weights_needs_closed_gaps(tmp_path: Path) -> None:
+    """Ridge regression against its number of weights: the tolerance of the norm alone leaves a gap open."""
+    goal = "minimize squared(net, train, tolerance: 0) + 0.1 * norm_2sq(net.weights{}) + l0(net.weights)"
+    for stated in ("", ", tolerance: 0.1"):
+        front = opened(tmp_path, goal.format(stated)).pareto("l0")
+        assert not front.is_complete and len(front) == 0 and "state `tolerance: 0`" in front.message
+    front = opened(tmp_path, goal.format(", tolerance: 0")).pareto("l0")
+    assert front.is_complete and [point.term for point in front] == [1, 0]
+    covariance = float(((X - X.mean()) * (Y - Y.mean())).mean())
+    ridge = Y.var() - covariance**2 / (X.var() + 0.1)
+    assert [point.rest for point in front] == pytest.approx([ridge, Y.var()], abs=1e-6)
+
+
+def test_a_front_along_the_squares_of_weights(tmp_path: Path) -> None:
+    """Every point has the least mean absolute error of a line with a slope of this square."""
+    goal = "minimize absolute(net, train) + 0.1 * norm_2sq(net.weights, tolerance: 0)"
+    front = opened(tmp_path, goal).pareto("norm_2sq", step=0.02)
+    assert front.is_complete and len(front) == 5
+    for point in front:
+        (weight,) = point.result.networks["net"].weights["o"].reshape(-1)
+        assert point.term == pytest.approx(weight**2, abs=1e-7)
+        left = Y - np.sqrt(point.term) * X
+        assert point.rest == pytest.approx(np.abs(left - np.median(left)).mean(), abs=1e-4)
+
+
 def test_a_file_stays_within_what_is_allowed(tmp_path: Path) -> None:
     stated = opened(tmp_path, "minimize squared(net, train, tolerance: 0.000001)")
     whole = stated.lowered_for()
