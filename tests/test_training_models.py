@@ -72,6 +72,12 @@ def test_zero_one(formulation: str, tmp_path: Path) -> None:
     assert solved(row, formulation, tmp_path) == pytest.approx([min(costs.min(), (labels > 0).mean())], abs=1e-7)
 
 
+@pytest.mark.parametrize(("name", "optimum"), [("digits-4x4", 0.0828), ("digits-6x6", 0.0140)])
+def test_images(name: str, optimum: float, tmp_path: Path) -> None:
+    """The tables of the benchmark themselves: a filter with one position, and two with four."""
+    assert solved(chosen([name])[0], "search", tmp_path) == pytest.approx([optimum], abs=1e-7)
+
+
 @pytest.mark.parametrize("units", [1, 2, 3])
 def test_counting_agrees_with_enumeration(units: int) -> None:
     row = tiny("zero-one-iris2-50", "moons-14", inputs=2, hidden=units)

@@ -95,6 +95,34 @@ def test_shrinking_models_by_enumeration(model: Model, tmp_path: Path, session: 
     assert compare(model, tmp_path, session).problems == []
 
 
+FILTERS = """nnm 0.1
+data train = csv("train.csv") {{
+  features f0, f1
+  label label as {{neg: -1, pos: +1}}
+}}
+network net(x: real[2, 1, 1] in [-9, 9]) {{
+  layer h = conv2d(x, filters: 2, kernel: [1, 1], weights in {{-1, 0, 1}}{})
+  layer a = relu(h)
+  layer o = dense(flatten(a), units: 1, weights in {}, bias in [-20, 20])
+  return o[0]
+}}
+minimize hinge(net, train)
+"""
+
+REFUSED_FILTERS = {
+    "groups": (", groups: 2", "{-1, 1}", "the filters read different channels"),
+    "channels": (", prune: channels", "{-1, 1}", "the filters prune channels"),
+    "many output weights": ("", "-3000..3000", "a unit has 6001 choices of output weights"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_FILTERS)
+def test_refused_filters(name: str, tmp_path: Path) -> None:
+    *parts, reason = REFUSED_FILTERS[name]
+    with pytest.raises(Refusal, match=f"^{reason}$"):
+        view_of(load(Model(FILTERS.format(*parts), {"train.csv": BINARY}), tmp_path))
+
+
 MOST_HEADS = 30
 """Solvers take long for more choices of output weights."""
 
