@@ -17,6 +17,7 @@ import numpy as np
 from nnmip import display
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
+from nnmip.hir.stages import at_stage
 from nnmip.hir.walk import among, strengthened
 from nnmip.passes.base import Analysed
 from nnmip.phases import PASSES, Check, Parse, read_saved
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.front import Front
     from nnmip.solution.result import How, Result
-    from nnmip.solution.run import RunOptions
+    from nnmip.solution.run import Problem, RunOptions
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
@@ -42,6 +43,9 @@ Parameters = Mapping[str, str | float | Path]
 
 MOST_TANGENTS, LEAST_TANGENTS = 256, 8
 """Most lines in a file for one value of a loss that has no exact encoding; fewer where that is more than is allowed."""
+
+IN_FILES = ("direct", "columns")
+"""The formulations that files can have."""
 
 TERMS = 3
 """Most coefficients of such a line."""
@@ -184,23 +188,45 @@ class Model:
             self.found.add(warning)
         return lowered
 
-    def lowered_for(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Lowered:
+    @cached_property
+    def columns(self) -> Lowered:
+        """The MILP of columns of the first goal; DiagnosticError NNM0406 where the model has none."""
+        from nnmip.solution.searching import in_columns
+
+        lowered = self._timed("lower", lambda: in_columns(self.program, self.allowance))
+        for warning in lowered.warnings:
+            self.found.add(warning)
+        return lowered
+
+    def columns_at(self, program: Program) -> Lowered:
+        """The MILP of columns of a program made from this model; errors as for `columns`."""
+        from nnmip.solution.searching import in_columns
+
+        return self.columns if program is self.program else in_columns(program, self.allowance)
+
+    def lowered_for(
+        self, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"
+    ) -> Lowered:
         """The MILP of a stage as files have it, those before it held at the values in `fix`; errors as for `write`.
 
         Losses without an exact encoding have tangents enough for their tolerance, so that `Lowered.gaps` is small.
         """
-        return self._for_file(self._at_stage(stage, fix or {}))
+        return self._for_file(at_stage(self.program, stage, fix or {}), formulation)
 
     def at_stage(self, stage: int = 1, fix: Mapping[int, float] | None = None) -> Model:
         """This model at a stage, as a program without text, those before it held at the values in `fix`; errors as for
         `write`."""
-        program = self._at_stage(stage, fix or {})
+        program = at_stage(self.program, stage, fix or {})
         return self if program is self.program else Model.of_program(program, self.diagnostics, self.allowance)
 
-    def _for_file(self, program: Program) -> Lowered:
+    def _for_file(self, program: Program, formulation: str) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
         from nnmip.sizes import NONZERO
 
+        if formulation not in IN_FILES:
+            raise ValueError(f"formulation must be {' or '.join(IN_FILES)}, not {formulation!r}")
+        if formulation == "columns":
+            return self.columns_at(program)
         lowered = self.lowered_at(program)
         values = sum(len(tangents.share) for tangents in lowered.tangents)
         allowed = self.allowance.size / NONZERO / TERMS / max(1, values)
@@ -229,34 +255,6 @@ class Model:
         from nnmip.solution.fingerprint import fingerprint
 
         return fingerprint(lowered.program, lowered.milp)
-
-    def _at_stage(self, stage: int, fixed: Mapping[int, float]) -> Program:
-        """The program with the stages before number `stage` held at the values in `fixed`, by number.
-
-        Raises ValueError for a stage that the goal does not have, for values that are missing or too many, and for a
-        value that the goal of its stage cannot take.
-        """
-        from nnmip.hir.stages import held_at, nearest_values
-
-        program = self.program
-        most = max(1, len(program.stages))
-        if not 1 <= stage <= most:
-            raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {stage}")
-        if strange := [number for number in fixed if not 1 <= number <= most]:
-            raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {strange[0]} to fix")
-        missing, extra = set(range(1, stage)) - set(fixed), set(fixed) - set(range(1, stage))
-        if missing:
-            raise ValueError(f"stage {stage} needs the value of stage {min(missing)}: --fix stage{min(missing)}=VALUE")
-        if extra:
-            raise ValueError(f"stage {min(extra)} does not come before stage {stage}, so it has no value to fix")
-        for number in range(1, stage):
-            if not math.isfinite(fixed[number]):
-                raise ValueError(f"the value of stage {number} must be finite, not {fixed[number]!r}")
-            if near := nearest_values(program, fixed[number]):
-                values = " and ".join(f"{value:.12g}" for value in near)
-                raise ValueError(f"stage {number} cannot have the value {fixed[number]:.12g}; it can have {values}")
-            program = held_at(program, fixed[number])
-        return program
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
@@ -300,26 +298,32 @@ class Model:
         self.remarks = (*(f"the rows were read of {needed}" for needed in dict.fromkeys(headers.needed)), *unread)
         return _in_order(found.items)
 
-    def compile(self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None) -> str:
-        """The model as the text of a `lp` or `mps` file; ValueError for another format. Stages are as for `write`."""
+    def compile(
+        self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"
+    ) -> str:
+        """The model as the text of a `lp` or `mps` file; ValueError for another format. The rest is as for `write`."""
         from nnmip.formats.files import format_model
 
         stream = io.BytesIO()
-        format_model(self.lowered_for(stage, fix).milp, format, stream)
+        format_model(self.lowered_for(stage, fix, formulation).milp, format, stream)
         return stream.getvalue().decode("ascii")
 
-    def write(self, path: str | Path, stage: int = 1, fix: Mapping[int, float] | None = None) -> WrittenModel:
+    def write(
+        self, path: str | Path, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"
+    ) -> WrittenModel:
         """Write the model to a `.lp`, `.mps` or compressed `.gz` file, and its names next to it.
 
         A goal with stages has a file for each; `fix` gives the proved value of every stage before `stage`, by number.
-        Raises ValueError for an unknown suffix, a stage that is not there and values that do not fit, and OSError where
-        the file cannot be written.
+        `formulation` is `direct`, or `columns` for counts of the units that a hidden layer can have, with the same
+        optimum. Raises ValueError for an unknown suffix or formulation, a stage that is not there and values that
+        do not fit, DiagnosticError NNM0406 where there are no columns, and OSError where the file cannot be written.
         """
         from nnmip.formats import write_model
 
-        lowered = self.lowered_for(stage, fix)
+        lowered = self.lowered_for(stage, fix, formulation)
         program = lowered.program
         extra: dict[str, object] = {"model": Path(self.source.path).name, "parameters": self.parameters}
+        extra |= lowered.way.legend
         if len(program.stages) > 1:
             extra.update(stage=stage, fixed=[held.value for held in program.held])
         if lowered.tangents:
@@ -352,8 +356,8 @@ class Model:
     ) -> Result:
         """Find a globally optimal network, prove it, and check the answer against the meaning of the source.
 
-        `formulation` is `direct` for one MILP, `search` for exact search over the columns of the hidden layer, `auto`
-        for the search where the model has such columns and no solver is named.
+        `formulation` is `direct` for one MILP of the weights, `search` for exact search over the columns of the hidden
+        layer, `columns` for one MILP of these, `auto` for the search where it fits the model and no solver is named.
         `progress` is called with `Progress` objects in the user's sense while the solver runs; what it raises ends the
         run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far. Raises
         DiagnosticError for errors in the model or in a folder to resume from, ValueError for an unknown solver or a
@@ -361,20 +365,16 @@ class Model:
         holds the run of another model (FileExistsError); if writing fails only later, the result is returned with a
         note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
-        from nnmip.report.text import describe_networks
-        from nnmip.solution.run import Problem, Run
+        from nnmip.solution.run import Run
 
         options = self._options(solver, formulation, time_limit, gap, threads, seed, confirm, save, resume, progress)
-        facts = partial(self.facts, seed)
         self.prepare(formulation, solver)
-        problem = Problem(self.program, lambda: self.fingerprint, self.lowered_at, facts, describe_networks)
-        return Run(problem, options, progress, stop).run()
+        return Run(self._problem(self.program, seed), options, progress, stop).run()
 
     def formulation(self, wanted: str = "auto", solver: str = "auto") -> How:
         """How `solve` goes about the first goal, and why.
 
-        Raises DiagnosticError: for errors in the model, and NNM0406 where a search is wanted and there is nothing to
-        search.
+        Raises DiagnosticError: for errors in the model, and NNM0406 where columns are wanted and there are none.
         """
         from nnmip.solution.searching import choose
 
@@ -382,7 +382,10 @@ class Model:
 
     def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
         """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
-        if self.formulation(formulation, solver).formulation != "search" or len(self.program.stages) > 1:
+        how = self.formulation(formulation, solver).formulation
+        if how == "columns":
+            _ = self.columns
+        if how == "direct" or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
     def pareto(
@@ -410,16 +413,21 @@ class Model:
         `solve`. Raises DiagnosticError NNM0209 for a term that the goal does not have, ValueError for a step below
         1e-5.
         """
-        from nnmip.report.text import describe_networks
         from nnmip.sema.front import read_tradeoff
-        from nnmip.solution.run import Problem
         from nnmip.solution.trace import Trace
 
         options = self._options(solver, formulation, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
         tradeoff = read_tradeoff(self.program, term, step)
+        return Trace(self._problem(tradeoff.program, seed), tradeoff, options, step, progress, stop).run()
+
+    def _problem(self, program: Program, seed: int) -> Problem:
+        """What a run solves."""
+        from nnmip.report.text import describe_networks
+        from nnmip.solution.run import Problem
+
         facts = partial(self.facts, seed)
-        problem = Problem(tradeoff.program, lambda: self.fingerprint, self.lowered_at, facts, describe_networks)
-        return Trace(problem, tradeoff, options, step, progress, stop).run()
+        encodings = self.lowered_at, self.columns_at
+        return Problem(program, lambda: self.fingerprint, *encodings, facts, describe_networks)
 
     def _options(
         self,
@@ -461,10 +469,14 @@ class Model:
 
         found = read_names(Path(self.source.path), Path(solution), names, self.allowance)
         try:
-            program = self._at_stage(*found.stage)
+            program = at_stage(self.program, *found.stage)
+            lowered = self._for_file(program, found.formulation)
         except ValueError as error:
             raise other_model(found, Path(solution), f"does not fit it ({error})") from None
-        lowered = self._for_file(program)
+        except DiagnosticError as error:
+            if [diagnostic.code for diagnostic in error.diagnostics] != ["NNM0406"]:
+                raise
+            raise other_model(found, Path(solution), "counts columns, and this model has none") from None
         answer = read_answer(lowered, self.fingerprint_of(lowered), found, Path(solution), self.allowance)
         with Session() as session:
             raw, checked = replayed(lowered, session, answer.raw, SolveOptions())

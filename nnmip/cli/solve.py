@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
-FORMULATIONS = ("auto", "direct", "search")
+FORMULATIONS = ("auto", "direct", "columns", "search")
 
 
 @click.command("solve")
@@ -38,7 +38,7 @@ FORMULATIONS = ("auto", "direct", "search")
     type=click.Choice(FORMULATIONS),
     default="auto",
     show_default=True,
-    help="One MILP (direct), or exact search over what a hidden unit can show the data.",
+    help="One MILP of weights (direct) or of all that a hidden unit can show (columns), or exact search over that.",
 )
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
 @click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")

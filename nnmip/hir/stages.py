@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
-from math import gcd
+from math import gcd, isfinite
 
 import numpy as np
 
@@ -148,3 +148,29 @@ def _grid(values: FloatArray) -> Fraction | None:
 def _common(a: Fraction, b: Fraction) -> Fraction:
     numerator = gcd(a.numerator * b.denominator, b.numerator * a.denominator)
     return Fraction(numerator, a.denominator * b.denominator)
+
+
+def at_stage(program: Program, stage: int, fixed: Mapping[int, float]) -> Program:
+    """The program with the stages before number `stage` held at the values in `fixed`, by number.
+
+    Raises ValueError for a stage that the goal does not have, for values that are missing or too many, and for a
+    value that the goal of its stage cannot take.
+    """
+    most = max(1, len(program.stages))
+    if not 1 <= stage <= most:
+        raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {stage}")
+    if strange := [number for number in fixed if not 1 <= number <= most]:
+        raise ValueError(f"the goal has {most} stage{'s' if most > 1 else ''}, and no stage {strange[0]} to fix")
+    missing, extra = set(range(1, stage)) - set(fixed), set(fixed) - set(range(1, stage))
+    if missing:
+        raise ValueError(f"stage {stage} needs the value of stage {min(missing)}: --fix stage{min(missing)}=VALUE")
+    if extra:
+        raise ValueError(f"stage {min(extra)} does not come before stage {stage}, so it has no value to fix")
+    for number in range(1, stage):
+        if not isfinite(fixed[number]):
+            raise ValueError(f"the value of stage {number} must be finite, not {fixed[number]!r}")
+        if near := nearest_values(program, fixed[number]):
+            values = " and ".join(f"{value:.12g}" for value in near)
+            raise ValueError(f"stage {number} cannot have the value {fixed[number]:.12g}; it can have {values}")
+        program = held_at(program, fixed[number])
+    return program

@@ -23,6 +23,9 @@ from nnmip.search.view import Refusal, View
 from nnmip.sizes import NONZERO, Allowance
 from nnmip.source import GOAL, Origin, Span
 
+COLUMNS = "columns"
+"""What names files call this encoding."""
+
 NOISE = 1e-12
 """What a unit shows of less than that is the rounding of sums that are 0."""
 
@@ -31,10 +34,11 @@ SAME = 1e-9
 
 
 def check_untied(view: View) -> None:
-    """Refusal where conditions tie units, which the rows of this MILP do not say."""
+    """Refusal where conditions tie units, or an earlier goal does, which the rows of this MILP do not say."""
+    if view.program.held:
+        raise Refusal("an earlier goal is held")
     if view.coupling:
-        text = " ".join(view.coupling[0].origin.span.text.split())
-        raise Refusal(f"`{text}` ties several units, and the MILP of columns has no rows for that")
+        raise Refusal("it has no rows for a rule that ties several units", view.coupling[0].origin.span)
 
 
 def lower_columns(view: View, allowance: Allowance) -> Lowered:
@@ -196,6 +200,14 @@ class Counted:
     @property
     def notes(self) -> tuple[str, ...]:
         return ()
+
+    @property
+    def legend(self) -> dict[str, object]:
+        """Weights that are not 0 by their place, biases, and output weights: what r[k, m] counts."""
+        pool = self.columns.pool
+        weights = [{str(i): row[i] for i in np.flatnonzero(row)} for row in pool.weights]
+        outputs = self.columns.heads.vectors.reshape(len(self.columns.heads.cost), -1).tolist()
+        return {"formulation": COLUMNS, "units": {"weights": weights, "bias": pool.bias.tolist(), "outputs": outputs}}
 
     def lift(self, x: FloatArray) -> Assignment:
         counts = np.maximum(np.round(self.counts.value(x)), 0).astype(np.int64)

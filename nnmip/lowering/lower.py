@@ -46,6 +46,10 @@ class Way(Protocol):
     def notes(self) -> tuple[str, ...]:
         """What a reader must know to read the claim: by which distance comparisons fail and sums are negative."""
 
+    @property
+    def legend(self) -> dict[str, object]:
+        """What a names file says besides names: nothing for the encoding of every weight by itself."""
+
     def lift(self, x: FloatArray) -> Assignment:
         """The network that a solution describes."""
 
@@ -74,6 +78,10 @@ class Direct:
             stated = f"counts as negative from -{gap:g} on; no value lies between that and 0"
             texts.append(f"{path}: {counts if is_exact else stated}")
         return tuple(dict.fromkeys(texts))
+
+    @property
+    def legend(self) -> dict[str, object]:
+        return {}
 
     def lift(self, x: FloatArray) -> Assignment:
         kept = {path: gate.value(x) > 0.5 for path, gate in self.low.kept.items()}

@@ -39,6 +39,7 @@ from nnmip.search.mistakes import Mistakes
 from nnmip.search.parts import Parts, conjuncts
 from nnmip.search.pieces import PIECES, Pieces, mistakes, shortfalls
 from nnmip.sizes import counted
+from nnmip.source import Span
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -51,7 +52,12 @@ GATHERING = frozenset({"maxpool2d", "avgpool2d", "globalavgpool", "flatten"})
 
 
 class Refusal(Exception):
-    """Why a model is not a choice of columns, as a clause: "the output weights are not finite"."""
+    """Why a model is not a choice of columns, as a clause: "the output weights are not finite". span: of what it is
+    about, None where that is the model as a whole."""
+
+    def __init__(self, why: str, span: Span | None = None) -> None:
+        super().__init__(why)
+        self.span = span
 
 
 @dataclass(frozen=True, slots=True, eq=False)

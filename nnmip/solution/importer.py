@@ -21,7 +21,7 @@ from nnmip.milp.model import FloatArray
 from nnmip.sema.values import fail
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
 from nnmip.solution.replay import refuted_stage
-from nnmip.solution.result import Proof, Result
+from nnmip.solution.result import Formulation, Proof, Result
 from nnmip.source import SourceFile, Span
 
 
@@ -35,11 +35,12 @@ class ImportedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class NamesFile:
-    """What a names file says of its model: fingerprint, and stage with the values of the stages before it."""
+    """What a names file says of its model: fingerprint, stage with the values of the stages before it, formulation."""
 
     path: Path
     fingerprint: str
     stage: tuple[int, dict[int, float]]
+    formulation: str
 
 
 def read_names(model: Path, solution: Path, names: str | Path | None, allowance: Allowance = UNASKED) -> NamesFile:
@@ -52,7 +53,8 @@ def read_names(model: Path, solution: Path, names: str | Path | None, allowance:
             raise ValueError
         extra = content["extra"]
         fixed = {number: float(value) for number, value in enumerate(extra.get("fixed", ()), 1)}
-        return NamesFile(path, str(content["fingerprint"]), (int(extra.get("stage", 1)), fixed))
+        stage = int(extra.get("stage", 1)), fixed
+        return NamesFile(path, str(content["fingerprint"]), stage, str(extra.get("formulation", Formulation.DIRECT)))
     except OSError as error:
         reason = (error.strerror or "it cannot be read").lower()
         raise fail("NNM0612", f"the names file `{path}` cannot be read: {reason}", _whole(solution)) from None

@@ -37,10 +37,12 @@ class Proof(StrEnum):
 
 
 class Formulation(StrEnum):
-    """How a stage is solved: as one MILP of its rows, or by search over the columns of its hidden layer."""
+    """How a stage is solved: as one MILP of its weights, as one MILP of the columns of its hidden layer, or by search
+    over these."""
 
     AUTO = "auto"
     DIRECT = "direct"
+    COLUMNS = "columns"
     SEARCH = "search"
 
 

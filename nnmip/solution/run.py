@@ -19,6 +19,7 @@ from nnmip.backends.confirm import Opinion, confirm
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions, Termination
 from nnmip.backends.registry import names
+from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
@@ -60,7 +61,9 @@ _TYPES: tuple[tuple[str, Any, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """How to solve. `solver`: auto, highs, cbc or gurobi. formulation: auto, direct or search. time_limit: seconds.
+    """How to solve. `solver`: auto, highs, cbc or gurobi. formulation: auto, direct, columns or search.
+
+    time_limit: seconds.
 
     gap: relative gap at which to stop.
     confirm: prove again with a second solver. save: folder for the run. resume: folder of an earlier run to start from.
@@ -164,12 +167,13 @@ def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What a run solves: the model, its encoding at each stage, what reports add (of an encoding, if there is one), and
-    networks in words."""
+    """What a run solves: the model, its encoding at each stage, that in columns (DiagnosticError NNM0406 where there is
+    none), what reports add (of an encoding, if there is one), and networks in words."""
 
     program: Program
     fingerprint: Callable[[], str]
     lower: Callable[[Program], Lowered]
+    columns: Callable[[Program], Lowered]
     facts: Callable[[Lowered | None], RunFacts]
     describe: Callable[[Result], str]
 
@@ -233,8 +237,10 @@ class Run:
         options = self.options
         choice = choose(program, options.formulation, options.solver, options.allowance)
         try:
-            how = choice.how
-            if choice.view is not None:
+            how, encode = choice.how, self.problem.lower
+            if how.formulation is Formulation.COLUMNS:
+                encode = self.problem.columns
+            elif choice.view is not None:
                 try:
                     result = self._searched(session, choice.view, earlier)
                 except TooMany:
@@ -246,7 +252,7 @@ class Run:
                     if not why or options.formulation == Formulation.SEARCH:
                         return result
                 how = How(Formulation.DIRECT, why)
-            return _Stage(self, session, program, earlier, how).solve()
+            return _Stage(self, session, encode(program), earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -265,16 +271,24 @@ class Run:
         offer = partial(self.keeper.offer, program) if self.keeper is not None else None
         if offer is not None and start is not None:
             offer(start, None)
-        stage = SearchedStage(view, start, self.tied, self.stop.is_set, self.progress, offer)
-        found = stage.search(self.options.allowance, math.inf if limit is None else limit, self.seconds)
+        exact = SearchedStage(view, start, self.tied, self.stop.is_set, self.progress, offer)
+        found = exact.search(self.options.allowance, math.inf if limit is None else limit, self.seconds)
         self.tied = found.tied
         raw, checked, proof = replace(found.raw, message=self._unused(program)), found.checked, Proof.CERTIFIED
         if self.options.confirm:
-            raw, checked, proof = _Stage(self, session, program, earlier, DIRECT).proved(raw, checked)
+            stage = _Stage(self, session, self._second_opinion(program), earlier, DIRECT)
+            raw, checked, proof = stage.proved(raw, checked)
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
         facts = self.problem.facts(None)
         facts = replace(facts, times={**facts.times, "solve": self.seconds}, how=found.how)
         return make_result(Unencoded(program), raw, checked, proof, facts, earlier)
+
+    def _second_opinion(self, program: Program) -> Lowered:
+        """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
+        try:
+            return self.problem.columns(program)
+        except DiagnosticError:
+            return self.problem.lower(program)
 
     def _unused(self, program: Program) -> str:
         """Why the network of the run to resume is no start; empty where it is one, or there is none."""
@@ -326,11 +340,11 @@ class Run:
 class _Stage:
     """One stage of a run: solved, replayed, and proved once more where that is asked for."""
 
-    def __init__(self, run: Run, session: Session, program: Program, earlier: list[Result], how: How) -> None:
-        self.run, self.session, self.program, self.earlier, self.how = run, session, program, earlier, how
+    def __init__(self, run: Run, session: Session, lowered: Lowered, earlier: list[Result], how: How) -> None:
+        self.run, self.session, self.lowered, self.earlier, self.how = run, session, lowered, earlier, how
+        self.program = lowered.program
         self.began = time.perf_counter()
         self.raw: RawResult | None = None
-        self.lowered = run.problem.lower(program)
         self.rounds = Rounds(self.lowered, session, self._solve, run.limits)
 
     def solve(self) -> Result:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Assignment, Program
+from nnmip.lowering.columns import check_untied, lower_columns
+from nnmip.lowering.lower import Lowered
 from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Found, Report, Tied, search
 from nnmip.search.view import Refusal, View, view_of
@@ -17,10 +19,8 @@ from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.solution.tidy import tidied
+from nnmip.source import Span
 from nnmip.versions import own_version
-
-SEARCH = "search"
-
 
 SEARCH = "search"
 """What stands for the solver in a result of the search."""
@@ -50,7 +50,8 @@ class Choice:
 def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> Choice:
     """What to do with a stage: `auto` searches where that is possible and no solver is named.
 
-    Raises DiagnosticError NNM0406 where a search is wanted and there is nothing to search.
+    A later goal that has no columns is solved directly. Raises DiagnosticError NNM0406 where they are wanted for the
+    first one and it has none.
     """
     if wanted == Formulation.DIRECT:
         return Choice(DIRECT)
@@ -59,11 +60,22 @@ def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> 
     try:
         view = view_of(program)
         count = check_columns(view, allowance)
+        if wanted == Formulation.COLUMNS:
+            check_untied(view)
+            return Choice(How(Formulation.COLUMNS), view)
     except Refusal as refusal:
-        if wanted == Formulation.SEARCH:
-            raise _refused(program, refusal) from None
+        if wanted != Formulation.AUTO and not program.held:
+            raise _refused(program, wanted, refusal) from None
         return Choice(How(Formulation.DIRECT, str(refusal)))
     return Choice(How(Formulation.SEARCH, columns=count), view)
+
+
+def in_columns(program: Program, allowance: Allowance) -> Lowered:
+    """The MILP of columns of a program; DiagnosticError NNM0406 where it has none."""
+    try:
+        return lower_columns(view_of(program), allowance)
+    except Refusal as refusal:
+        raise _refused(program, Formulation.COLUMNS, refusal) from None
 
 
 class SearchedStage:
@@ -145,17 +157,27 @@ def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
     return rationally(program, replay(program, network, sign * found.value, bound))
 
 
-def _refused(program: Program, refusal: Refusal) -> DiagnosticError:
-    """The error for a search that was asked for and is not there (NNM0406)."""
-    assert program.goal is not None
+WANTED = {
+    Formulation.SEARCH: ("the search over columns", "leave the choice to nnmip with `--formulation auto`"),
+    Formulation.COLUMNS: ("the MILP of columns", "take the MILP of the weights with `--formulation direct`"),
+}
+"""What a formulation is called, and what to take instead."""
+
+
+def _refused(program: Program, wanted: str, refusal: Refusal) -> DiagnosticError:
+    """The error for columns that were asked for and are not there (NNM0406)."""
+    name, instead = WANTED[Formulation(wanted)]
+    span, label = refusal.span, ""
+    if span is None and program.goal is not None:
+        span, label = program.goal.origin.span, "of this goal"
     return DiagnosticError(
         [
             Diagnostic(
                 "NNM0406",
-                f"the search over columns does not fit this model: {refusal}",
-                program.goal.origin.span,
-                label="of this goal",
-                help="leave the choice to nnmip with `--formulation auto`",
+                f"{name} does not fit this model: {refusal}",
+                span if span is not None else Span(program.source, 0, 0),
+                label=label,
+                help=instead,
             )
         ]
     )
