@@ -239,7 +239,7 @@ class Model:
 
     def _last_stage(self, program: Program) -> list[Program]:
         """The program at its last stage, the stages before it held at anything; none without several stages."""
-        from nnmip.hir.core import Held
+        from nnmip.hir.goals import Held
 
         if len(program.stages) < 2:
             return []

@@ -14,7 +14,8 @@ from nnmip.build.places import here
 from nnmip.build.tables import Table, read_table
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
-from nnmip.hir.core import Constraint, Program, Shape, Stage
+from nnmip.hir.core import Program, Shape
+from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.known import KnownNetwork, renamed
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
-from nnmip.source import Origin, SourceFile, Span
+from nnmip.hir.goals import Annotation, Constraint, Held, Stage
+from nnmip.source import Origin, SourceFile
 
 if TYPE_CHECKING:
     from nnmip.hir.known import KnownNetwork
@@ -409,70 +410,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return ()
 
 
-# ---- goals and constraints -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Term:
-    """One addend of a goal: `coefficient * value`, with the source text of the value as its label."""
-
-    label: str
-    coefficient: float
-    value: Node
-    role: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """One goal: a scalar in the user's sense; `minimize` or `maximize`."""
-
-    sense: str
-    terms: tuple[Term, ...]
-    origin: Origin
-
-    @property
-    def sign(self) -> float:
-        """1 for `minimize`, -1 for `maximize`: `sign * value` is smaller for better networks."""
-        return 1.0 if self.sense == "minimize" else -1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An earlier goal held at `value`: it may be worse by at most `slack`.
-
-    `room` is what an encoding leaves: the slack, or half the step of a goal whose values lie on a grid (slack 0).
-    `bound` is what no network can be better than, where that is proved only within a tolerance; None where it is
-    `value`.
-    """
-
-    value: float
-    slack: float
-    room: float
-    bound: float | None = None
-
-    @property
-    def scale(self) -> float:
-        """What a violation is measured in: the room on a grid, where one step is too much, else the value above 1."""
-        return self.room if self.slack == 0 else max(1.0, abs(self.value))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Constraint:
-    """Every Boolean in `parts` must hold in every entry. `condition` is where the source says what must hold."""
-
-    name: str
-    sentence: str | None
-    parts: tuple[Node, ...]
-    origin: Origin
-    condition: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """`@name(arguments)`: a hint on a declaration or layer, which never changes what it means."""
-
-    name: str
-    arguments: tuple[str, ...]
+# ---- programs --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, eq=False)

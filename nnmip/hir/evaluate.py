@@ -18,7 +18,6 @@ from nnmip.hir.core import (
     Choose,
     Compare,
     Constant,
-    Constraint,
     FloatArray,
     Fold,
     Gather,
@@ -32,10 +31,10 @@ from nnmip.hir.core import (
     Program,
     Reference,
     Scale,
-    Stage,
     Units,
     Xor,
 )
+from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.ops.scores import ROUNDING

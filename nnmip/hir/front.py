@@ -9,7 +9,8 @@ from math import ceil, floor, log10
 
 import numpy as np
 
-from nnmip.hir.core import Compare, Constant, Constraint, Node, Plus, Program, Scale, Stage
+from nnmip.hir.core import Compare, Constant, Node, Plus, Program, Scale
+from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.stages import LEAST_STEP, goal_step
 from nnmip.hir.walk import once
 

@@ -15,7 +15,6 @@ from nnmip.hir.core import (
     Choose,
     Compare,
     Constant,
-    Constraint,
     FloatArray,
     Fold,
     Gather,
@@ -31,11 +30,11 @@ from nnmip.hir.core import (
     Reference,
     Scale,
     Shape,
-    Stage,
     Units,
     Xor,
     children,
 )
+from nnmip.hir.goals import Constraint, Stage
 from nnmip.source import Origin
 
 MOST_NUMBERS = 8

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.data import Dataset
-from nnmip.hir.core import Apply, Assignment, FloatArray, Network, Node, Program, Stage
+from nnmip.hir.core import Apply, Assignment, FloatArray, Network, Node, Program
 from nnmip.hir.evaluate import Evaluator, without_removed
+from nnmip.hir.goals import Stage
 from nnmip.ops.registry import LAYERS
 
 MOST_PRODUCTS = 200_000

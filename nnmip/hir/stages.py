@@ -19,7 +19,6 @@ from nnmip.hir.core import (
     FloatArray,
     Fold,
     Gather,
-    Held,
     Join,
     Junction,
     Node,
@@ -28,10 +27,10 @@ from nnmip.hir.core import (
     Program,
     Reference,
     Scale,
-    Stage,
     Xor,
     children,
 )
+from nnmip.hir.goals import Held, Stage
 from nnmip.hir.walk import once
 from nnmip.ops.registry import WORDS
 

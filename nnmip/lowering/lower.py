@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.core import Assignment, Held, Program, Stage
+from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluation, without_removed
+from nnmip.hir.goals import Held, Stage
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.convex import Tangents, with_tangents
 from nnmip.lowering.expressions import lower_expression, scaled

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.hir.core import Annotation, Layer, Network, Program
+from nnmip.hir.core import Layer, Network, Program
 from nnmip.hir.domain import Domain
+from nnmip.hir.goals import Annotation
 from nnmip.hir.walk import strengthened
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block

@@ -23,10 +23,10 @@ from nnmip.hir.core import (
     Node,
     Program,
     Reference,
-    Term,
     Units,
 )
 from nnmip.hir.domain import Domain
+from nnmip.hir.goals import Term
 from nnmip.hir.grids import layer_grids
 from nnmip.hir.walk import walk
 from nnmip.hir.wiring import wiring_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nnmip.hir.core import Annotation
+from nnmip.hir.goals import Annotation
 from nnmip.sema.values import fail, listed, not_yet, quoted
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest

@@ -9,8 +9,9 @@ from numbers import Real
 from typing import Any
 
 from nnmip.diagnostics import DiagnosticError, Label
-from nnmip.hir.core import Constant, Program, Stage, Term
+from nnmip.hir.core import Constant, Program
 from nnmip.hir.front import Tradeoff, addends, tradeoff_of
+from nnmip.hir.goals import Stage, Term
 from nnmip.hir.stages import LEAST_STEP
 from nnmip.sema.goals import terms_of
 from nnmip.sema.values import fail, listed

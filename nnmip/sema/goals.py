@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from nnmip.diagnostics import Diagnostics, Edit, Label
 from nnmip.diagnostics.edit import delete, insert_after
-from nnmip.hir.core import Apply, Constant, Constraint, Node, Plus, Stage, Term
+from nnmip.hir.core import Apply, Constant, Node, Plus
 from nnmip.hir.front import addends
+from nnmip.hir.goals import Constraint, Stage, Term
 from nnmip.ops.base import Role
 from nnmip.ops.registry import WORDS
 from nnmip.sema.expressions import Elaborator

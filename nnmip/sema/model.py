@@ -11,7 +11,8 @@ from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.core import Annotation, Constant, Constraint, Network, Node, Program, Stage
+from nnmip.hir.core import Constant, Network, Node, Program
+from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nnmip.backends.protocol import RawResult, Termination
-from nnmip.hir.core import Assignment, Constraint, Program, Stage
+from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
+from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.walk import sufficient_words
 from nnmip.lowering.lower import Lowered
 from nnmip.sema.regions import SUFFICIENT

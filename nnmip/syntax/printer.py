@@ -8,6 +8,7 @@ from typing import Any
 
 from nnmip.syntax import nodes
 from nnmip.syntax.layout import BREAK, LINE, SOFT, SPACE, Break, Doc, Fill, Group, Nest, Pad, Text
+from nnmip.syntax.pieces import chain_of, is_flat, is_fraction, joined, keyword, separated, words
 from nnmip.syntax.precedence import (
     ATOM,
     DOMAIN_END,
@@ -34,16 +35,6 @@ class Entry:
     kind: type
     doc: Doc
     pad: Pad | None = None
-
-
-def words(*texts: str) -> Doc:
-    """Tokens with a space between."""
-    parts: list[Doc] = []
-    for number, text in enumerate(texts):
-        if number:
-            parts.append(SPACE)
-        parts.append(Text(text))
-    return tuple(parts)
 
 
 class Printer:
@@ -158,15 +149,15 @@ class Printer:
         sentence: Doc = () if verify.sentence is None else (SPACE, Text(quoted_text(verify.sentence)))
         parts: list[Entry] = []
         if verify.given:
-            binders = _separated([self.node(binder) for binder in verify.given])
+            binders = separated([self.node(binder) for binder in verify.given])
             parts.append(self._part("forall", Nest(Fill(binders))))
         parts += [self._part("assume", self.node(expr)) for expr in verify.assume]
         parts += [self._part("prove", self.node(expr)) for expr in verify.prove]
         head = words("verify", verify.name.text), sentence, Text(":")
         return head, Nest((BREAK, self._lines(parts)))
 
-    def _part(self, keyword: str, content: Doc) -> Entry:
-        return Entry(nodes.Verify, _keyword(keyword, _PART_WIDTH, content))
+    def _part(self, word: str, content: Doc) -> Entry:
+        return Entry(nodes.Verify, keyword(word, _PART_WIDTH, content))
 
     # ---- data --------------------------------------------------------------------------------------------------
 
@@ -177,40 +168,40 @@ class Printer:
         return head, SPACE, self._block([Entry(type(field), self.node(field)) for field in data.fields])
 
     def features(self, features: nodes.Features) -> Doc:
-        *columns, last = _separated([self.node(column) for column in features.columns])
+        *columns, last = separated([self.node(column) for column in features.columns])
         if features.scale is None:
-            return _keyword("features", _FIELD_WIDTH, Fill((*columns, last)))
+            return keyword("features", _FIELD_WIDTH, Fill((*columns, last)))
         scale = Text("scale"), SPACE, self._operand(features.scale, OPERAND)
-        return _keyword("features", _FIELD_WIDTH, Fill((*columns, last, scale)))
+        return keyword("features", _FIELD_WIDTH, Fill((*columns, last, scale)))
 
     def label(self, label: nodes.LabelField) -> Doc:
         column = self.node(label.column)
         if label.coding is None:
-            return _keyword("label", _FIELD_WIDTH, column)
+            return keyword("label", _FIELD_WIDTH, column)
         codes = self._bracketed("{", [self.node(code) for code in label.coding], "}")
-        return _keyword("label", _FIELD_WIDTH, (column, SPACE, Text("as"), SPACE, codes))
+        return keyword("label", _FIELD_WIDTH, (column, SPACE, Text("as"), SPACE, codes))
 
     def target(self, target: nodes.TargetField) -> Doc:
-        return _keyword("target", _FIELD_WIDTH, Fill(_separated([self.node(column) for column in target.columns])))
+        return keyword("target", _FIELD_WIDTH, Fill(separated([self.node(column) for column in target.columns])))
 
     def group(self, group: nodes.GroupField) -> Doc:
-        return _keyword("group", _FIELD_WIDTH, Fill(_separated([self.node(column) for column in group.columns])))
+        return keyword("group", _FIELD_WIDTH, Fill(separated([self.node(column) for column in group.columns])))
 
     def weight(self, weight: nodes.WeightField) -> Doc:
-        return _keyword("weight", _FIELD_WIDTH, self._operand(weight.value, OPERAND))
+        return keyword("weight", _FIELD_WIDTH, self._operand(weight.value, OPERAND))
 
     def where(self, where: nodes.WhereField) -> Doc:
-        return _keyword("where", _FIELD_WIDTH, self.node(where.condition))
+        return keyword("where", _FIELD_WIDTH, self.node(where.condition))
 
     def missing(self, missing: nodes.MissingField) -> Doc:
         content = Text(missing.action.text), SPACE, self._operand(missing.value, OPERAND)
-        return _keyword("missing", _FIELD_WIDTH, content)
+        return keyword("missing", _FIELD_WIDTH, content)
 
     def split(self, split: nodes.SplitField) -> Doc:
         content: Doc = Text(split.part.text), SPACE, self._operand(split.share, OPERAND)
         if split.seed is not None:
             content = content, SPACE, Text("seed"), SPACE, self._operand(split.seed, OPERAND)
-        return _keyword("split", _FIELD_WIDTH, content)
+        return keyword("split", _FIELD_WIDTH, content)
 
     def column(self, column: nodes.Column) -> Doc:
         names = [column.alias.text] if column.alias is not None else []
@@ -290,9 +281,9 @@ class Printer:
 
     def binary(self, binary: nodes.Binary) -> Doc:
         own = binary_level(binary.op)
-        if _is_fraction(binary):
+        if is_fraction(binary):
             return self.node(binary.left), Text("/"), self.node(binary.right)
-        operands, operators = _chain(binary, own)
+        operands, operators = chain_of(binary, own)
         last = len(operands) - 1
         printed: list[Doc] = []
         for number, operand in enumerate(operands):
@@ -319,7 +310,7 @@ class Printer:
         return Group((Text(quantified.kind), SPACE, ranges, Text(":"), Nest((LINE, self.node(quantified.body)))))
 
     def _ranges(self, binders: Sequence[nodes.Binder], where: nodes.Expr | None) -> Doc:
-        listed = Nest(Fill(_separated([self.node(binder) for binder in binders])))
+        listed = Nest(Fill(separated([self.node(binder) for binder in binders])))
         if where is None:
             return listed
         return listed, Nest((LINE, Text("where"), SPACE, self.node(where)), by=4)
@@ -380,18 +371,18 @@ class Printer:
         """Items in brackets: on one line, else one to a line, or as many to a line as fit."""
         if not items:
             return Text(opening), Text(closing, closes=True)
-        listed = _separated(items)
-        inner: Doc = Fill(listed) if fills else tuple(_joined(listed))
+        listed = separated(items)
+        inner: Doc = Fill(listed) if fills else tuple(joined(listed))
         return Group((Text(opening), Nest((SOFT, inner)), SOFT, Text(closing, closes=True)))
 
     def paren(self, paren: nodes.Paren) -> Doc:
         return self._bracketed("(", [self.node(paren.inner)], ")")
 
     def list_literal(self, literal: nodes.ListLiteral) -> Doc:
-        return self._bracketed("[", [self.node(item) for item in literal.items], "]", fills=_is_flat(literal.items))
+        return self._bracketed("[", [self.node(item) for item in literal.items], "]", fills=is_flat(literal.items))
 
     def set_literal(self, literal: nodes.SetLiteral) -> Doc:
-        return self._bracketed("{", [self.node(item) for item in literal.items], "}", fills=_is_flat(literal.items))
+        return self._bracketed("{", [self.node(item) for item in literal.items], "}", fills=is_flat(literal.items))
 
     def ref(self, ref: nodes.Ref) -> Doc:
         return Text(ref.name)
@@ -409,55 +400,6 @@ class Printer:
 
     def boolean(self, boolean: nodes.Boolean) -> Doc:
         return Text("true" if boolean.value else "false")
-
-
-def _keyword(word: str, width: int, content: Doc) -> Doc:
-    """`word` padded to `width`, and what follows it, whose further lines start below its first."""
-    return Text(word), Pad(width - len(word)), SPACE, Nest(Group(content), by=width + 1)
-
-
-def _separated(items: Sequence[Doc]) -> tuple[Doc, ...]:
-    """The items, each but the last with its comma."""
-    return (*((item, Text(",")) for item in items[:-1]), *items[-1:])
-
-
-def _joined(items: Sequence[Doc]) -> list[Doc]:
-    parts: list[Doc] = []
-    for number, item in enumerate(items):
-        parts += [LINE, item] if number else [item]
-    return parts
-
-
-def _is_flat(items: Sequence[nodes.Expr]) -> bool:
-    """Whether no item is a list or a call itself, so that several can share a line."""
-    return not any(isinstance(item, nodes.ListLiteral | nodes.SetLiteral | nodes.Call) for item in items)
-
-
-def _is_fraction(binary: nodes.Binary) -> bool:
-    """Whether it is a quotient of two whole numbers, such as 1/8."""
-    sides = binary.left, binary.right
-    return binary.op == "/" and all(isinstance(s, nodes.Number) and type(s.value) is int for s in sides)
-
-
-def _chain(binary: nodes.Binary, own: int) -> tuple[list[nodes.Expr], list[str]]:
-    """The operands and operators of `a + b - c`, or of `a -> b -> c`, which leans to the right."""
-    operands: list[nodes.Expr] = []
-    operators: list[str] = []
-    expr: nodes.Expr = binary
-    if binary.op == "->":
-        while isinstance(expr, nodes.Binary) and expr.op == "->":
-            operands.append(expr.left)
-            operators.append(expr.op)
-            expr = expr.right
-        return [*operands, expr], operators
-    is_one = binary.op in ("<->", "xor")
-    while isinstance(expr, nodes.Binary) and binary_level(expr.op) == own and not (is_one and operators):
-        if _is_fraction(expr) and operators and operators[-1] != "/":
-            break
-        operands.append(expr.right)
-        operators.append(expr.op)
-        expr = expr.left
-    return [expr, *reversed(operands)], operators[::-1]
 
 
 _DECLARATIONS: dict[type, Callable[[Printer, Any, Pad], Doc]] = {

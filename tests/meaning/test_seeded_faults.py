@@ -15,7 +15,8 @@ import pytest
 
 from nnmip.bounds.interval import Interval, matmul
 from nnmip.hir import alike, stages
-from nnmip.hir.core import Constant, Fold, Held, IntArray, Layer, Network, Node, Program, Stage
+from nnmip.hir.core import Constant, Fold, IntArray, Layer, Network, Node, Program
+from nnmip.hir.goals import Held, Stage
 from nnmip.hir.stages import held_at
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.lowering import lower

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.cli.main import run
-from nnmip.hir.core import Constraint, Program
+from nnmip.hir.core import Program
+from nnmip.hir.goals import Constraint
 from nnmip.lowering.lower import Lowered, lower_program
 from nnmip.pipeline import load, loads
 from nnmip.report.text import render_result

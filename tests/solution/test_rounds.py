@@ -17,7 +17,7 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import Progress, RawResult, SolveOptions, Termination
 from nnmip.cli.main import run
 from nnmip.formats.names import model_names
-from nnmip.hir.core import Held
+from nnmip.hir.goals import Held
 from nnmip.hir.stages import held_at
 from nnmip.pipeline import Model
 from nnmip.report.model import model_facts, render_model
