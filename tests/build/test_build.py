@@ -104,7 +104,7 @@ def test_python_and_text_make_the_same_program(name: str, built: Callable[[], Dr
 
 @pytest.mark.parametrize(("built", "optimum"), [(xor, 0.0066), (iris, 0.2488889)])
 def test_the_optimum_of_a_program_built_in_python(built: Callable[[], Draft], optimum: float) -> None:
-    result = built().model().solve()
+    result = built().model().solve(solver="highs")
     assert result.solution == "optimal" and result.proof == "solver"
     assert result.replay is not None and result.replay.status == "passed"
     assert result.objective == pytest.approx(optimum, abs=1e-6)

@@ -63,7 +63,7 @@ def proofs(result: Result) -> list[str]:
 
 @pytest.fixture(scope="module")
 def optimum(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    return load(write_model(tmp_path_factory.mktemp("optimum"), STAGES)).solve()
+    return load(write_model(tmp_path_factory.mktemp("optimum"), STAGES)).solve(solver="highs")
 
 
 def test_the_optimum(optimum: Result) -> None:
@@ -144,7 +144,7 @@ def test_a_value_may_be_typed_as_a_report_prints_it(typed: float, fits: bool, fo
 def test_the_value_of_a_report_can_be_held(folder: Path) -> None:
     """A continuous goal is printed with all digits that its slack needs."""
     write_model(folder, SHARES, "shares.nnm")
-    result = load("shares.nnm").solve()
+    result = load("shares.nnm").solve(solver="highs")
     (line,) = [line for line in render_result(result).splitlines() if "and held within" in line]
     value = float(line.partition("proved ")[2].split()[0])
     assert value == pytest.approx(result.stages[0].held, abs=1e-10)
@@ -236,7 +236,7 @@ def test_ctrl_c_in_a_later_stage(number: int, monkeypatch: pytest.MonkeyPatch) -
         raise KeyboardInterrupt
 
     in_stage(monkeypatch, number, answer)
-    result = stages().solve(save="run")
+    result = stages().solve(solver="highs", save="run")
     assert (result.termination, result.solution, result.proof) == ("interrupted", "feasible", "none")
     assert result.replay is not None and result.replay.status == "passed"
     assert proofs(result) == ["solver"] * (number - 1) + ["none"] * (4 - number)
@@ -254,11 +254,11 @@ def test_ctrl_c_while_a_later_stage_is_encoded(monkeypatch: pytest.MonkeyPatch) 
         return honest(model, program)
 
     monkeypatch.setattr(Model, "lowered_at", lowered_at)
-    result = stages().solve()
+    result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("interrupted", "feasible", "none")
     assert proofs(result) == ["solver", "none", "none"]
     assert result.networks
-    assert run(["solve", "stages.nnm"]) == 130
+    assert run(["solve", "stages.nnm", "--solver", "highs"]) == 130
 
 
 def test_ctrl_c_while_the_first_answer_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,7 +266,7 @@ def test_ctrl_c_while_the_first_answer_is_checked(monkeypatch: pytest.MonkeyPatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr("nnmip.solution.run.replayed", replayed)
-    result = stages().solve()
+    result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("interrupted", "feasible", "none")
     assert values(result)[0] == 0
 
@@ -280,7 +280,7 @@ def test_a_request_to_stop_between_two_stages(monkeypatch: pytest.MonkeyPatch) -
         return found
 
     in_stage(monkeypatch, 1, answer)
-    result = stages().solve(stop=stop)
+    result = stages().solve(solver="highs", stop=stop)
     assert (result.termination, result.solution) == ("interrupted", "feasible")
     assert proofs(result) == ["solver", "none", "none"]
     assert [stage.termination for stage in result.stages] == ["optimal", "interrupted", None]
@@ -297,14 +297,14 @@ def test_one_time_limit_for_all_stages(monkeypatch: pytest.MonkeyPatch) -> None:
         return HONEST(session, milp, solver, options, *rest)
 
     monkeypatch.setattr(Session, "solve", solve)
-    result = stages().solve(time_limit=500.0)
+    result = stages().solve(solver="highs", time_limit=500.0)
     assert result.solution is SolutionStatus.OPTIMAL
     assert len(limits) == 3 and 500 > limits[0] > limits[1] > limits[2] > 0
 
 
 def test_no_time_for_a_later_stage(monkeypatch: pytest.MonkeyPatch) -> None:
     in_stage(monkeypatch, 2, lambda solve: RawResult(Termination.TIME_LIMIT, "highs", "0"))
-    result = stages().solve()
+    result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("time_limit", "feasible", "none")
     assert proofs(result) == ["solver", "none", "none"] and result.dual_bound is None
     text = render_result(result)
@@ -315,7 +315,7 @@ def test_no_time_for_a_later_stage(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("claim", [Termination.INFEASIBLE, Termination.OPTIMAL])
 def test_a_later_stage_that_claims_there_is_no_network(claim: Termination, monkeypatch: pytest.MonkeyPatch) -> None:
     in_stage(monkeypatch, 2, lambda solve: RawResult(claim, "highs", "0", dual_bound=float("inf")))
-    result = stages().solve()
+    result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("solver_error", "feasible", "none")
     assert result.conflict is None and proofs(result) == ["solver", "none", "none"]
     assert result.message == "stage 2: highs finds no network that keeps the stages before, but there is one"
@@ -335,16 +335,16 @@ def test_a_false_proof_that_a_later_stage_refutes(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Session, "solve", solve)
     write_model(Path(), STAGES.replace("then l0(net.weights)", "then hinge(net, points)"), "stages.nnm")
-    result = stages().solve()
+    result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("solver_error", "feasible", "none")
     assert result.objective == 0 and proofs(result) == ["none"] * 3
     assert result.message == "stage 1: highs claimed 0.5 as the best value of this stage, and found a better one later"
     assert [stage.held for stage in result.stages] == [None] * 3
-    assert run(["solve", "stages.nnm"]) == 4
+    assert run(["solve", "stages.nnm", "--solver", "highs"]) == 4
 
 
 def test_every_stage_is_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["solve", "stages.nnm", "--confirm", "--json"]) == 0
+    assert run(["solve", "stages.nnm", "--solver", "highs", "--confirm", "--json"]) == 0
     found = standard_json(capsys.readouterr().out)
     assert (found["proof"], [s["proof"] for s in found["stages"]]) == ("confirmed", ["confirmed"] * 3)
     assert found["message"] == "stage 3: cbc confirms the optimum that highs claims"
@@ -361,7 +361,7 @@ def test_a_stage_that_is_not_confirmed_weakens_the_proof(monkeypatch: pytest.Mon
         return HONEST(session, milp, solver, *rest)
 
     monkeypatch.setattr(Session, "solve", solve)
-    result = stages().solve(confirm=True)
+    result = stages().solve(solver="highs", confirm=True)
     assert (result.solution, result.proof) == ("optimal", "solver")
     assert proofs(result) == ["confirmed", "solver", "confirmed"]
     assert "stage 2: cbc could not confirm the optimum that highs claims: time limit" in result.notes
@@ -380,7 +380,7 @@ def test_without_time_no_solver_is_started(text: str, folder: Path, monkeypatch:
     """The networks to start from are the answer, also where the loss is held by tangents."""
     stated = load(write_model(folder, text, "any.nnm"))
     monkeypatch.setattr(Session, "_started", refused)
-    result = stated.solve(time_limit=0, confirm=True)
+    result = stated.solve(solver="highs", time_limit=0, confirm=True)
     assert (result.termination, result.solution, result.proof) == ("time_limit", "feasible", "none")
     front = stated.pareto("2", time_limit=0)
     assert (front.termination, len(front), front.proof) == ("time_limit", 0, "none")
@@ -396,7 +396,7 @@ def test_time_that_is_over_after_a_stage_leaves_its_network(optimum: Result, mon
         return honest(*given)
 
     monkeypatch.setattr(runs, "_held", late)
-    result = stated.solve(time_limit=1000)
+    result = stated.solve(solver="highs", time_limit=1000)
     assert (result.termination, result.solution) == ("time_limit", "feasible")
     assert proofs(result) == ["solver", "none", "none"] and values(result)[0] == values(optimum)[0]
     assert [stage.termination for stage in result.stages] == ["optimal", "time_limit", None]
@@ -406,14 +406,14 @@ def test_time_that_is_over_after_a_stage_leaves_its_network(optimum: Result, mon
 
 
 def test_a_saved_run_is_resumed_at_its_stage(optimum: Result, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["solve", "stages.nnm", "--save", "run"]) == 0
+    assert run(["solve", "stages.nnm", "--solver", "highs", "--save", "run"]) == 0
     saved = standard_json(Path("run/result.json").read_text())
     assert [stage["objective"] for stage in saved["stages"]] == values(optimum)
     assert standard_json(Path("run/network.json").read_text())["objective"] == values(optimum)[-1]
     capsys.readouterr()
-    assert run(["solve", "stages.nnm", "--resume", "run", "--time-limit", "0", "--json"]) == 3
+    assert run(["solve", "stages.nnm", "--solver", "highs", "--resume", "run", "--time-limit", "0", "--json"]) == 3
     again = standard_json(capsys.readouterr().out)
     assert [stage["objective"] for stage in again["stages"]] == values(optimum)
-    assert run(["solve", "stages.nnm", "--save", "run", "--time-limit", "0"]) == 3
+    assert run(["solve", "stages.nnm", "--solver", "highs", "--save", "run", "--time-limit", "0"]) == 3
     assert "keeps the result of an earlier run, which proved this network optimal" in capsys.readouterr().out
     assert standard_json(Path("run/result.json").read_text()) == saved
