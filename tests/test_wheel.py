@@ -79,7 +79,7 @@ def test_installed_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:
     shutil.copy(ROOT / "examples" / "xor.nnm", home)
     shutil.copy(ROOT / "examples" / "data" / "xor.csv", home / "data")
     out = call(scripts / "nnmip", "solve", "xor.nnm", folder=home)
-    assert out.startswith("xor.nnm: globally optimal, proved with highs ")
+    assert out.startswith("xor.nnm: globally optimal, certified by exact search\n")
     assert "  goal      minimize 0.0066\n" in out
     assert call(scripts / "nnmip", "init", "plants", folder=home).endswith("nnmip solve model.nnm\n")
     assert call(scripts / "nnmip", "check", "--data", "plants/model.nnm", folder=home).endswith(": no errors\n")

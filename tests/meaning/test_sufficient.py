@@ -378,8 +378,8 @@ def test_what_show_and_files_say(tmp_path: Path) -> None:
     model = nnmip.load(tmp_path / "model.nnm")
     facts = model_facts(model.lowered, model.fingerprint)
     assert facts["sufficient"] == {"rises": ["monotone"]} and model.among == CLAIM
-    last = render_model(facts).splitlines()[-1]
-    assert last == "  more than the model says: rises holds a condition that is only sufficient for `monotone`"
+    said = render_model(facts).splitlines()[-2]
+    assert said == "  more than the model says: rises holds a condition that is only sufficient for `monotone`"
     written = model.write(tmp_path / "out.lp")
     assert json.loads(Path(written.names).read_text())["extra"]["sufficient"] == {"rises": ["monotone"]}
 
