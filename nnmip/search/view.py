@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
@@ -27,7 +28,7 @@ from nnmip.hir.core import (
 )
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Term
-from nnmip.hir.grids import layer_grids
+from nnmip.hir.grids import LEAST, layer_grids
 from nnmip.hir.walk import walk
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.base import NONE, Role
@@ -69,7 +70,7 @@ class View:
     sense of a minimum. terms: the other terms of the goal. own: conditions on what comes into each unit; outer: on what
     goes out; coupling: conditions on more than that, which the search checks network by network. heads [m, positions,
     outputs]: values of the output weights of a unit, in the order of the scores. grid: a step of which all activations
-    are multiples, None without one.
+    are multiples, None without one. notes: what a reader must know of `sign` and `step`.
     """
 
     program: Program
@@ -85,6 +86,7 @@ class View:
     heads: FloatArray
     output: IntArray
     grid: Fraction | None
+    notes: tuple[str, ...]
 
     @property
     def network(self) -> Network:
@@ -146,8 +148,7 @@ def view_of(program: Program) -> View:
     _check_bias(parts, [*(term.value for term in others), *coupling, *_later(program)])
     weights = parts.out.decision("weights")
     assert weights is not None
-    grids = [layer_grids(network, data)[parts.out.inputs[0]] for data in tables]
-    grid = grids[0] if len(grids) == 1 else None
+    grids = layer_grids(network, tables[0]) if len(tables) == 1 else {}
     heads = _heads(weights.domain, parts.places.shape[1], len(output))
     return View(
         program=program,
@@ -162,7 +163,18 @@ def view_of(program: Program) -> View:
         coupling=coupling,
         heads=heads,
         output=output,
-        grid=grid,
+        grid=grids.get(parts.out.inputs[0]),
+        notes=_notes(chain, grids),
+    )
+
+
+def _notes(chain: tuple[Layer, ...], grids: Mapping[str, Fraction | None]) -> tuple[str, ...]:
+    """Of `sign` and `step` on which grid the sums lie that they read, where they lie on one."""
+    steps = [(layer.path, grids.get(layer.inputs[0])) for layer in chain if layer.op in ("sign", "step")]
+    return tuple(
+        f"{path}: sums lie on a grid of step {float(step):g}, so nothing is lost"
+        for path, step in steps
+        if step is not None and step >= LEAST
     )
 
 

@@ -281,7 +281,7 @@ class Run:
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
         facts = self.problem.facts(None)
         facts = replace(facts, times={**facts.times, "solve": self.seconds}, how=found.how)
-        return make_result(Unencoded(program), raw, checked, proof, facts, earlier)
+        return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
 
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
