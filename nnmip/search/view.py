@@ -105,10 +105,6 @@ class View:
         """How many numbers a unit gives for a row."""
         return int(self.parts.places.shape[1])
 
-    def domain(self, layer: Layer, role: str) -> Domain | None:
-        decision = layer.decision(role)
-        return decision.domain if decision is not None else None
-
     @property
     def keeps_all(self) -> bool:
         """Whether units that show the data the same may differ in what later goals, or conditions, say of them."""
@@ -122,7 +118,8 @@ class View:
     @property
     def bias(self) -> Domain:
         """The domain of the output biases; only 0 without one."""
-        return self.domain(self.out, "bias") or Domain.of((), (0.0,))
+        decision = self.out.decision("bias")
+        return decision.domain if decision is not None else Domain.of((), (0.0,))
 
 
 def view_of(program: Program) -> View:

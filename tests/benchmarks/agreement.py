@@ -41,6 +41,10 @@ def check(seed: int, folder: Path, session: Session, solvers: list[str], seen: C
         except DiagnosticError as error:
             found.append(f"seed {seed}, symmetry={symmetry}: refused: {error}")
             continue
+        if lowered.tangents:
+            # One MILP of it is a relaxation; `tests/meaning/test_curves.py` compares what whole runs claim.
+            seen["held by tangents"] += 1
+            continue
         for solver in solvers:
             if solver == "gurobi" and max(lowered.milp.num_rows, lowered.milp.num_columns) > GUROBI_LIMIT:
                 seen["too large for gurobi"] += 1
@@ -73,7 +77,7 @@ def main() -> None:
                 disagreements += 1
     print(f"models         {options.models} (seeds {options.seed} to {options.seed + options.models - 1})")
     for name, count in sorted(seen.items()):
-        print(f"{name:<14} {count}")
+        print(f"{name:<16} {count}")
     print(f"seconds        {time.perf_counter() - began:.0f}")
     print(f"disagreements  {disagreements}")
     sys.exit(1 if disagreements else 0)

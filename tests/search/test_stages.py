@@ -56,6 +56,18 @@ def test_the_stages_of_the_search_are_those_of_the_milp(goal: int, seed: int, tm
     assert found.dual_bound == pytest.approx(wanted.objective, abs=1e-6)
 
 
+def test_stages_of_three_classes(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("x0,x1,y\n0.75,-1,0\n0.25,0,1\n-0.5,1,2\n0,0.5,2\n-1,0.75,0\n")
+    text = HEAD.replace("as {0: -1, 1: +1}", "as class").replace("units: 1, w", "units: 3, w").replace("o[0]", "o")
+    goal = (
+        "minimize hinge(net, d, margin: 0.5) + 0.01 * l0(net.weights) then norm_1(net.h.bias) - 0.5 * l0(net.o.weights)"
+    )
+    model = nnmip.loads(text + goal, directory=tmp_path)
+    found, wanted = model.solve(formulation="search"), model.solve(solver="highs")
+    assert found.proof is Proof.CERTIFIED and found.solution == wanted.solution == "optimal"
+    assert [s.objective for s in found.stages] == pytest.approx([s.objective for s in wanted.stages], abs=1e-6)
+
+
 def test_too_many_equal_networks_go_to_a_solver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, 0)
     monkeypatch.setattr(solve, "MOST_TIES", 3)
