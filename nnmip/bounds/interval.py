@@ -6,6 +6,7 @@ rounding of the floating-point operations was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,8 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 UNIT_ROUNDOFF = 2.0**-53
+SMALLEST = 2.0**-1074
+"""What a product loses at most that underflows."""
 TINY = 1e-6
 """Bounds nearer to 0 than this are moved outward before they become coefficients."""
 
@@ -38,6 +41,11 @@ class Interval:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.lo.shape
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was made from known numbers; intervals that shrank to points by themselves do not count."""
+        return self.lo is self.hi
 
     @property
     def magnitude(self) -> FloatArray:
@@ -71,7 +79,12 @@ class Interval:
         return Interval(np.minimum(self.lo, other.lo), np.maximum(self.hi, other.hi))
 
     def reshape(self, shape: tuple[int, ...]) -> Interval:
-        return Interval(self.lo.reshape(shape), self.hi.reshape(shape))
+        lo = self.lo.reshape(shape)
+        return Interval(lo, lo if self.is_known else self.hi.reshape(shape))
+
+    def meet(self, other: Interval) -> Interval:
+        """What both contain; two intervals that contain one number have it in common."""
+        return Interval(np.maximum(self.lo, other.lo), np.minimum(self.hi, other.hi))
 
     def take(self, index: IntArray) -> Interval:
         """Entries of each sample by flat position; axis 0 is the sample axis."""
@@ -83,6 +96,8 @@ def matmul(inputs: Interval, weights: Interval) -> Interval:
 
     The extremes of each product are at the corners. Slack: gamma_{i+2} * sum |terms| bounds the rounding of the sum.
     """
+    if weights.is_known:
+        return image(inputs, weights.lo, weights.shape[1], lambda x, w: x @ w.T)
     n, width = inputs.shape
     k = weights.shape[0]
     lo, hi = np.zeros((n, k)), np.zeros((n, k))
@@ -108,6 +123,32 @@ def _corner_products(inputs: Interval, weights: Interval) -> tuple[FloatArray, F
         smallest = float(np.finfo(np.float64).tiny)
         return np.minimum.reduce(corners) - smallest, np.maximum.reduce(corners) + smallest
     return np.minimum.reduce(corners), np.maximum.reduce(corners)
+
+
+def image(
+    inputs: Interval, weights: FloatArray, terms: int, apply: Callable[[FloatArray, FloatArray], FloatArray]
+) -> Interval:
+    """Bounds of `apply(x, weights)` for x in `inputs`: sums of at most `terms` products of known weights and entries.
+
+    A sum is least where every entry with a positive weight is least and every other one largest (Gowal et al. 2018).
+    Slack: gamma_{terms} * sum |products| for each of the two parts, and what `terms` products lose that underflow.
+    """
+    up, down = np.maximum(weights, 0.0), np.minimum(weights, 0.0)
+    with np.errstate(all="ignore"):
+        if inputs.is_known:
+            lo = hi = apply(inputs.lo, weights)
+        else:
+            lo = apply(inputs.lo, up) + apply(inputs.hi, down)
+            hi = apply(inputs.hi, up) + apply(inputs.lo, down)
+        slack = 1.01 * (terms + 3) * UNIT_ROUNDOFF * apply(inputs.magnitude, np.abs(weights)) + terms * SMALLEST
+        wide = Interval(lo, hi).widened(slack)
+    if not (((lo >= 0.0) & (wide.lo < 0.0)) | ((hi <= 0.0) & (wide.hi > 0.0))).any():
+        return wide
+    masks = (inputs.lo < 0, inputs.hi > 0, weights > 0, weights < 0)
+    below, above, rising, falling = (mask.astype(np.float64) for mask in masks)
+    negative = apply(below, rising) + apply(above, falling)
+    positive = apply(above, rising) + apply(below, falling)
+    return wide.signed(negative == 0.0, positive == 0.0)
 
 
 def weighted_sums(inputs: Interval, weights: Interval, source: IntArray) -> Interval:

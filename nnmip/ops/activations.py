@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import TINY, Interval
+from nnmip.bounds.relaxation import entrywise
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, common_grid, never, rising
 
@@ -44,8 +45,9 @@ def clipping(
             "" if least < most else f"`{name}` needs a `low` that is less than its `high`, not {least:g} and {most:g}"
         )
 
+    relax = entrywise(interval, lambda options: tuple((end, end) for end in ends(options)))
     parts = (name, signature, summary, (), options, ENTRYWISE, same_shape, forward, interval)
-    return LayerOp(*parts, grid=grid, objection=objection, slope=rising)
+    return LayerOp(*parts, grid=grid, objection=objection, slope=rising, relax=relax)
 
 
 def threshold(
@@ -64,6 +66,7 @@ def threshold(
     def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
         return Fraction(1)
 
+    relax = entrywise(interval, lambda options: ((-TINY, 0.0),))
     options = (Option("strictness", "number", least=TINY),)
     parts = (name, signature, summary, (), options, ENTRYWISE, same_shape, forward, interval)
-    return LayerOp(*parts, grid=grid, gives_bits=gives_bits, slope=lambda options: (0.0, np.inf))
+    return LayerOp(*parts, grid=grid, gives_bits=gives_bits, slope=lambda options: (0.0, np.inf), relax=relax)

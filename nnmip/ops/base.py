@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.data import Dataset
 from nnmip.hir.core import CHANNELS, Apply, Network, Shape
 
@@ -178,6 +179,8 @@ class LayerOp:
     infer(input shapes, options) -> InferredShapes, raising ShapeMismatch.
     forward(inputs [n, *shape], decisions by role, options) -> output [n, *shape].
     interval(input intervals, decision intervals by role, options) -> output interval, outward rounded.
+    relax(input intervals, weights by role, options) -> Relaxation: affine functions below and above the output, for
+    weights that are known; without one, constants.
     arity: how many tensors it reads; None for one or more.
     connect(input shape, options) -> Connections: what the weights of a layer with weights multiply.
     entries(input shapes, options) -> what every output is made from, all of them in the same way: flat positions in the
@@ -209,6 +212,7 @@ class LayerOp:
     reads_bits: tuple[int, ...] = ()
     slope: Callable[[Options], tuple[float, float]] = straight
     blend: Blend = Blend.SUM
+    relax: Callable[[tuple[Interval, ...], Mapping[str, FloatArray], Options], Relaxation] | None = None
     prune_weights: tuple[str, ...] = ()
     objection: Callable[[Options], str] = no_objection
 

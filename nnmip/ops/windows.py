@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import Option, Options, ShapeMismatch
 
+FloatArray = NDArray[np.float64]
 Pair = tuple[int, int]
 
 
@@ -39,6 +42,29 @@ class Windows:
         flat = down[:, None, :, None] * self.size[1] + right[None, :, None, :]
         windows, entries = self.count[0] * self.count[1], self.kernel[0] * self.kernel[1]
         return np.where(inside, flat, -1).reshape(windows, entries)
+
+    def views(self, images: FloatArray, border: float = 0.0) -> FloatArray:
+        """What the windows see of images [..., h, w]: [*kernel, ..., *count], with `border` in the padding."""
+        (top, left), (down, right) = self.padding, self.stride
+        sides = ((0, 0),) * (images.ndim - 2) + ((top, top), (left, left))
+        padded = np.pad(images, sides, constant_values=border) if top or left else images
+        reach = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel, strict=True))
+        seen = sliding_window_view(padded, reach, axis=(-2, -1))[..., ::down, ::right, :, :]
+        seen = seen[..., :: self.dilation[0], :: self.dilation[1]]
+        return np.moveaxis(seen, (-2, -1), (0, 1))
+
+    def gathered(self, entries: FloatArray) -> FloatArray:
+        """Images [..., h, w] in which every pixel is the sum of what the windows have of it, [*kernel, ..., *count].
+
+        The transpose of `views`; what falls into the padding is lost.
+        """
+        (top, left), (height, width) = self.padding, self.size
+        (rows, columns), (down, right) = self.count, self.stride
+        image = np.zeros((*entries.shape[2:-2], height + 2 * top, width + 2 * left))
+        for u, v in np.ndindex(*self.kernel):
+            i, j = u * self.dilation[0], v * self.dilation[1]
+            image[..., i : i + rows * down : down, j : j + columns * right : right] += entries[u, v]
+        return image[..., top : top + height, left : left + width]
 
     def _lines(self, axis: int) -> IntArray:
         """Positions along one axis, [windows, kernel]; -1 in the padding."""

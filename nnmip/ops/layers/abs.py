@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import entrywise
 from nnmip.ops.activations import ENTRYWISE, same_shape
 from nnmip.ops.base import LayerOp, Options
 
@@ -33,5 +34,6 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
+    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),)),
     slope=lambda options: (-1.0, 1.0),
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation, rearranged
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch
 
@@ -35,6 +36,10 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return total
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    return rearranged(lambda rows: (rows,) * len(inputs))
+
+
 OP = LayerOp(
     name="add",
     signature="add(x, y, ...)",
@@ -45,5 +50,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     arity=None,
 )

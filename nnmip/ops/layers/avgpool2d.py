@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, summed, times
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import Shape
 from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, common_grid
-from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of
+from nnmip.ops.windows import POOLING, pooled_entries, pooled_shape, windows_of, windows_over
 
 FloatArray = NDArray[np.float64]
 
@@ -38,6 +39,18 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return means.reshape((len(x.lo), *pooled_shape(x.shape[1:], options, "avgpool2d")))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    """Backwards, every window gives each of its entries an equal share."""
+    shape = inputs[0].shape[1:]
+    windows = windows_over(shape, options, "avgpool2d")
+    share = 1.0 / windows.views(np.ones(shape[1:])).sum(axis=(0, 1))
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], None]:
+        return (windows.gathered(np.broadcast_to(rows * share, (*windows.kernel, *rows.shape))),), None
+
+    return Relaxation(back, windows.views(inputs[0].magnitude).sum(axis=(0, 1)) * share)
+
+
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
     counts = np.unique((pooled_entries(shapes[0], options, "avgpool2d") >= 0).sum(axis=-1))
     return common_grid(*(inputs[0] / int(count) for count in counts))
@@ -53,6 +66,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     entries=windows_of,
     grid=grid,
     blend=Blend.MEAN,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation, rearranged
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, positions, where_all
 
@@ -36,6 +37,12 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return Interval(np.concatenate([x.lo for x in inputs], axis), np.concatenate([x.hi for x in inputs], axis))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    axis = options["axis"]
+    cuts = np.cumsum([x.shape[axis + 1] for x in inputs])[:-1]
+    return rearranged(lambda rows: tuple(np.split(rows, cuts, axis + 2)))
+
+
 def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
     return np.concatenate(positions(shapes), axis=options["axis"]).reshape(-1, 1)
 
@@ -50,6 +57,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     arity=None,
     entries=entries,
     gives_bits=where_all,

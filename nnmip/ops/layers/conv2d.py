@@ -8,7 +8,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from nnmip.bounds.interval import Interval, weighted_sums
+from nnmip.bounds.interval import Interval, image, weighted_sums
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import CHANNELS, Shape
 from nnmip.ops.base import (
     Connections,
@@ -52,16 +53,53 @@ def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray],
 
 
 def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], options: Options) -> Interval:
-    """Corner products, summed over every window."""
+    """Corner products, summed over every window; known weights by the signs of their parts."""
     (x,) = inputs
-    shape = infer((x.shape[1:],), options).output
-    flat = x.reshape((len(x.lo), -1))
-    z = weighted_sums(flat, decisions["weights"].reshape((shape[0], -1)), connect(x.shape[1:], options).source)
-    z = z.reshape((len(x.lo), *shape))
-    if "bias" not in decisions:
-        return z
-    bias = decisions["bias"].reshape((1, shape[0], 1, 1))
-    return z + bias
+    weights, filters = decisions["weights"], options["filters"]
+    if weights.is_known:
+        windows = windows_over(x.shape[1:], options, "conv2d")
+        z = image(x, weights.lo, weights.lo[0].size, lambda x, w: correlate(x, w, windows, options["groups"]))
+    else:
+        shape = infer((x.shape[1:],), options).output
+        flat = x.reshape((len(x.lo), -1))
+        z = weighted_sums(flat, weights.reshape((filters, -1)), connect(x.shape[1:], options).source)
+        z = z.reshape((len(x.lo), *shape))
+    return z + decisions["bias"].reshape((1, filters, 1, 1)) if "bias" in decisions else z
+
+
+def correlate(x: FloatArray, weights: FloatArray, windows: Windows, groups: int) -> FloatArray:
+    """The sums of `forward` without a bias, as one matrix product for each group."""
+    parts = []
+    for channels, kernels in zip(np.split(x, groups, axis=1), np.split(weights, groups), strict=True):
+        seen = np.moveaxis(windows.views(channels), 3, 0)
+        sums = kernels.reshape(len(kernels), -1) @ seen.reshape(kernels[0].size, -1)
+        parts.append(np.moveaxis(sums.reshape(len(kernels), len(x), *windows.count), 0, 1))
+    return parts[0] if groups == 1 else np.concatenate(parts, axis=1)
+
+
+def spread(rows: FloatArray, weights: FloatArray, windows: Windows, groups: int) -> FloatArray:
+    """The transpose of `correlate`: rows [n, filters, *windows] to [n, channels, h, w]."""
+    parts = []
+    for row, kernels in zip(np.split(rows, groups, axis=1), np.split(weights, groups), strict=True):
+        flat = np.moveaxis(row, 1, 0).reshape(len(kernels), -1)
+        entries = (kernels.reshape(len(kernels), -1).T @ flat).reshape(*kernels.shape[1:], len(rows), *windows.count)
+        parts.append(windows.gathered(np.moveaxis(entries, 0, 3)))
+    return parts[0] if groups == 1 else np.concatenate(parts, axis=1)
+
+
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    """Backwards, every place gives its coefficient to what it saw (a transposed convolution)."""
+    (x,) = inputs
+    weights, bias, groups = decisions["weights"], decisions.get("bias"), options["groups"]
+    windows = windows_over(x.shape[1:], options, "conv2d")
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        found = spread(rows.reshape(-1, *rows.shape[2:]), weights, windows, groups)
+        constant = None if bias is None else rows.sum(axis=(3, 4)) @ bias
+        return (found.reshape(*rows.shape[:2], *found.shape[1:]),), constant
+
+    scale = correlate(x.magnitude, np.abs(weights), windows, groups)
+    return Relaxation(back, scale if bias is None else scale + np.abs(bias)[:, None, None])
 
 
 def connect(shape: Shape, options: Options) -> Connections:
@@ -96,5 +134,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     connect=connect,
 )

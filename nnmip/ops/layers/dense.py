@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, matmul
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import Shape
 from nnmip.ops.base import (
     Connections,
@@ -48,6 +49,17 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return z + Interval(bias.lo[None, :], bias.hi[None, :])
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    weights, bias = decisions["weights"], decisions.get("bias")
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        found = rows.reshape(-1, rows.shape[-1]) @ weights
+        return (found.reshape(*rows.shape[:-1], -1),), None if bias is None else rows @ bias
+
+    scale = inputs[0].magnitude @ np.abs(weights).T
+    return Relaxation(back, scale if bias is None else scale + np.abs(bias))
+
+
 def connect(shape: Shape, options: Options) -> Connections:
     """Every unit reads the whole vector."""
     units = int(options["units"])
@@ -65,5 +77,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     connect=connect,
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation, rearranged
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, where_all
 
@@ -27,6 +28,11 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return inputs[0].reshape((len(inputs[0].lo), -1))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    shape = inputs[0].shape[1:]
+    return rearranged(lambda rows: (rows.reshape(*rows.shape[:2], *shape),))
+
+
 OP = LayerOp(
     name="flatten",
     signature="flatten(x)",
@@ -37,5 +43,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     gives_bits=where_all,
 )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Options, ShapeMismatch, positions, rising
 
@@ -42,6 +43,24 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return Interval(np.where(off, np.minimum(lo, 0.0), lo), np.where(off, np.maximum(hi, 0.0), hi))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    """An open gate gives x, a shut one 0; else the output is between the bit times the least x and the largest x."""
+    x, by = inputs
+    on = np.where(_wide(by.lo, x.lo) > 0.5, 1.0, 0.0)
+    unknown = (on == 0.0) & (_wide(by.hi, x.lo) > 0.5)
+    lo, hi = np.where(unknown, x.lo, 0.0), np.where(unknown, x.hi, 0.0)
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], None]:
+        negative = np.minimum(rows, 0.0)
+        bits = (rows - negative) * lo[:, None] + negative * hi[:, None]
+        if by.shape != x.shape:
+            bits = bits.reshape(*bits.shape[:2], -1).sum(axis=2, keepdims=True)
+        return (rows * on[:, None], bits), None
+
+    any_unknown = unknown if by.shape == x.shape else unknown.reshape(len(unknown), -1).any(axis=1, keepdims=True)
+    return Relaxation(back, 2.0 * x.magnitude, (unknown, any_unknown))
+
+
 def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
     """Every entry with its gate."""
     x, by = positions(shapes)
@@ -58,6 +77,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     arity=2,
     entries=entries,
     reads_bits=(1,),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, summed, times
+from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, ShapeMismatch, positions
 
@@ -33,6 +34,16 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return times(summed(x.reshape((n, channels, height * width)), height * width), 1.0 / (height * width))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    height, width = inputs[0].shape[2:]
+    share = 1.0 / (height * width)
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], None]:
+        return (np.broadcast_to((rows * share)[..., None, None], (*rows.shape, height, width)),), None
+
+    return Relaxation(back, inputs[0].magnitude.mean(axis=(2, 3)))
+
+
 def entries(shapes: tuple[Shape, ...], options: Options) -> IntArray:
     return positions(shapes)[0].reshape(shapes[0][0], -1)
 
@@ -52,6 +63,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     entries=entries,
     grid=grid,
     blend=Blend.MEAN,

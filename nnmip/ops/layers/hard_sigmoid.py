@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, times
+from nnmip.bounds.relaxation import entrywise
 from nnmip.hir.core import Shape
 from nnmip.ops.activations import ENTRYWISE, same_shape
 from nnmip.ops.base import LayerOp, Option, Options, common_grid
@@ -25,6 +26,15 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     """Nondecreasing in z for a slope that is not negative."""
     line = times(inputs[0], options["slope"]) + Interval.box(inputs[0].shape, options["shift"], options["shift"])
     return Interval(np.clip(line.lo, 0.0, 1.0), np.clip(line.hi, 0.0, 1.0))
+
+
+def kinks(options: Options) -> tuple[tuple[float, float], ...]:
+    """Where the line is 0 and where it is 1, between the numbers next to the rounded quotients."""
+    slope, shift = Fraction(options["slope"]), Fraction(options["shift"])
+    if not slope:
+        return ()
+    ends = (float((Fraction(end) - shift) / slope) for end in (0, 1))
+    return tuple((float(np.nextafter(end, -np.inf)), float(np.nextafter(end, np.inf))) for end in ends)
 
 
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
@@ -45,6 +55,7 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
+    relax=entrywise(interval, kinks),
     grid=grid,
     slope=lambda options: (0.0, options["slope"]),
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, times
+from nnmip.bounds.relaxation import entrywise
 from nnmip.hir.core import Shape
 from nnmip.ops.activations import ENTRYWISE, same_shape
 from nnmip.ops.base import LayerOp, Option, Options, common_grid
@@ -43,6 +44,7 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
+    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),)),
     grid=grid,
     slope=lambda options: (options["slope"], 1.0),
 )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation, dot
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, common_grid, positions
 
@@ -52,6 +53,20 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return Interval(_padded(inputs[0].lo, options), _padded(inputs[0].hi, options))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    """The border is a constant."""
+    shape = inputs[0].shape[1:]
+    inside = tuple(
+        slice(before, before + size) for (before, _), size in zip(border(shape, options), shape, strict=True)
+    )
+    around = _padded(np.zeros((1, *shape)), options)
+
+    def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray]:
+        return (rows[:, :, *inside],), dot(rows, around)
+
+    return Relaxation(back, np.abs(around))
+
+
 def owners(inputs: tuple[IntArray, ...], options: Options) -> IntArray:
     """The border of a channel goes with its nearest entry: a filter that is removed leaves nothing behind."""
     (owner,) = inputs
@@ -78,6 +93,7 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     entries=entries,
     owners=owners,
     grid=grid,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval
+from nnmip.bounds.relaxation import Relaxation, rearranged
 from nnmip.hir.core import Shape
 from nnmip.ops.base import InferredShapes, LayerOp, Option, Options, ShapeMismatch, where_all
 
@@ -31,6 +32,11 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
     return inputs[0].reshape((len(inputs[0].lo), *options["shape"]))
 
 
+def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
+    shape = inputs[0].shape[1:]
+    return rearranged(lambda rows: (rows.reshape(*rows.shape[:2], *shape),))
+
+
 OP = LayerOp(
     name="reshape",
     signature="reshape(x, shape: [c, h, w])",
@@ -41,5 +47,6 @@ OP = LayerOp(
     infer=infer,
     forward=forward,
     interval=interval,
+    relax=relax,
     gives_bits=where_all,
 )

@@ -1,0 +1,210 @@
+"""Backward linear bounds (CROWN) of networks with known weights over boxes of inputs, rigorous in float64.
+
+Rows of coefficients on a tensor are taken back, layer by layer, to coefficients on the inputs; each nonlinear layer is
+replaced by the line of its relaxation that a coefficient's sign asks for (Zhang et al., "Efficient neural network
+robustness certification with general activation functions", 2018; Singh et al., "An abstract domain for certifying
+neural networks", 2019). An upper bound of a row is minus the lower bound of minus the row: there is only one walk.
+
+Rounding. Let v_t(x) be the exact tensors for an input x of the box. The walk keeps float64 arrays A_t and numbers c for
+which, in exact arithmetic and for all x of the box,
+
+    row(x)  >=  sum over t of A_t . v_t(x)  +  c.                                                                (1)
+
+It starts with A = the rows on one tensor and c = 0. A step replaces A . v, where v is the output of a layer, by what
+the relaxation of the layer gives back: B_s for each input s, and d. Without rounding, A . v >= sum B_s . v_s + d. Every
+entry of B_s, and d, is a sum of at most N products, N the number of outputs of the layer, each of a coefficient and a
+factor of the layer (a weight, a slope, or a rounded difference of slopes), in any order. Its error is at most gamma_m
+times the sum of |products|, m = N + 4 and gamma_m = m u / (1 - m u) (Higham, "Accuracy and Stability of Numerical
+Algorithms", 2002, section 3.1), plus 2^-1074 for each product that underflows. Multiplied with |v_s| <= p_s, the
+largest absolute values that the proved bounds allow, and summed, the errors are at most
+
+    gamma_m  sum over i of |A_i| e_i,      e_i >= sum of |factors of output i| p + |its constants|,              (2)
+
+where e is the `scale` of the relaxation. The float64 value of (2) is itself a sum of nonnegative numbers, short of the
+exact one by less than one part in 200 as long as layers have less than 10^12 entries; the factor 1.01 covers that and
+the denominator of gamma_m. Where two layers read one tensor, their coefficients are added; the sum has a relative error
+of u, and (2) is charged with e = p. c is lowered by (2), and every addition to it is rounded down, so that (1) holds
+after the step. At the inputs A . x is bounded by its least corner, with (2) for e = |lo| + (hi - lo).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
+from nnmip.bounds.known import KnownWeights, check_bounded, in_parts
+from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
+from nnmip.bounds.table import Bounds
+from nnmip.hir.core import Assignment, Layer, Network
+from nnmip.ops.registry import LAYERS
+
+WORK = 4_000_000
+"""How many coefficients a walk holds for one tensor at a time."""
+UNDERFLOW = 2.0**-1000
+"""More than all products of a step lose that underflow, for each unit of what they are multiplied with."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """Affine functions of the input below some rows, for every sample: `row >= slope . x + shift` on the box.
+
+    slope: [n or 1, rows, *input]; shift: [n or 1, rows], exact for the slopes as they are.
+    """
+
+    slope: FloatArray
+    shift: FloatArray
+
+    def least(self, box: Interval) -> FloatArray:
+        """Lower bounds of the rows over a box of inputs, shape [n, rows]; -inf where numbers overflow."""
+        width = box.hi - box.lo
+        with np.errstate(over="ignore", invalid="ignore"):
+            corner = dot(self.slope, box.lo) + dot(np.minimum(self.slope, 0.0), width)
+            error = _charge(self.slope, np.abs(box.lo) + width, box.magnitude)
+            found = down(down(self.shift + corner) - error)
+        return np.where(np.isnan(found), -np.inf, found)
+
+
+def _charge(rows: FloatArray, scale: FloatArray, magnitude: FloatArray) -> FloatArray:
+    """The bound (2) of what a step over an array of entries [n, *shape] loses by rounding, shape [n, rows]."""
+    entries = rows[0, 0].size
+    gamma = 1.01 * (entries + 8) * UNIT_ROUNDOFF
+    dust = UNDERFLOW * (1.0 + magnitude.reshape(len(magnitude), -1).sum(axis=1))
+    return np.asarray(gamma * dot(np.abs(rows), scale) + dust[:, None])
+
+
+@dataclass(slots=True)
+class Crown:
+    """A network with proved bounds of its tensors, and the relaxations that these bounds allow.
+
+    `outputs` begins with those of the input; `tighten` adds the layers in their order.
+    """
+
+    known: KnownWeights
+    inputs: Interval
+    outputs: dict[str, Interval] = field(default_factory=dict)
+    _relaxations: dict[str, Relaxation] = field(default_factory=dict)
+    _boxes: set[str] = field(default_factory=set)
+    _exact: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.outputs[self.known.network.input_name] = self.inputs
+        self._boxes.add(self.known.network.input_name)
+        self._exact.add(self.known.network.input_name)
+
+    # ---- forwards: bounds of all layers ------------------------------------------------------------------------
+
+    def tighten(self) -> None:
+        """Bounds of every layer in turn: by intervals, and backwards where a later layer's relaxation depends on them;
+        of the result in any case."""
+        network = self.known.network
+        for layer in network.layers:
+            if self.known.stands_for(layer) is None:
+                self._tighten_inputs(layer)
+            self.outputs[layer.name] = self.known.interval(layer, self.outputs)
+            self._mark(layer)
+        last = network.result_layer
+        self._tighten(last, np.ones(self.outputs[last].shape, dtype=bool))
+
+    def _tighten_inputs(self, layer: Layer) -> None:
+        loose = self._relaxation_of(layer).loose
+        for name, mask in zip(layer.inputs, loose, strict=False):
+            self._tighten(name, mask)
+        self._relaxations[layer.name] = self._relaxation_of(layer)
+
+    def _relaxation_of(self, layer: Layer) -> Relaxation:
+        op, options = LAYERS[layer.op], dict(layer.options)
+        rule = op.relax if op.relax is not None else by_interval(op.interval)
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            return rule(tuple(self.outputs[name] for name in layer.inputs), self.known.weights(layer), options)
+
+    def _mark(self, layer: Layer) -> None:
+        """Note where interval bounds are exact: where what a layer reads varies independently, entry by entry."""
+        reads = [self.known.stands_for(layer) or layer.inputs[0]] if len(layer.inputs) == 1 else []
+        if reads and reads[0] in self._boxes:
+            self._exact.add(layer.name)
+            entries = LAYERS[layer.op].entries((self.outputs[reads[0]].shape[1:],), dict(layer.options))
+            if not layer.decisions and entries.shape[-1] == 1:
+                self._boxes.add(layer.name)
+
+    def _tighten(self, name: str, mask: BoolArray) -> None:
+        """Backward bounds of the entries of a tensor that are in the mask of some sample, met with those it has."""
+        if name in self._exact or not mask.any():
+            return
+        old = self.outputs[name]
+        index = np.flatnonzero(mask.any(axis=0))
+        lo, hi = old.lo.reshape(len(old.lo), -1).copy(), old.hi.reshape(len(old.hi), -1).copy()
+        for part in self._parts(index):
+            rows = np.zeros((1, 2 * len(part), lo.shape[1]))
+            rows[0, np.arange(len(part)), part], rows[0, len(part) + np.arange(len(part)), part] = 1.0, -1.0
+            least = self.planes(name, rows.reshape(1, -1, *old.shape[1:])).least(self.inputs)
+            lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
+            hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
+        assert (lo <= hi).all(), f"bounds of {name} contradict each other"
+        self.outputs[name] = Interval(lo.reshape(old.shape), hi.reshape(old.shape))
+
+    def _parts(self, index: IntArray) -> list[IntArray]:
+        """Entries in groups whose rows fit into the memory that a walk may have."""
+        widest = max(interval.lo.size for interval in self.outputs.values())
+        return np.array_split(index, -(-2 * len(index) * widest // WORK))
+
+    # ---- backwards ---------------------------------------------------------------------------------------------
+
+    def planes(self, name: str, rows: FloatArray) -> Planes:
+        """Affine functions of the input below rows of coefficients on a tensor, [1 or n, rows, *shape]."""
+        network = self.known.network
+        found = {name: rows}
+        shift = np.zeros((1, rows.shape[1]))
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for layer in reversed(network.layers):
+                mine = found.pop(layer.name, None)
+                if mine is None:
+                    continue
+                other = self.known.stands_for(layer)
+                if other is not None:
+                    shift = self._add(found, shift, other, mine)
+                    continue
+                mask = self.known.mask(layer)
+                mine = mine if mask is None else mine * mask
+                relaxation = self._relaxations[layer.name]
+                parts, constant = relaxation.back(mine)
+                if constant is not None:
+                    shift = down(shift + constant)
+                if relaxation.scale is not None:
+                    magnitudes = [self.outputs[source].magnitude for source in layer.inputs]
+                    total = np.concatenate([m.reshape(len(m), -1) for m in magnitudes], axis=1)
+                    shift = down(shift - _charge(mine, relaxation.scale, total))
+                for source, part in zip(layer.inputs, parts, strict=True):
+                    shift = self._add(found, shift, source, part)
+        slope = found.get(network.input_name)
+        if slope is None:
+            slope = np.zeros((1, rows.shape[1], *network.input_shape))
+        return Planes(slope, shift)
+
+    def _add(self, found: dict[str, FloatArray], shift: FloatArray, name: str, part: FloatArray) -> FloatArray:
+        """Coefficients on a tensor that other layers read too are summed, at the cost of a rounding."""
+        if name not in found:
+            found[name] = part
+            return shift
+        found[name] = found[name] + part
+        magnitude = self.outputs[name].magnitude
+        return down(shift - _charge(found[name], magnitude, magnitude))
+
+
+def crown(network: Network, assignment: Assignment, inputs: Interval) -> Bounds:
+    """Bounds of every layer of a network with known weights, for inputs [n, *input] in given intervals.
+
+    Backward linear bounds of the result and of all entries on whose bounds a relaxation depends, met with those of
+    interval propagation. Raises Unbounded where an input, or a layer whose values overflow, has no finite bounds.
+    """
+    check_bounded(network.input_name, inputs)
+    known = KnownWeights(network, assignment)
+
+    def bound(part: Interval) -> Bounds:
+        walk = Crown(known, part)
+        walk.tighten()
+        return Bounds(walk.outputs, "backward linear bounds")
+
+    widest = max(int(np.prod(layer.shape, dtype=np.int64)) for layer in network.layers)
+    return in_parts(inputs, max(1, WORK // (64 * widest)), bound)

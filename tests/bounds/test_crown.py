@@ -1,0 +1,181 @@
+"""Bounds of networks with known weights: every kind of layer, sound on points of the box, rigorous in rationals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nnmip.bounds.crown import crown
+from nnmip.bounds.interval import Interval
+from nnmip.bounds.known import Unbounded, propagate_known
+from nnmip.bounds.table import Bounds
+from nnmip.hir.core import Assignment, Network
+from nnmip.hir.evaluate import forward
+from nnmip.ops.registry import LAYERS
+from tests.bounds.nets import Sketch, boxes, dense_net, points
+
+Generator = np.random.Generator
+ACTIVATIONS = ("relu", "leaky_relu", "clip", "relu6", "hard_tanh", "hard_sigmoid", "abs", "step", "sign")
+
+
+def kernel(rng: Generator, *shape: int) -> dict[str, np.ndarray]:
+    return {"weights": rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])), "bias": 0.2 * rng.normal(size=shape[0])}
+
+
+def image_net(rng: Generator) -> Sketch:
+    """Convolutions with padding, stride, groups and dilation, both pools, a border."""
+    net = Sketch(2, 7, 6)
+    name = net.add("conv2d", "x", **kernel(rng, 4, 1, 3, 3), padding=(1, 1), groups=2)
+    name = net.add("pad", net.add("relu", name), border=(1, 0, 0, 1), value=0.3)
+    name = net.add("maxpool2d", name, kernel=(2, 2), stride=(2, 1), padding=(1, 0))
+    name = net.add("conv2d", name, **kernel(rng, 3, 4, 2, 2), dilation=(2, 1))
+    name = net.add("avgpool2d", net.add("leaky_relu", name), kernel=(2, 3), stride=(1, 2), padding=(0, 1))
+    name = net.add("relu", net.add("dense", net.add("flatten", name), **kernel(rng, 7, 3 * 2 * 3)))
+    net.add("dense", name, **kernel(rng, 3, 7))
+    return net
+
+
+def residual_net(rng: Generator) -> Sketch:
+    """Two blocks with a skip connection, one tensor read three times, one added to itself."""
+    net = Sketch(5)
+    name = net.add("dense", "x", **kernel(rng, 8, 5))
+    for _ in range(2):
+        inner = net.add("dense", net.add("relu", name), **kernel(rng, 8, 8))
+        name = net.add("add", name, net.add("relu", inner), name)
+    net.add("dense", net.add("relu", name), **kernel(rng, 3, 8))
+    return net
+
+
+def joined_net(rng: Generator) -> Sketch:
+    """Branches of an image that are joined along the channels, one of them reshaped."""
+    net = Sketch(1, 4, 4)
+    left = net.add("abs", net.add("conv2d", "x", **kernel(rng, 2, 1, 3, 3), padding=(1, 1)))
+    right = net.add("reshape", net.add("dense", net.add("flatten", "x"), **kernel(rng, 32, 16)), shape=(2, 4, 4))
+    both = net.add("concat", left, net.add("hard_tanh", right), axis=0)
+    mean = net.add("globalavgpool", net.add("maxpool2d", both, kernel=(2, 2)))
+    net.add("dense", net.add("relu", net.add("dense", mean, **kernel(rng, 6, 4))), **kernel(rng, 2, 6))
+    return net
+
+
+def gated_net(rng: Generator, gates: int = 6) -> Sketch:
+    net = Sketch(4)
+    by = net.add("step", net.add("dense", "x", **kernel(rng, gates, 4)))
+    gated = net.add("gate", net.add("dense", "x", **kernel(rng, 6, 4)), by)
+    net.add("dense", net.add("relu", net.add("dense", gated, **kernel(rng, 5, 6))), **kernel(rng, 2, 5))
+    return net
+
+
+def single_gate_net(rng: Generator) -> Sketch:
+    return gated_net(rng, 1)
+
+
+def pruned_net(rng: Generator) -> Sketch:
+    """Removed units, and a block that is left out."""
+    net = Sketch(4)
+    kept = net.add("relu", net.add("dense", "x", **kernel(rng, 6, 4)), kept=rng.random(6) < 0.6)
+    for there in (False, True):
+        name = net.add("dense", kept, **kernel(rng, 6, 6))
+        kept = net.add("leaky_relu", name, skip=kept, kept=there)
+    net.add("dense", kept, **kernel(rng, 3, 6))
+    return net
+
+
+def activated(op: str) -> Callable[[Generator], Sketch]:
+    return lambda rng: dense_net(rng, 5, 9, 8, 3, activation=op)
+
+
+NETS: dict[str, Callable[[Generator], Sketch]] = {
+    **{op: activated(op) for op in ACTIVATIONS},
+    **{net.__name__: net for net in (image_net, residual_net, joined_net, gated_net, single_gate_net, pruned_net)},
+}
+
+
+def misses(network: Network, assignment: Assignment, box: Interval, bounds: Bounds, rng: Generator, count: int) -> int:
+    """How many values of layers leave their bounds by more than the forward pass may err, at `count` points."""
+    found = 0
+    for _ in range(max(1, count // 5000)):
+        inputs = points(rng, box, max(1, 5000 // len(box.lo)))
+        values = forward(network, assignment, inputs.reshape(-1, *box.shape[1:]))
+        for name, value in values.items():
+            value = value.reshape(*inputs.shape[:2], *value.shape[1:])
+            room = 1e-13 * (1.0 + bounds.outputs[name].magnitude.max())
+            low, high = bounds.outputs[name].lo - value.min(axis=0), value.max(axis=0) - bounds.outputs[name].hi
+            found += int((low > room).sum() + (high > room).sum())
+    return found
+
+
+# ---- soundness -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("radius", [0.1, 1.0])
+def test_values_stay_inside(name: str, radius: float) -> None:
+    rng = np.random.default_rng([len(name), int(10 * radius)])
+    sketch = NETS[name](rng)
+    network, assignment = sketch.network()
+    box = boxes(rng, 5, sketch.shapes["x"], radius)
+    intervals, lines = propagate_known(network, assignment, box), crown(network, assignment, box)
+    assert misses(network, assignment, box, lines, rng, 50_000) == 0
+    for layer in network.layers:
+        assert (lines.outputs[layer.name].lo >= intervals.outputs[layer.name].lo).all()
+        assert (lines.outputs[layer.name].hi <= intervals.outputs[layer.name].hi).all()
+
+
+def test_every_layer_has_a_rule_and_a_network_here() -> None:
+    rng = np.random.default_rng(0)
+    assert [op.name for op in LAYERS.values() if op.relax is None] == []
+    assert {layer.op for net in NETS.values() for layer in net(rng).layers} == set(LAYERS)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_a_box_without_width_is_a_point(name: str) -> None:
+    """An ordinary box: where no jump is near, the bounds are the value up to rounding."""
+    rng = np.random.default_rng(7)
+    sketch = NETS[name](rng)
+    network, assignment = sketch.network()
+    inputs = rng.uniform(-1.0, 1.0, (3, *sketch.shapes["x"]))
+    bounds, values = crown(network, assignment, Interval.point(inputs)), forward(network, assignment, inputs)
+    for layer in network.layers:
+        assert np.allclose(bounds.outputs[layer.name].lo, values[layer.name], atol=1e-12)
+        assert np.allclose(bounds.outputs[layer.name].hi, values[layer.name], atol=1e-12)
+
+
+def test_backward_bounds_are_tighter() -> None:
+    """Widths of the results, against those of interval propagation."""
+    rng = np.random.default_rng(3)
+    for name, ratio in (("relu", 0.5), ("image_net", 0.6), ("residual_net", 0.6), ("hard_tanh", 0.7)):
+        sketch = NETS[name](rng)
+        network, assignment = sketch.network()
+        box = boxes(rng, 8, sketch.shapes["x"], 0.2)
+        wide, narrow = (
+            bounds.outputs[network.result_layer].hi - bounds.outputs[network.result_layer].lo
+            for bounds in (propagate_known(network, assignment, box), crown(network, assignment, box))
+        )
+        assert narrow.mean() < ratio * wide.mean(), name
+
+
+# ---- what has no bounds --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", [propagate_known, crown])
+@pytest.mark.parametrize(("side", "end"), [("lower", -np.inf), ("upper", np.inf), ("upper", np.nan)])
+def test_an_input_without_a_bound_is_named(
+    bound: Callable[[Network, Assignment, Interval], Bounds], side: str, end: float
+) -> None:
+    network, assignment = joined_net(np.random.default_rng(0)).network()
+    lo, hi = np.zeros((2, 1, 4, 4)), np.ones((2, 1, 4, 4))
+    (lo if side == "lower" else hi)[1, 0, 2, 3] = end
+    with pytest.raises(Unbounded, match=rf"`x\[0, 2, 3\]` has no finite {side} bound") as caught:
+        bound(network, assignment, Interval(lo, hi))
+    assert (caught.value.name, caught.value.index, caught.value.side) == ("x", (0, 2, 3), side)
+
+
+@pytest.mark.parametrize("bound", [propagate_known, crown])
+def test_a_layer_that_overflows_is_named(bound: Callable[[Network, Assignment, Interval], Bounds]) -> None:
+    net = Sketch(2)
+    net.add("dense", net.add("relu", net.add("dense", "x", weights=1e200 * np.eye(2))), weights=1e200 * np.ones((1, 2)))
+    network, assignment = net.network()
+    with pytest.raises(Unbounded, match="`l2"):
+        bound(network, assignment, Interval.box((1, 2), -1.0, 1.0))
