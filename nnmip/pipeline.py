@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nnmip.formats import WrittenModel
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
+    from nnmip.solution.formulations import Offer
     from nnmip.solution.front import Front
     from nnmip.solution.result import How, Result
     from nnmip.solution.run import Problem, RunOptions
@@ -43,9 +44,6 @@ Parameters = Mapping[str, str | float | Path]
 
 MOST_TANGENTS, LEAST_TANGENTS = 256, 8
 """Most lines in a file for one value of a loss that has no exact encoding; fewer where that is more than is allowed."""
-
-IN_FILES = ("direct", "columns")
-"""The formulations that files can have."""
 
 TERMS = 3
 """Most coefficients of such a line."""
@@ -188,21 +186,26 @@ class Model:
             self.found.add(warning)
         return lowered
 
-    @cached_property
-    def columns(self) -> Lowered:
-        """The MILP of columns of the first goal; DiagnosticError NNM0406 where the model has none."""
-        from nnmip.solution.searching import in_columns
+    def encoded(self, formulation: str, program: Program | None = None) -> Lowered:
+        """The MILP of the first goal, or of a program made from this model, in some formulation; its warnings are kept.
 
-        lowered = self._timed("lower", lambda: in_columns(self.program, self.allowance))
-        for warning in lowered.warnings:
-            self.found.add(warning)
-        return lowered
+        Raises DiagnosticError NNM0406 where it does not fit.
+        """
+        from nnmip.solution.formulations import encoded
 
-    def columns_at(self, program: Program) -> Lowered:
-        """The MILP of columns of a program made from this model; errors as for `columns`."""
-        from nnmip.solution.searching import in_columns
-
-        return self.columns if program is self.program else in_columns(program, self.allowance)
+        program = self.program if program is None else program
+        if formulation == "direct":
+            return self.lowered_at(program)
+        if program is not self.program:
+            return encoded(program, formulation, self.allowance)
+        key = f"lower {formulation}"
+        if key not in self._made:
+            lowered = self._timed("lower", lambda: encoded(program, formulation, self.allowance))
+            for warning in lowered.warnings:
+                self.found.add(warning)
+            self._made[key] = lowered
+        made: Lowered = self._made[key]
+        return made
 
     def lowered_for(
         self, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"
@@ -222,12 +225,13 @@ class Model:
     def _for_file(self, program: Program, formulation: str) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
         from nnmip.sizes import NONZERO
+        from nnmip.solution.formulations import IN_FILES
 
         if formulation not in IN_FILES:
             raise ValueError(f"formulation must be {' or '.join(IN_FILES)}, not {formulation!r}")
-        if formulation == "columns":
-            return self.columns_at(program)
-        lowered = self.lowered_at(program)
+        lowered = self.encoded(formulation, program)
+        if not lowered.tangents:
+            return lowered
         values = sum(len(tangents.share) for tangents in lowered.tangents)
         allowed = self.allowance.size / NONZERO / TERMS / max(1, values)
         return lowered.refined_evenly(int(min(MOST_TANGENTS, max(LEAST_TANGENTS, allowed))))
@@ -376,15 +380,23 @@ class Model:
 
         Raises DiagnosticError: for errors in the model, and NNM0406 where columns are wanted and there are none.
         """
-        from nnmip.solution.searching import choose
+        from nnmip.solution.formulations import choose
 
         return choose(self.program, wanted, solver, self.allowance).how
 
+    def offers(self) -> tuple[Offer, ...]:
+        """What every formulation of the first goal would be, or why it does not fit."""
+        from nnmip.solution.formulations import offers
+
+        return offers(self.program, self.allowance)
+
     def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
         """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
+        from nnmip.solution.formulations import IN_FILES
+
         how = self.formulation(formulation, solver).formulation
-        if how == "columns":
-            _ = self.columns
+        if how in IN_FILES and how != "direct":
+            _ = self.encoded(how)
         if how == "direct" or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
@@ -426,8 +438,11 @@ class Model:
         from nnmip.solution.run import Problem
 
         facts = partial(self.facts, seed)
-        encodings = self.lowered_at, self.columns_at
-        return Problem(program, lambda: self.fingerprint, *encodings, facts, describe_networks)
+
+        def encode(program: Program, formulation: str) -> Lowered:
+            return self.encoded(formulation, program)
+
+        return Problem(program, lambda: self.fingerprint, encode, facts, describe_networks)
 
     def _options(
         self,

@@ -28,11 +28,12 @@ from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, Unencoded, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
+from nnmip.solution.formulations import choose
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.rounds import MOST_LPS, Rounds
-from nnmip.solution.searching import SearchedStage, choose
+from nnmip.solution.searching import SearchedStage
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.tidy import tidied
@@ -167,15 +168,18 @@ def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What a run solves: the model, its encoding at each stage, that in columns (DiagnosticError NNM0406 where there is
-    none), what reports add (of an encoding, if there is one), and networks in words."""
+    """What a run solves: the model, its encoding at each stage in each formulation (DiagnosticError NNM0406 where it
+    does not fit), what reports add (of an encoding, if there is one), and networks in words."""
 
     program: Program
     fingerprint: Callable[[], str]
-    lower: Callable[[Program], Lowered]
-    columns: Callable[[Program], Lowered]
+    encode: Callable[[Program, str], Lowered]
     facts: Callable[[Lowered | None], RunFacts]
     describe: Callable[[Result], str]
+
+    def lower(self, program: Program) -> Lowered:
+        """The MILP of the weights."""
+        return self.encode(program, Formulation.DIRECT)
 
 
 class Run:
@@ -237,10 +241,8 @@ class Run:
         options = self.options
         choice = choose(program, options.formulation, options.solver, options.allowance)
         try:
-            how, encode = choice.how, self.problem.lower
-            if how.formulation is Formulation.COLUMNS:
-                encode = self.problem.columns
-            elif choice.view is not None:
+            how = choice.how
+            if choice.view is not None:
                 try:
                     result = self._searched(session, choice.view, earlier)
                 except TooMany:
@@ -252,7 +254,7 @@ class Run:
                     if not why or options.formulation == Formulation.SEARCH:
                         return result
                 how = How(Formulation.DIRECT, why)
-            return _Stage(self, session, encode(program), earlier, how).solve()
+            return _Stage(self, session, self.problem.encode(program, how.formulation), earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -286,7 +288,7 @@ class Run:
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
         try:
-            return self.problem.columns(program)
+            return self.problem.encode(program, Formulation.COLUMNS)
         except DiagnosticError:
             return self.problem.lower(program)
 
