@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 DEFAULT = 500 * 10**6

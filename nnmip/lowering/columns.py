@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from math import log2
 
@@ -16,6 +16,7 @@ from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice, MilpBuilder
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.passes.base import Analysed
+from nnmip.records import dataclass
 from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes

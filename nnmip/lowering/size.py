@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 
 import numpy as np
@@ -33,6 +33,7 @@ from nnmip.hir.core import (
 )
 from nnmip.lowering.decisions import INTEGER_FROM, even_step
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, Estimate, counted, product, solver_cost
 from nnmip.source import Origin
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import Option, Options, ShapeMismatch
+from nnmip.records import dataclass
 
 Pair = tuple[int, int]
 

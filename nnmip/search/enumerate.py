@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice, product
 from math import comb, prod
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
+from nnmip.records import dataclass
 from nnmip.search.distinct import Distinct
 from nnmip.search.idle import of_parts, zeros_serve
 from nnmip.search.parts import Batch

@@ -6,7 +6,6 @@ A formulation is one entry of `ENTRIES`; to add one is to add its name to `Formu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
@@ -14,6 +13,7 @@ from nnmip.hir.core import Program
 from nnmip.lowering.columns import estimate_columns, lower_columns
 from nnmip.lowering.lower import Lowered, lower_program
 from nnmip.lowering.size import estimate_direct
+from nnmip.records import dataclass
 from nnmip.search.enumerate import check_columns, estimate_search
 from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance, Estimate

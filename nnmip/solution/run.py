@@ -7,7 +7,7 @@ import numbers
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
@@ -23,6 +23,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
 from nnmip.lowering.lower import Lowered
+from nnmip.records import dataclass
 from nnmip.search.solve import Tied, TooMany
 from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance

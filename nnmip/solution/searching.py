@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.hir.core import Assignment, Program
+from nnmip.records import dataclass
 from nnmip.search.solve import Found, Report, Tied, search
 from nnmip.search.view import View
 from nnmip.sizes import Allowance

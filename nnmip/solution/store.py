@@ -6,7 +6,6 @@ import io
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from nnmip.diagnostics import DiagnosticError
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
+from nnmip.records import dataclass
 from nnmip.sema.values import fail
 from nnmip.sizes import ENTRY, LINE_TEXT, UNASKED, Allowance
 from nnmip.solution import onnx

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Progress, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.front import Stride, Tradeoff
 from nnmip.hir.walk import strengthened
+from nnmip.records import dataclass
 from nnmip.solution.front import Axis, Front, FrontPoint, Undecided, weakest
 from nnmip.solution.gallery import Gallery, front_fingerprint
 from nnmip.solution.result import Result, SolutionStatus
