@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from nnmip.formats import WrittenModel
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
-    from nnmip.solution.formulations import Offer
+    from nnmip.solution.formulations import Choice, Offer
     from nnmip.solution.front import Front
     from nnmip.solution.result import How, Result
     from nnmip.solution.run import Problem, RunOptions
@@ -380,9 +380,19 @@ class Model:
 
         Raises DiagnosticError: for errors in the model, and NNM0406 where columns are wanted and there are none.
         """
+        return self.choice(self.program, wanted, solver).how
+
+    def choice(self, program: Program, wanted: str = "auto", solver: str = "auto") -> Choice:
+        """How to go about a program made from this model; decided once for the first goal. Errors as above."""
         from nnmip.solution.formulations import choose
 
-        return choose(self.program, wanted, solver, self.allowance).how
+        if program is not self.program:
+            return choose(program, wanted, solver, self.allowance)
+        key = f"choose {wanted} {solver}"
+        if key not in self._made:
+            self._made[key] = choose(program, wanted, solver, self.allowance)
+        made: Choice = self._made[key]
+        return made
 
     def offers(self) -> tuple[Offer, ...]:
         """What every formulation of the first goal would be, or why it does not fit."""
@@ -442,7 +452,7 @@ class Model:
         def encode(program: Program, formulation: str) -> Lowered:
             return self.encoded(formulation, program)
 
-        return Problem(program, lambda: self.fingerprint, encode, facts, describe_networks)
+        return Problem(program, lambda: self.fingerprint, self.choice, encode, facts, describe_networks)
 
     def _options(
         self,

@@ -29,7 +29,7 @@ from nnmip.search.view import View
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.answer import RunFacts, Unencoded, fixed_integers, limits_after, make_result, replay_raw
 from nnmip.solution.conflict import Conflict, find_conflict
-from nnmip.solution.formulations import choose
+from nnmip.solution.formulations import Choice
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
@@ -169,11 +169,13 @@ def _polish_limits(options: SolveOptions, spent: float, stop: threading.Event | 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """What a run solves: the model, its encoding at each stage in each formulation (DiagnosticError NNM0406 where it
-    does not fit), what reports add (of an encoding, if there is one), and networks in words."""
+    """What a run solves: the model, the formulation of each stage for what was asked for and its solver, its encoding
+    in each formulation (DiagnosticError NNM0406 where it does not fit), what reports add (of an encoding, if there is
+    one), and networks in words."""
 
     program: Program
     fingerprint: Callable[[], str]
+    choose: Callable[[Program, str, str], Choice]
     encode: Callable[[Program, str], Lowered]
     facts: Callable[[Lowered | None], RunFacts]
     describe: Callable[[Result], str]
@@ -240,7 +242,7 @@ class Run:
     def _solve_stage(self, session: Session, program: Program, earlier: list[Result]) -> Result:
         """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
         options = self.options
-        choice = choose(program, options.formulation, options.solver, options.allowance)
+        choice = self.problem.choose(program, options.formulation, options.solver)
         try:
             how = choice.how
             if choice.view is not None:
