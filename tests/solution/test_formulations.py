@@ -10,6 +10,8 @@ import pytest
 import nnmip
 from nnmip.cli.compile import FORMULATIONS as WRITTEN
 from nnmip.cli.solve import FORMULATIONS as SOLVED
+from nnmip.hir.core import Program
+from nnmip.search.view import View, view_of
 from nnmip.sizes import MOST_COST, Estimate, solver_cost
 from nnmip.solution import formulations
 from nnmip.solution.formulations import ENTRIES, IN_FILES, Given
@@ -45,14 +47,14 @@ def test_offers_are_estimates_or_reasons(tmp_path: Path) -> None:
 
 
 def test_auto_takes_the_cheapest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = loaded(FINITE, tmp_path)
-    assert model.formulation().formulation is Formulation.SEARCH
+    assert loaded(FINITE, tmp_path).formulation().formulation is Formulation.SEARCH
 
     def dear(given: Given) -> Estimate:
         return Estimate(1, 1, MOST_COST)
 
     changed = [replace(entry, estimate=dear) if entry.lower is None else entry for entry in ENTRIES]
     monkeypatch.setattr(formulations, "ENTRIES", tuple(changed))
+    model = loaded(FINITE, tmp_path)
     how = model.formulation()
     assert how.formulation is not Formulation.SEARCH
     costs = [offer.estimate.cost for offer in model.offers() if offer.estimate is not None]
@@ -63,3 +65,17 @@ def test_auto_takes_the_cheapest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_costs_grow_with_the_nodes_up_to_a_limit() -> None:
     assert solver_cost(1000, 3) - solver_cost(1000, 2) == pytest.approx(1000 * 100 * 4)
     assert solver_cost(10**6, 1e9) == MOST_COST
+
+
+def test_a_model_decides_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loaded(FINITE, tmp_path)
+    asked: list[Program] = []
+
+    def counted(program: Program) -> View:
+        asked.append(program)
+        return view_of(program)
+
+    monkeypatch.setattr(formulations, "view_of", counted)
+    model.prepare()
+    assert model.solve().how.formulation is Formulation.SEARCH
+    assert len(asked) == 1
