@@ -31,12 +31,14 @@ from nnmip.syntax.read import check_text, read_source
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
     from nnmip.formats import WrittenModel
+    from nnmip.incumbents.given import Start
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.formulations import Choice, Offer
     from nnmip.solution.front import Front
+    from nnmip.solution.options import RunOptions
     from nnmip.solution.result import How, Result
-    from nnmip.solution.run import Problem, RunOptions
+    from nnmip.solution.work import Problem
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
@@ -355,6 +357,7 @@ class Model:
         confirm: bool = False,
         save: str | Path | None = None,
         resume: str | Path | None = None,
+        start: Start | None = None,
         progress: ProgressHandler | None = None,
         stop: threading.Event | None = None,
     ) -> Result:
@@ -362,16 +365,30 @@ class Model:
 
         `formulation` is `direct` for one MILP of the weights, `search` for exact search over the columns of the hidden
         layer, `columns` for one MILP of these, `auto` for the search where it fits the model and no solver is named.
-        `progress` is called with `Progress` objects in the user's sense while the solver runs; what it raises ends the
-        run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far. Raises
-        DiagnosticError for errors in the model or in a folder to resume from, ValueError for an unknown solver or a
-        limit that makes no sense, TypeError for an argument of another type, OSError where `save` cannot be written or
-        holds the run of another model (FileExistsError); if writing fails only later, the result is returned with a
-        note. Saving into the folder of an earlier run of the same model goes on from its network.
+        `start` is a network to start from: an NPZ file, or arrays by their names in the language, such as
+        `net.h.weights`; numbers outside their domains are rounded, and what is missing is found. The answer does not
+        depend on it. `progress` is called with `Progress` objects in the user's sense while the solver runs; what it
+        raises ends the run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far.
+        Raises DiagnosticError for errors in the model, in a folder to resume from or in a start, ValueError for an
+        unknown solver or a limit that makes no sense, TypeError for an argument of another type, OSError where `save`
+        cannot be written or holds the run of another model (FileExistsError); if writing fails only later, the result
+        is returned with a note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
         from nnmip.solution.run import Run
 
-        options = self._options(solver, formulation, time_limit, gap, threads, seed, confirm, save, resume, progress)
+        options = self._options(
+            progress,
+            solver=solver,
+            formulation=formulation,
+            time_limit=time_limit,
+            gap=gap,
+            threads=threads,
+            seed=seed,
+            confirm=confirm,
+            save=save,
+            resume=resume,
+            start=start,
+        )
         self.prepare(formulation, solver)
         return Run(self._problem(self.program, seed), options, progress, stop).run()
 
@@ -423,6 +440,7 @@ class Model:
         confirm: bool = False,
         save: str | Path | None = None,
         resume: str | Path | None = None,
+        start: Start | None = None,
         progress: ProgressHandler | None = None,
         stop: threading.Event | None = None,
     ) -> Front:
@@ -438,14 +456,25 @@ class Model:
         from nnmip.sema.front import read_tradeoff
         from nnmip.solution.trace import Trace
 
-        options = self._options(solver, formulation, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
+        options = self._options(
+            progress,
+            solver=solver,
+            formulation=formulation,
+            time_limit=time_limit,
+            threads=threads,
+            seed=seed,
+            confirm=confirm,
+            save=save,
+            resume=resume,
+            start=start,
+        )
         tradeoff = read_tradeoff(self.program, term, step)
         return Trace(self._problem(tradeoff.program, seed), tradeoff, options, step, progress, stop).run()
 
     def _problem(self, program: Program, seed: int) -> Problem:
         """What a run solves."""
         from nnmip.report.text import describe_networks
-        from nnmip.solution.run import Problem
+        from nnmip.solution.work import Problem
 
         facts = partial(self.facts, seed)
 
@@ -454,26 +483,15 @@ class Model:
 
         return Problem(program, lambda: self.fingerprint, self.choice, encode, facts, describe_networks)
 
-    def _options(
-        self,
-        solver: str,
-        formulation: str,
-        time_limit: float | None,
-        gap: float,
-        threads: int,
-        seed: int,
-        confirm: bool,
-        save: str | Path | None,
-        resume: str | Path | None,
-        progress: ProgressHandler | None,
-    ) -> RunOptions:
+    def _options(self, progress: ProgressHandler | None, **given: Any) -> RunOptions:
         """The options of a run; TypeError and ValueError where they make no sense."""
-        from nnmip.solution.run import RunOptions
+        from nnmip.solution.options import RunOptions
 
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be a function of one argument, not {progress!r}")
-        folder, start = (Path(given) if given is not None else None for given in (save, resume))
-        return RunOptions(solver, formulation, time_limit, gap, threads, seed, confirm, folder, start, self.allowance)
+        for name in ("save", "resume"):
+            given[name] = Path(given[name]) if given[name] is not None else None
+        return RunOptions(**given, allowance=self.allowance)
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None
@@ -490,7 +508,7 @@ class Model:
         from nnmip.solution.answer import make_result
         from nnmip.solution.importer import imported, other_model, read_answer, read_names
         from nnmip.solution.result import Proof
-        from nnmip.solution.run import replayed
+        from nnmip.solution.stage import replayed
 
         found = read_names(Path(self.source.path), Path(solution), names, self.allowance)
         try:

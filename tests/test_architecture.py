@@ -53,8 +53,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "backends": BASE | {"milp"},
     # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
     "search": MEANING | BASE | {"passes", "backends"},
+    # Networks to start from; what is missing in one is found by a MILP.
+    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends"},
     # These tie the meaning and the encoding of a model together.
-    "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "versions"},
+    "solution": MEANING
+    | BASE
+    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "versions"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution"},
     "pipeline": MEANING
@@ -68,6 +72,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "milp",
         "formats",
         "backends",
+        "incumbents",
         "solution",
         "report",
         "versions",
@@ -83,7 +88,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")
 BACK = frozenset({"milp", "lowering", "backends", "formats"})
-BOTH_LEVELS = frozenset({"lowering", "solution", "pipeline", "report"})
+BOTH_LEVELS = frozenset({"lowering", "incumbents", "solution", "pipeline", "report"})
 """Who may see a model as HIR and as MILP: the encodings, the way back, the order of phases, `nnmip show`."""
 
 # Which part may import which package from outside (NumPy and the standard library are everywhere).
