@@ -72,12 +72,9 @@ class Given:
                 off = np.where(masks[decision.path], 0.0, decision.domain.distance(self.values[decision.path]))
                 count = int((off > NEAR).sum())
                 if count:
-                    numbers = "1 number was" if count == 1 else f"{count} of {off.size} numbers were"
-                    domain = decision.domain
-                    found.append(
-                        f"the start: {numbers} rounded to the domain {domain} of `{decision.path}`, "
-                        f"by at most {off.max():.3g}"
-                    )
+                    numbers = f"{count} of {off.size} numbers {'was' if count == 1 else 'were'} rounded"
+                    where = f"to the domain {decision.domain} of `{decision.path}`"
+                    found.append(f"the start: {numbers} {where}, by at most {off.max():.3g}")
         return found
 
     def _kept(self, idle: Mapping[str, BoolArray]) -> dict[str, BoolArray]:
@@ -177,9 +174,11 @@ class _Reader:
     def _number_problem(self, decision: Decision, array: NDArray[Any]) -> Diagnostic | None:
         path, wanted = decision.path, list(decision.shape)
         if array.shape != decision.shape:
-            fix = f"`{path}` has shape {wanted}: outputs first, then inputs"
-            if array.T.shape == decision.shape:
-                fix = f"transpose it: `{path}` has shape {wanted}, outputs first"
+            fix = "give a weight for every output, and in it for every input"
+            if decision.role == "bias":
+                fix = "give one number for each unit"
+            elif array.T.shape == decision.shape:
+                fix = "transpose it: outputs come first"
             return _problem(self.path, f"`{path}` has shape {list(array.shape)} and not {wanted}", fix)
         if array.dtype.kind not in "biuf":
             return _problem(self.path, f"`{path}` does not hold real numbers", "give it as an array of numbers")
