@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from nnmip.diagnostics.codes import TITLES
 from nnmip.diagnostics.pages import page as code_page
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.records import dataclass
 from nnmip.syntax.suggest import closest
 
 _HEADING = re.compile(r"^(#{2,3}) (.+)$", re.MULTILINE)

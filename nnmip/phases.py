@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nnmip.diagnostics import Diagnostics
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
+from nnmip.records import dataclass
 from nnmip.sema.model import build_program
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile

@@ -31,11 +31,14 @@ from nnmip.syntax.read import check_text, read_source
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
     from nnmip.formats import WrittenModel
+    from nnmip.incumbents.given import Start
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
+    from nnmip.solution.formulations import Choice, Offer
     from nnmip.solution.front import Front
+    from nnmip.solution.options import RunOptions
     from nnmip.solution.result import How, Result
-    from nnmip.solution.run import Problem, RunOptions
+    from nnmip.solution.work import Problem
 
 T = TypeVar("T")
 ProgressHandler = Callable[["Progress"], None]
@@ -43,9 +46,6 @@ Parameters = Mapping[str, str | float | Path]
 
 MOST_TANGENTS, LEAST_TANGENTS = 256, 8
 """Most lines in a file for one value of a loss that has no exact encoding; fewer where that is more than is allowed."""
-
-IN_FILES = ("direct", "columns")
-"""The formulations that files can have."""
 
 TERMS = 3
 """Most coefficients of such a line."""
@@ -188,21 +188,26 @@ class Model:
             self.found.add(warning)
         return lowered
 
-    @cached_property
-    def columns(self) -> Lowered:
-        """The MILP of columns of the first goal; DiagnosticError NNM0406 where the model has none."""
-        from nnmip.solution.searching import in_columns
+    def encoded(self, formulation: str, program: Program | None = None) -> Lowered:
+        """The MILP of the first goal, or of a program made from this model, in some formulation; its warnings are kept.
 
-        lowered = self._timed("lower", lambda: in_columns(self.program, self.allowance))
-        for warning in lowered.warnings:
-            self.found.add(warning)
-        return lowered
+        Raises DiagnosticError NNM0406 where it does not fit.
+        """
+        from nnmip.solution.formulations import encoded
 
-    def columns_at(self, program: Program) -> Lowered:
-        """The MILP of columns of a program made from this model; errors as for `columns`."""
-        from nnmip.solution.searching import in_columns
-
-        return self.columns if program is self.program else in_columns(program, self.allowance)
+        program = self.program if program is None else program
+        if formulation == "direct":
+            return self.lowered_at(program)
+        if program is not self.program:
+            return encoded(program, formulation, self.allowance)
+        key = f"lower {formulation}"
+        if key not in self._made:
+            lowered = self._timed("lower", lambda: encoded(program, formulation, self.allowance))
+            for warning in lowered.warnings:
+                self.found.add(warning)
+            self._made[key] = lowered
+        made: Lowered = self._made[key]
+        return made
 
     def lowered_for(
         self, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"
@@ -222,12 +227,13 @@ class Model:
     def _for_file(self, program: Program, formulation: str) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
         from nnmip.sizes import NONZERO
+        from nnmip.solution.formulations import IN_FILES
 
         if formulation not in IN_FILES:
             raise ValueError(f"formulation must be {' or '.join(IN_FILES)}, not {formulation!r}")
-        if formulation == "columns":
-            return self.columns_at(program)
-        lowered = self.lowered_at(program)
+        lowered = self.encoded(formulation, program)
+        if not lowered.tangents:
+            return lowered
         values = sum(len(tangents.share) for tangents in lowered.tangents)
         allowed = self.allowance.size / NONZERO / TERMS / max(1, values)
         return lowered.refined_evenly(int(min(MOST_TANGENTS, max(LEAST_TANGENTS, allowed))))
@@ -351,6 +357,7 @@ class Model:
         confirm: bool = False,
         save: str | Path | None = None,
         resume: str | Path | None = None,
+        start: Start | None = None,
         progress: ProgressHandler | None = None,
         stop: threading.Event | None = None,
     ) -> Result:
@@ -358,16 +365,30 @@ class Model:
 
         `formulation` is `direct` for one MILP of the weights, `search` for exact search over the columns of the hidden
         layer, `columns` for one MILP of these, `auto` for the search where it fits the model and no solver is named.
-        `progress` is called with `Progress` objects in the user's sense while the solver runs; what it raises ends the
-        run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far. Raises
-        DiagnosticError for errors in the model or in a folder to resume from, ValueError for an unknown solver or a
-        limit that makes no sense, TypeError for an argument of another type, OSError where `save` cannot be written or
-        holds the run of another model (FileExistsError); if writing fails only later, the result is returned with a
-        note. Saving into the folder of an earlier run of the same model goes on from its network.
+        `start` is a network to start from: an NPZ file, or arrays by their names in the language, such as
+        `net.h.weights`; numbers outside their domains are rounded, and what is missing is found. The answer does not
+        depend on it. `progress` is called with `Progress` objects in the user's sense while the solver runs; what it
+        raises ends the run and is raised here. Setting `stop`, or Ctrl-C, ends the run with the best network so far.
+        Raises DiagnosticError for errors in the model, in a folder to resume from or in a start, ValueError for an
+        unknown solver or a limit that makes no sense, TypeError for an argument of another type, OSError where `save`
+        cannot be written or holds the run of another model (FileExistsError); if writing fails only later, the result
+        is returned with a note. Saving into the folder of an earlier run of the same model goes on from its network.
         """
         from nnmip.solution.run import Run
 
-        options = self._options(solver, formulation, time_limit, gap, threads, seed, confirm, save, resume, progress)
+        options = self._options(
+            progress,
+            solver=solver,
+            formulation=formulation,
+            time_limit=time_limit,
+            gap=gap,
+            threads=threads,
+            seed=seed,
+            confirm=confirm,
+            save=save,
+            resume=resume,
+            start=start,
+        )
         self.prepare(formulation, solver)
         return Run(self._problem(self.program, seed), options, progress, stop).run()
 
@@ -376,15 +397,33 @@ class Model:
 
         Raises DiagnosticError: for errors in the model, and NNM0406 where columns are wanted and there are none.
         """
-        from nnmip.solution.searching import choose
+        return self.choice(self.program, wanted, solver).how
 
-        return choose(self.program, wanted, solver, self.allowance).how
+    def choice(self, program: Program, wanted: str = "auto", solver: str = "auto") -> Choice:
+        """How to go about a program made from this model; decided once for the first goal. Errors as above."""
+        from nnmip.solution.formulations import choose
+
+        if program is not self.program:
+            return choose(program, wanted, solver, self.allowance)
+        key = f"choose {wanted} {solver}"
+        if key not in self._made:
+            self._made[key] = choose(program, wanted, solver, self.allowance)
+        made: Choice = self._made[key]
+        return made
+
+    def offers(self) -> tuple[Offer, ...]:
+        """What every formulation of the first goal would be, or why it does not fit."""
+        from nnmip.solution.formulations import offers
+
+        return offers(self.program, self.allowance)
 
     def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
         """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
+        from nnmip.solution.formulations import IN_FILES
+
         how = self.formulation(formulation, solver).formulation
-        if how == "columns":
-            _ = self.columns
+        if how in IN_FILES and how != "direct":
+            _ = self.encoded(how)
         if how == "direct" or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
@@ -401,6 +440,7 @@ class Model:
         confirm: bool = False,
         save: str | Path | None = None,
         resume: str | Path | None = None,
+        start: Start | None = None,
         progress: ProgressHandler | None = None,
         stop: threading.Event | None = None,
     ) -> Front:
@@ -416,39 +456,42 @@ class Model:
         from nnmip.sema.front import read_tradeoff
         from nnmip.solution.trace import Trace
 
-        options = self._options(solver, formulation, time_limit, 0.0, threads, seed, confirm, save, resume, progress)
+        options = self._options(
+            progress,
+            solver=solver,
+            formulation=formulation,
+            time_limit=time_limit,
+            threads=threads,
+            seed=seed,
+            confirm=confirm,
+            save=save,
+            resume=resume,
+            start=start,
+        )
         tradeoff = read_tradeoff(self.program, term, step)
         return Trace(self._problem(tradeoff.program, seed), tradeoff, options, step, progress, stop).run()
 
     def _problem(self, program: Program, seed: int) -> Problem:
         """What a run solves."""
         from nnmip.report.text import describe_networks
-        from nnmip.solution.run import Problem
+        from nnmip.solution.work import Problem
 
         facts = partial(self.facts, seed)
-        encodings = self.lowered_at, self.columns_at
-        return Problem(program, lambda: self.fingerprint, *encodings, facts, describe_networks)
 
-    def _options(
-        self,
-        solver: str,
-        formulation: str,
-        time_limit: float | None,
-        gap: float,
-        threads: int,
-        seed: int,
-        confirm: bool,
-        save: str | Path | None,
-        resume: str | Path | None,
-        progress: ProgressHandler | None,
-    ) -> RunOptions:
+        def encode(program: Program, formulation: str) -> Lowered:
+            return self.encoded(formulation, program)
+
+        return Problem(program, lambda: self.fingerprint, self.choice, encode, facts, describe_networks)
+
+    def _options(self, progress: ProgressHandler | None, **given: Any) -> RunOptions:
         """The options of a run; TypeError and ValueError where they make no sense."""
-        from nnmip.solution.run import RunOptions
+        from nnmip.solution.options import RunOptions
 
         if progress is not None and not callable(progress):
             raise TypeError(f"progress must be a function of one argument, not {progress!r}")
-        folder, start = (Path(given) if given is not None else None for given in (save, resume))
-        return RunOptions(solver, formulation, time_limit, gap, threads, seed, confirm, folder, start, self.allowance)
+        for name in ("save", "resume"):
+            given[name] = Path(given[name]) if given[name] is not None else None
+        return RunOptions(**given, allowance=self.allowance)
 
     def import_solution(
         self, solution: str | Path, names: str | Path | None = None, bound: float | None = None
@@ -465,7 +508,7 @@ class Model:
         from nnmip.solution.answer import make_result
         from nnmip.solution.importer import imported, other_model, read_answer, read_names
         from nnmip.solution.result import Proof
-        from nnmip.solution.run import replayed
+        from nnmip.solution.stage import replayed
 
         found = read_names(Path(self.source.path), Path(solution), names, self.allowance)
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 DEFAULT = 500 * 10**6
@@ -87,6 +87,31 @@ class Allowance:
 
 
 UNASKED = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a formulation would be, at most, before any of it is built: numbers that have to be whole, coefficients, and
+    the operations of its proof, of which only the power of ten means something."""
+
+    integers: int
+    coefficients: int
+    cost: float
+
+
+STARTING = 1e8
+"""The operations for which a solver could have been started."""
+
+PER_NODE = 100
+"""The operations of a node of a solver for each coefficient."""
+
+MOST_COST = 1e30
+"""No proof, for all that matters."""
+
+
+def solver_cost(coefficients: int, log2_nodes: float) -> float:
+    """The operations of a MILP that is proved at so many nodes."""
+    return min(MOST_COST, STARTING + coefficients * PER_NODE * math.pow(2.0, min(log2_nodes, 100.0)))
 
 
 def read_size(text: str) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+
+from nnmip.records import dataclass
 
 GOAL = "goal"
 """The readable path of the goal, which has no name."""

@@ -28,14 +28,15 @@ PACKAGE = ROOT / "nnmip"
 MANUAL = ROOT / "grammar" / "reference.md"
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
-BASE = frozenset({"source", "display", "diagnostics", "sizes"})
+BASE = frozenset({"records", "source", "display", "diagnostics", "sizes"})
 MEANING = frozenset({"data", "hir", "ops"})
 ARROWS: Mapping[str, frozenset[str]] = {
-    "source": frozenset(),
+    "records": frozenset(),
+    "source": frozenset({"records"}),
     "display": frozenset(),
     "versions": frozenset(),
-    "diagnostics": frozenset({"source"}),
-    "sizes": frozenset({"source", "diagnostics"}),
+    "diagnostics": frozenset({"records", "source"}),
+    "sizes": frozenset({"records", "source", "diagnostics"}),
     "syntax": BASE,
     "data": BASE | {"syntax"},
     # What a word means is stated in `ops` over the nodes of `hir`, with its interval rule; `hir.evaluate` and
@@ -45,15 +46,19 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "bounds": MEANING | BASE,
     "sema": MEANING | BASE | {"syntax"},
     "passes": MEANING | BASE | {"bounds"},
-    "milp": frozenset({"source"}),
+    "milp": frozenset({"records", "source"}),
     # The MILP of columns is written over what the search knows of a model.
     "lowering": MEANING | BASE | {"bounds", "passes", "milp", "search"},
     "formats": BASE | {"milp"},
     "backends": BASE | {"milp"},
     # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
     "search": MEANING | BASE | {"passes", "backends"},
+    # Networks to start from; what is missing in one is found by a MILP.
+    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends"},
     # These tie the meaning and the encoding of a model together.
-    "solution": MEANING | BASE | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "versions"},
+    "solution": MEANING
+    | BASE
+    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "versions"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution"},
     "pipeline": MEANING
@@ -67,6 +72,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "milp",
         "formats",
         "backends",
+        "incumbents",
         "solution",
         "report",
         "versions",
@@ -82,7 +88,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")
 BACK = frozenset({"milp", "lowering", "backends", "formats"})
-BOTH_LEVELS = frozenset({"lowering", "solution", "pipeline", "report"})
+BOTH_LEVELS = frozenset({"lowering", "incumbents", "solution", "pipeline", "report"})
 """Who may see a model as HIR and as MILP: the encodings, the way back, the order of phases, `nnmip show`."""
 
 # Which part may import which package from outside (NumPy and the standard library are everywhere).
@@ -201,6 +207,22 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     while ready := {m for m, targets in waits_for.items() if m not in done and not targets - done}:
         done |= ready
     assert set(trees()) == done
+
+
+def test_dataclasses_are_made_in_one_way() -> None:
+    whole = "dataclasses.dataclass", "dataclasses.make_dataclass"
+    made = {
+        module
+        for module, tree in trees().items()
+        for node in ast.walk(tree)
+        if (isinstance(node, ast.Attribute) and ast.unparse(node) in whole)
+        or (isinstance(node, ast.ImportFrom) and node.module == "dataclasses" and "dataclass" in map(_name, node.names))
+    }
+    assert made == {"nnmip.records"}
+
+
+def _name(alias: ast.alias) -> str:
+    return alias.name
 
 
 # ---- packages from outside -----------------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ import pytest
 
 import nnmip
 from nnmip.backends.process import Session
+from tests.benchmarks.cold import ROOT
 from tests.benchmarks.training import composite
 from tests.benchmarks.training.columns import UNIT, Pool, units_of
 from tests.benchmarks.training.composite import Confirming, Problem, confirm, least_hinge
 from tests.benchmarks.training.instances import ROWS, chosen, instances
-from tests.benchmarks.training.measure import ROOT, Options, Row, Run, command, measure
+from tests.benchmarks.training.measure import Options, Row, Run, command, measure
 from tests.benchmarks.training.tables import table
 
 DIGESTS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -14,6 +14,7 @@ from nnmip.backends.protocol import EventHandler, RawResult, SolveOptions, Termi
 from nnmip.backends.registry import backend
 from nnmip.backends.review import proof_tolerance
 from nnmip.milp.model import FloatArray, Milp
+from nnmip.records import dataclass
 
 
 class Opinion(StrEnum):

@@ -8,12 +8,12 @@ Of the structure that goes back to HiGHS only the first field is touched, whose 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnmip.backends.channel import Channel
+from nnmip.records import dataclass
 
 if TYPE_CHECKING:
     import mip

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.milp.model import FloatArray, IntArray
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnmip.milp.model import FloatArray, IntArray, Milp
+from nnmip.records import dataclass
 
 if TYPE_CHECKING:
     import mip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 import numpy as np
 
 from nnmip.milp.model import FloatArray
+from nnmip.records import dataclass
 
 
 class Termination(StrEnum):

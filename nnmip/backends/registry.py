@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.milp.model import Block, Milp
+from nnmip.records import dataclass
 from nnmip.source import Origin, SourceFile, Span
 
 AUTO = "auto"

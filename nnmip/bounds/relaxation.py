@@ -9,7 +9,6 @@ shifts, are those of valid lines whatever the rounding was.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF, FloatArray, Interval
+from nnmip.records import dataclass
 
 BoolArray = NDArray[np.bool_]
 Inputs = tuple[Interval, ...]

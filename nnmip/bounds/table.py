@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nnmip.bounds.interval import FloatArray, Interval
 from nnmip.hir.core import CHANNELS, Decision, Network
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

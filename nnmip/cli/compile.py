@@ -23,6 +23,8 @@ from nnmip.cli.paths import MODEL, OUTPUT
 if TYPE_CHECKING:
     from nnmip.formats import WrittenModel
 
+FORMULATIONS = ("direct", "columns")
+
 
 def _differences(written: WrittenModel) -> Iterator[str]:
     """Why a file has more rows and columns than `show` and reports say of the model."""
@@ -47,7 +49,7 @@ def _differences(written: WrittenModel) -> Iterator[str]:
 @stage_options
 @click.option(
     "--formulation",
-    type=click.Choice(("direct", "columns")),
+    type=click.Choice(FORMULATIONS),
     default="direct",
     show_default=True,
     help="What is counted: each weight, or the units that a hidden layer of finite weights can have.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import click
 from nnmip.cli.common import ExitCode, print_diagnostics, size_option, unreadable, unwritable, wants_colour
 from nnmip.cli.differences import unified
 from nnmip.cli.paths import MODEL
+from nnmip.records import dataclass
 
 if TYPE_CHECKING:
     from nnmip.sizes import Allowance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import platform
@@ -118,7 +119,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):  # a name that the terminal cannot show must not end the run
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _interrupt)
+    _be_quick()
     sys.exit(run(arguments))
+
+
+def _be_quick() -> None:
+    """Settings of a process that mostly starts and ends, made before NumPy is there."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait for large products burn CPU time meanwhile
+    gc.set_threshold(50_000)  # modules and trees are no garbage, and looking for some takes a twentieth of a solve
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

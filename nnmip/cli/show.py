@@ -74,7 +74,7 @@ def command(
 
     with errors_as_json(file, as_json):
         model = opened()
-        facts = model_facts(model.lowered, model.fingerprint, model.formulation())
+        facts = model_facts(model.lowered, model.fingerprint, model.formulation(), model.offers())
     print_diagnostics(model.diagnostics, sys.stderr)
     if as_json:
         print_json(facts)

@@ -19,7 +19,7 @@ from nnmip.cli.common import (
     unwritable,
 )
 from nnmip.cli.front import check_plot, show_front
-from nnmip.cli.paths import FOLDER, MODEL
+from nnmip.cli.paths import ARRAYS, FOLDER, MODEL
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
 
@@ -47,6 +47,7 @@ FORMULATIONS = ("auto", "direct", "columns", "search")
 @click.option("--confirm", is_flag=True, help="Prove the answer again with a second solver.")
 @click.option("--save", metavar="DIR", type=FOLDER, help="Save the network, and each better one once it is found.")
 @click.option("--resume", metavar="DIR", type=FOLDER, help="Start from the network that an earlier --save wrote.")
+@click.option("--start", metavar="FILE", type=ARRAYS, help="Start from the weights in an NPZ file, all or some.")
 @click.option("--pareto", metavar="TERM", help="Trace the front between a term of the goal and the rest of it.")
 @click.option("--pareto-step", type=FiniteRange(min=1e-5), metavar="STEP", help="Points of the front lie so far apart.")
 @click.option("--plot", metavar="FILE", help="Draw the front: a .svg, .png or .pdf file (needs nnmip[plot]).")
@@ -66,6 +67,7 @@ def command(
     confirm: bool,
     save: str | None,
     resume: str | None,
+    start: str | None,
     pareto: str | None,
     pareto_step: float | None,
     plot: str | None,
@@ -102,6 +104,7 @@ def command(
                 "confirm": confirm,
                 "save": save,
                 "resume": resume,
+                "start": start,
                 "progress": stream_progress if json_stream else live.update,
             }
             if pareto is not None:

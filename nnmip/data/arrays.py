@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from math import prod
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from nnmip.data.files import FROM_MODEL, KEEP_LESS, check_file, reason, unreadable
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.sizes import CELL, ENTRY, UNASKED, Allowance, counted, in_bytes
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from nnmip.data.arrays import PLAIN_KINDS, AnyArray
 from nnmip.data.inputs import InputColumn
 from nnmip.data.table import FloatArray, NumberCells, RawTable, shortened
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import SourceFile, Span
 
 EXACT_INTEGERS = 2**53

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nnmip.data.spec import FeatureColumn, TableSpec
 from nnmip.data.split import SplitRule, held_out
 from nnmip.data.table import BoolArray, FloatArray, IntArray, RawTable, column_position, numeric_column
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Label
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 _SHOWN_ROWS = 5

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice, pairwise
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -31,6 +31,7 @@ from nnmip.data.table import (
     written,
 )
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.data.labels import codes_of, levels_of
 from nnmip.data.table import BoolArray, IntArray, RawTable, column_position, is_missing, parse_numbers, unusable_cell
 from nnmip.diagnostics import DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 

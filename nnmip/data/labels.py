@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from nnmip.data.table import (
 )
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Edit, Label
 from nnmip.diagnostics.edit import insert_after, substitute_inside
+from nnmip.records import dataclass
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 

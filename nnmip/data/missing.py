@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from nnmip.data.table import BoolArray, FloatArray, RawTable, exact_mean, is_missing, parse_numbers
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 MissingAction = Literal["drop", "mean", "median", "constant"]

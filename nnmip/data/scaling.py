@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from nnmip.data.table import FloatArray, exact_mean
 from nnmip.diagnostics import Diagnostic, DiagnosticError
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 ScalingKind = Literal["none", "minmax", "standard"]

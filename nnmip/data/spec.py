@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nnmip.data.groups import GroupColumn
 from nnmip.data.labels import LabelColumn
@@ -11,6 +10,7 @@ from nnmip.data.missing import MissingRule
 from nnmip.data.scaling import ScaleChoice
 from nnmip.data.split import SplitRule
 from nnmip.data.table import BoolArray, FloatArray, RawTable
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from hashlib import sha256
 from math import floor
@@ -10,6 +9,7 @@ from math import floor
 import numpy as np
 
 from nnmip.data.table import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from itertools import compress
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.diagnostics.edit import substitute_inside
+from nnmip.records import dataclass
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
 

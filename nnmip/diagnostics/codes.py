@@ -50,6 +50,7 @@ TITLES: dict[str, str] = {
     "NNM0612": "solution belongs to another model",
     "NNM0613": "saved run cannot be used",
     "NNM0614": "model file cannot be read",
+    "NNM0615": "network to start from cannot be used",
     # 09xx: nnmip itself
     "NNM0901": "internal error",
 }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from nnmip.records import dataclass
 from nnmip.source import SourceFile, Span
 
 _REPLACEMENT = re.compile(r"(?:[^`]*: )?(?:did you mean|write) `([^`]+)`\??(?:[,;: ].*)?")

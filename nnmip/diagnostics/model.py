@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from nnmip.diagnostics.codes import TITLES
 from nnmip.diagnostics.edit import Edit, replacement
+from nnmip.records import dataclass
 from nnmip.source import Span
 
 MOST_MISTAKES = 1_000

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
 from nnmip.diagnostics.model import Diagnostic, Label
 from nnmip.diagnostics.snippet import Mark, Row, clean, line_rows
+from nnmip.records import dataclass
 from nnmip.source import SourceFile, Span
 
 WIDTH = 160

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +19,7 @@ from nnmip.formats.one_sided import one_sided
 from nnmip.formats.reading import INFINITY
 from nnmip.formats.sidecar import Kind, Sense, write_names
 from nnmip.milp.model import Milp
+from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
 
 SUFFIXES = (".lp", ".lp.gz", ".mps", ".mps.gz")

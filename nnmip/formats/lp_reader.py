@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, NoReturn
 
 import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Side, Text, load_text, shorten
 from nnmip.milp.model import Milp
+from nnmip.records import dataclass
 from nnmip.sizes import MODEL_TEXT, UNASKED, Allowance
 
 _HEADINGS = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from nnmip.formats.reading import MODEL_CODE, Column, ModelParts, Row, Text, load_text, shorten
 from nnmip.milp.model import Milp
+from nnmip.records import dataclass
 from nnmip.sizes import MODEL_TEXT, UNASKED, Allowance
 
 _WORD = re.compile(r"\S+")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 
 from nnmip.milp.model import Block, Milp
+from nnmip.records import dataclass
 
 OBJECTIVE = "obj"
 OBJECTIVE_CONSTANT = "objconst"

@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -16,6 +16,7 @@ import numpy as np
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.formats.names import OBJECTIVE_CONSTANT
 from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
+from nnmip.records import dataclass
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance, counted
 from nnmip.source import Origin, SourceFile, Span
 

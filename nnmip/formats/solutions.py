@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 from xml.parsers import expat
 
 from nnmip.formats.reading import Text, load_text, shorten
+from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
 
 SOLUTION_CODE = "NNM0611"

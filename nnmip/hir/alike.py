@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from nnmip.hir.core import Decision, IntArray, Layer, Network
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.base import Connections
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 TABLES = ("decisions", "tensors", "slices", "kept")
 

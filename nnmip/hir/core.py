@@ -7,7 +7,7 @@ Boolean tensors hold 0.0 and 1.0. Words (losses, norms, predicates) are `Apply` 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Annotation, Constraint, Held, Stage
+from nnmip.records import dataclass
 from nnmip.source import Origin, SourceFile
 
 if TYPE_CHECKING:

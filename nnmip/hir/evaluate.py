@@ -5,7 +5,7 @@ This module and `ops` share no code with the encodings; every answer of a solver
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.ops.scores import ROUNDING
+from nnmip.records import dataclass
 
 
 def forward(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, floor, log10
 
@@ -13,6 +13,7 @@ from nnmip.hir.core import Compare, Constant, Node, Plus, Program, Scale
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.stages import LEAST_STEP, goal_step
 from nnmip.hir.walk import once
+from nnmip.records import dataclass
 
 POINTS = 20
 """Into how many steps the range of a goal without a grid is divided, if no step is asked for."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nnmip.records import dataclass
 from nnmip.source import Origin, Span
 
 if TYPE_CHECKING:

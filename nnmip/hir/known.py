@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from nnmip.data import Dataset, Scaling
 from nnmip.hir.core import Assignment, FloatArray, Layer, Network
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 

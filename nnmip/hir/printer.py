@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.hir.goals import Constraint, Stage
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 MOST_NUMBERS = 8

@@ -7,7 +7,7 @@ tenth. The same code as in floating point computes the values (`hir.evaluate` an
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -19,6 +19,7 @@ from nnmip.hir.core import Apply, Assignment, FloatArray, Network, Node, Program
 from nnmip.hir.evaluate import Evaluator, without_removed
 from nnmip.hir.goals import Stage
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 MOST_PRODUCTS = 200_000
 """Larger evaluations (products of a weight and a value, over all rows) are left to floating point: this many take about

@@ -7,7 +7,7 @@ entries that they pick; put on top of each other they are one expression with on
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from nnmip.hir.core import (
     Xor,
 )
 from nnmip.hir.walk import walk
+from nnmip.records import dataclass
 
 
 def stacked(nodes: Sequence[Node]) -> list[Node]:

@@ -6,13 +6,13 @@ A *unit* is a row of the weights of a layer: one scalar of a dense layer, one fi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.hir.core import BoolArray, Decision, IntArray, Layer, Network
 from nnmip.ops.base import MIXED, NONE, Connections, LayerOp, merged_owner
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

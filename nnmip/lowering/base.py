@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Flag
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.passes.base import Analysed
+from nnmip.records import dataclass
 
 if TYPE_CHECKING:
     from nnmip.lowering.convex import Tangents

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
+from math import log2
 
 import numpy as np
 
@@ -15,12 +16,13 @@ from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice, MilpBuilder
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.passes.base import Analysed
+from nnmip.records import dataclass
 from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.solve import assignment_of
 from nnmip.search.view import Refusal, View
-from nnmip.sizes import NONZERO, Allowance
+from nnmip.sizes import NONZERO, Allowance, Estimate, solver_cost
 from nnmip.source import GOAL, Origin, Span
 
 COLUMNS = "columns"
@@ -39,6 +41,15 @@ def check_untied(view: View) -> None:
         raise Refusal("an earlier goal is held")
     if view.coupling:
         raise Refusal("it has no rows for a rule that ties several units", view.coupling[0].origin.span)
+
+
+def estimate_columns(view: View, allowance: Allowance) -> Estimate:
+    """What the MILP of columns would be, were no two choices of weights one column. Half of the units are guessed, each
+    as one of all kinds, before a relaxation is good enough: what proofs were seen to need."""
+    check_untied(view)
+    kinds = check_columns(view, allowance) * len(view.heads)
+    coefficients = kinds * len(_row_of(view.loss))
+    return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(kinds)))
 
 
 def lower_columns(view: View, allowance: Allowance) -> Lowered:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nnmip.lowering.piecewise import defined, scattered
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import Block, BoolArray, FloatArray, Milp
+from nnmip.records import dataclass
 
 FEW = 32
 """Most values of one argument that are told apart: each costs a row, or a binary where the loss has to be large."""

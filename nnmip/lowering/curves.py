@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.milp.model import FloatArray
+from nnmip.records import dataclass
 
 ULP = 2.0**-52
 

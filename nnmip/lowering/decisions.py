@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from nnmip.lowering.piecewise import positive_part, scattered
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 MOST_SQUARES = 256

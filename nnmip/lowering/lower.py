@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.passes.base import Analysed
 from nnmip.passes.registry import analyse
+from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import GOAL, Origin, Span
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 DEFINE_FROM = 4

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.bounds.interval import TINY
@@ -15,6 +13,7 @@ from nnmip.lowering.scores import Ahead, ahead
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 PREDICTED = "predicted"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.networks import apply_network
 from nnmip.milp.affine import Affine
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 
 import numpy as np
@@ -32,7 +32,9 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.lowering.decisions import INTEGER_FROM, even_step
-from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, counted, product
+from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
+from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, Estimate, counted, product, solver_cost
 from nnmip.source import Origin
 
 _USES = 4
@@ -40,6 +42,9 @@ _USES = 4
 
 _WORK = {Apply: 4, Choose: 2, Compare: 2, Fold: 2, Junction: 2, Xor: 2}
 """How long the rows of an expression take to make, as against those of a comparison."""
+
+_EACH_BINARY = 1 / 6
+"""By how much a binary behind a big-M raises the logarithm of the nodes: proofs of a minute end near 80 of them."""
 
 _BITS = 18
 """Most columns of a weight with evenly spaced values: a binary for each bit."""
@@ -67,10 +72,18 @@ def check_size(program: Program, allowance: Allowance) -> None:
         allowance.check(total, NONZERO, what, largest.origin.span, largest.label, help)
 
 
+def estimate_direct(program: Program) -> Estimate:
+    """What the MILP of the weights would be."""
+    estimate = _Estimate(program)
+    integers, coefficients = estimate.integers(), sum(part.coefficients for part in estimate.parts())
+    return Estimate(integers, coefficients, solver_cost(coefficients, integers * _EACH_BINARY))
+
+
 @dataclass(frozen=True, slots=True)
 class _Estimate:
     program: Program
     terms: dict[int, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
 
     def parts(self) -> Iterator[_Part]:
         for decision in self.program.decisions:
@@ -78,7 +91,7 @@ class _Estimate:
             yield _Part(decision.origin, decision.size * _columns(decision) * _USES, label)
         nodes = list(self._nodes())
         for (name, data), uses in Counter(self._meetings(nodes)).items():
-            rows = len(np.unique(self.program.dataset(data).features, axis=0))
+            rows = self._rows(data)
             network = self.program.network(name)
             for layer in network.layers:
                 terms = self._layer_terms(name, layer) * (2 + _USES * uses * (layer.name == network.result_layer))
@@ -87,6 +100,20 @@ class _Estimate:
         for node in nodes:
             count = self._size(node)
             yield _Part(node.origin, count, counted(product(node.shape), "entry", "entries"))
+
+    def integers(self) -> int:
+        """The choices of weights from sets, and a binary for every row and entry of what bends or compares."""
+        total = sum(d.size * _columns(d) for d in self.program.decisions if not d.domain.is_interval)
+        for name, data in set(self._meetings(list(self._nodes()))):
+            bent = [layer for layer in self.program.network(name).layers if _bends(layer)]
+            total += self._rows(data) * sum(product(layer.shape) for layer in bent)
+        return total
+
+    def _rows(self, data: str) -> int:
+        """How many rows of a table differ; counted once."""
+        if data not in self.rows:
+            self.rows[data] = len(np.unique(self.program.dataset(data).features, axis=0))
+        return self.rows[data]
 
     def check_number(self, allowance: Allowance) -> None:
         """NNM0310 where so many things are encoded one by one that it takes long, however small each is."""
@@ -201,6 +228,11 @@ def _directions(node: Apply, network: Network) -> int:
     if "features" in options:
         return len(options["features"])
     return product(network.input_shape) if options["norm"] == "norm_1" else 1
+
+
+def _bends(layer: Layer) -> bool:
+    """Whether what a layer gives depends on its inputs in several cases."""
+    return layer.op == "maxpool2d" or (LAYERS[layer.op].connect is None and bool(LAYERS[layer.op].prune))
 
 
 def _columns(decision: Decision) -> int:

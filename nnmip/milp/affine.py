@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.records import dataclass
 
 Shape = tuple[int, ...]
 ROUNDING = 4 * float(np.finfo(np.float64).eps)

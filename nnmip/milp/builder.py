@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from nnmip.milp.affine import Affine, Shape
 from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 Choice = Mapping[str, FloatArray]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from math import gcd, prod
@@ -16,6 +15,7 @@ from nnmip.bounds.interval import Interval
 from nnmip.bounds.relaxation import Relaxation
 from nnmip.data import Dataset
 from nnmip.hir.core import CHANNELS, Apply, Network, Shape
+from nnmip.records import dataclass
 
 if TYPE_CHECKING:
     from nnmip.hir.wiring import Wiring

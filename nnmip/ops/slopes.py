@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.hir.core import Layer, Network, Shape
 from nnmip.ops.base import Blend, Connections
+from nnmip.records import dataclass
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import Option, Options, ShapeMismatch
+from nnmip.records import dataclass
 
 FloatArray = NDArray[np.float64]
 Pair = tuple[int, int]

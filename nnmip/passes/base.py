@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -13,6 +13,7 @@ import numpy as np
 from nnmip.bounds.table import Bounds, propagate_intervals
 from nnmip.hir.alike import Alike
 from nnmip.hir.core import FloatArray, IntArray, Program
+from nnmip.records import dataclass
 
 
 class Level(StrEnum):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from nnmip.hir.core import Apply, LayerOutput, Node, Program, children
 from nnmip.passes.base import Analysed, Level, Pass, RowBounds
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ them in sorted order, so that a rule about all units has the same number after a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,6 +35,7 @@ from nnmip.hir.core import (
     children,
 )
 from nnmip.hir.walk import once, walk
+from nnmip.records import dataclass
 
 Numbers = Callable[[Node], IntArray]
 

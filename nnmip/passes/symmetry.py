@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations, pairwise
 from typing import Any, ClassVar
 
@@ -27,6 +27,7 @@ from nnmip.hir.core import (
 )
 from nnmip.passes.base import Analysed, Level, Pass
 from nnmip.passes.exchange import Exchanges
+from nnmip.records import dataclass
 
 SYMMETRIC_WORDS = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count"})
 

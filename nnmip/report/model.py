@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from dataclasses import asdict
+from math import log10, prod
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,14 @@ from nnmip.milp.model import Block
 from nnmip.milp.statistics import sizes_of, statistics
 from nnmip.passes.base import Analysed
 from nnmip.report.rules import number
+from nnmip.solution.formulations import Offer
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import GOAL
 
 Sizes = Mapping[str, int | float]
 
 
-def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT) -> dict[str, Any]:
+def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT, offers: Sequence[Offer] = ()) -> dict[str, Any]:
     """Parameters, tables, networks layer by layer, goal, constraints, sizes and how it is solved, as plain values."""
     program, parts = lowered.program, _parts(lowered)
     return {
@@ -51,9 +53,17 @@ def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT) -> dict[s
         "sizes": statistics(lowered.milp),
         "two_sided_rows": lowered.milp.num_two_sided,
         "formulation": how.to_json(),
+        "formulations": [_offer_facts(offer) for offer in offers],
         "below": lowered.gaps,
         "sufficient": {name: list(words) for name, words in strengthened(program).items()},
     }
+
+
+def _offer_facts(offer: Offer) -> dict[str, Any]:
+    """A formulation: its estimate, or why it does not fit."""
+    if offer.estimate is None:
+        return {"name": offer.name.value, "why": str(offer.refusal)}
+    return {"name": offer.name.value, "why": None, **asdict(offer.estimate)}
 
 
 def _annotation(annotation: Annotation) -> str:
@@ -181,6 +191,7 @@ def render_model(facts: Mapping[str, Any]) -> str:
         f"{' and '.join(f'`{word}`' for word in words)}"
         for name, words in facts["sufficient"].items()
     )
+    lines.extend(_formulations(facts["formulations"], facts["formulation"]["why"]))
     lines.append(_how_line(facts["formulation"]))
     return "\n".join(lines) + "\n"
 
@@ -194,6 +205,24 @@ def _which_milp(facts: Mapping[str, Any]) -> str:
         return f"the MILP of the first of {goals} goals"
     held = " and ".join(f"goal {before} at {value:.12g}" for before, value in enumerate(facts["held"], 1))
     return f"the MILP of goal {stage} of {goals}, with {held}"
+
+
+def _formulations(offers: Sequence[Mapping[str, Any]], known: str | None) -> list[str]:
+    """What every formulation would be, the cheapest first; and those that do not fit, by the reason, but for the one
+    that is `known`."""
+    fits = sorted((offer for offer in offers if offer["why"] is None), key=lambda offer: float(offer["cost"]))
+    counts = [
+        (o["name"], str(o["integers"]), str(o["coefficients"]), f"10^{round(log10(max(1.0, o['cost'])))}") for o in fits
+    ]
+    lines = table([("formulation", "integers", "coefficients", "operations"), *counts], indent=2, right=True)
+    others: dict[str, list[str]] = {}
+    for offer in offers:
+        if offer["why"] not in (None, known):
+            others.setdefault(offer["why"], []).append(offer["name"])
+    return [
+        *(["", "  estimates, at most:", *lines] if fits else []),
+        *(f"  not {' or '.join(names)}: {why}" for why, names in others.items()),
+    ]
 
 
 def _how_line(how: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nnmip.data import Scaling
 from nnmip.hir.core import Layer
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 from nnmip.solution.network import FloatArray, TrainedNetwork
 
 DIGITS, MOST_DIGITS = 6, 17

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from nnmip.records import dataclass
 
 FloatArray = NDArray[np.float64]
 MOST_TOGETHER = 4096

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.loss import EPS, Shortfalls
 from nnmip.search.pool import Heads, Pool

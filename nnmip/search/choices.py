@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.pool import Heads, Pool, gains
 
 FloatArray = NDArray[np.float64]

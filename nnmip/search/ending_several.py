@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, islice, product
 from math import comb, prod
@@ -13,12 +12,13 @@ from numpy.typing import NDArray
 
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
+from nnmip.records import dataclass
 from nnmip.search.distinct import Distinct
 from nnmip.search.idle import of_parts, zeros_serve
 from nnmip.search.parts import Batch
 from nnmip.search.pool import Heads, Pool
 from nnmip.search.view import Refusal, View, fan_in_limit
-from nnmip.sizes import Allowance
+from nnmip.sizes import Allowance, Estimate
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -26,6 +26,9 @@ BoolArray = NDArray[np.bool_]
 
 CELLS = 2_000_000
 """How many numbers one chunk of candidates has over all rows."""
+
+ROUNDS = 10
+"""How often all columns are priced for every number of units, about."""
 
 NUMBER = 8
 """Bytes of a number."""
@@ -86,6 +89,13 @@ def check_columns(view: View, allowance: Allowance) -> int:
     if count * numbers * NUMBER > allowance.size:
         raise Refusal(f"a unit has {count} choices of weights, whose columns are larger than is allowed")
     return count
+
+
+def estimate_search(view: View, allowance: Allowance) -> Estimate:
+    """What the search would be: every choice of weights is shown every row, and priced with every head some times."""
+    count = check_columns(view, allowance)
+    numbers = count * len(view.rows) * view.positions
+    return Estimate(count, numbers, float(ROUNDS * view.parts.units * numbers * (len(view.heads) + 1)))
 
 
 def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nnmip.hir.core import (
     Apply,
@@ -23,6 +23,7 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
+from nnmip.records import dataclass
 from nnmip.search.view import View
 
 SIZES = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "nonzero"})

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.backends.linear import LinearAnswer, LinearProgram
+from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.bound import Bound, Bounds
 from nnmip.search.choices import Offers

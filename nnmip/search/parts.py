@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import cast
 
@@ -35,6 +35,7 @@ from nnmip.hir.core import (
 from nnmip.hir.wiring import Wiring
 from nnmip.ops.base import MIXED, NONE, Meaning, merged_owner
 from nnmip.ops.registry import WORDS
+from nnmip.records import dataclass
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]

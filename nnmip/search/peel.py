@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.choices import Choices
 from nnmip.search.master import Master, Relaxed
 from nnmip.search.problem import Members

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from nnmip.data import Dataset
 from nnmip.hir.core import Apply
 from nnmip.ops.losses.zero_one import thresholds
+from nnmip.records import dataclass
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes

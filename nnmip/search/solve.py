@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluator, evaluate, without_removed
 from nnmip.ops.scores import ROUNDING
+from nnmip.records import dataclass
 from nnmip.search.engine import Search
 from nnmip.search.enumerate import Columns, columns_of
 from nnmip.search.mistake_search import MistakeSearch

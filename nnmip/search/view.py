@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -34,6 +33,7 @@ from nnmip.hir.wiring import wiring_of
 from nnmip.ops.base import NONE, Role
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.passes.symmetry import interchangeable_units
+from nnmip.records import dataclass
 from nnmip.search.biases import MOST_TOGETHER
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes

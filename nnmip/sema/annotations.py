@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from nnmip.hir.goals import Annotation
+from nnmip.records import dataclass
 from nnmip.sema.values import fail, listed, not_yet, quoted
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from nnmip.diagnostics import Label
 from nnmip.diagnostics.edit import Edit, substitute
 from nnmip.hir.core import Compare, Constant, FloatArray, Node, Plus, Scale, Shape
+from nnmip.records import dataclass
 from nnmip.sema.values import fail, origin_of, short_text_of
 from nnmip.sizes import TERM, Allowance, counted
 from nnmip.source import Span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import Constant, Network, Node, Shape, Units
+from nnmip.records import dataclass
 from nnmip.sema.domains import range_ends, read_domain
 from nnmip.sema.logic import as_truth, over_all
 from nnmip.sema.values import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 import numpy as np
@@ -14,6 +14,7 @@ from nnmip.diagnostics import Diagnostics
 from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import CHANNELS, Constant, Gather, Join, Layer, Network, Node, Reference, Units
 from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.records import dataclass
 from nnmip.sema.arithmetic import Sum, negated, product, quotient
 from nnmip.sema.binders import INDEX_SETS, read_quantified
 from nnmip.sema.builtins import BUILTINS, call_word, network_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Real
 from typing import Any
 
@@ -13,6 +13,7 @@ from nnmip.hir.core import Constant, Program
 from nnmip.hir.front import Tradeoff, addends, tradeoff_of
 from nnmip.hir.goals import Stage, Term
 from nnmip.hir.stages import LEAST_STEP
+from nnmip.records import dataclass
 from nnmip.sema.goals import terms_of
 from nnmip.sema.values import fail, listed
 from nnmip.source import SourceFile, Span

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import IntArray, Shape
+from nnmip.records import dataclass
 from nnmip.sema.values import fail, integer, listed, quoted
 from nnmip.source import Span
 from nnmip.syntax import nodes

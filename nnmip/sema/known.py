@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.hir.walk import walk
 from nnmip.ops.base import Word
 from nnmip.ops.scores import ROUNDING
+from nnmip.records import dataclass
 from nnmip.sema.values import NODE_TYPES, Poisoned, Value, fail, listed, not_yet, short_text_of
 from nnmip.sizes import ENTRY, UNASKED, Allowance, product
 from nnmip.source import Origin, SourceFile, Span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nnmip.diagnostics import Edit, Label
@@ -11,6 +11,7 @@ from nnmip.diagnostics.edit import insert_after, substitute, substitute_inside
 from nnmip.hir.core import CHANNELS, Decision, Layer, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import InferredShapes, LayerOp, ShapeMismatch
+from nnmip.records import dataclass
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.values import check_size, fail, listed, not_yet, quoted, short_text_of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.diagnostics.edit import replacement, substitute
 from nnmip.hir.core import Network
 from nnmip.ops.base import Task, Word
+from nnmip.records import dataclass
 from nnmip.sema.scope import Known
 from nnmip.sema.values import fail, listed
 from nnmip.source import Span

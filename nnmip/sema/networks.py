@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +13,7 @@ from nnmip.hir.core import IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.ops.base import LayerOp
 from nnmip.ops.registry import FUTURE_LAYERS, LAYERS, WORDS
+from nnmip.records import dataclass
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.indexing import Columns, read_index

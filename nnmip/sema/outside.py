@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics
+from nnmip.records import dataclass
 from nnmip.sema.values import collected, fail, listed
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes

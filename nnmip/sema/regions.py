@@ -9,7 +9,6 @@ fails nothing is known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from nnmip.hir.core import (
 from nnmip.hir.walk import sufficient_words
 from nnmip.ops.base import Option
 from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.records import dataclass
 from nnmip.sema.features import features_at
 from nnmip.sema.logic import comparison, over_all
 from nnmip.sema.scope import Known

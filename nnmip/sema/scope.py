@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
+from nnmip.records import dataclass
 from nnmip.sema.known import KnownNetworks
 from nnmip.sema.values import Poisoned, Value, fail, listed
 from nnmip.sizes import UNASKED, Allowance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from nnmip.data.table import shortened
 from nnmip.diagnostics import Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Constant
+from nnmip.records import dataclass
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.outside import HeadersOnly, Outside
 from nnmip.sema.shapes import read_shape

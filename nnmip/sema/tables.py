@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -29,6 +28,7 @@ from nnmip.data import (
 from nnmip.data.table import BoolArray, unknown_column
 from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.diagnostics.edit import substitute
+from nnmip.records import dataclass
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.values import fail, listed, quoted, short_text_of
 from nnmip.source import Span

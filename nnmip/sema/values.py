@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -33,6 +32,7 @@ from nnmip.hir.core import (
     Units,
     Xor,
 )
+from nnmip.records import dataclass
 from nnmip.sizes import ENTRY, Allowance, counted, product
 from nnmip.source import Origin, Span
 

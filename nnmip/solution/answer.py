@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nnmip.hir.walk import roots, strengthened, walk
 from nnmip.lowering.convex import Tangents
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
+from nnmip.records import dataclass
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nnmip.backends.protocol import RawResult, Termination
@@ -13,6 +13,7 @@ from nnmip.hir.evaluate import evaluate
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.walk import sufficient_words
 from nnmip.lowering.lower import Lowered
+from nnmip.records import dataclass
 from nnmip.sema.regions import SUFFICIENT
 from nnmip.sema.values import text_of
 from nnmip.solution.answer import replay_raw

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from nnmip import display
 from nnmip.backends.protocol import Termination
 from nnmip.hir.walk import among
+from nnmip.records import dataclass
 from nnmip.solution.metrics import Accuracy
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.result import Proof, Result, finite

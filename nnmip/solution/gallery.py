@@ -8,12 +8,12 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.front import Tradeoff
+from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.front import Front
 from nnmip.solution.store import FRONT, RESULT, TEXT, RunFolder

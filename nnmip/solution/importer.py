@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from nnmip.formats.sidecar import FORMAT
 from nnmip.hir.core import Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray
+from nnmip.records import dataclass
 from nnmip.sema.values import fail
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
 from nnmip.solution.replay import refuted_stage

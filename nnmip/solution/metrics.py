@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from nnmip.hir.walk import roots, walk
 from nnmip.ops.base import Task
 from nnmip.ops.registry import WORDS
 from nnmip.ops.scores import predicted_codes
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

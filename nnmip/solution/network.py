@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from nnmip.hir.evaluate import result
 from nnmip.ops.base import Option, ShapeMismatch, Task
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import predicted_codes
+from nnmip.records import dataclass
 from nnmip.sema.values import MOST_AXES
 from nnmip.solution.metrics import coding_of, names_of, tasks
 from nnmip.source import Origin, SourceFile, Span

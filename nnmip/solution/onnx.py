@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from typing import Any
 
@@ -21,6 +21,7 @@ from nnmip.hir.core import Layer
 from nnmip.ops.layers.pad import border
 from nnmip.ops.scores import ROUNDING
 from nnmip.ops.windows import windows_over
+from nnmip.records import dataclass
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from nnmip.data import RawTable, codes_of, read_csv
 from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.ops.scores import predicted_codes
+from nnmip.records import dataclass
 from nnmip.sema.values import fail
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.metrics import TargetError, target_errors

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluation, evaluate
 from nnmip.hir.rational import RationalEvaluation, rational_evaluation
+from nnmip.records import dataclass
 
 TOLERANCE = 1e-6
 

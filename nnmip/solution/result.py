@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from nnmip import display
 from nnmip.backends.protocol import Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.walk import among
+from nnmip.records import dataclass
 from nnmip.solution.metrics import Metric
 from nnmip.solution.network import TrainedNetwork
 from nnmip.solution.replay import Replay, ReplayStatus

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Assignment
 from nnmip.lowering.convex import LOWERED
 from nnmip.lowering.lower import Lowered
+from nnmip.records import dataclass
 from nnmip.solution.answer import fixed_integers
 from nnmip.solution.replay import TOLERANCE, Replay, ReplayStatus, rationally, replay
 from nnmip.solution.tidy import tidied

@@ -5,21 +5,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from nnmip.backends.protocol import Progress, RawResult, Termination
-from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Assignment, Program
-from nnmip.lowering.columns import check_untied, lower_columns
-from nnmip.lowering.lower import Lowered
-from nnmip.search.enumerate import check_columns
+from nnmip.records import dataclass
 from nnmip.search.solve import Found, Report, Tied, search
-from nnmip.search.view import Refusal, View, view_of
+from nnmip.search.view import View
 from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
-from nnmip.solution.result import DIRECT, Formulation, How
+from nnmip.solution.result import Formulation, How
 from nnmip.solution.tidy import tidied
-from nnmip.source import Span
 from nnmip.versions import own_version
 
 SEARCH = "search"
@@ -37,45 +32,6 @@ class Searched:
     checked: Replay | None
     how: How
     tied: Tied | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """The formulation that is taken for a stage; its view where it is searched."""
-
-    how: How
-    view: View | None = None
-
-
-def choose(program: Program, wanted: str, solver: str, allowance: Allowance) -> Choice:
-    """What to do with a stage: `auto` searches where that is possible and no solver is named.
-
-    A later goal that has no columns is solved directly. Raises DiagnosticError NNM0406 where they are wanted for the
-    first one and it has none.
-    """
-    if wanted == Formulation.DIRECT:
-        return Choice(DIRECT)
-    if wanted == Formulation.AUTO and solver != "auto":
-        return Choice(How(Formulation.DIRECT, f"solver {solver} is asked for"))
-    try:
-        view = view_of(program)
-        count = check_columns(view, allowance)
-        if wanted == Formulation.COLUMNS:
-            check_untied(view)
-            return Choice(How(Formulation.COLUMNS), view)
-    except Refusal as refusal:
-        if wanted != Formulation.AUTO and not program.held:
-            raise _refused(program, wanted, refusal) from None
-        return Choice(How(Formulation.DIRECT, str(refusal)))
-    return Choice(How(Formulation.SEARCH, columns=count), view)
-
-
-def in_columns(program: Program, allowance: Allowance) -> Lowered:
-    """The MILP of columns of a program; DiagnosticError NNM0406 where it has none."""
-    try:
-        return lower_columns(view_of(program), allowance)
-    except Refusal as refusal:
-        raise _refused(program, Formulation.COLUMNS, refusal) from None
 
 
 class SearchedStage:
@@ -155,29 +111,3 @@ def _replayed(program: Program, found: Found, sign: float) -> Replay | None:
     network = tidied(program, found.assignment)
     bound = sign * found.bound if math.isfinite(found.bound) else None
     return rationally(program, replay(program, network, sign * found.value, bound))
-
-
-WANTED = {
-    Formulation.SEARCH: ("the search over columns", "leave the choice to nnmip with `--formulation auto`"),
-    Formulation.COLUMNS: ("the MILP of columns", "take the MILP of the weights with `--formulation direct`"),
-}
-"""What a formulation is called, and what to take instead."""
-
-
-def _refused(program: Program, wanted: str, refusal: Refusal) -> DiagnosticError:
-    """The error for columns that were asked for and are not there (NNM0406)."""
-    name, instead = WANTED[Formulation(wanted)]
-    span, label = refusal.span, ""
-    if span is None and program.goal is not None:
-        span, label = program.goal.origin.span, "of this goal"
-    return DiagnosticError(
-        [
-            Diagnostic(
-                "NNM0406",
-                f"{name} does not fit this model: {refusal}",
-                span if span is not None else Span(program.source, 0, 0),
-                label=label,
-                help=instead,
-            )
-        ]
-    )

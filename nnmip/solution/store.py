@@ -6,19 +6,20 @@ import io
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.diagnostics import DiagnosticError
+from nnmip.formats.archive import read_archive
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
+from nnmip.hir.evaluate import without_removed
+from nnmip.records import dataclass
 from nnmip.sema.values import fail
-from nnmip.sizes import ENTRY, LINE_TEXT, UNASKED, Allowance
+from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
 from nnmip.solution import onnx
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
@@ -167,7 +168,7 @@ class RunFolder:
                 if mask.shape != layer.kept_shape or mask.dtype.kind != "b":
                     raise self._unusable(WEIGHTS, f"`{layer.path}.kept` is not a mask of {layer.units} units")
                 kept[layer.path] = mask.astype(bool)
-        return Assignment(values, kept)
+        return without_removed(program, Assignment(values, kept))
 
     def _write(self, name: str, content: bytes) -> None:
         with atomic_file(self.path / name) as stream:
@@ -189,16 +190,9 @@ class RunFolder:
     def _read_arrays(self) -> dict[str, NDArray[Any]]:
         path = self.path / WEIGHTS
         try:
-            with ZipFile(path) as packed:
-                unpacked = sum(entry.file_size for entry in packed.infolist())
-            self.allowance.check(unpacked, ENTRY / 8, f"`{WEIGHTS}`, unpacked,", _whole(path))
-            arrays = _plain_arrays(path)
+            arrays = read_archive(path, self.allowance)
         except OSError as error:
             raise self._unusable(WEIGHTS, (error.strerror or "it cannot be read").lower()) from None
-        except DiagnosticError:
-            raise
-        except Exception:  # whatever zipfile, zlib and NumPy raise for a damaged archive means the same
-            arrays = None
         if arrays is None:
             raise self._unusable(WEIGHTS, "it is not an NPZ archive of plain arrays")
         return arrays
@@ -231,10 +225,3 @@ def load_network(path: str | Path, name: str | None = None) -> TrainedNetwork:
 
 def _whole(path: Path) -> Span:
     return Span(SourceFile(str(path), ""), 0, 0)
-
-
-def _plain_arrays(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of an archive, None if it holds anything else; nothing is unpickled."""
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
-    return arrays if all(isinstance(array, np.ndarray) for array in arrays.values()) else None

@@ -5,19 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nnmip.backends.process import Session
-from nnmip.backends.protocol import Progress, Termination
+from nnmip.backends.protocol import Progress, SolveOptions, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.front import Stride, Tradeoff
 from nnmip.hir.walk import strengthened
+from nnmip.records import dataclass
 from nnmip.solution.front import Axis, Front, FrontPoint, Undecided, weakest
 from nnmip.solution.gallery import Gallery, front_fingerprint
+from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Result, SolutionStatus
-from nnmip.solution.run import Problem, ProgressHandler, Run, RunOptions
+from nnmip.solution.run import Run
 from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
+from nnmip.solution.users import UsersNetworks
+from nnmip.solution.work import Problem, ProgressHandler
 
 CLOSED_GAPS = "a front is made of closed gaps, and this loss is certified within a tolerance: state `tolerance: 0`"
 
@@ -66,13 +70,13 @@ class Trace:
         self.far: Result | None = None
         self.limit: float | None = None
         self.grids = tradeoff.steps
+        self.users = UsersNetworks(tradeoff.program, options)
         self.signs = (tradeoff.chosen.sign, tradeoff.limited.sign)
         self.fingerprint = front_fingerprint(problem.fingerprint(), tradeoff, step)
         self.gallery: Gallery | None = None
         if options.save is not None:
             self.gallery = Gallery(options.save, self.fingerprint, options.allowance)
             self.gallery.create()
-        self.found.networks = self._first_networks()
 
     @property
     def seconds(self) -> float:
@@ -82,6 +86,7 @@ class Trace:
         """Trace the front; a limit, Ctrl-C or an error of the solver ends it with the points that are proved so far."""
         limit: float | None = None
         with Session() as session:
+            self.found.networks = self._first_networks(session)
             while self.found.ended is None:
                 try:
                     limit = self._next_point(session, limit)
@@ -175,7 +180,7 @@ class Trace:
     ) -> tuple[Result, Sequence[Assignment]]:
         """Solve one program of the front, from every known network that it admits."""
         save = self.gallery.folder(number) if self.gallery is not None and is_saved else None
-        options = replace(self.options, save=save, resume=None, time_limit=self._time_left())
+        options = replace(self.options, save=save, resume=None, start=None, time_limit=self._time_left())
         problem = replace(self.problem, program=program, fingerprint=lambda: self.fingerprint)
         starts = [network for network in self.found.networks if best_of(program, [network]) is not None]
         run = Run(problem, options, self._on_progress(what), self.stop, starts)
@@ -185,13 +190,12 @@ class Trace:
             self.found.networks.append(result.replay.assignment)
         return result, starts
 
-    def _first_networks(self) -> list[Assignment]:
-        """The network of the run to resume, or a constant one."""
-        program, resume = self.tradeoff.program, self.options.resume
-        if resume is not None:
-            return [RunFolder(resume, self.options.allowance).load_assignment(program)]
+    def _first_networks(self, session: Session) -> list[Assignment]:
+        """Those that the user starts from, or a constant one."""
+        program = self.tradeoff.program
+        found = self.users.networks(program, session, SolveOptions(time_limit=self._time_left()), self.stop)
         trivial = trivial_assignment(program)
-        return [trivial] if trivial is not None else []
+        return [*found, *([trivial] if trivial is not None else [])]
 
     def _time_left(self) -> float | None:
         limit = self.options.time_limit
@@ -295,7 +299,7 @@ class Trace:
         proofs = [point.proof for point in found.points]
         if found.ended in (Termination.OPTIMAL, Termination.INFEASIBLE) and last is not None:
             proofs.append(last.proof)
-        notes = dict.fromkeys(note for point in found.points for note in point.result.notes)
+        notes = dict.fromkeys([*self.users.remarks, *(note for point in found.points for note in point.result.notes)])
         return Front(
             model=self.tradeoff.program.source.path,
             term=term,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nnmip.diagnostics import Diagnostic, Edit, Label
 from nnmip.diagnostics.edit import substitute
+from nnmip.records import dataclass
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.literals import LiteralError, number_value, string_value

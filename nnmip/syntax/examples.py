@@ -7,7 +7,7 @@ token and `{previous}` for the one before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

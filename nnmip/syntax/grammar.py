@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache, cached_property
 from pathlib import Path
 from threading import RLock
 from typing import Any
 
+from nnmip.records import dataclass
 from nnmip.syntax.builder import Builder
 from nnmip.syntax.limits import MAX_OPEN
 from nnmip.syntax.tables import Rule, Tables, load_tables

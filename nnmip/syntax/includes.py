@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
+from nnmip.records import dataclass
 from nnmip.sizes import TEXT, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes

@@ -6,7 +6,9 @@ The algebra is that of Wadler, "A prettier printer" (2003), with comments on tok
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from nnmip.records import dataclass
 
 WIDTH = 100
 """Columns that a formatted line keeps to where its tokens allow; comments do not count."""

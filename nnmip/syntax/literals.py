@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+
+from nnmip.records import dataclass
 
 MAX_DIGITS = 640
 """Longest whole number accepted: Python writes and reads ints of this length under any setting."""

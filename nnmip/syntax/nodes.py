@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from nnmip.records import dataclass
 from nnmip.source import SourceFile, Span
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from nnmip.diagnostics import Diagnostic
+from nnmip.records import dataclass
 from nnmip.sizes import TOKEN, UNASKED, Allowance, counted
 from nnmip.source import SourceFile, Span
 from nnmip.syntax import nodes

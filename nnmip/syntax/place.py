@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nnmip.diagnostics import Diagnostic, Edit, Label
+from nnmip.records import dataclass
 from nnmip.source import Span
 from nnmip.syntax.grammar import Grammar, Stuck
 from nnmip.syntax.tokens import END, INNER_STARTERS, STARTERS, Token, match_brackets, opens_line

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from nnmip.records import dataclass
 from nnmip.syntax import nodes
 from nnmip.syntax.layout import BREAK, LINE, SOFT, SPACE, Break, Doc, Fill, Group, Nest, Pad, Text
 from nnmip.syntax.pieces import chain_of, is_flat, is_fraction, joined, keyword, separated, words

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nnmip.diagnostics import Diagnostic
+from nnmip.records import dataclass
 from nnmip.syntax import nodes
 
 

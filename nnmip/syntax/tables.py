@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from nnmip.records import dataclass
 
 UNREAD = "mistakes"
 """The start that makes Lark keep the tokens that no sentence has; nothing is read as it."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from nnmip.records import dataclass
 from nnmip.syntax.tables import END as END
 
 

@@ -197,7 +197,10 @@ def test_show(capsys: pytest.CaptureFixture[str]) -> None:
     relu = next(line for line in lines if line.startswith("    a "))
     assert relu.split()[:5] == ["a", "relu", "[2]", "prune", "units"]
     assert "  constraint few: weight budget" in lines
-    assert lines[-2].startswith("  total ")
+    estimates = lines[lines.index("  estimates, at most:") :]
+    assert lines[-len(estimates) - 2].startswith("  total ")
+    assert estimates[1].split() == ["formulation", "integers", "coefficients", "operations"]
+    assert estimates[2].split() == ["search", "27", "108", "10^4"]
     assert lines[-1] == "  solved by exact search: 27 choices of weights for a hidden unit, and no MILP"
 
 

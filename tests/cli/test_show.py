@@ -177,6 +177,10 @@ def test_show_prints_the_tables(capsys: pytest.CaptureFixture[str], monkeypatch:
   constraint sparse           1         6        0       0        0           0          -
   total                     580      1575      224      54        0         170         16
   40 rows have two sides; files have two rows for each
+
+  estimates, at most:
+  formulation  integers  coefficients  operations
+  direct             50          2356        10^8
   solved as this MILP, and not by search over columns: the domain of `clf.h.weights` is not finite
 """
     )

@@ -288,7 +288,7 @@ def test_a_refuted_optimum(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_a_second_solver_looks_at_every_claim(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nnmip.solution.run.GLANCE_SECONDS", 60.0)
+    monkeypatch.setattr("nnmip.solution.stage.GLANCE_SECONDS", 60.0)
     for claim in (Termination.OPTIMAL, Termination.INFEASIBLE):
         Liar(monkeypatch, claim)
         found = solved(capsys, 4, "xor.nnm", "--solver", "highs")
@@ -314,7 +314,7 @@ def test_a_second_look_is_short_and_says_nothing_where_it_finds_nothing(
     assert found["notes"] == []
     solved(capsys, 0, "xor.nnm", "--solver", "highs", "--time-limit", "100")
     assert looks == [pytest.approx(1.2), pytest.approx(1.2)]
-    monkeypatch.setattr("nnmip.solution.run.GLANCE_NONZEROS", 10)
+    monkeypatch.setattr("nnmip.solution.stage.GLANCE_NONZEROS", 10)
     solved(capsys, 0, "xor.nnm", "--solver", "highs")
     assert len(looks) == 2
 

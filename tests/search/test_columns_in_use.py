@@ -89,7 +89,7 @@ def test_solved_in_columns(name: str, solver: str) -> None:
     assert (found.solution, found.proof) == ("optimal", "solver")
     assert found.solver == ("highs" if solver == "auto" else solver)
     assert found.how.to_json() == {"name": "columns", "why": None}
-    assert found.sizes["columns"] == model.columns.milp.num_columns
+    assert found.sizes["columns"] == model.encoded("columns").milp.num_columns
     assert found.objective == pytest.approx(model.solve(formulation="search").objective, abs=1e-7)
 
 
@@ -189,7 +189,7 @@ def test_the_second_opinion_on_a_search_is_that_of_columns(monkeypatch: pytest.M
         found = given.solve(confirm=True)
         assert (found.proof, found.message) == ("confirmed", "highs confirms the optimum that search claims")
         assert found.how.formulation == "search"
-        assert rows == [given.lowered.milp.num_rows if is_tied else given.columns.milp.num_rows]
+        assert rows == [given.lowered.milp.num_rows if is_tied else given.encoded("columns").milp.num_rows]
 
 
 def test_a_false_optimum_of_the_search_is_refuted_in_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from nnmip.pipeline import Model, load
 from nnmip.solution.answer import RunFacts, fixed_integers, make_result, replay_raw
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Proof, Result, SolutionStatus
-from nnmip.solution.run import MENDED, replayed
+from nnmip.solution.stage import MENDED, replayed
 from nnmip.solution.tidy import tidied
 from tests.workbench import LINEAR, SATISFIED, XOR, XOR_MAXIMISED, write_model
 

@@ -19,6 +19,7 @@ from nnmip.pipeline import Model, load
 from nnmip.report.text import render_result
 from nnmip.solution import run as runs
 from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.work import Work
 from tests.workbench import XOR, standard_json, write_model
 
 GOAL = "minimize hinge(net, points) + 0.001 * l0(net.weights) + 0.0001 * norm_1(net.weights)"
@@ -265,7 +266,7 @@ def test_ctrl_c_while_the_first_answer_is_checked(monkeypatch: pytest.MonkeyPatc
     def replayed(*args: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("nnmip.solution.run.replayed", replayed)
+    monkeypatch.setattr("nnmip.solution.stage.replayed", replayed)
     result = stages().solve(solver="highs")
     assert (result.termination, result.solution, result.proof) == ("interrupted", "feasible", "none")
     assert values(result)[0] == 0
@@ -391,7 +392,7 @@ def test_time_that_is_over_after_a_stage_leaves_its_network(optimum: Result, mon
     stated, honest = stages(), runs._held
 
     def late(*given: Any) -> Program:
-        monkeypatch.setattr(runs.Run, "seconds", 1e6)
+        monkeypatch.setattr(Work, "seconds", 1e6)
         monkeypatch.setattr(Session, "_started", refused)
         return honest(*given)
 

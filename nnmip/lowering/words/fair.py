@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
@@ -28,6 +27,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression
 from nnmip.lowering.predictions import predicted_node
 from nnmip.milp.affine import Affine
+from nnmip.records import dataclass
 
 _LIMITS = ("parity", "odds", "opportunity", "ratio")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.bounds.interval import Interval, summed, times
@@ -18,6 +16,7 @@ from nnmip.milp.model import FloatArray, IntArray
 from nnmip.ops.base import Blend, Connections
 from nnmip.ops.slopes import Mixing, through
 from nnmip.ops.words.lipschitz import moves
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.ops.base import Connections
 from nnmip.ops.slopes import Mixing, through
+from nnmip.records import dataclass
 from nnmip.source import Origin
 
 Terms = list[tuple[IntArray, Affine]]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply, Layer
 from nnmip.ops.base import Blend, Connections, Kind, Meaning, Role, Word, scalar
 from nnmip.ops.slopes import Mixing, through
+from nnmip.records import dataclass
 
 FloatArray = NDArray[np.float64]
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import cold
 from tests.benchmarks.training.instances import Instance
 
-ROOT = Path(__file__).resolve().parents[3]
 TOLERANCE = 1e-6
 """How far a proved objective may be from the known optimum, and a bound above it."""
 
@@ -145,14 +141,7 @@ def command(instance: Instance, options: Options, folder: Path, repetition: int 
 
 
 def _run(arguments: list[str]) -> Run:
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-m", "nnmip", *arguments], env=environment, capture_output=True, text=True, check=False
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seconds, done = cold.run(["-m", "nnmip", *arguments])
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     result = next((entry for entry in entries if entry["type"] == "result"), {})
     steps = [entry for entry in entries if entry["type"] == "progress" and entry["dual_bound"] is not None]

@@ -1,0 +1,100 @@
+"""One way through the stages of a run: by search over columns where that is possible and wanted, else by a solver."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from nnmip.backends.process import Session
+from nnmip.backends.protocol import Termination
+from nnmip.diagnostics import DiagnosticError
+from nnmip.hir.core import Program
+from nnmip.lowering.lower import Lowered
+from nnmip.search.solve import Tied, TooMany
+from nnmip.search.view import View
+from nnmip.solution.answer import Unencoded, make_result
+from nnmip.solution.replay import ReplayStatus, refuted_stage
+from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
+from nnmip.solution.searching import SearchedStage
+from nnmip.solution.stage import Stage
+from nnmip.solution.start import best_of
+from nnmip.solution.work import Work
+
+
+class Way:
+    """Solves the stages of a run in their order; what a search listed for later goals is kept between them."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+        self.tied: Tied | None = None
+
+    def solve(self, session: Session, program: Program, earlier: Sequence[Result]) -> Result:
+        """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
+        options = self.work.options
+        choice = self.work.problem.choose(program, options.formulation, options.solver)
+        try:
+            how = choice.how
+            if choice.view is not None:
+                try:
+                    result = self._searched(session, choice.view, earlier)
+                except TooMany:
+                    why = "too many networks are equal for the first goal"
+                except ArithmeticError as error:
+                    why = str(error)
+                else:
+                    why = _doubt(program, result)
+                    if not why or options.formulation == Formulation.SEARCH:
+                        return result
+                how = How(Formulation.DIRECT, why)
+            lowered = self.work.problem.encode(program, how.formulation)
+            return Stage(self.work, session, lowered, earlier, how).solve()
+        except KeyboardInterrupt:
+            if not earlier:
+                raise
+            return replace(
+                earlier[-1],
+                termination=Termination.INTERRUPTED,
+                solution=SolutionStatus.FEASIBLE,
+                proof=Proof.NONE,
+                message="",
+            )
+
+    def _searched(self, session: Session, view: View, earlier: Sequence[Result]) -> Result:
+        """A stage by search over columns, with the opinion of a second solver where that is asked for."""
+        work, program = self.work, view.program
+        limit = work.limits().time_limit
+        start = best_of(program, work.known)
+        offer = partial(work.keeper.offer, program) if work.keeper is not None else None
+        if offer is not None and start is not None:
+            offer(start, None)
+        exact = SearchedStage(view, start, self.tied, work.stop.is_set, work.progress, offer)
+        found = exact.search(work.options.allowance, math.inf if limit is None else limit, work.seconds)
+        self.tied = found.tied
+        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
+        if work.options.confirm:
+            stage = Stage(work, session, self._second_opinion(program), earlier, DIRECT)
+            raw, checked, proof = stage.proved(raw, checked)
+            proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
+        facts = work.problem.facts(None)
+        facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
+        return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
+
+    def _second_opinion(self, program: Program) -> Lowered:
+        """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
+        try:
+            return self.work.problem.encode(program, Formulation.COLUMNS)
+        except DiagnosticError:
+            return self.work.problem.lower(program)
+
+
+def _doubt(program: Program, result: Result) -> str:
+    """Why what a search found is not to be believed; empty where nothing speaks against it."""
+    if result.replay is None:
+        return ""
+    if result.replay.status is ReplayStatus.FAILED:
+        return "what the search found did not pass the replay"
+    if refuted_stage(program, result.replay) is not None:
+        return "the search found a network that refutes the proof of an earlier goal"
+    return ""
