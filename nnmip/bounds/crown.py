@@ -40,7 +40,7 @@ from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.registry import LAYERS
 
-WORK = 4_000_000
+WORK = 500_000
 """How many coefficients a walk holds for one tensor at a time."""
 UNDERFLOW = 2.0**-1000
 """More than all products of a step lose that underflow, for each unit of what they are multiplied with."""
@@ -108,10 +108,10 @@ class Crown:
         self._tighten(last, np.ones(self.outputs[last].shape, dtype=bool))
 
     def _tighten_inputs(self, layer: Layer) -> None:
-        loose = self._relaxation_of(layer).loose
-        for name, mask in zip(layer.inputs, loose, strict=False):
-            self._tighten(name, mask)
-        self._relaxations[layer.name] = self._relaxation_of(layer)
+        """Bounds on which the relaxation of a layer depends, and the relaxation itself."""
+        found = self._relaxation_of(layer)
+        changed = [self._tighten(name, mask) for name, mask in zip(layer.inputs, found.loose, strict=False)]
+        self._relaxations[layer.name] = self._relaxation_of(layer) if any(changed) else found
 
     def _relaxation_of(self, layer: Layer) -> Relaxation:
         op, options = LAYERS[layer.op], dict(layer.options)
@@ -128,21 +128,23 @@ class Crown:
             if not layer.decisions and entries.shape[-1] == 1:
                 self._boxes.add(layer.name)
 
-    def _tighten(self, name: str, mask: BoolArray) -> None:
-        """Backward bounds of the entries of a tensor that are in the mask of some sample, met with those it has."""
+    def _tighten(self, name: str, mask: BoolArray) -> bool:
+        """Backward bounds of the entries of a tensor that are in the mask of some sample, met with those it has.
+
+        Whether there are any.
+        """
         if name in self._exact or not mask.any():
-            return
+            return False
         old = self.outputs[name]
         index = np.flatnonzero(mask.any(axis=0))
         lo, hi = old.lo.reshape(len(old.lo), -1).copy(), old.hi.reshape(len(old.hi), -1).copy()
         for part in self._parts(index):
-            rows = np.zeros((1, 2 * len(part), lo.shape[1]))
-            rows[0, np.arange(len(part)), part], rows[0, len(part) + np.arange(len(part)), part] = 1.0, -1.0
-            least = self.planes(name, rows.reshape(1, -1, *old.shape[1:])).least(self.inputs)
+            least = self._entries(name, part).least(self.inputs)
             lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
             hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
         assert (lo <= hi).all(), f"bounds of {name} contradict each other"
         self.outputs[name] = Interval(lo.reshape(old.shape), hi.reshape(old.shape))
+        return True
 
     def _parts(self, index: IntArray) -> list[IntArray]:
         """Entries in groups whose rows fit into the memory that a walk may have."""
@@ -153,9 +155,25 @@ class Crown:
 
     def planes(self, name: str, rows: FloatArray) -> Planes:
         """Affine functions of the input below rows of coefficients on a tensor, [1 or n, rows, *shape]."""
-        network = self.known.network
-        found = {name: rows}
-        shift = np.zeros((1, rows.shape[1]))
+        return self._walk({name: rows}, np.zeros((1, rows.shape[1])))
+
+    def _entries(self, name: str, index: IntArray) -> Planes:
+        """Affine functions below single entries of a tensor, by flat position, and then below minus these entries."""
+        layer = self.known.network.layer(name)
+        single = self._relaxations[name].single if name in self._relaxations else None
+        if single is not None and self.known.mask(layer) is None:
+            parts, constant = single(index)
+            shift = np.zeros(len(index)) if constant is None else constant
+            found = {n: np.concatenate([part, -part])[None] for n, part in zip(layer.inputs, parts, strict=True)}
+            return self._walk(found, np.concatenate([shift, -shift])[None])
+        count, shape = len(index), self.outputs[name].shape[1:]
+        rows = np.zeros((1, 2 * count, int(np.prod(shape, dtype=np.int64))))
+        rows[0, np.arange(count), index], rows[0, count + np.arange(count), index] = 1.0, -1.0
+        return self.planes(name, rows.reshape(1, 2 * count, *shape))
+
+    def _walk(self, found: dict[str, FloatArray], shift: FloatArray) -> Planes:
+        """Affine functions of the input below those of several tensors: coefficients by name, [b, rows, *shape]."""
+        network, count = self.known.network, shift.shape[1]
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for layer in reversed(network.layers):
                 mine = found.pop(layer.name, None)
@@ -179,7 +197,7 @@ class Crown:
                     shift = self._add(found, shift, source, part)
         slope = found.get(network.input_name)
         if slope is None:
-            slope = np.zeros((1, rows.shape[1], *network.input_shape))
+            slope = np.zeros((1, count, *network.input_shape))
         return Planes(slope, shift)
 
     def _add(self, found: dict[str, FloatArray], shift: FloatArray, name: str, part: FloatArray) -> FloatArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from nnmip.bounds.interval import FloatArray, Interval
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 Known = Mapping[str, Interval]
 

@@ -13,12 +13,10 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF, FloatArray, Interval
+from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
 from nnmip.records import dataclass
 
-BoolArray = NDArray[np.bool_]
 Inputs = tuple[Interval, ...]
 Weights = Mapping[str, FloatArray]
 Options = Mapping[str, Any]
@@ -34,12 +32,15 @@ class Relaxation:
     0: for inputs in their bounds, coefficients . output >= sum of found . input + constant, were it not for rounding.
     scale: at least the sum of |product| that one output of coefficient 1 contributes, with the largest absolute values
     of the inputs, [n or 1, *output]; None where nothing is rounded.
+    single: where the layer is affine, the coefficients [outputs, *input] and constants [outputs] of outputs, by flat
+    position; nothing is rounded. None where `back` has to be asked.
     loose: for every input, for which entries [n, *input] tighter bounds make it tighter; none for an affine layer.
     """
 
     back: Backward
     scale: FloatArray | None
     loose: tuple[BoolArray, ...] = ()
+    single: Callable[[IntArray], tuple[tuple[FloatArray, ...], FloatArray | None]] | None = None
 
 
 Rule = Callable[[Inputs, Weights, Options], Relaxation]
@@ -73,9 +74,12 @@ class Lines:
     def back(self, rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
         """A positive coefficient takes the line below, a negative one that above."""
         negative = np.minimum(rows, 0.0)
-        slopes = rows * self.low[:, None] + negative * (self.high - self.low)[:, None]
         shift = dot(negative, self.high_shift - self.low_shift)
-        return (slopes,), shift + dot(rows, self.low_shift) if self.low_shift.any() else shift
+        if self.low_shift.any():
+            shift = shift + dot(rows, self.low_shift)
+        slopes = rows * self.low[:, None]
+        slopes += negative * (self.high - self.low)[:, None]
+        return (slopes,), shift
 
     def scale(self, magnitude: FloatArray) -> FloatArray:
         """The sum of the absolute values of all products, for z up to `magnitude`."""

@@ -53,17 +53,23 @@ class Windows:
         return np.moveaxis(seen, (-2, -1), (0, 1))
 
     def gathered(self, entries: FloatArray) -> FloatArray:
-        """Images [..., h, w] in which every pixel is the sum of what the windows have of it, [*kernel, ..., *count].
+        """Images [h, w, ...] in which every pixel is the sum of what the windows have of it, [*kernel, *count, ...].
 
-        The transpose of `views`; what falls into the padding is lost.
+        The transpose of `views`, with the axes of the image in front, where long inner loops are fast; what falls into
+        the padding is lost.
         """
-        (top, left), (height, width) = self.padding, self.size
-        (rows, columns), (down, right) = self.count, self.stride
-        image = np.zeros((*entries.shape[2:-2], height + 2 * top, width + 2 * left))
+        image = np.zeros((*self.size, *entries.shape[4:]))
         for u, v in np.ndindex(*self.kernel):
-            i, j = u * self.dilation[0], v * self.dilation[1]
-            image[..., i : i + rows * down : down, j : j + columns * right : right] += entries[u, v]
-        return image[..., top : top + height, left : left + width]
+            (above, i), (left, j) = self._shared(0, u), self._shared(1, v)
+            image[i, j] += entries[u, v, above, left]
+        return image
+
+    def _shared(self, axis: int, entry: int) -> tuple[slice, slice]:
+        """The windows along an axis of which one entry is inside the image, and where in the image it is."""
+        step, first = self.stride[axis], entry * self.dilation[axis] - self.padding[axis]
+        begin = max(0, -(first // step))
+        end = max(begin, min(self.count[axis], (self.size[axis] - 1 - first) // step + 1))
+        return slice(begin, end), slice(first + begin * step, first + end * step, step)
 
     def _lines(self, axis: int) -> IntArray:
         """Positions along one axis, [windows, kernel]; -1 in the padding."""

@@ -14,7 +14,7 @@ from nnmip.bounds.crown import Crown
 from nnmip.bounds.interval import FloatArray, Interval, matmul
 from nnmip.bounds.known import KnownWeights, propagate_known
 from nnmip.hir.core import Assignment, Network
-from nnmip.ops.layers.conv2d import correlate, spread
+from nnmip.ops.layers.conv2d import correlate, placed, spread
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.windows import windows_over
 from tests.bounds.nets import Sketch, boxes, points
@@ -158,6 +158,8 @@ def test_a_convolution_and_its_transpose(groups: int) -> None:
         assert np.allclose(sums, meant)
         y = rng.normal(size=sums.shape)
         assert np.isclose((sums * y).sum(), (x * spread(y, given["weights"], windows, groups)).sum())
+        single = placed(np.arange(sums[0].size), given["weights"], windows, groups)
+        assert np.allclose(single.reshape(len(single), -1) @ x[0].ravel(), sums[0].ravel())
 
 
 def test_intervals_of_convolutions_contain_corner_products() -> None:

@@ -46,7 +46,9 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
     share = 1.0 / windows.views(np.ones(shape[1:])).sum(axis=(0, 1))
 
     def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], None]:
-        return (windows.gathered(np.broadcast_to(rows * share, (*windows.kernel, *rows.shape))),), None
+        given = np.moveaxis(rows * share, (3, 4), (0, 1))
+        image = windows.gathered(np.broadcast_to(given, (*windows.kernel, *given.shape)))
+        return (np.moveaxis(image, (0, 1), (3, 4)),), None
 
     return Relaxation(back, windows.views(inputs[0].magnitude).sum(axis=(0, 1)) * share)
 

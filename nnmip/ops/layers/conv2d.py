@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, image, weighted_sums
 from nnmip.bounds.relaxation import Relaxation
-from nnmip.hir.core import CHANNELS, Shape
+from nnmip.hir.core import CHANNELS, IntArray, Shape
 from nnmip.ops.base import (
     Connections,
     DomainOption,
@@ -81,10 +81,28 @@ def spread(rows: FloatArray, weights: FloatArray, windows: Windows, groups: int)
     """The transpose of `correlate`: rows [n, filters, *windows] to [n, channels, h, w]."""
     parts = []
     for row, kernels in zip(np.split(rows, groups, axis=1), np.split(weights, groups), strict=True):
-        flat = np.moveaxis(row, 1, 0).reshape(len(kernels), -1)
-        entries = (kernels.reshape(len(kernels), -1).T @ flat).reshape(*kernels.shape[1:], len(rows), *windows.count)
-        parts.append(windows.gathered(np.moveaxis(entries, 0, 3)))
-    return parts[0] if groups == 1 else np.concatenate(parts, axis=1)
+        flat = np.moveaxis(row, 0, -1).reshape(len(kernels), -1)
+        entries = (kernels.reshape(len(kernels), -1).T @ flat).reshape(*kernels.shape[1:], *windows.count, len(rows))
+        parts.append(windows.gathered(np.moveaxis(entries, 0, 4)))
+    return np.moveaxis(np.concatenate(parts, axis=2), (2, 3), (1, 0))
+
+
+def placed(index: IntArray, weights: FloatArray, windows: Windows, groups: int) -> FloatArray:
+    """Coefficients of single outputs, by flat position: the kernel of each where its window is, [outputs, c, h, w]."""
+    unit, i, j = np.unravel_index(index, (len(weights), *windows.count))
+    width, (height, across) = weights.shape[1], windows.size
+    first = unit // (len(weights) // groups) * width
+    down, right = (
+        at[:, None] * windows.stride[axis]
+        - windows.padding[axis]
+        + np.arange(windows.kernel[axis]) * windows.dilation[axis]
+        for axis, at in enumerate((i, j))
+    )
+    inside = ((down >= 0) & (down < height))[:, None, :, None] & ((right >= 0) & (right < across))[:, None, None, :]
+    row, channel, u, v = np.nonzero(np.broadcast_to(inside, (len(index), *weights.shape[1:])))
+    found = np.zeros((len(index), width * groups, *windows.size))
+    found[row, first[row] + channel, down[row, u], right[row, v]] = weights[unit[row], channel, u, v]
+    return found
 
 
 def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:
@@ -98,8 +116,12 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
         constant = None if bias is None else rows.sum(axis=(3, 4)) @ bias
         return (found.reshape(*rows.shape[:2], *found.shape[1:]),), constant
 
+    def single(index: IntArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        filters = index // (windows.count[0] * windows.count[1])
+        return (placed(index, weights, windows, groups),), None if bias is None else bias[filters]
+
     scale = correlate(x.magnitude, np.abs(weights), windows, groups)
-    return Relaxation(back, scale if bias is None else scale + np.abs(bias)[:, None, None])
+    return Relaxation(back, scale if bias is None else scale + np.abs(bias)[:, None, None], single=single)
 
 
 def connect(shape: Shape, options: Options) -> Connections:

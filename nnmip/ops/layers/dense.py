@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nnmip.bounds.interval import Interval, matmul
 from nnmip.bounds.relaxation import Relaxation
-from nnmip.hir.core import Shape
+from nnmip.hir.core import IntArray, Shape
 from nnmip.ops.base import (
     Connections,
     DomainOption,
@@ -53,11 +53,16 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
     weights, bias = decisions["weights"], decisions.get("bias")
 
     def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
-        found = rows.reshape(-1, rows.shape[-1]) @ weights
+        flat = rows.reshape(-1, rows.shape[-1])
+        used = flat.any(axis=0)  # units that are proved to be off have no coefficients
+        found = flat[:, used] @ weights[used] if used.mean() < 0.8 else flat @ weights
         return (found.reshape(*rows.shape[:-1], -1),), None if bias is None else rows @ bias
 
+    def single(index: IntArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        return (weights[index],), None if bias is None else bias[index]
+
     scale = inputs[0].magnitude @ np.abs(weights).T
-    return Relaxation(back, scale if bias is None else scale + np.abs(bias))
+    return Relaxation(back, scale if bias is None else scale + np.abs(bias), single=single)
 
 
 def connect(shape: Shape, options: Options) -> Connections:

@@ -51,10 +51,11 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
     def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray]:
         negative = np.minimum(rows, 0.0)
         given = rows - np.where(decided[:, None], 0.0, negative)
-        return (windows.gathered(given * taken[:, :, :, None]),), dot(negative, most)
+        image = windows.gathered(np.moveaxis(given * taken[:, :, :, None], (5, 6), (2, 3)))
+        return (np.moveaxis(image, (0, 1), (3, 4)),), dot(negative, most)
 
     candidate = (hi > lo.max(axis=(0, 1))) & ~decided
-    loose = windows.gathered(1.0 * candidate) > 0
+    loose = np.moveaxis(windows.gathered(1.0 * np.moveaxis(candidate, (4, 5), (2, 3))) > 0, (0, 1), (2, 3))
     return Relaxation(back, windows.views(inputs[0].magnitude).max(axis=(0, 1)) + np.abs(most), (loose,))
 
 
