@@ -14,7 +14,7 @@ from nnmip.build.places import here
 from nnmip.build.tables import Table, read_table
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
-from nnmip.hir.core import Program, Shape
+from nnmip.hir.core import Program, Reference, Shape
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.known import KnownNetwork, renamed
 from nnmip.ops.base import Kind, Word
@@ -25,6 +25,7 @@ from nnmip.sema.known import KnownNetworks
 from nnmip.sema.regions import check_sufficient
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.values import Value, fail, listed
+from nnmip.sema.variables import Place, variable
 from nnmip.sema.words import applied, unknown_option
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile, Span
@@ -50,13 +51,14 @@ class Draft:
         self.known = KnownNetworks()
         self._tables: dict[str, Table] = {}
         self._networks: dict[str, NetworkRef] = {}
+        self._variables: dict[str, Reference] = {}
         self._stages: list[Stage] = []
         self._constraints: list[Constraint] = []
         self._bindings: dict[tuple[str, str], None] = {}
         self._is_satisfy = False
 
     def __repr__(self) -> str:
-        parts = [*self._tables, *self._networks, *(c.name for c in self._constraints)]
+        parts = [*self._tables, *self._networks, *self._variables, *(c.name for c in self._constraints)]
         goal = " then ".join(stage.sense for stage in self._stages) or "no goal yet"
         return f"<draft {self.source.path}: {', '.join(parts) or 'empty'}; {goal}>"
 
@@ -94,10 +96,7 @@ class Draft:
         """A network that reads a tensor of `shape` with entries in `domain`, in scaled units."""
         span = here(f"network {name}")
         self._declare(name, span)
-        sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
-        if any(size < 1 for size in sizes):
-            raise fail("NNM0301", f"a size must be at least 1, and the shape is {list(sizes)}", span)
-        made = NetworkRef(self, name, sizes, domain_of(domain, f"the domain of `{input}`"), input, span)
+        made = NetworkRef(self, name, _sizes(shape, span), domain_of(domain, f"the domain of `{input}`"), input, span)
         self._networks[name] = made
         return made
 
@@ -119,12 +118,30 @@ class Draft:
         self._networks[name] = made = NetworkRef.of_known(self, known.network, span)
         return made
 
+    def variable(
+        self, name: str, shape: int | Shape = (), domain: DomainLike | None = None, *, kind: str = "real"
+    ) -> Tensor:
+        """A decision beside the networks: `kind` is `real`, `int`, or `bool`, which has no domain.
+
+        Raises DiagnosticError: NNM0202 for a name that is taken, NNM0303 and NNM0401 as for `var` in a file.
+        """
+        span = here(f"variable {name}")
+        self._declare(name, span)
+        if kind not in ("real", "int", "bool"):
+            raise ValueError(f"kind is `real`, `int` or `bool`, not {kind!r}")
+        sizes = _sizes(shape, span)
+        place = Place(Origin(span, name), span, None if domain is None else span)
+        read = None if domain is None else domain_of(domain, f"the domain of `{name}`")
+        self._variables[name] = made = variable(place, sizes, kind, read)
+        return Tensor(self, made)
+
     def _declare(self, name: str, span: Span, has_value: bool = True) -> None:
         is_word = name in WORDS or name in LAYERS or name in PHRASES
         if not name.isidentifier() or not name.isascii() or (has_value and is_word):
             help = "a name has letters, digits and `_`, and is no word of the language"
             raise fail("NNM0202", f"nothing can be called `{name}`", span, help=help)
-        if name in self._tables or name in self._networks or any(c.name == name for c in self._constraints):
+        taken = (self._tables, self._networks, self._variables, {c.name for c in self._constraints})
+        if any(name in names for names in taken):
             raise fail("NNM0202", f"`{name}` is declared twice", span, help="choose another name")
 
     # ---- goals and constraints ---------------------------------------------------------------------------------
@@ -247,6 +264,7 @@ class Draft:
             constraints=tuple(self._constraints),
             bindings=tuple((name, data) for name, data in self._bindings if name not in self.known),
             known=tuple(self.known.networks.values()),
+            variables=tuple(self._variables.values()),
         )
 
     def model(self) -> Model:
@@ -254,6 +272,13 @@ class Draft:
         from nnmip.pipeline import Model
 
         return Model.of_program(self.program(), self.found.items, self.allowance)
+
+
+def _sizes(shape: int | Shape, span: Span) -> Shape:
+    sizes = (int(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
+    if any(size < 1 for size in sizes):
+        raise fail("NNM0301", f"a size must be at least 1, and the shape is {list(sizes)}", span)
+    return sizes
 
 
 def _text(value: Any) -> str:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmip.build.domains import domain_of
-from nnmip.build.expressions import Tensor, picked
+from nnmip.build.expressions import Tensor, number, picked
 from nnmip.build.places import here
+from nnmip.build.tables import Table
 from nnmip.diagnostics import Label
 from nnmip.hir.core import Gather, IntArray, Join, Layer, LayerOutput, Network, Node, Reference, Shape, Units
 from nnmip.hir.domain import Domain
@@ -19,6 +20,7 @@ from nnmip.sema.channels import channels_read
 from nnmip.sema.layers import Settings, make_layer, passed_over, pruned_weights
 from nnmip.sema.layers import Tensor as LayerTensor
 from nnmip.sema.losses import check_inputs
+from nnmip.sema.points import at_points
 from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.units import owners_of
@@ -29,7 +31,7 @@ from nnmip.syntax.suggest import closest
 
 if TYPE_CHECKING:
     from nnmip.build.draft import Draft
-    from nnmip.build.tables import Table
+
 
 TAKEN = frozenset({"weights", "biases", "parameters", "operations", "input", "layers", "returns", "layer", "name"})
 """Names that no layer can have, because they mean something of a network."""
@@ -228,12 +230,15 @@ class NetworkRef:
         self.returned, self.network = span, network
         return self
 
-    def __call__(self, table: Table) -> Tensor:
-        """What the network returns for every row of a table, shape (rows, *result); DiagnosticError as for a loss."""
-        span = here(f"{self.name}({table.name})")
+    def __call__(self, at: Table | Tensor) -> Tensor:
+        """What the network returns: for every row of a table, shape (rows, *result); where it is trained, for points
+        (*batch, *input), shape (*batch, *result). DiagnosticError as for a loss, or as in a file."""
+        span = here(f"{self.name}({at.name if isinstance(at, Table) else '...'})")
         network = self.finished(span)
+        if not isinstance(at, Table):
+            return Tensor(self.draft, at_points(self.draft, network, number(self.draft, at, span), span, span))
         layer = network.layer(network.result_layer)
-        return self.output(layer.name, layer.shape, network.result_index, table, span)
+        return self.output(layer.name, layer.shape, network.result_index, at, span)
 
     @property
     def weights(self) -> Tensor:

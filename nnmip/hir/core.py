@@ -36,7 +36,7 @@ CHANNELS = "channels"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A tensor that the solver chooses: `path` such as `clf.h.weights`, `role` `weights` or `bias`."""
+    """A tensor that the solver chooses: `path` such as `clf.h.weights`, `role` `weights`, `bias` or `variable`."""
 
     path: str
     role: str
@@ -267,6 +267,18 @@ class LayerOutput:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Applied:
+    """What a network with known weights gives at points: `operand` (*batch, *input), in the units that the network was
+    trained in, to `shape` (*batch, *output)."""
+
+    network: str
+    operand: Node
+    shape: Shape
+    origin: Origin
+    boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apply:
     """A word of the language applied to tensors, or to a network and a data set.
 
@@ -376,6 +388,7 @@ Node = (
     | Scale
     | Units
     | LayerOutput
+    | Applied
     | Apply
     | Compare
     | Not
@@ -395,7 +408,7 @@ def children(node: Node) -> tuple[Node, ...]:
             return parts
         case Plus(terms=terms):
             return terms
-        case Scale(operand=operand):
+        case Scale(operand=operand) | Applied(operand=operand):
             return (operand,)
         case Apply(operands=operands):
             return operands
@@ -421,7 +434,7 @@ class Program:
     held: the first stages that are done, each with its proved value; the stage after them is the goal of a solve.
 
     lets: the named expressions that are numbers, by which a part of a goal can be called. known: networks from files;
-    what the model says of them is in constants already.
+    what the model says of them is in constants already. variables: the decisions beside the networks.
 
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
@@ -440,6 +453,7 @@ class Program:
     held: tuple[Held, ...] = ()
     lets: tuple[tuple[str, Node], ...] = ()
     known: tuple[KnownNetwork, ...] = ()
+    variables: tuple[Reference, ...] = ()
 
     @property
     def goal(self) -> Stage | None:
@@ -449,13 +463,18 @@ class Program:
     def network(self, name: str) -> Network:
         return next(n for n in self.networks if n.name == name)
 
+    def known_network(self, name: str) -> KnownNetwork:
+        """The network from a file of this name."""
+        return next(k for k in self.known if k.name == name)
+
     def dataset(self, name: str) -> Dataset:
         """The data set of this name, or the test part of one, such as `points.test`."""
         return next(part for d in self.datasets for part in d.parts if part.name == name)
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
-        return tuple(d for n in self.networks for d in n.decisions)
+        own = tuple(variable.decision for variable in self.variables)
+        return (*own, *(d for n in self.networks for d in n.decisions))
 
     def data_of(self, network: str) -> Dataset | None:
         """The first data set that a loss reads through `network`: the one whose columns name its inputs."""

@@ -12,6 +12,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.hir.core import (
     CHANNELS,
+    Applied,
     Apply,
     Assignment,
     BoolArray,
@@ -35,6 +36,7 @@ from nnmip.hir.core import (
     Xor,
 )
 from nnmip.hir.goals import Constraint, Stage
+from nnmip.hir.known import KnownNetwork
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.ops.scores import ROUNDING
@@ -182,6 +184,8 @@ class Evaluator:
                 return total
             case Scale(factor=factor, operand=operand):
                 return factor * self.value(operand)
+            case Applied(network=network, operand=operand, shape=shape):
+                return self._applied(self.program.known_network(network), self.value(operand)).reshape(shape)
             case LayerOutput(network=network, layer=layer, data=data):
                 return self.outputs(network, data)[layer]
             case Compare():
@@ -203,6 +207,10 @@ class Evaluator:
                 return WORDS[word].evaluate(node, arrays, self)
             case Units():
                 raise AssertionError("units have no value of their own")
+
+    def _applied(self, known: KnownNetwork, points: FloatArray) -> FloatArray:
+        inputs = known.points(points.reshape(-1, *known.network.input_shape))
+        return returned(known.network, forward(known.network, known.assignment, inputs, self.tolerance))
 
     def excess(self, node: Compare) -> FloatArray:
         """By how much each entry of a comparison is violated; at most 0 where it holds."""
@@ -231,6 +239,9 @@ class Evaluator:
 def domain_violation(program: Program, assignment: Assignment) -> float:
     """How far the farthest kept weight or bias is from its domain."""
     worst = 0.0
+    for variable in program.variables:
+        distance = variable.decision.domain.distance(assignment.values[variable.decision.path])
+        worst = max(worst, float(distance.max(initial=0.0)))
     for network in program.networks:
         masks = removed(network, assignment)
         for decision in network.decisions:

@@ -39,9 +39,14 @@ class KnownNetwork:
         if not self.features:
             return data.features.reshape(data.row_count, *self.network.input_shape)
         places = {name: place for place, name in enumerate(data.feature_names)}
-        raw = data.raw[:, [places[name] for name in self.features]]
-        scaled = raw if self.scaling is None else self.scaling.apply(raw)
-        return np.asarray(scaled, dtype=np.float64).reshape(data.row_count, *self.network.input_shape)
+        raw = np.asarray(data.raw[:, [places[name] for name in self.features]], dtype=np.float64)
+        return self.points(raw.reshape(data.row_count, *self.network.input_shape))
+
+    def points(self, raw: FloatArray) -> FloatArray:
+        """Points [n, *input] as the network reads them: in its own scaling where it was trained on a table."""
+        if self.scaling is None:
+            return raw
+        return self.scaling.apply(raw.reshape(len(raw), -1)).reshape(raw.shape)
 
     def missing(self, data: Dataset) -> tuple[str, ...]:
         """The features that the network reads and the table does not have."""

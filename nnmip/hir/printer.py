@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -93,6 +94,9 @@ class _Printer:
             yield f"param {name} : {shape_text(value.shape)} = {numbers(value)}"
         for data in self.program.datasets:
             yield from (_table(part) for part in data.parts)
+        for variable in self.program.variables:
+            kind, d = "bool " if variable.boolean else "", variable.decision
+            yield self.line(f"var {d.path} : {kind}{shape_text(d.shape)} in {d.domain}", d.origin, 0)
         for network in self.program.networks:
             yield from self.network(network)
         for known in self.program.known:
@@ -217,6 +221,7 @@ _TEXTS: Mapping[type, Callable[[Any, Name], str]] = {
     Scale: lambda n, name: f"{numbers(n.factor)} * {name(n.operand)}",
     Units: lambda n, name: f"units {n.network}.{n.layer} at {numbers(n.index)}",
     LayerOutput: lambda n, name: f"output {n.network}.{n.layer} over {n.data}",
+    Applied: lambda n, name: f"{n.network} at {name(n.operand)}",
     Apply: _apply,
     Compare: _compare,
     Not: lambda n, name: f"not {name(n.operand)}",

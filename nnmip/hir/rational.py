@@ -134,11 +134,11 @@ def _products(network: Network) -> int:
 def rational_evaluation(program: Program, assignment: Assignment, tolerance: float) -> RationalEvaluation | None:
     """Goals, terms and violations of `assignment` in rational arithmetic, `tolerance` as in `evaluate`.
 
-    None where a weight or a bias has no finite domain, where the model reads networks from files (what these give was
+    None where a decision has no finite domain, where the model reads networks from files (what these give was
     computed in floating point), where the model uses a word that is not rational, and where the
     evaluation takes more than `MOST_PRODUCTS` products.
     """
-    if program.known or not all(d.domain.is_finite for network in program.networks for d in network.decisions):
+    if program.known or not all(d.domain.is_finite for d in program.decisions):
         return None
     rows = sum(data.row_count for data in program.datasets)
     if sum(_products(network) for network in program.networks) * rows > MOST_PRODUCTS:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -111,6 +112,9 @@ class _Stacker:
                 return Not(self.stack([n.operand for n in _all(nodes, Not)]), first.origin)
             case Fold(op=op, batch=batch):
                 return Fold(op, self.stack([n.operand for n in _all(nodes, Fold)]), first.origin, batch + 1)
+            case Applied(network=network, shape=shape):
+                points = self.stack([n.operand for n in _all(nodes, Applied)])
+                return Applied(network, points, (count, *shape), first.origin)
             case Apply():
                 return self._stack_words(_all(nodes, Apply))
         raise AssertionError(f"{type(first).__name__} cannot be stacked")
@@ -193,6 +197,8 @@ def _form(node: Node, form: Callable[[Node], int]) -> Hashable:
             return "apply", word, options, batch, tuple(form(o) for o in operands)
         case Apply(word=word, network=network, data=data, options=options):
             return "loss", word, network, data, options
+        case Applied(network=network, operand=operand):
+            return "applied", network, form(operand)
         case Reference(decision=decision):
             return "decision", decision.path
         case LayerOutput(network=network, layer=layer, data=data):

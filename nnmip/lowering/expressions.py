@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -54,6 +55,10 @@ def _lower(low: Lowering, node: Node, polarity: Polarity) -> Affine:
             return add_up([lower_expression(low, term, polarity) for term in terms], shape)
         case Scale(factor=factor, operand=operand):
             return lower_expression(low, operand, scaled(polarity, factor)) * factor
+        case Applied():
+            from nnmip.lowering.applied import lower_applied
+
+            return lower_applied(low, node)
         case LayerOutput():
             return _layer_output(low, node)
         case Apply(word=word):

@@ -8,7 +8,7 @@ from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer
 from nnmip.lowering.base import Lowering, Signal
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
-from nnmip.lowering.products import activation_product, data_product
+from nnmip.lowering.products import activation_product, data_product, known_product
 from nnmip.ops.base import Connections
 from nnmip.ops.registry import LAYERS
 
@@ -23,13 +23,15 @@ def connections_of(layer: Layer, source: Signal) -> Connections:
 def affine_map(low: Lowering, layer: Layer, a: Signal, bounds: Interval, path: str) -> Signal:
     """z = W a + b for every distinct row, with W shared between the outputs of a unit.
 
-    Data inputs make z linear in W whatever its domain. Activations need W to have finitely many values
-    (`lowering.products`). Exact.
+    Known weights make z linear in a; data inputs make it linear in W whatever its domain. Activations need W to have
+    finitely many values (`lowering.products`). Exact.
     """
     decision, bias = layer.decision("weights"), layer.decision("bias")
     assert decision is not None
     weights, connections, n = low.encodings[decision.path], connections_of(layer, a), len(a.value.const)
-    if a.is_data:
+    if weights.value.is_constant:
+        z = known_product(weights.value.const, a.value.reshape((n, -1)), connections)
+    elif a.is_data:
         z = data_product(a.value.const.reshape(n, -1), weights.value, connections)
     else:
         assert isinstance(weights, PiecesEncoding | IntegerEncoding), "a product without an exact encoding"

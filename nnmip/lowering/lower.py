@@ -14,6 +14,7 @@ from nnmip.hir.evaluate import Evaluation, without_removed
 from nnmip.hir.goals import Held, Stage
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.convex import Tangents, with_tangents
+from nnmip.lowering.decisions import encode_decision
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.logic import require
 from nnmip.lowering.networks import encode_network
@@ -87,7 +88,9 @@ class Direct:
 
     def lift(self, x: FloatArray) -> Assignment:
         kept = {path: gate.value(x) > 0.5 for path, gate in self.low.kept.items()}
-        return Assignment({path: encoding.lift(x) for path, encoding in self.low.encodings.items()}, kept)
+        decided = {decision.path for decision in self.low.program.decisions}
+        values = {path: encoding.lift(x) for path, encoding in self.low.encodings.items() if path in decided}
+        return Assignment(values, kept)
 
     def complete(self, assignment: Assignment) -> FloatArray:
         network = ordered(assignment, self.known.interchangeable)
@@ -191,6 +194,10 @@ def lower_analysed(known: Analysed) -> Lowered:
     program = known.program
     origin = Origin(Span(program.source, 0, 0), "model")
     low = Lowering(known, MilpBuilder(origin))
+    for variable in program.variables:
+        decision = variable.decision
+        with low.builder.owned_by(decision.path):
+            low.encodings[decision.path] = encode_decision(low, decision, None, multiplies=False)
     for network in program.networks:
         encode_network(low, network)
     order_units(low, known.interchangeable)

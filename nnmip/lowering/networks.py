@@ -70,7 +70,7 @@ def apply_network(low: Lowering, network_name: str, data_name: str) -> Passed:
 def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     found = low.known.over(network.name, data_name)
     rows, bounds = found.rows.reshape(-1, *network.input_shape), found.bounds
-    _check_magnitudes(network, bounds)
+    check_magnitudes(network, bounds)
     steps = layer_grids(network, low.program.dataset(data_name))
     several = len({data for name, data in low.program.bindings if name == network.name}) > 1
     source = Signal(Affine.constant(rows), Interval.point(rows), step=steps[network.input_name])
@@ -94,7 +94,7 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     return Passed(scores, signals, found.distinct, found.inverse)
 
 
-def _check_magnitudes(network: Network, bounds: Bounds) -> None:
+def check_magnitudes(network: Network, bounds: Bounds) -> None:
     """NNM0402 at the first layer whose values can be too large for any solver, or overflow."""
     for layer in network.layers:
         if not (bounds.outputs[layer.name].magnitude <= LARGEST_VALUE).all():

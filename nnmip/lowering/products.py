@@ -21,6 +21,19 @@ def data_product(data: FloatArray, weights: Affine, connections: Connections) ->
     return combine(read, weights)
 
 
+def known_product(weights: FloatArray, a: Affine, connections: Connections) -> Affine:
+    """Sum over k of W[u, k] a[n, source[o, k]] for known weights and any a [n, i], shape [n, outputs]."""
+    n, size = a.shape
+    outputs = len(connections.source)
+    own = weights.reshape(connections.units, -1)[connections.unit]
+    output, k = np.nonzero((connections.source >= 0) & (own != 0))
+    rows = np.arange(n)[:, None]
+    terms = a.gather((rows * size + connections.source[output, k]).reshape(-1)) * np.tile(own[output, k], n)
+    result = (rows * outputs + output).reshape(-1)
+    const = np.bincount(result, weights=terms.const, minlength=n * outputs).reshape(n, outputs)
+    return Affine(const.astype(np.float64), result[terms.entry], terms.column, terms.coef)
+
+
 def activation_product(
     low: Lowering,
     path: str,

@@ -10,6 +10,7 @@ from itertools import accumulate
 import numpy as np
 
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -162,6 +163,15 @@ class _Estimate:
         reads_data = layer.inputs[0] == self.program.network(name).input_name
         return terms if reads_data else 2 * terms
 
+    def _applied_terms(self, network: Network, entries: int) -> int:
+        """The coefficients for a network with known weights at points with so many entries."""
+        terms = product(network.input_shape)
+        for layer in network.layers:
+            weights, read = layer.decision("weights"), product(layer.shape)
+            each = 1 if weights is None else weights.size // max(1, layer.units)
+            terms += read * max(_USES, each)
+        return terms * (entries // max(1, product(network.input_shape)))
+
     def _output_terms(self, network: Network, name: str) -> int:
         """The terms of one entry of what a layer gives for a row."""
         if name == network.input_name:
@@ -207,6 +217,8 @@ class _Estimate:
         """The coefficients that are written for an expression, on top of those of its operands."""
         entries = product(node.shape)
         match node:
+            case Applied(network=name, operand=operand):
+                return self._applied_terms(self.program.known_network(name).network, product(operand.shape))
             case Constant() | Reference() | Units() | LayerOutput():
                 return entries
             case Gather() | Join() | Plus() | Scale():

@@ -13,6 +13,7 @@ import numpy as np
 
 from nnmip.hir.alike import Alike, distinct
 from nnmip.hir.core import (
+    Applied,
     Apply,
     BoolArray,
     Choose,
@@ -86,6 +87,8 @@ class Exchanges:
                 return self._fixed(index) if table is None else self.moved((_width(table, index),), table)[:, index]
             case LayerOutput():
                 return self._outputs(node)
+            case Applied(operand=operand, shape=shape):
+                return self._at_points(numbers_of(operand), shape)
             case Gather(base=base, index=index):
                 numbers = numbers_of(base)
                 return numbers.reshape(len(numbers), -1)[:, index]
@@ -115,6 +118,12 @@ class Exchanges:
         table = self.alike.tensors.get(node.layer) if self._is_of(node.network) else None
         start = np.arange(rows).reshape(-1, *(1,) * len(shape)) * int(np.prod(shape, dtype=np.int64))
         return self.moved(shape, table)[:, None] + start
+
+    def _at_points(self, numbers: IntArray, shape: Shape) -> IntArray:
+        """What a network gives at all its points together, which no exchange of their entries leaves alone."""
+        whole = distinct(numbers.reshape(len(numbers), -1))
+        place = np.arange(int(np.prod(shape, dtype=np.int64)))
+        return (whole[:, None] * len(place) + place).reshape(-1, *shape)
 
     def _joined(self, parts: list[IntArray]) -> IntArray:
         flat, start = [], 0

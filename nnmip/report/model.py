@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.hir.core import Layer, Network, Program
+from nnmip.hir.core import Layer, Network, Program, Reference
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Annotation
 from nnmip.hir.walk import strengthened
@@ -34,6 +34,15 @@ def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT, offers: S
         "fingerprint": fingerprint,
         "parameters": {name: value.tolist() for name, value in program.parameters},
         "data": {d.name: _data_facts(program, d.name) for d in program.datasets},
+        "variables": {
+            v.decision.path: {
+                "type": _type(v),
+                "shape": list(v.shape),
+                "domain": str(v.decision.domain),
+                **parts[v.decision.path],
+            }
+            for v in program.variables
+        },
         "networks": {
             n.name: [_layer_facts(lowered, n, layer, parts[layer.path]) for layer in n.layers] for n in program.networks
         },
@@ -107,6 +116,13 @@ def _layer_facts(lowered: Lowered, network: Network, layer: Layer, sizes: Sizes)
     }
 
 
+def _type(variable: Reference) -> str:
+    """The type of a variable: an `int` may be declared as a `real` with whole values."""
+    if variable.boolean:
+        return "bool"
+    return "int" if _kind(variable.decision.domain) in ("binary", "integer") else "real"
+
+
 def _kind(domain: Domain) -> str:
     """What values a decision has: `binary`, `integer`, `finite` (other values), `continuous`, or `mixed`."""
     if domain.intervals:
@@ -123,6 +139,7 @@ def _parts(lowered: Lowered) -> dict[str, Sizes]:
     """
     program, milp = lowered.program, lowered.milp
     layers = [layer.path for network in program.networks for layer in network.layers]
+    layers = [*(variable.decision.path for variable in program.variables), *layers]
     goal = [f"{GOAL} {term.label}" for term in program.goal.terms] if program.goal is not None else []
     owners = [*layers, *goal, *(f"constraint {c.name}" for c in program.constraints)]
     columns: dict[str, list[Block]] = {owner: [] for owner in owners}
@@ -165,6 +182,10 @@ def render_model(facts: Mapping[str, Any]) -> str:
             f"  data {name}: {data['rows']} rows ({data['distinct_rows']} distinct) of {data['source']}, "
             f"features {', '.join(data['features'])} (scale {data['scaling']}), label {data['label']}"
         )
+    for name, variable in facts["variables"].items():
+        shape = str(variable["shape"]) if variable["shape"] else ""
+        where = "" if variable["type"] == "bool" else f" in {variable['domain']}"
+        lines.extend([*_remarks(facts, name), f"  var {name} : {variable['type']}{shape}{where}"])
     for name, layers in facts["networks"].items():
         lines.extend(["", *_remarks(facts, name), f"  network {name}, {_decided(layers)}"])
         for layer in layers:

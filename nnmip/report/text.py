@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
+from nnmip.report.variables import variable_lines
 from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
@@ -14,7 +15,7 @@ from nnmip.solution.result import Bracket, Formulation, Proof, Result, SolutionS
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
-    Termination.INFEASIBLE: "no network satisfies the model",
+    Termination.INFEASIBLE: "no {subject} satisfies the model",
     Termination.UNBOUNDED: "the goal is unbounded",
     Termination.TIME_LIMIT: "stopped at the time limit",
     Termination.NODE_LIMIT: "stopped at the node limit",
@@ -30,7 +31,7 @@ PROOFS = {
     Proof.NONE: "none",
     Proof.SOLVER: "the solver's bound, at tolerances of at most 1e-8",
     Proof.CONFIRMED: "confirmed by a second solver",
-    Proof.CERTIFIED: "the network itself, checked without the solver",
+    Proof.CERTIFIED: "the {subject} itself, checked without the solver",
 }
 
 BY_SEARCH = "certified: every bound follows from the data in floating point rounded outward, whatever a solver says"
@@ -47,10 +48,10 @@ def headline(result: Result) -> str:
     solver = f"{result.solver} {result.solver_version}".strip()
     if result.termination is None:
         passed = result.solution is SolutionStatus.FEASIBLE
-        return f"a network from {solver or 'a solution file'}, " + (
+        return f"{_one(result)} from {solver or 'a solution file'}, " + (
             "re-checked" if passed else "which fails the replay"
         )
-    ending = ENDINGS[result.termination]
+    ending = ENDINGS[result.termination].format(subject=result.subject)
     is_searched = result.how.formulation is Formulation.SEARCH
     solver = "exact search" if is_searched else solver
     if result.solution is SolutionStatus.OPTIMAL:
@@ -62,25 +63,29 @@ def headline(result: Result) -> str:
     if result.is_certified and result.bracket is not None:
         return f"certified within {number(result.bracket.tolerance)} of {best}, with {solver}"
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
-        return f"a network that satisfies the model, found with {solver}"
+        return f"{_one(result)} that satisfies the model, found with {solver}"
     if result.solution is SolutionStatus.FEASIBLE:
         count, reached = len(result.stages), [stage.termination is not None for stage in result.stages]
         place = f" in stage {sum(reached)} of {count}" if count > 1 else ""
         if result.termination is Termination.INFEASIBLE:
             ending = "its encoding leaves none that keeps the stages before,"
-        return f"a feasible network, not proved optimal: {ending}{place} ({solver})"
+        return f"a feasible {result.subject}, not proved optimal: {ending}{place} ({solver})"
     if result.replay is not None and result.replay.status is ReplayStatus.FAILED:
         return f"no answer: what {solver} found fails the replay"
     if result.termination is Termination.INFEASIBLE:
-        return f"infeasible: {no_network(result.among, result.conflict)}, proved with {solver}"
+        return f"infeasible: {no_network(result.among, result.conflict, result.subject)}, proved with {solver}"
     return f"no answer: {ending} ({solver})"
 
 
-def no_network(among: str, conflict: Conflict | None) -> str:
+def _one(result: Result) -> str:
+    return f"{'an' if result.subject[0] in 'aeiou' else 'a'} {result.subject}"
+
+
+def no_network(among: str, conflict: Conflict | None, subject: str = "network") -> str:
     """Which networks an infeasible model has none of: those that meet its sufficient conditions, unless the conflict
     does without them."""
     if not among or (conflict is not None and not conflict.sufficient):
-        return ENDINGS[Termination.INFEASIBLE]
+        return ENDINGS[Termination.INFEASIBLE].format(subject=subject)
     return f"none of {among} satisfies the rest of the model"
 
 
@@ -92,6 +97,8 @@ def render_result(result: Result) -> str:
     for name, trained in result.networks.items():
         lines.extend(f"  {line}" for line in describe(trained, result.used_units.get(name, {})))
         lines.append("")
+    if result.values:
+        lines.extend([*(f"  {line}" for line in variable_lines(result.values)), ""])
     if len(result.stages) > 1 and result.has_answer:
         now = sum(stage.held is not None for stage in result.stages) + 1
         for place, stage in enumerate(result.stages, 1):
@@ -131,6 +138,8 @@ def describe_networks(result: Result) -> str:
     lines = [f"{result.model}: {headline(result)}"]
     for name, trained in result.networks.items():
         lines.extend(["", *describe(trained, result.used_units.get(name, {}))])
+    if result.values:
+        lines.extend(["", *variable_lines(result.values)])
     return "\n".join(lines) + "\n"
 
 
@@ -287,12 +296,14 @@ def _proof_lines(result: Result) -> list[str]:
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
     is_searched = result.how.formulation is Formulation.SEARCH and result.proof is Proof.CERTIFIED
-    lines.append(f"  proof     {BY_SEARCH if is_searched else PROOFS[result.proof]}")
+    proof = BY_SEARCH if is_searched else PROOFS[result.proof].format(subject=result.subject)
+    lines.append(f"  proof     {proof}")
     replay = result.replay
     if replay is None:
-        lines.append("  replay    not run: there is no network to check")
+        lines.append(f"  replay    not run: there is no {result.subject} to check")
     elif replay.status is ReplayStatus.PASSED:
-        how = "from the weights alone" + (", in rational arithmetic" if replay.exact is not None else "")
+        whole = "from the weights alone" if result.subject == "network" else "from the variables alone"
+        how = whole + (", in rational arithmetic" if replay.exact is not None else "")
         lines.append(f"  replay    passed: recomputed {how}, largest violation {replay.max_violation:.1g}")
     else:
         lines.append(f"  replay    failed: {replay.message}")

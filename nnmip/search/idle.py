@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -105,7 +106,7 @@ class _Trends:
                 return together | together.turned
             case Apply():
                 return self._word(node)
-            case Units() | LayerOutput():
+            case Units() | LayerOutput() | Applied():
                 return MOVES
 
     def _together(self, node: Node) -> Trend:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -143,7 +144,7 @@ class _Reader:
                 return merged(np.stack(wide, axis=-1))
             case Apply():
                 return self._word(node)
-            case Units() | LayerOutput():
+            case Units() | LayerOutput() | Applied():
                 return np.full(node.shape, MIXED)
 
     def _word(self, node: Apply) -> IntArray:
@@ -250,7 +251,7 @@ class Batch:
                 return np.where(is_then, self._wide(then, shape), self._wide(otherwise, shape))
             case Apply():
                 return self._word(node)
-            case Units() | LayerOutput():
+            case Units() | LayerOutput() | Applied():
                 raise AssertionError("it has no value without data")
 
     def _word(self, node: Apply) -> FloatArray:

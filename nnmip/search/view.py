@@ -14,6 +14,7 @@ from nnmip.data import Dataset
 from nnmip.hir.alike import alike_units
 from nnmip.hir.core import (
     CHANNELS,
+    Applied,
     Apply,
     Compare,
     Constant,
@@ -28,7 +29,7 @@ from nnmip.hir.core import (
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Term
 from nnmip.hir.grids import LEAST, layer_grids
-from nnmip.hir.walk import walk
+from nnmip.hir.walk import roots, walk
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.base import NONE, Role
 from nnmip.ops.registry import LAYERS, WORDS
@@ -126,6 +127,10 @@ def view_of(program: Program) -> View:
     """The view of a program; Refusal with the reason where it has none."""
     if program.goal is None:
         raise Refusal("there is no goal")
+    if program.variables:
+        raise Refusal("there are variables")
+    if any(isinstance(node, Applied) for root in roots(program) for node in walk(root)):
+        raise Refusal("a network from a file is applied to decisions")
     if len(program.networks) != 1:
         raise Refusal("there are several networks" if program.networks else "there is no network")
     network = program.networks[0]

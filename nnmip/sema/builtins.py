@@ -18,6 +18,7 @@ from nnmip.sema.features import features_word, used_word
 from nnmip.sema.knowledge import MIRRORS, at_most_one, exclusive_features, operations_of, parameters_of, tied_tensors
 from nnmip.sema.logic import as_truth, negation, truth
 from nnmip.sema.losses import check_inputs
+from nnmip.sema.points import at_points
 from nnmip.sema.regions import SIGNATURES as REGIONS
 from nnmip.sema.regions import lipschitz_word, monotone_word
 from nnmip.sema.steps import with_strictness
@@ -26,10 +27,10 @@ from nnmip.sema.values import (
     FeaturesValue,
     LayerValue,
     RowValue,
+    as_tensor,
     describe,
     fail,
     integer,
-    not_yet,
     origin_of,
     quoted,
     short_text_of,
@@ -138,11 +139,23 @@ def comprehension(elaborator: Elaborator, name: str, call: nodes.Call, each: nod
 
 
 def network_at(elaborator: Elaborator, network: Network, call: nodes.Call) -> Node:
-    """`net(s)`: the result of a network for a row of a data set, of the shape that it returns."""
+    """`net(s)`: the result of a network for a row of a data set, of the shape that it returns; `net(x)`: at a point,
+    or at several, for a network from a file."""
+    point = _point(elaborator, call)
+    if point is not None:
+        return at_points(elaborator.scope, network, point, call.arguments[0].span, call.span)
     row = _row(elaborator, call.arguments, network.name, call.span)
     output = _output(elaborator, network, network.result_layer, row, call.span)
     width = int(np.prod(output.shape[1:], dtype=np.int64))
     return Gather(output, row.position * width + network.result_index, origin_of(call.span))
+
+
+def _point(elaborator: Elaborator, call: nodes.Call) -> Node | None:
+    """The one argument where it is a tensor."""
+    match call.arguments:
+        case (nodes.Positional(value=value),):
+            return as_tensor(elaborator.value(value))
+    return None
 
 
 def _active(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
@@ -175,8 +188,6 @@ def _row(elaborator: Elaborator, arguments: tuple[nodes.Argument, ...], name: st
         what = f"this is {describe(value)}"
     else:
         what = f"{len(arguments)} arguments are given"
-    if name != "active" and len(arguments) == 1 and not isinstance(value, RowValue) and what != "this is a data set":
-        raise not_yet("a network applied to a point", span, help="apply it to rows: `forall s in data: ... net(s) ...`")
     help = "rows come from a quantifier: `forall s in data: ...`"
     raise fail("NNM0205", f"`{name}` is applied to a row of a data set, and {what}", span, help=help)
 

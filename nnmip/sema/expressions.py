@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -116,7 +116,7 @@ class Elaborator:
         """The value of any expression."""
         match expr:
             case nodes.Ref(name=name):
-                return self.bound[name] if name in self.bound else self.scope.resolve(name, expr.span)
+                return self.bound[name] if name in self.bound else self._named(name, expr.span)
             case nodes.Number(value=number):
                 return _literal(number, expr.span)
             case nodes.Boolean(value=holds):
@@ -152,6 +152,11 @@ class Elaborator:
                 return read_conditional(self, expr)
             case nodes.Quantified():
                 return read_quantified(self, expr)
+
+    def _named(self, name: str, span: Span) -> Value:
+        """What a name stands for; a variable as it is called here, so that messages point at this place."""
+        value = self.scope.resolve(name, span)
+        return replace(value, origin=origin_of(span)) if isinstance(value, Reference) else value
 
     def _list(self, items: tuple[nodes.Expr, ...], span: Span) -> Constant:
         parts = [self.constant(item) for item in items]

@@ -12,6 +12,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Assignment,
     Constant,
@@ -107,7 +108,7 @@ class KnownNetworks:
             match node:
                 case Reference(decision=decision):
                     read.add(decision.path.partition(".")[0])
-                case LayerOutput(network=name) | Units(network=name):
+                case LayerOutput(network=name) | Units(network=name) | Applied(network=name):
                     read.add(name)
                 case Apply(network=str(name)):
                     read.add(name)
@@ -122,7 +123,7 @@ class KnownNetworks:
         values = {path: array for each in known for path, array in each.assignment.values.items()}
         kept = {path: mask for each in known for path, mask in each.assignment.kept.items()}
         tables, networks = tuple(self.tables.values()), tuple(each.network for each in known)
-        program = Program(_NAMES, (), tables, networks, (), ())
+        program = Program(_NAMES, (), tables, networks, (), (), known=known)
         return Evaluator(program, Assignment(values, kept), ROUNDING, self.outputs)
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
-from nnmip.hir.core import Constant, Network, Node, Program
+from nnmip.hir.core import Constant, Network, Node, Program, Reference
 from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
@@ -24,6 +24,7 @@ from nnmip.sema.parameters import read_parameter
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, as_tensor, collected, not_yet
+from nnmip.sema.variables import read_variable
 from nnmip.sizes import MEETING, UNASKED, Allowance, counted
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -32,7 +33,6 @@ from nnmip.syntax.includes import Sources, read_includes
 from nnmip.syntax.parser import ParseResult
 
 _LATER: dict[type, str] = {
-    nodes.Var: "`var`",
     nodes.Verify: "`verify`",
 }
 
@@ -121,7 +121,12 @@ class _Builder:
             annotations=tuple((path, found) for path, found in self.annotations.items() if found),
             lets=self._lets(values),
             known=tuple(self.scope.known.networks.values()),
+            variables=self._variables(values),
         )
+
+    def _variables(self, values: Mapping[str, Value]) -> tuple[Reference, ...]:
+        declared = [name for name, d in self.scope.declarations.items() if isinstance(d, nodes.Var)]
+        return tuple(found for found in map(values.get, declared) if isinstance(found, Reference))
 
     def _lets(self, values: Mapping[str, Value]) -> tuple[tuple[str, Node], ...]:
         """The named expressions that are numbers."""
@@ -179,6 +184,8 @@ class _Builder:
             case nodes.NetworkFile():
                 directory = self.sources.directory(declaration.span)
                 return read_network_file(declaration, directory, self.outside, self.saved, self.scope.known)
+            case nodes.Var():
+                return read_variable(self.elaborator, declaration)
             case nodes.Let():
                 return read_let(self.elaborator, declaration)
         raise Poisoned
@@ -245,8 +252,9 @@ def _without_mistakes(
 
 def _has_value(
     declaration: nodes.Declaration,
-) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Let]:
-    return isinstance(declaration, nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Let)
+) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Var | nodes.Let]:
+    valued = nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Var | nodes.Let
+    return isinstance(declaration, valued)
 
 
 def _refuse_later(declaration: nodes.Declaration) -> None:

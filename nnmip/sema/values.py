@@ -11,6 +11,7 @@ import numpy as np
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics, Edit, Label
 from nnmip.hir.core import (
+    Applied,
     Apply,
     Choose,
     Compare,
@@ -108,7 +109,7 @@ class RowValue:
 Value = Node | LayerValue | InputValue | FeaturesValue | Network | Dataset | RowValue
 
 NODE_TYPES = (
-    *(Constant, Reference, Gather, Join, Plus, Scale, Units, LayerOutput, Apply),
+    *(Constant, Reference, Gather, Join, Plus, Scale, Units, LayerOutput, Applied, Apply),
     *(Compare, Not, Junction, Xor, Fold, Choose),
 )
 

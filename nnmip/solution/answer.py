@@ -19,7 +19,18 @@ from nnmip.records import dataclass
 from nnmip.solution.metrics import metrics, read_parts
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay
-from nnmip.solution.result import DIRECT, Bracket, How, Proof, Result, SolutionStatus, StageResult, TermValue, finite
+from nnmip.solution.result import (
+    DIRECT,
+    Bracket,
+    How,
+    Proof,
+    Result,
+    SolutionStatus,
+    StageResult,
+    TermValue,
+    VariableValue,
+    finite,
+)
 from nnmip.solution.tidy import tidied
 
 OUTSIDE = 1e-9
@@ -146,8 +157,15 @@ def make_result(
         bracket=bracket,
         how=facts.how,
         sufficient=strengthened(program),
+        values=_values(program, assignment) if assignment else {},
+        subject="network" if program.networks else "answer",
     )
     return replace(result, stages=_stages(program, result, own, earlier))
+
+
+def _values(program: Program, assignment: Assignment) -> dict[str, VariableValue]:
+    paths = {variable.decision.path: variable.boolean for variable in program.variables}
+    return {path: VariableValue(assignment.values[path], boolean) for path, boolean in paths.items()}
 
 
 def _bracket(lowered: Lowered | Unencoded, checked: Replay, bound: float | None, rounds: int) -> Bracket | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nnmip import display
 from nnmip.backends.protocol import Termination
@@ -80,6 +81,19 @@ class TermValue:
     @property
     def contribution(self) -> float:
         return self.coefficient * self.value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VariableValue:
+    """What a variable is in an answer: its `entries`, of its shape; Booleans are 0.0 and 1.0."""
+
+    entries: NDArray[np.float64]
+    boolean: bool
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The entries, `bool` where the variable is."""
+        return self.entries > 0.5 if self.boolean else self.entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +189,11 @@ class Result:
     `sufficient` has the constraints that ask for a condition that is only sufficient, each with the words for which it
     is: what is optimal or infeasible is so `among` the networks that satisfy it.
 
-    `replay` is None where there was nothing to replay. `networks` is empty unless the replay passed: an answer that
-    fails it is not an answer.
+    `values` has the variables of the model; `subject` is what is looked for, `network`, or `answer` where the model
+    decides on none.
+
+    `replay` is None where there was nothing to replay. `networks` and `values` are empty unless the replay passed: an
+    answer that fails it is not an answer.
     """
 
     model: str
@@ -207,6 +224,8 @@ class Result:
     bracket: Bracket | None = None
     how: How = DIRECT
     sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[str, VariableValue] = field(default_factory=dict)
+    subject: str = "network"
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -220,6 +239,8 @@ class Result:
         conflict = display.table(clash, ("cannot hold together", "place", "text")) if clash else ""
         parts = [display.caption(f"Result {self.model}"), display.table([*self._facts(), *_noted(self.notes)])]
         parts += [display.table(terms, ("role", "term", "value"))] if terms else []
+        values = [(name, str(array.tolist())) for name, array in self.variables.items()]
+        parts += [display.table(values, ("variable", "value"))] if values else []
         return "".join([*parts, conflict, *(network._repr_html_() for network in self.networks.values())])
 
     def _facts(self) -> list[tuple[str, str]]:
@@ -231,6 +252,11 @@ class Result:
         found += [(name, "" if value is None else f"{value:.6g}") for name, value in numbers]
         found += [("proof", self.proof.value), ("replay", replay), ("networks", ", ".join(self.networks))]
         return [(name, value) for name, value in found if value]
+
+    @property
+    def variables(self) -> dict[str, NDArray[Any]]:
+        """The variables of the model by name, arrays of their shapes; empty without an answer."""
+        return {name: value.array for name, value in self.values.items()}
 
     @property
     def gap(self) -> float | None:
@@ -284,6 +310,7 @@ class Result:
             "conflict": self.conflict.to_json() if self.conflict else None,
             "metrics": self._metrics_json(),
             "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
+            "variables": {name: value.array.tolist() for name, value in self.values.items()},
             "sizes": dict(self.sizes),
             "formulation": self.how.to_json(),
             "times": dict(self.times),

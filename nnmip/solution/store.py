@@ -88,7 +88,7 @@ class RunFolder:
     def save_networks(
         self, program: Program, assignment: Assignment, objective: float | None, fingerprint: str
     ) -> None:
-        """Write the networks of an assignment, atomically and weights last; `fingerprint` is that of the model.
+        """Write the networks and variables of an assignment, atomically and weights last, with the model's fingerprint.
 
         What is removed is cut out; the arrays that differ from those of the model are there once more for `--resume`.
         """
@@ -101,7 +101,8 @@ class RunFolder:
             "objective": objective,
             "networks": [to_json(t) for t in smaller],
         }
-        arrays: dict[str, NDArray[Any]] = {}
+        paths = [variable.decision.path for variable in program.variables]
+        arrays: dict[str, NDArray[Any]] = {path: assignment.values[path] for path in paths}
         for whole, part in zip(trained, smaller, strict=True):
             found = arrays_of(part)
             arrays.update(found)

@@ -1,0 +1,103 @@
+"""Networks with known weights at points that the solver decides."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from nnmip.bounds.crown import crown
+from nnmip.bounds.interval import Interval, times
+from nnmip.hir.core import Applied, Assignment, Decision, Layer
+from nnmip.hir.known import KnownNetwork
+from nnmip.lowering.base import Lowering, Polarity, Signal
+from nnmip.lowering.decisions import Encoding
+from nnmip.lowering.expressions import lower_expression
+from nnmip.lowering.layers import LAYER_LOWERINGS
+from nnmip.lowering.networks import check_magnitudes
+from nnmip.lowering.ranges import bounds_of
+from nnmip.milp.affine import Affine
+from nnmip.milp.model import FloatArray
+from nnmip.records import dataclass
+from nnmip.source import Origin
+
+
+@dataclass(slots=True, eq=False)
+class KnownEncoding(Encoding):
+    """A tensor of weights that are numbers."""
+
+    def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
+        return Affine.constant((self.value.const != 0).astype(np.float64))
+
+    def lift(self, x: FloatArray) -> FloatArray:
+        return self.value.const
+
+
+def lower_applied(low: Lowering, node: Applied) -> Affine:
+    """What a known network gives at every point of the operand, exactly: (*batch, *output).
+
+    Every layer is encoded as in training, with numbers as weights; its bounds are backward linear bounds over the box
+    of the point (`bounds.crown`).
+    """
+    known = low.program.known_network(node.network)
+    network = known.network
+    point = lower_expression(low, node.operand, Polarity.EXACT)
+    point = point.reshape((-1, int(np.prod(network.input_shape, dtype=np.int64))))
+    box = bounds_of(low.builder, point)
+    point, box = _scaled(known, point, box)
+    n = len(point.const)
+    inputs = Signal(point.reshape((n, *network.input_shape)), box.reshape((n, *network.input_shape)))
+    with low.builder.owned_by(node.network):
+        last = _passed(low, known, inputs, low.label(node.network))
+    width = last.value.size // n
+    places = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
+    return last.value.gather(places).reshape(node.shape)
+
+
+def _scaled(known: KnownNetwork, point: Affine, box: Interval) -> tuple[Affine, Interval]:
+    """Points [n, features] and their bounds in the scaling of the network."""
+    if known.scaling is None:
+        return point, box
+    factor = known.scaling.factor
+    shift = known.scaling.low - known.scaling.shift * factor
+    moved = times(box, factor)
+    wide = moved.widened(4 * np.finfo(np.float64).eps * (moved.magnitude + np.abs(shift)))
+    return point * factor + shift, Interval(wide.lo + shift, wide.hi + shift)
+
+
+def _passed(low: Lowering, known: KnownNetwork, inputs: Signal, label: str) -> Signal:
+    """The output of the last layer; columns and rows are called after `label`."""
+    network, assignment = known.network, known.assignment
+    bounds = crown(network, assignment, inputs.bounds)
+    check_magnitudes(network, bounds)
+    fixed = replace(network, layers=tuple(replace(layer, prune=None, skip=None) for layer in network.layers))
+    for decision in network.decisions:
+        low.encodings.setdefault(decision.path, _encoded(decision, assignment))
+    signals = {network.input_name: inputs}
+    for layer, settled in zip(network.layers, fixed.layers, strict=True):
+        read = tuple(signals[name] for name in layer.inputs)
+        kept = assignment.kept.get(layer.path)
+        if layer.skip is not None and kept is not None and not kept:
+            signals[layer.name] = signals[layer.skip]
+            continue
+        if any(low.is_fused(fixed, reader) for reader in fixed.readers(layer.name)):
+            signals[layer.name] = read[0]
+            continue
+        path = label + layer.path.removeprefix(network.name)
+        interval = bounds.outputs[layer.name].without_tiny()
+        made = LAYER_LOWERINGS[layer.op](low, fixed, settled, read, interval, path)
+        signals[layer.name] = _masked(made, layer, assignment, interval)
+    return signals[network.result_layer]
+
+
+def _encoded(decision: Decision, assignment: Assignment) -> Encoding:
+    return KnownEncoding(decision, Affine.constant(assignment.values[decision.path]), None)
+
+
+def _masked(made: Signal, layer: Layer, assignment: Assignment, interval: Interval) -> Signal:
+    """A layer without its removed units, which are 0."""
+    kept = assignment.kept.get(layer.path)
+    if kept is None or layer.skip is not None or bool(np.all(kept)):
+        return made
+    mask = np.broadcast_to(kept.reshape(-1, *(1,) * (len(layer.shape) - 1)), layer.shape).astype(np.float64)
+    return Signal(made.value * mask, interval, step=made.step)

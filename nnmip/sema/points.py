@@ -1,0 +1,28 @@
+"""Networks with known weights at points that are decided."""
+
+from __future__ import annotations
+
+from nnmip.hir.core import Applied, Network, Node
+from nnmip.sema.scope import Known
+from nnmip.sema.values import describe, fail, origin_of
+from nnmip.source import Span
+
+
+def at_points(names: Known, network: Network, point: Node, at: Span, span: Span) -> Applied:
+    """`net(x)`: the results of a network for points (*batch, *input), of shape (*batch, *output).
+
+    Raises DiagnosticError: NNM0205 for Booleans, NNM0301 for points of another shape, NNM0312 for a network whose
+    weights are decided.
+    """
+    wanted = network.input_shape
+    if network.name not in names.known:
+        message = f"`{network.name}` is still to be trained, and its weights would multiply a point that is no row"
+        help = "apply it to rows: `forall s in data: ... net(s) ...`; or read a trained one: `saved(...)`"
+        raise fail("NNM0312", message, at, help=help)
+    if point.boolean:
+        raise fail("NNM0205", f"`{network.name}` reads numbers, and this is {describe(point)}", at)
+    start = len(point.shape) - len(wanted)
+    if start < 0 or point.shape[start:] != wanted:
+        message = f"`{network.name}` reads a tensor of shape {list(wanted)}, and this is {describe(point)}"
+        raise fail("NNM0301", message, at)
+    return Applied(network.name, point, (*point.shape[:start], *network.output_shape), origin_of(span))

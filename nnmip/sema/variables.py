@@ -1,0 +1,80 @@
+"""Variables: decisions of a model beside its networks."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.diagnostics import Label
+from nnmip.diagnostics.edit import insert_after
+from nnmip.hir.core import Decision, Reference, Shape
+from nnmip.hir.domain import Domain
+from nnmip.records import dataclass
+from nnmip.sema.domains import MOST_VALUES, read_bounds
+from nnmip.sema.expressions import Elaborator
+from nnmip.sema.shapes import read_shape
+from nnmip.sema.values import fail
+from nnmip.source import Origin, Span
+from nnmip.syntax import nodes
+
+VARIABLE = "variable"
+"""The role of a decision that is not part of a network."""
+
+BITS = Domain.of([], [0.0, 1.0])
+
+
+def read_variable(elaborator: Elaborator, declaration: nodes.Var) -> Reference:
+    """All entries of a variable; raises what `variable` does, and what shapes and domains raise."""
+    name, type_ = declaration.name.text, declaration.type
+    shape = read_shape(elaborator, type_, f"`{name}`")
+    written = declaration.domain
+    domain = None if written is None or type_.base == "bool" else read_bounds(written, elaborator.constant)
+    place = Place(Origin(declaration.name.span, name), type_.span, written.span if written is not None else None)
+    return variable(place, shape, type_.base, domain)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a variable has its name, its type and its domain (None without one)."""
+
+    origin: Origin
+    type: Span
+    domain: Span | None
+
+
+def variable(place: Place, shape: Shape, base: str, domain: Domain | None) -> Reference:
+    """A variable of type `base`: `real`, `int` or `bool`.
+
+    Raises DiagnosticError NNM0401 for a number without a domain, NNM0303 for a domain that does not fit the type.
+    """
+    name = place.origin.path
+    if base == "bool":
+        if place.domain is not None:
+            message = f"`{name}` is `bool`, which is true or false and has no other domain"
+            raise fail("NNM0303", message, place.domain, help="leave the domain out")
+        domain = BITS
+    elif domain is None:
+        example = "0..10" if base == "int" else "[0, 10]"
+        message = f"`{name}` has no bounds; every decision is bounded where it is declared"
+        help = f"write a domain behind its type: `in {example}`"
+        raise fail("NNM0401", message, place.type, help=help, fix=insert_after(place.type, f" in {example}"))
+    elif base == "int":
+        domain = _whole(domain, place)
+    return Reference(Decision(name, VARIABLE, shape, domain, place.origin), place.origin, boolean=base == "bool")
+
+
+def _whole(domain: Domain, place: Place) -> Domain:
+    """The whole numbers of a domain."""
+    name, where = place.origin.path, place.domain or place.type
+    wrong = [value for value in domain.values if value != np.floor(value)]
+    if wrong:
+        label = Label(place.type, "whole numbers only")
+        message = f"`{name}` is `int`, and its domain has {wrong[0]:g}"
+        raise fail("NNM0303", message, where, secondary=(label,), help="leave it out, or declare it `real`")
+    ends = [(int(np.ceil(lo)), int(np.floor(hi))) for lo, hi in domain.intervals]
+    count = len(domain.values) + sum(max(0, last - first + 1) for first, last in ends)
+    if not count:
+        raise fail("NNM0303", f"the domain of `{name}` has no whole numbers", where, help="widen it")
+    if count > MOST_VALUES:
+        message = f"the domain of `{name}` has {count:,} whole numbers; {MOST_VALUES:,} are the most"
+        raise fail("NNM0303", message, where, help="take a coarser unit, or declare it `real`")
+    return Domain.of([], [*domain.values, *(float(k) for first, last in ends for k in range(first, last + 1))])
