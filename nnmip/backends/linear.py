@@ -18,7 +18,7 @@ class LinearAnswer:
 
 
 class LinearProgram:
-    """Maximise `cost @ x` over `lower <= x <= upper` and rows `matrix @ x <= most`, which come one batch at a time."""
+    """Maximise `cost @ x` over `lower <= x <= upper` and rows `least <= matrix @ x <= most`, one batch at a time."""
 
     def __init__(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
         import highspy
@@ -40,9 +40,15 @@ class LinearProgram:
     def add_rows(self, matrix: FloatArray, most: FloatArray) -> None:
         """Rows `matrix @ x <= most`; matrix: [rows, columns]."""
         row, column = np.nonzero(matrix)
-        starts = np.searchsorted(row, np.arange(len(matrix))).astype(np.int32)
-        least = np.full(len(most), -np.inf)
-        self._highs.addRows(len(most), least, most, len(row), starts, column.astype(np.int32), matrix[row, column])
+        starts = np.searchsorted(row, np.arange(len(matrix)))
+        self.add_sparse(starts, column, matrix[row, column], np.full(len(most), -np.inf), most)
+
+    def add_sparse(
+        self, starts: IntArray, columns: IntArray, values: FloatArray, least: FloatArray, most: FloatArray
+    ) -> None:
+        """Rows between `least` and `most`, each with the entries from its start to the next one's."""
+        places = starts.astype(np.int32), columns.astype(np.int32)
+        self._highs.addRows(len(most), least, most, len(values), *places, values)
         self.rows += len(most)
 
     def set_most(self, rows: IntArray, most: FloatArray) -> None:
