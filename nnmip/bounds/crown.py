@@ -138,6 +138,10 @@ class Crown:
     def _loose(self, layer: Layer, place: int) -> BoolArray:
         return self._relaxation_of(layer).loose[place]
 
+    def is_exact(self, name: str) -> bool:
+        """Whether no method can tighten the bounds of a tensor: they are attained, up to rounding."""
+        return name in self._exact
+
     def relaxation(self, layer: Layer) -> Relaxation:
         """How a layer that was passed is relaxed."""
         return self._relaxations[layer.name]

@@ -54,19 +54,25 @@ class LinearSolver(Protocol):
 SolverMaker = Callable[[FloatArray, FloatArray, FloatArray], LinearSolver]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Block:
+    """Rows `least <= sum of values x[columns] <= most` about their first columns: columns [rows, k], -1 for none."""
+
+    columns: IntArray
+    values: FloatArray
+    least: FloatArray
+    most: FloatArray
+
+
 @dataclass(slots=True)
 class Rows:
-    """Rows `least <= R x <= most` over columns between `lo` and `hi`, as they are collected."""
+    """Blocks of rows over columns between `lo` and `hi`, as they are collected: what a block is about comes after what
+    it is made from."""
 
     lo: list[FloatArray] = field(default_factory=list)
     hi: list[FloatArray] = field(default_factory=list)
-    row: list[IntArray] = field(default_factory=list)
-    column: list[IntArray] = field(default_factory=list)
-    value: list[FloatArray] = field(default_factory=list)
-    least: list[FloatArray] = field(default_factory=list)
-    most: list[FloatArray] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     columns: int = 0
-    count: int = 0
 
     def add_columns(self, bounds: Interval) -> IntArray:
         """A column for every entry of a tensor [1, *shape], as an array of its shape."""
@@ -75,20 +81,13 @@ class Rows:
         self.columns += bounds.lo.size
         return np.arange(self.columns - bounds.lo.size, self.columns).reshape(bounds.shape[1:])
 
-    def add_rows(self, columns: IntArray, values: FloatArray, least: FloatArray, most: FloatArray) -> None:
-        """Rows of at most k entries: columns and values [rows, k]; -1 where there is no column."""
-        there = (columns >= 0) & (values != 0.0)
-        self.row.append(self.count + np.nonzero(there)[0])
-        self.column.append(columns[there])
-        self.value.append(np.broadcast_to(values, columns.shape)[there])
-        self.least.append(least)
-        self.most.append(most)
-        self.count += len(columns)
+    def add(self, columns: IntArray, values: FloatArray, least: FloatArray, most: FloatArray) -> None:
+        self.blocks.append(Block(columns, values, least, most))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
-    """The collected rows as arrays, with the certificate of a bound."""
+    """Rows `least <= R x <= most` over x between `lo` and `hi`, R by its entries, with the certificate of a bound."""
 
     lo: FloatArray
     hi: FloatArray
@@ -99,10 +98,29 @@ class Program:
     most: FloatArray
 
     @staticmethod
-    def of(rows: Rows) -> Program:
-        row, column = (np.concatenate([np.zeros(0, dtype=np.int64), *part]) for part in (rows.row, rows.column))
-        value, least, most = (np.concatenate([np.zeros(0), *part]) for part in (rows.value, rows.least, rows.most))
-        return Program(np.concatenate(rows.lo), np.concatenate(rows.hi), row, column, value, least, most)
+    def of(rows: Rows, wanted: IntArray) -> Program:
+        """The rows that say something about the wanted columns, directly or through other columns."""
+        is_needed = np.zeros(rows.columns + 1, dtype=bool)
+        is_needed[wanted] = True
+        kept: list[Block] = []
+        for block in reversed(rows.blocks):
+            use = is_needed[block.columns[:, 0]]
+            if use.any():
+                kept.append(Block(block.columns[use], block.values[use], block.least[use], block.most[use]))
+                is_needed[kept[-1].columns] = True
+                is_needed[-1] = False
+        sizes = np.cumsum([0, *(len(block.least) for block in kept)])
+        row, column, value = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], [np.zeros(0)]
+        for block, start in zip(kept, sizes, strict=False):
+            there = (block.columns >= 0) & (block.values != 0.0)
+            row.append(start + np.nonzero(there)[0])
+            column.append(block.columns[there])
+            value.append(block.values[there])
+        least, most = (
+            np.concatenate([np.zeros(0), *ends]) for ends in ([k.least for k in kept], [k.most for k in kept])
+        )
+        entries = np.concatenate(row), np.concatenate(column), np.concatenate(value)
+        return Program(np.concatenate(rows.lo), np.concatenate(rows.hi), *entries, least, most)
 
     def solver(self, make: SolverMaker) -> LinearSolver:
         program = make(np.zeros(len(self.lo)), self.lo, self.hi)
@@ -163,7 +181,7 @@ class Prefix:
         elif op.reads_bits:
             self._gated(layer, own, kept, reads)
         elif self.walk.relaxation(layer).facets is not None:
-            self._entrywise(layer, own, kept, reads)
+            self._entrywise(layer, columns, kept, reads)
         elif op.blend is Blend.LARGEST:
             self._largest(own, sources[kept])
         else:
@@ -180,9 +198,7 @@ class Prefix:
         ends = (np.concatenate(part)[again] for part in (self.rows.lo, self.rows.hi))
         copies = self.rows.add_columns(Interval(*(end[None] for end in ends)))
         zeros = np.zeros(len(again))
-        self.rows.add_rows(
-            np.stack([again, copies], axis=1), np.broadcast_to([1.0, -1.0], (len(again), 2)), zeros, zeros
-        )
+        self.rows.add(np.stack([copies, again], axis=1), np.broadcast_to([1.0, -1.0], (len(again), 2)), zeros, zeros)
         found = columns.copy()
         found[~first] = copies
         return found
@@ -202,16 +218,20 @@ class Prefix:
         values = -weights["weights"].reshape(connections.units, -1)[unit]
         bias = weights["bias"][unit] if "bias" in weights else np.zeros(len(unit))
         columns = np.concatenate([own, np.where(source >= 0, reads[source], -1)], axis=1)
-        self.rows.add_rows(columns, np.concatenate([np.ones(own.shape), values], axis=1), bias, bias)
+        self.rows.add(columns, np.concatenate([np.ones(own.shape), values], axis=1), bias, bias)
 
-    def _entrywise(self, layer: Layer, own: IntArray, kept: IntArray, reads: IntArray) -> None:
+    def _entrywise(self, layer: Layer, columns: IntArray, kept: IntArray, reads: IntArray) -> None:
+        """The hull of every graph; outputs that are their input become the same column, and lines of slope 0 are the
+        bounds of a column already."""
         facets = self.walk.relaxation(layer).facets
         assert facets is not None
-        for slope, below, above in zip(*(part.reshape(len(part), -1)[:, kept] for part in facets()), strict=True):
-            use = np.isfinite(below) | np.isfinite(above)
-            columns = np.concatenate([own, reads[kept, None]], axis=1)[use]
-            values = np.stack([np.ones(len(slope)), -slope], axis=1)[use]
-            self.rows.add_rows(columns, values, below[use], above[use])
+        lines = [tuple(part.ravel()[kept] for part in line) for line in zip(*facets(), strict=True)]
+        same = np.logical_or.reduce([(slope == 1.0) & (below == 0.0) & (above == 0.0) for slope, below, above in lines])
+        columns.ravel()[kept[same]] = reads[kept[same]]
+        pairs = np.stack([columns.ravel()[kept], reads[kept]], axis=1)
+        for slope, below, above in lines:
+            use = (np.isfinite(below) | np.isfinite(above)) & (slope != 0.0) & ~same
+            self.rows.add(pairs[use], np.stack([np.ones(len(slope)), -slope], axis=1)[use], below[use], above[use])
 
     def _gated(self, layer: Layer, own: IntArray, kept: IntArray, reads: IntArray) -> None:
         """The hull of x times a bit: lo bit <= y <= hi bit and x - hi (1 - bit) <= y <= x - lo (1 - bit)."""
@@ -222,38 +242,36 @@ class Prefix:
         for end, sign in ((bounds.lo.ravel()[kept], 1.0), (bounds.hi.ravel()[kept], -1.0)):
             ones, zeros = np.ones((len(kept), 1)), np.zeros(len(kept))
             sides = (zeros, none) if sign > 0 else (-none, zeros)
-            self.rows.add_rows(
-                np.concatenate([own, bits], axis=1), np.concatenate([ones, -end[:, None]], axis=1), *sides
-            )
+            self.rows.add(np.concatenate([own, bits], axis=1), np.concatenate([ones, -end[:, None]], axis=1), *sides)
             sides = (-none, -end) if sign > 0 else (-end, none)
             columns = np.concatenate([own, x, bits], axis=1)
-            self.rows.add_rows(columns, np.concatenate([ones, -ones, -end[:, None]], axis=1), *sides)
+            self.rows.add(columns, np.concatenate([ones, -ones, -end[:, None]], axis=1), *sides)
 
     def _largest(self, own: IntArray, sources: IntArray) -> None:
         for source in sources.T:
             there = source >= 0
             columns = np.concatenate([own, source[:, None]], axis=1)[there]
             none = np.full(len(columns), np.inf)
-            self.rows.add_rows(columns, np.broadcast_to([1.0, -1.0], columns.shape), np.zeros(len(columns)), none)
+            self.rows.add(columns, np.broadcast_to([1.0, -1.0], columns.shape), np.zeros(len(columns)), none)
 
     def _summed(self, own: IntArray, sources: IntArray, blend: Blend) -> None:
         """A mean is a sum whose output counts as often as it has entries, so that nothing is rounded."""
         count = (sources >= 0).sum(axis=1, keepdims=True) if blend is Blend.MEAN else np.ones(own.shape)
         zeros = np.zeros(len(own))
         values = np.concatenate([1.0 * count, -np.ones(sources.shape)], axis=1)
-        self.rows.add_rows(np.concatenate([own, sources], axis=1), values, zeros, zeros)
+        self.rows.add(np.concatenate([own, sources], axis=1), values, zeros, zeros)
 
 
 def tightened(make: SolverMaker) -> Further:
     """Tightens bounds by two programs for every entry on which a relaxation depends, in walks of one box each."""
 
     def tighten(walk: Crown, name: str, loose: Callable[[], BoolArray]) -> None:
-        if not loose().any():
+        if walk.is_exact(name) or not loose().any():
             return
-        prefix = Prefix(walk)
-        program = Program.of(prefix.rows)
+        prefix, shape = Prefix(walk), walk.outputs[name].shape
+        columns = prefix.columns[name].ravel()
+        program = Program.of(prefix.rows, columns[np.flatnonzero(loose())])
         solver = program.solver(make)
-        columns, shape = prefix.columns[name].ravel(), walk.outputs[name].shape
         for sign in (1.0, -1.0):
             lo, hi = (end.ravel().copy() for end in (walk.outputs[name].lo, walk.outputs[name].hi))
             for entry in np.flatnonzero(loose()):

@@ -26,7 +26,7 @@ def test_bounds_by_programs_are_sound_and_tighter(name: str) -> None:
     sketch = NETS[name](rng)
     network, assignment = sketch.network()
     box = boxes(rng, 1, sketch.shapes["x"], 0.3)
-    lines, programs = crown(network, assignment, box), obbt(network, assignment, box, LinearProgram)
+    lines, programs = crown(network, assignment, box), obbt(network, assignment, box, LinearProgram.of_many_goals)
     assert misses(network, assignment, box, programs, rng, 20_000) == 0
     for layer in network.layers:
         assert (programs.outputs[layer.name].lo >= lines.outputs[layer.name].lo).all()
@@ -43,7 +43,7 @@ def test_exact_values_satisfy_all_rows(name: str) -> None:
     walk = Crown(KnownWeights(network, assignment), box)
     walk.tighten()
     prefix = Prefix(walk)
-    program = Program.of(prefix.rows)
+    program = Program.of(prefix.rows, np.arange(prefix.rows.columns))
     for point in points(rng, box, 2)[:, 0]:
         values = exact_forward(network, assignment, point[None])
         at: dict[int, Fraction] = {}
@@ -68,7 +68,7 @@ def test_a_certificate_is_as_good_as_the_optimum() -> None:
     walk = Crown(KnownWeights(network, assignment), boxes(rng, 1, (4,), 0.5))
     walk.tighten()
     prefix = Prefix(walk)
-    program = Program.of(prefix.rows)
+    program = Program.of(prefix.rows, np.arange(prefix.rows.columns))
     solver = LinearProgram(np.zeros(len(program.lo)), program.lo, program.hi)
     solver.add_sparse(
         np.searchsorted(program.row, np.arange(len(program.least))),
@@ -91,7 +91,9 @@ def test_one_unit_has_the_bounds_of_its_triangle() -> None:
     both = net.add("concat", net.add("relu", name), name, axis=0)
     net.add("dense", both, weights=np.array([[1.0, -0.5]]))
     network, assignment = net.network()
-    found = obbt(network, assignment, Interval.box((1, 2), -1.0, 1.0), LinearProgram).outputs[network.result_layer]
+    found = obbt(network, assignment, Interval.box((1, 2), -1.0, 1.0), LinearProgram.of_many_goals).outputs[
+        network.result_layer
+    ]
     assert found.hi.item() == pytest.approx(1.0) and found.lo.item() == pytest.approx(0.0)
 
 

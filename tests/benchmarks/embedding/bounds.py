@@ -32,7 +32,7 @@ from tests.bounds.nets import Sketch
 
 Method = Callable[[Network, Assignment, Interval], Bounds]
 METHODS: dict[str, Method] = {"intervals": propagate_known, "lines": crown}
-PROGRAMS: dict[str, Method] = {"programs": lambda *given: obbt(*given, LinearProgram)}
+PROGRAMS: dict[str, Method] = {"programs": lambda *given: obbt(*given, LinearProgram.of_many_goals)}
 
 
 @dataclass(frozen=True)
