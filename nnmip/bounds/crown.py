@@ -29,12 +29,15 @@ after the step. At the inputs A . x is bounded by its least corner, with (2) for
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import KnownWeights, check_bounded, in_parts
+from nnmip.bounds.known import Known, KnownWeights, check_bounded, in_parts
 from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
@@ -74,15 +77,25 @@ def _charge(rows: FloatArray, scale: FloatArray, magnitude: FloatArray) -> Float
     return np.asarray(gamma * dot(np.abs(rows), scale) + dust[:, None])
 
 
+class Further(Protocol):
+    """Tightens `walk.outputs[name]`, for the entries on which a relaxation now depends."""
+
+    def __call__(self, walk: Crown, name: str, loose: Callable[[], BoolArray]) -> None: ...
+
+
 @dataclass(slots=True)
 class Crown:
     """A network with proved bounds of its tensors, and the relaxations that these bounds allow.
 
-    `outputs` begins with those of the input; `tighten` adds the layers in their order.
+    `outputs` begins with those of the input; `tighten` adds the layers in their order, each met with what is `given`
+    of it, such as bounds over a larger box. `further` may give
+    tighter bounds of a tensor.
     """
 
     known: KnownWeights
     inputs: Interval
+    given: Known = field(default_factory=dict)
+    further: Further | None = None
     outputs: dict[str, Interval] = field(default_factory=dict)
     _relaxations: dict[str, Relaxation] = field(default_factory=dict)
     _boxes: set[str] = field(default_factory=set)
@@ -102,16 +115,46 @@ class Crown:
         for layer in network.layers:
             if self.known.stands_for(layer) is None:
                 self._tighten_inputs(layer)
-            self.outputs[layer.name] = self.known.interval(layer, self.outputs)
+            found = self.known.interval(layer, self.outputs)
+            self.outputs[layer.name] = found.meet(self.given[layer.name]) if layer.name in self.given else found
             self._mark(layer)
         last = network.result_layer
-        self._tighten(last, np.ones(self.outputs[last].shape, dtype=bool))
+        everything = np.ones(self.outputs[last].shape, dtype=bool)
+        self._tighten(last, everything)
+        if self.further is not None:
+            self.further(self, last, lambda: everything)
 
     def _tighten_inputs(self, layer: Layer) -> None:
         """Bounds on which the relaxation of a layer depends, and the relaxation itself."""
         found = self._relaxation_of(layer)
         changed = [self._tighten(name, mask) for name, mask in zip(layer.inputs, found.loose, strict=False)]
-        self._relaxations[layer.name] = self._relaxation_of(layer) if any(changed) else found
+        found = self._relaxation_of(layer) if any(changed) else found
+        if self.further is not None and any(mask.any() for mask in found.loose):
+            for place, name in enumerate(layer.inputs):
+                self.further(self, name, partial(self._loose, layer, place))
+            found = self._relaxation_of(layer)
+        self._relaxations[layer.name] = found
+
+    def _loose(self, layer: Layer, place: int) -> BoolArray:
+        return self._relaxation_of(layer).loose[place]
+
+    def is_exact(self, name: str) -> bool:
+        """Whether no method can tighten the bounds of a tensor: they are attained, up to rounding."""
+        return name in self._exact
+
+    def relaxation(self, layer: Layer) -> Relaxation:
+        """How a layer that was passed is relaxed."""
+        return self._relaxations[layer.name]
+
+    def rows(self, matrix: FloatArray) -> Planes:
+        """Affine functions of the input below `matrix @ result`; matrix: [rows, *output]."""
+        network = self.known.network
+        width = int(np.prod(network.layer(network.result_layer).shape, dtype=np.int64))
+        rows = np.zeros((len(matrix), width))
+        np.add.at(rows.T, network.result_index.ravel(), matrix.reshape(len(matrix), -1).T)
+        return self.planes(
+            network.result_layer, rows.reshape(1, len(matrix), *self.outputs[network.result_layer].shape[1:])
+        )
 
     def _relaxation_of(self, layer: Layer) -> Relaxation:
         op, options = LAYERS[layer.op], dict(layer.options)

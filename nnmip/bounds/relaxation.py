@@ -21,6 +21,7 @@ Inputs = tuple[Interval, ...]
 Weights = Mapping[str, FloatArray]
 Options = Mapping[str, Any]
 IntervalRule = Callable[[Inputs, Mapping[str, Interval], Options], Interval]
+Facets = Callable[[], tuple[FloatArray, FloatArray, FloatArray]]
 Backward = Callable[[FloatArray], tuple[tuple[FloatArray, ...], FloatArray | None]]
 
 
@@ -34,12 +35,15 @@ class Relaxation:
     of the inputs, [n or 1, *output]; None where nothing is rounded.
     single: where the layer is affine, the coefficients [outputs, *input] and constants [outputs] of outputs, by flat
     position; nothing is rounded. None where `back` has to be asked.
+    facets: where the layer works entry by entry, slopes and the shifts of all lines below and above that can matter,
+    each [lines, n, *shape]; infinite shifts where a line says nothing.
     loose: for every input, for which entries [n, *input] tighter bounds make it tighter; none for an affine layer.
     """
 
     back: Backward
     scale: FloatArray | None
     loose: tuple[BoolArray, ...] = ()
+    facets: Facets | None = None
     single: Callable[[IntArray], tuple[tuple[FloatArray, ...], FloatArray | None]] | None = None
 
 
@@ -131,13 +135,37 @@ def entrywise(interval: IntervalRule, kinks: Callable[[Options], tuple[tuple[flo
     def relax(inputs: Inputs, decisions: Weights, options: Options) -> Relaxation:
         (z,) = inputs
         between = kinks(options)
-        found = lines(*_samples(z, between, lambda part: interval((part,), {}, options)))
+        samples = _samples(z, between, lambda part: interval((part,), {}, options))
+        found = lines(*samples)
         loose = np.zeros(z.shape, dtype=bool)
         for least, most in between:
             loose |= (z.lo < most) & (z.hi > least)
-        return Relaxation(found.back, found.scale(z.magnitude), (loose,))
+        return Relaxation(found.back, found.scale(z.magnitude), (loose,), lambda: chords(*samples))
 
     return relax
+
+
+def chords(points: FloatArray, values: Interval) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The slopes of all lines through two of the points, and their shifts as lines below and as lines above a function.
+
+    Together they are the convex hull of its graph. Shifts are infinite where the line is not near both points, so that
+    it would only repeat others.
+    """
+    slopes: list[FloatArray] = []
+    below: list[FloatArray] = []
+    above: list[FloatArray] = []
+    for i, j in combinations(range(len(points)), 2):
+        for end, sign, shifts in ((values.lo, 1.0, below), (values.hi, -1.0, above)):
+            with np.errstate(all="ignore"):
+                slope = (end[j] - end[i]) / (points[j] - points[i])
+            slope = np.where(np.isfinite(slope), slope, 0.0)
+            shift = sign * _shift(points, sign * end, sign * slope)
+            room = 1e-9 * (1.0 + np.abs(end[i]) + np.abs(end[j]))
+            near = sum(np.abs(slope * points[k] + shift - end[k]) for k in (i, j)) <= room
+            slopes.append(slope)
+            shifts.append(np.where(near, shift, -sign * np.inf))
+            (above if sign > 0 else below).append(np.full(shift.shape, sign * np.inf))
+    return np.stack(slopes), np.stack(below), np.stack(above)
 
 
 def _samples(

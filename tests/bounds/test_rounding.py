@@ -14,6 +14,7 @@ from nnmip.bounds.crown import Crown
 from nnmip.bounds.interval import FloatArray, Interval, matmul
 from nnmip.bounds.known import KnownWeights, propagate_known
 from nnmip.hir.core import Assignment, Network
+from nnmip.ops.base import Blend
 from nnmip.ops.layers.conv2d import correlate, placed, spread
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.windows import windows_over
@@ -33,6 +34,12 @@ def exact_forward(network: Network, assignment: Assignment, inputs: FloatArray) 
         weights = {d.role: exact(assignment.values[d.path]) for d in layer.decisions}
         reads = tuple(outputs[name] for name in layer.inputs)
         value = LAYERS[layer.op].forward(reads, weights, {**options, "tolerance": Fraction(0)})
+        if LAYERS[layer.op].blend is Blend.MEAN:  # the division by a count of NumPy is not exact
+            entries = LAYERS[layer.op].entries(tuple(r.shape[1:] for r in reads), dict(layer.options))
+            seen = [
+                [reads[0].ravel()[k] for k in places if k >= 0] for places in entries.reshape(-1, entries.shape[-1])
+            ]
+            value = np.array([sum(s, Fraction(0)) / len(s) for s in seen], dtype=object).reshape(value.shape)
         if kept is not None:
             value = (value if kept else outputs[layer.skip]) if layer.skip is not None else value * kept
         outputs[layer.name] = exact(value)
