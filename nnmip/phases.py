@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nnmip.diagnostics import Diagnostics
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
 from nnmip.records import dataclass
+from nnmip.sema.known import NetworkReader, NetworkReaders
 from nnmip.sema.model import build_program
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile
@@ -29,11 +32,32 @@ class Job(Protocol):
     allowance: Allowance
 
 
-def read_saved(path: Path, inner: str | None, name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
-    """The network of a folder; imported late, since most models have none."""
+def _saved(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
     from nnmip.solution.known import read_known
 
-    return read_known(path, inner, name, origin, allowance)
+    return read_known(path, options.get("network"), name, origin, allowance)
+
+
+def _onnx(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+    from nnmip.onnx.read import read_onnx
+
+    return read_onnx(path, options.get("output"), name, origin, allowance)
+
+
+def _npz(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+    from nnmip.solution.plain import read_plain
+
+    return read_plain(path, options.get("activation", "relu"), name, origin, allowance)
+
+
+READERS: NetworkReaders = MappingProxyType(
+    {
+        "onnx": NetworkReader('onnx("f.onnx", output: "name")', "the name of a file", ("output",), _onnx),
+        "npz": NetworkReader('npz("f.npz", activation: "relu")', "the name of a file", ("activation",), _npz),
+        "saved": NetworkReader('saved("folder", "network")', "the name of a folder", ("network",), _saved),
+    }
+)
+"""What reads a network from a file; each is imported late, since most models have none."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +83,7 @@ class Check(Pass):
     gives: ClassVar[Level] = Level.HIR
 
     def run(self, ir: ParseResult, job: Job) -> Analysed | None:
-        program = build_program(
-            ir, job.directory, job.parameters, job.found, job.bound, job.allowance, saved=read_saved
-        )
+        program = build_program(ir, job.directory, job.parameters, job.found, job.bound, job.allowance, readers=READERS)
         return None if program is None else Analysed(program)
 
 

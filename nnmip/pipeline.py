@@ -20,7 +20,7 @@ from nnmip.hir.core import Program
 from nnmip.hir.stages import at_stage
 from nnmip.hir.walk import among, strengthened
 from nnmip.passes.base import Analysed
-from nnmip.phases import PASSES, Check, Parse, read_saved
+from nnmip.phases import PASSES, READERS, Check, Parse
 from nnmip.sema.model import build_program
 from nnmip.sema.outside import HeadersOnly
 from nnmip.sizes import UNASKED, Allowance
@@ -288,7 +288,7 @@ class Model:
 
         found, headers = Diagnostics(), HeadersOnly()
         program = build_program(
-            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, read_saved
+            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, READERS
         )
         lasts = [] if program is None else [program, *self._last_stage(program)]
         for each in lasts:

@@ -177,6 +177,16 @@ def summed(terms: Interval, count: int) -> Interval:
     return total.widened(slack).signed(*signs)
 
 
+def product(left: Interval, right: Interval) -> Interval:
+    """Bounds of the products entry by entry where both factors vary, with NumPy broadcasting.
+
+    The extremes are at the corners; one step outward covers the rounding of a product, also where it underflows.
+    """
+    corners = np.stack(np.broadcast_arrays(*(a * b for a in (left.lo, left.hi) for b in (right.lo, right.hi))))
+    least, most = corners.min(axis=0), corners.max(axis=0)
+    return Interval(least, most).widened(np.zeros(())).signed(least >= 0, most <= 0)
+
+
 def times(operand: Interval, factor: FloatArray | float) -> Interval:
     """Bounds of `factor * operand`, also for a factor that is itself rounded."""
     ends = np.stack([operand.lo * factor, operand.hi * factor])

@@ -16,7 +16,7 @@ from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Program, Reference, Shape
 from nnmip.hir.goals import Constraint, Stage
-from nnmip.hir.known import KnownNetwork, renamed
+from nnmip.hir.known import known_of, renamed
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
 from nnmip.sema.fairness import check_column
@@ -108,12 +108,7 @@ class Draft:
         """
         span = here(f"trained {name}")
         self._declare(name, span)
-        for part in ("compact", "network", "assignment", "features", "scaling", "coding"):
-            if not hasattr(network, part):
-                raise TypeError(f"network must be a trained network, not {network!r}")
-        cut = network.compact()
-        known = KnownNetwork(cut.network, cut.assignment, cut.features, cut.scaling, cut.coding)
-        known = renamed(known, name, Origin(span, name))
+        known = renamed(known_of(network), name, Origin(span, name))
         self.known.networks[name] = known
         self._networks[name] = made = NetworkRef.of_known(self, known.network, span)
         return made

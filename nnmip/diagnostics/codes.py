@@ -45,12 +45,15 @@ TITLES: dict[str, str] = {
     "NNM0507": "column cannot be scaled",
     "NNM0508": "only one class",
     "NNM0509": "groups that cannot be compared",
-    # 06xx: answers from files (how a solver ended is the termination of a result)
+    # 06xx: answers and networks from files (how a solver ended is the termination of a result)
     "NNM0611": "solution file cannot be read",
     "NNM0612": "solution belongs to another model",
     "NNM0613": "saved run cannot be used",
     "NNM0614": "model file cannot be read",
     "NNM0615": "network to start from cannot be used",
+    "NNM0616": "network file cannot be read",
+    "NNM0617": "network file with something that cannot be imported",
+    "NNM0618": "imported network differs from its file",
     # 09xx: nnmip itself
     "NNM0901": "internal error",
 }

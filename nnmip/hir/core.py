@@ -112,7 +112,11 @@ class Layer:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Layers in topological order. The result is `result_layer`, its entries picked by flat `result_index`."""
+    """Layers in topological order. The result is `result_layer`, its entries picked by flat `result_index`.
+
+    squashed_by: the monotone function that a file applies to the result, such as `Softmax`; empty without one. Which
+    score is the largest, and on which side of 0 one is, is said of the result itself.
+    """
 
     name: str
     input_name: str
@@ -122,6 +126,7 @@ class Network:
     result_layer: str
     result_index: IntArray
     origin: Origin
+    squashed_by: str = ""
 
     @cached_property
     def _by_name(self) -> Mapping[str, Layer]:

@@ -14,7 +14,8 @@ from nnmip.records import dataclass
 class Domain:
     """A bounded, non-empty set of reals: disjoint closed `intervals` (lo < hi) and single `values` outside them.
 
-    Both are sorted. Build one with `Domain.of`, which brings any description into this form.
+    Both are sorted. Build one with `Domain.of`, which brings any description into this form. The one set that is not
+    bounded is `everything`, for the inputs of networks whose files state no domain.
     """
 
     intervals: tuple[tuple[float, float], ...]
@@ -36,6 +37,10 @@ class Domain:
         isolated = sorted(p for p in points if not any(lo <= p <= hi for lo, hi in merged))
         assert merged or isolated, "empty domain"
         return Domain(tuple(merged), tuple(isolated))
+
+    @staticmethod
+    def everything() -> Domain:
+        return Domain(((-np.inf, np.inf),), ())
 
     @property
     def lo(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -51,6 +52,18 @@ class KnownNetwork:
     def missing(self, data: Dataset) -> tuple[str, ...]:
         """The features that the network reads and the table does not have."""
         return tuple(name for name in self.features if name not in data.feature_names)
+
+
+def known_of(trained: Any) -> KnownNetwork:
+    """A trained network, such as one of `result.networks`, as one whose weights are known; TypeError for anything else.
+
+    What was pruned is cut out.
+    """
+    for part in ("compact", "network", "assignment", "features", "scaling", "coding"):
+        if not hasattr(trained, part):
+            raise TypeError(f"network must be a trained network, not {trained!r:.80}")
+    cut = trained.compact() if trained.assignment.kept else trained
+    return KnownNetwork(cut.network, cut.assignment, cut.features, cut.scaling, cut.coding)
 
 
 def renamed(known: KnownNetwork, name: str, origin: Origin) -> KnownNetwork:

@@ -191,6 +191,7 @@ class LayerOp:
     slope(options) -> by how much an output changes where what it is made from changes by 1, at least and at most; and
     blend, how it is made from several entries (without weights). Entries of inputs that hold bits switch the others.
     prune_weights: what of its weights `prune` may name.
+    unit_by_unit: whether each unit of a layer with weights reads the slice of its input that has its own place, alone.
     objection(options) -> what is wrong with options that do not fit together, else an empty text.
     """
 
@@ -215,6 +216,7 @@ class LayerOp:
     relax: Callable[[tuple[Interval, ...], Mapping[str, FloatArray], Options], Relaxation] | None = None
     prune_weights: tuple[str, ...] = ()
     objection: Callable[[Options], str] = no_objection
+    unit_by_unit: bool = False
 
     @property
     def prunes_channels(self) -> bool:

@@ -24,7 +24,9 @@ from nnmip.ops.layers import (
     pad,
     relu,
     relu6,
+    rescale,
     reshape,
+    select,
     sign,
     step,
 )
@@ -47,9 +49,9 @@ LAYERS: Mapping[str, LayerOp] = MappingProxyType(
     {
         module.OP.name: module.OP
         for module in (
-            *(dense, conv2d),
+            *(dense, conv2d, rescale),
             *(relu, leaky_relu, clip, relu6, abs_, hard_sigmoid, hard_tanh, sign, step, gate),
-            *(maxpool2d, avgpool2d, globalavgpool, flatten, reshape, pad, concat, add),
+            *(maxpool2d, avgpool2d, globalavgpool, flatten, reshape, select, pad, concat, add),
         )
     }
 )

@@ -42,7 +42,7 @@ def digits_for(scaling: Scaling, weights: FloatArray) -> int:
     return min(DIGITS + round(float(cancelled)), MOST_DIGITS)
 
 
-MOVES = frozenset({"flatten", "reshape", "concat", "pad"})
+MOVES = frozenset({"flatten", "reshape", "concat", "pad", "select"})
 """Layers that only move entries: their names are those of what they move."""
 
 
@@ -133,22 +133,37 @@ class _Writer:
 
 
 def _dense(writer: _Writer, layer: Layer, unit: int) -> str:
-    trained = writer.trained
-    weights = trained.weights[layer.name][unit]
-    bias = trained.biases[layer.name][unit] if layer.name in trained.biases else np.float64(0.0)
+    return _line(writer, layer, unit, writer.trained.weights[layer.name][unit])
+
+
+def _rescale(writer: _Writer, layer: Layer, unit: int) -> str:
+    weight = writer.trained.weights[layer.name][unit]
+    if len(layer.shape) == 1:
+        return _line(writer, layer, unit, weight * np.eye(layer.units)[unit])
+    return linear(np.array([weight]), [f"{layer.inputs[0]}[{unit}]"], _bias(writer, layer, unit))
+
+
+def _line(writer: _Writer, layer: Layer, unit: int, weights: FloatArray) -> str:
+    """A unit that weighs the entries of a vector."""
+    trained, bias = writer.trained, _bias(writer, layer, unit)
     if layer.inputs[0] == trained.network.input_name and trained.scaling is not None:
         digits = digits_for(trained.scaling, weights)
         weights, unscaled = trained.scaling.unscale_linear(weights, bias)
         return linear(weights, writer.inputs(layer), float(unscaled), digits)
-    return linear(weights, writer.inputs(layer), float(bias))
+    return linear(weights, writer.inputs(layer), bias)
+
+
+def _bias(writer: _Writer, layer: Layer, unit: int) -> float:
+    biases = writer.trained.biases
+    return float(biases[layer.name][unit]) if layer.name in biases else 0.0
 
 
 def _conv2d(writer: _Writer, layer: Layer, unit: int) -> str:
     kernels = writer.trained.weights[layer.name][unit]
     shown = ", ".join(_rows(kernel) for kernel in kernels)
     text = f"conv({layer.inputs[0]}, {shown})"
-    bias = writer.trained.biases[layer.name][unit] if layer.name in writer.trained.biases else 0.0
-    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(float(bias)))}"
+    bias = _bias(writer, layer, unit)
+    return text if bias == 0 else f"{text} {'-' if bias < 0 else '+'} {number(abs(bias))}"
 
 
 def _rows(kernel: FloatArray) -> str:
@@ -225,6 +240,7 @@ Formula = Callable[[_Writer, Layer, int], str]
 FORMULAS: Mapping[str, Formula] = {
     "dense": _dense,
     "conv2d": _conv2d,
+    "rescale": _rescale,
     "relu": _around("max(0, ", ")"),
     "leaky_relu": _with_options,
     "clip": _clip,
@@ -240,6 +256,7 @@ FORMULAS: Mapping[str, Formula] = {
     "globalavgpool": _global_mean,
     "flatten": _moved,
     "reshape": _moved,
+    "select": _moved,
     "pad": _moved,
     "concat": _moved,
     "add": _add,

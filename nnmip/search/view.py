@@ -195,8 +195,8 @@ def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
     if len(weighted) != 2:
         raise Refusal(f"{len(weighted)} layers have weights, and not two" if weighted else "no layer has weights")
     hidden, out = weighted
-    if hidden.op == "conv2d" and hidden.option("groups") > 1:
-        raise Refusal("the filters read different channels")
+    if LAYERS[hidden.op].unit_by_unit or (hidden.op == "conv2d" and hidden.option("groups") > 1):
+        raise Refusal("its units read different features")
     if hidden.prune == CHANNELS:
         raise Refusal("the filters prune channels")
     if out.op != "dense":

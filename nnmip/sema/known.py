@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from nnmip.hir.core import (
     Units,
 )
 from nnmip.hir.evaluate import Evaluator, forward
-from nnmip.hir.known import KnownNetwork
+from nnmip.hir.known import KnownNetwork, known_of, renamed
 from nnmip.hir.walk import walk
 from nnmip.ops.base import Word
 from nnmip.ops.scores import ROUNDING
@@ -39,13 +39,26 @@ from nnmip.syntax.suggest import closest
 if TYPE_CHECKING:
     from nnmip.sema.outside import Outside
 
-SavedReader = Callable[[Path, str | None, str, Origin, Allowance], KnownNetwork]
-"""Reads a network from a saved folder: (folder, its name there or None, its name in the model, origin, allowance)."""
+
+@dataclass(frozen=True, slots=True)
+class NetworkReader:
+    """How a declaration reads a network: `network f = NAME("path", ...)`.
+
+    signature: as messages show it. what: what the path names. options: named texts; the first can stand without its
+    name. read(path, options, name in the model, origin, allowance) -> the network, raising DiagnosticError.
+    """
+
+    signature: str
+    what: str
+    options: tuple[str, ...]
+    read: Callable[[Path, Mapping[str, str], str, Origin, Allowance], KnownNetwork]
+
+
+NetworkReaders = Mapping[str, NetworkReader]
 
 KNOWN = "known network"
 """The path of a constant that a network from a file gives."""
 
-READERS = ("saved", "onnx")
 _NAMES = SourceFile("", "")
 
 
@@ -143,56 +156,71 @@ def known_options(word: Word, options: dict[str, Any], network: Network, span: S
 
 
 def read_network_file(
-    declaration: nodes.NetworkFile, directory: Path, outside: Outside, read: SavedReader | None, known: KnownNetworks
+    declaration: nodes.NetworkFile, directory: Path, outside: Outside, readers: NetworkReaders, known: KnownNetworks
 ) -> Network:
-    """The network of `network f = saved("folder")`; paths in the model start from `directory`.
+    """The network of `network f = onnx("f.onnx")`; paths in the model start from `directory`.
 
-    Raises DiagnosticError: NNM0104 for readers that are not there yet, NNM0203 to NNM0205 for what the declaration
-    says, NNM0613 for a folder that holds no such network, NNM0310 for one that is too large.
+    Raises DiagnosticError: NNM0203 to NNM0205 for what the declaration says, NNM0310 for a network that is too large,
+    and what the reader raises for a file that holds none.
     """
-    folder, inner = _stated(declaration.value)
-    path = outside.paths.get(declaration.name.text, directory / folder)
-    if read is None:
-        raise not_yet("a network from a file", declaration.span)
-    origin = Origin(declaration.name.span, declaration.name.text)
-    try:
-        found = read(path, inner, declaration.name.text, origin, known.allowance)
-    except DiagnosticError as error:
-        first = error.diagnostics[0]
-        raise fail(first.code, first.message, declaration.value.span, help=first.help) from None
+    name = declaration.name.text
+    origin = Origin(declaration.name.span, name)
+    if name in outside.values:
+        found = _bound(outside.values[name], name, origin)
+    else:
+        reader, path, options = _stated(declaration.value, readers)
+        try:
+            found = reader.read(outside.paths.get(name, directory / path), options, name, origin, known.allowance)
+        except DiagnosticError as error:
+            first = error.diagnostics[0]
+            raise fail(first.code, first.message, declaration.value.span, help=first.help) from None
     known.networks[found.name] = found
     return found.network
 
 
-def _stated(call: nodes.Expr) -> tuple[str, str | None]:
-    """The folder that a declaration names, and which network in it."""
-    usage = 'write `saved("folder")`'
+def _bound(value: Any, name: str, origin: Origin) -> KnownNetwork:
+    """A network from Python."""
+    try:
+        return renamed(known_of(value), name, origin)
+    except TypeError:
+        message = f"what is bound to `{name}` is no network"
+        help = "bind one of `result.networks`, or what `nnmip.load_network` or `nnmip.load_onnx` gives"
+        raise fail("NNM0205", message, origin.span, help=help) from None
+
+
+def _stated(call: nodes.Expr, readers: NetworkReaders) -> tuple[NetworkReader, str, dict[str, str]]:
+    """The reader that a declaration names, the path, and the options."""
     if not (isinstance(call, nodes.Call) and isinstance(call.function, nodes.Ref)):
-        raise fail("NNM0204", "a network is read from a folder", call.span, help=usage)
-    reader, span = call.function.name, call.function.span
-    if reader == "onnx":
-        raise not_yet("`onnx`", span, help="read a folder that `nnmip solve --save` wrote: `saved`")
-    if reader != "saved":
-        near = closest(reader, READERS)
-        help = f"did you mean `{near}`?" if near else "write `saved`, with a folder that `nnmip solve --save` wrote"
-        raise fail("NNM0203", f"no reader of networks is called `{reader}`", span, help=help)
-    texts: list[str] = []
+        raise fail("NNM0204", "a network is read from a file or a folder", call.span, help='write `onnx("f.onnx")`')
+    name, span = call.function.name, call.function.span
+    if name not in readers:
+        near = closest(name, readers)
+        help = f"did you mean `{near}`?" if near else f"the readers are {listed(readers)}"
+        raise fail("NNM0203", f"no reader of networks is called `{name}`", span, help=help)
+    reader, texts, options = readers[name], [], {}
     for argument in call.arguments:
         match argument:
             case nodes.Positional(value=nodes.String(value=text)):
                 texts.append(text)
+            case nodes.Named(name=nodes.Name(text=option), value=nodes.String(value=text)) if option in reader.options:
+                options[option] = text
+            case nodes.Named(name=nodes.Name(text=option)) if option in reader.options:
+                help = f'write `{option}: "{short_text_of(argument.value.span)}"`'
+                raise fail("NNM0204", f"the option `{option}` is a text in quotes", argument.value.span, help=help)
             case nodes.Named(name=option):
-                message = f"`saved` has no option `{option.text}`"
-                help = 'its signature is `saved("folder", "network")`'
-                raise fail("NNM0204", message, argument.span, help=help)
+                message = f"`{name}` has no option `{option.text}`"
+                raise fail("NNM0204", message, argument.span, help=f"its signature is `{reader.signature}`")
             case _:
                 shown = f'"{short_text_of(argument.span)}"'
-                message = "`saved` takes the name of a folder in quotes"
+                message = f"`{name}` takes {reader.what} in quotes"
                 raise fail("NNM0204", message, argument.span, help=f"write `{shown}`")
-    if not 1 <= len(texts) <= 2:
-        message = f"`saved` takes a folder and, where that has several, the name of a network, not {len(texts)} texts"
-        raise fail("NNM0204", message, call.span, help=usage)
-    return texts[0], texts[1] if len(texts) == 2 else None
+    most = 1 + bool(reader.options)
+    if not 1 <= len(texts) <= most or (len(texts) == most > 1 and reader.options[0] in options):
+        message = f"`{name}` takes {reader.what}"
+        raise fail("NNM0204", message, call.span, help=f"its signature is `{reader.signature}`")
+    if len(texts) == 2:
+        options[reader.options[0]] = texts[1]
+    return reader, texts[0], options
 
 
 def _check_coding(known: KnownNetwork, data: Dataset, span: Span) -> None:

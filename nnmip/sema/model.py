@@ -16,7 +16,7 @@ from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
-from nnmip.sema.known import SavedReader, read_network_file
+from nnmip.sema.known import NetworkReaders, read_network_file
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
@@ -45,7 +45,7 @@ def build_program(
     bound: Mapping[str, Any] = MappingProxyType({}),
     allowance: Allowance = UNASKED,
     headers: HeadersOnly | None = None,
-    saved: SavedReader | None = None,
+    readers: NetworkReaders = MappingProxyType({}),
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
@@ -53,13 +53,14 @@ def build_program(
     other values, as texts, and data declarations other files; `bound` gives data declarations arrays and data frames.
     What is larger than `allowance` is not built. With `headers` no more is read of data files than their headers, where
     that is enough for the shapes; a few rows then stand in for theirs, and None without errors says that something
-    depends on numbers that were not read. `saved` reads networks from folders.
+    depends on numbers that were not read. `readers` read networks from
+    files, by their names in the language.
     """
     try:
         sources = read_includes(parsed, directory, allowance)
         for diagnostic in sources.diagnostics:
             diagnostics.add(diagnostic)
-        return _Builder(sources, overrides, diagnostics, bound, allowance, headers, saved).build()
+        return _Builder(sources, overrides, diagnostics, bound, allowance, headers, readers).build()
     except DiagnosticError as error:  # more mistakes than are told
         diagnostics.keep(error)
         return None
@@ -76,10 +77,10 @@ class _Builder:
         bound: Mapping[str, Any],
         allowance: Allowance,
         headers: HeadersOnly | None,
-        saved: SavedReader | None,
+        readers: NetworkReaders,
     ) -> None:
         main = sources.files[0]
-        self.sources, self.saved = sources, saved
+        self.sources, self.readers = sources, readers
         self.start = main.header.span if main.header is not None else Span(main.source, 0, 0)
         self.diagnostics = diagnostics
         self.is_readable = not sources.diagnostics
@@ -183,7 +184,7 @@ class _Builder:
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
             case nodes.NetworkFile():
                 directory = self.sources.directory(declaration.span)
-                return read_network_file(declaration, directory, self.outside, self.saved, self.scope.known)
+                return read_network_file(declaration, directory, self.outside, self.readers, self.scope.known)
             case nodes.Var():
                 return read_variable(self.elaborator, declaration)
             case nodes.Let():

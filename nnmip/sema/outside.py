@@ -84,7 +84,7 @@ def read_outside(
                     message = f"table `{name}` cannot be `{value}`"
                     help = f'bind columns, as `{name}={{"x": [1, 2], "y": [0, 1]}}`, an array, or a pair of arrays'
                     raise fail("NNM0301", message, table.name.span, help=help)
-                case nodes.Data():
+                case nodes.Data() | nodes.NetworkFile():
                     values[name] = value
                 case nodes.Param() as parameter:
                     source = SourceFile(f"bind({name})", _literal(parameter, value))

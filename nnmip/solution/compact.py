@@ -149,6 +149,11 @@ class _Cut:
         rows = self._rows(layer.name)
         shape: Shape = (int(rows.sum()), *layer.shape[1:]) if layer.shape else ()
         options, groups = dict(layer.options), None
+        if "entries" in options:
+            places = self._places(layer, rows)
+            if places is None:
+                return None
+            options["entries"] = places
         if layer.name in self.wiring.first:
             groups = self._groups(layer)
             if groups is None:
@@ -164,7 +169,7 @@ class _Cut:
         decisions = []
         for decision in layer.decisions:
             part = self.values[decision.path][rows]
-            if decision.role == "weights" and groups is not None and len(groups) == 1:
+            if decision.role == "weights" and groups is not None and len(groups) == 1 and part.ndim > 1:
                 part = part[:, self._rows(layer.inputs[0])]
             self.cut[decision.path] = part
             if part.shape != inferred.decisions[decision.role]:
@@ -172,9 +177,17 @@ class _Cut:
             decisions.append(replace(decision, shape=part.shape))
         return replace(layer, options=tuple(options.items()), shape=shape, decisions=tuple(decisions))
 
+    def _places(self, layer: Layer, rows: BoolArray) -> tuple[int, ...] | None:
+        """The flat positions that a layer picks, among the entries that are left; None where it picks one that is
+        not."""
+        stays = self._stays(layer.inputs[0]).reshape(-1)
+        picked = np.array(layer.option("entries"), dtype=np.int64).reshape(layer.shape or (1,))[rows].reshape(-1)
+        return tuple((np.cumsum(stays) - 1)[picked].tolist()) if stays[picked].all() else None
+
     def _groups(self, layer: Layer) -> BoolArray | None:
         """Which groups of a layer stay (without groups it is one); None where one of several stays in part."""
-        count = int(dict(layer.options).get("groups", 1))
+        is_unit_by_unit = LAYERS[layer.op].unit_by_unit
+        count = layer.units if is_unit_by_unit else int(dict(layer.options).get("groups", 1))
         if count == 1:
             return np.ones(1, dtype=bool)
         there = np.concatenate([self._rows(name).reshape(count, -1) for name in (layer.inputs[0], layer.name)], axis=1)

@@ -8,16 +8,15 @@ written with the operations that they are made of, as the attributes of their ON
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Layer
+from nnmip.onnx.package import package
 from nnmip.ops.layers.pad import border
 from nnmip.ops.scores import ROUNDING
 from nnmip.ops.windows import windows_over
@@ -36,11 +35,6 @@ SINGLE = frozenset({"conv2d", "avgpool2d"})
 """Layers for which ONNX Runtime has no float64 kernel."""
 
 DOUBLE_TYPE, SINGLE_TYPE = "DOUBLE", "FLOAT"
-
-
-def is_available() -> bool:
-    """Whether the package onnx is installed."""
-    return sys.modules.get("onnx", True) is not None and find_spec("onnx") is not None
 
 
 def onnx_bytes(trained: TrainedNetwork) -> bytes:
@@ -87,11 +81,8 @@ class _Graph:
         return [self.constant(values[d.path].astype(kind), f"{layer.name}.{d.role}") for d in layer.decisions]
 
     def model(self) -> Any:
-        """The ONNX model; the only place that imports onnx."""
-        try:
-            import onnx
-        except ImportError:
-            raise ImportError("ONNX files need the package onnx; install it with  pip install 'nnmip[onnx]'") from None
+        """The ONNX model."""
+        onnx = package()
         outputs = self._write()
         helper, types = onnx.helper, onnx.TensorProto
         network = self.trained.network
@@ -212,6 +203,13 @@ def _dense(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
     return graph.node("Gemm", inputs[0], *graph.weights(layer, np.float64), transB=1)
 
 
+def _rescale(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
+    made, column = inputs[0], (-1, *(1,) * (len(layer.shape) - 1))
+    for kind, decision in zip(("Mul", "Add"), layer.decisions, strict=False):
+        made = graph.node(kind, made, graph.constant(graph.trained.assignment.values[decision.path].reshape(column)))
+    return made
+
+
 def _conv2d(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
     options = {**_window(graph, layer), "dilations": list(layer.option("dilation")), "group": layer.option("groups")}
     return graph.node("Conv", inputs[0], *graph.weights(layer, np.float32), **options)
@@ -280,6 +278,12 @@ def _reshape(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
     return graph.node("Reshape", inputs[0], graph.constant(np.array([-1, *layer.shape])))
 
 
+def _select(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
+    flat = graph.node("Flatten", inputs[0], axis=1)
+    picked = graph.node("Gather", flat, graph.constant(np.array(layer.option("entries"))), axis=1)
+    return graph.node("Reshape", picked, graph.constant(np.array([-1, *layer.shape])))
+
+
 def _concat(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
     return graph.node("Concat", *inputs, axis=layer.option("axis") + 1)
 
@@ -294,6 +298,7 @@ def _add(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
 NODES: Mapping[str, Writer] = {
     "dense": _dense,
     "conv2d": _conv2d,
+    "rescale": _rescale,
     "relu": _plain("Relu"),
     "leaky_relu": _leaky_relu,
     "clip": _clipped(lambda layer: (layer.option("low"), layer.option("high"))),
@@ -309,6 +314,7 @@ NODES: Mapping[str, Writer] = {
     "globalavgpool": _plain("ReduceMean", axes=[2, 3], keepdims=0),
     "flatten": _plain("Flatten", axis=1),
     "reshape": _reshape,
+    "select": _select,
     "pad": _pad,
     "concat": _concat,
     "add": _add,

@@ -17,12 +17,13 @@ from nnmip.formats.archive import read_archive
 from nnmip.formats.atomic import atomic_file
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import without_removed
+from nnmip.onnx.package import is_available
 from nnmip.records import dataclass
 from nnmip.sema.values import fail
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
-from nnmip.solution import onnx
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
+from nnmip.solution.onnx import onnx_bytes
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.source import SourceFile, Span
 
@@ -126,9 +127,9 @@ class RunFolder:
         Where the package onnx is installed, every network is written as `NETWORK.onnx`, too.
         """
         self.save_networks(program, assignment, result.objective, fingerprint)
-        if onnx.is_available():
+        if is_available():
             for network in program.networks:
-                content = onnx.onnx_bytes(trained_network(program, network, assignment))
+                content = onnx_bytes(trained_network(program, network, assignment))
                 self._write(f"{network.name}.onnx", content)
         self.save_result(result.to_json(), text)
 

@@ -59,6 +59,17 @@ def joined_net(rng: Generator) -> Sketch:
     return net
 
 
+def moved_net(rng: Generator) -> Sketch:
+    """Channels and entries with weights of their own, and entries picked in another order, some twice."""
+    net = Sketch(2, 3, 2)
+    name = net.add("rescale", "x", weights=rng.normal(size=2), bias=rng.normal(size=2))
+    name = net.add("select", net.add("relu", name), entries=(3, 1, 3, 11, 0, 3), shape=(6,))
+    name = net.add("rescale", net.add("dense", name, **kernel(rng, 5, 6)), weights=rng.normal(size=5))
+    turned = net.add("select", net.add("relu", name), entries=(4, 2, 0, 1, 3), shape=None)
+    net.add("dense", net.add("add", turned, name), **kernel(rng, 2, 5))
+    return net
+
+
 def gated_net(rng: Generator, gates: int = 6) -> Sketch:
     net = Sketch(4)
     by = net.add("step", net.add("dense", "x", **kernel(rng, gates, 4)))
@@ -86,9 +97,11 @@ def activated(op: str) -> Callable[[Generator], Sketch]:
     return lambda rng: dense_net(rng, 5, 9, 8, 3, activation=op)
 
 
+_BUILT = (image_net, residual_net, joined_net, moved_net, gated_net, single_gate_net, pruned_net)
+
 NETS: dict[str, Callable[[Generator], Sketch]] = {
     **{op: activated(op) for op in ACTIVATIONS},
-    **{net.__name__: net for net in (image_net, residual_net, joined_net, gated_net, single_gate_net, pruned_net)},
+    **{net.__name__: net for net in _BUILT},
 }
 
 

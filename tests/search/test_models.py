@@ -110,7 +110,7 @@ minimize hinge(net, train)
 """
 
 REFUSED_FILTERS = {
-    "groups": (", groups: 2", "{-1, 1}", "the filters read different channels"),
+    "groups": (", groups: 2", "{-1, 1}", "its units read different features"),
     "channels": (", prune: channels", "{-1, 1}", "the filters prune channels"),
     "many output weights": ("", "-3000..3000", "a unit has 6001 choices of output weights"),
 }

@@ -24,7 +24,9 @@ from nnmip.lowering.layers import (
     pad,
     relu,
     relu6,
+    rescale,
     reshape,
+    select,
     sign,
     step,
 )
@@ -33,6 +35,7 @@ LAYER_LOWERINGS: Mapping[str, LayerLowering] = MappingProxyType(
     {
         "dense": dense.lower,
         "conv2d": conv2d.lower,
+        "rescale": rescale.lower,
         "relu": relu.lower,
         "leaky_relu": leaky_relu.lower,
         "clip": clip.lower,
@@ -48,6 +51,7 @@ LAYER_LOWERINGS: Mapping[str, LayerLowering] = MappingProxyType(
         "globalavgpool": globalavgpool.lower,
         "flatten": flatten.lower,
         "reshape": reshape.lower,
+        "select": select.lower,
         "pad": pad.lower,
         "concat": concat.lower,
         "add": add.lower,

@@ -1,0 +1,114 @@
+"""Whether an imported network computes what its file says, at random points."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from nnmip.hir.core import Assignment, FloatArray, Network, Shape
+from nnmip.hir.evaluate import result
+from nnmip.onnx import package
+from nnmip.onnx.graph import Port
+from nnmip.onnx.refusal import Refused, unreadable
+from nnmip.records import dataclass
+
+POINTS = 8
+TOLERANCE = {"double": 1e-9}
+SINGLE = 1e-4
+"""How far outputs may differ, relative to the largest: single precision leaves four digits in a deep network."""
+
+TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64, "int32": np.int32}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """That the value called `name` in the file is `apply` of the result of the network, row by row."""
+
+    name: str
+    apply: Callable[[FloatArray], FloatArray]
+
+
+def points(network: Network, kind: str, count: int) -> FloatArray:
+    """Inputs of several magnitudes, exact in the type of the file."""
+    rng = np.random.default_rng(0)
+    size = (count, *network.input_shape)
+    spread = np.array([0.5, 1.0, 3.0, 10.0])[np.arange(count) % 4].reshape(-1, *(1,) * len(network.input_shape))
+    drawn = rng.normal(size=size) * spread
+    drawn = np.where(np.arange(count).reshape(spread.shape) % 2, np.abs(drawn), drawn)
+    return np.asarray(drawn.astype(TYPES[kind]), dtype=np.float64)
+
+
+def check(
+    model: Any, port: Port, rows: int, shape: Shape, network: Network, assignment: Assignment, claim: Claim
+) -> None:
+    """Raise Refused NNM0618 where the network differs from the model, which is run with `rows` rows at once.
+
+    shape: that of the input for one row, as the model has it.
+    """
+    x = points(network, port.kind, -(-POINTS // rows) * rows)
+    given = _given(model, port, claim.name, x, rows, shape)
+    with np.errstate(all="ignore"):
+        ours = claim.apply(result(network, assignment, x)).reshape(len(x), -1)
+    if given.shape != ours.shape:
+        raise _differs(f"it gives {ours.shape[1]} numbers for a row, and ONNX Runtime {given.shape[1]}")
+    if not np.isfinite(given).all():
+        raise _differs("the file gives numbers that are not finite for plain inputs")
+    scale = max(float(np.abs(given).max(initial=0.0)), float(np.finfo(np.float32).tiny))
+    worst = float(np.abs(given - ours).max(initial=0.0)) / scale
+    if not worst <= TOLERANCE.get(port.kind, SINGLE):
+        raise _differs(f"at a random point they differ by {worst:.2g} of the largest output")
+
+
+def _differs(how: str) -> Refused:
+    return Refused(
+        "NNM0618",
+        f"the imported network does not compute what the file computes: {how}",
+        "nothing is built on it; please report the file",
+    )
+
+
+def _given(model: Any, port: Port, name: str, x: FloatArray, rows: int, shape: Shape) -> FloatArray:
+    """What the model gives for points, flat for each of them."""
+    run = _runner(model, name)
+    kind = TYPES[port.kind]
+    if rows == 1:
+        parts = [run({port.name: row.reshape(shape).astype(kind)}).reshape(1, -1) for row in x]
+        return np.concatenate(parts).astype(np.float64)
+    found = [
+        run({port.name: x[at : at + rows].reshape(rows, *shape[1:]).astype(kind)}) for at in range(0, len(x), rows)
+    ]
+    return np.concatenate([part.reshape(rows, -1) for part in found]).astype(np.float64)
+
+
+def _runner(model: Any, name: str) -> Callable[[dict[str, Any]], Any]:
+    """A function that gives one value of a model: by ONNX Runtime, else by the evaluator of the package onnx."""
+    onnx = package.package()
+    cut = onnx.ModelProto()
+    cut.CopyFrom(model)
+    del cut.graph.output[:]
+    cut.graph.output.append(onnx.ValueInfoProto(name=name))
+    runtime = package.runtime()
+    tries = [] if runtime is None else [partial(_with_runtime, runtime, cut)]
+    for start in (*tries, partial(package.evaluator, cut)):
+        try:
+            session = start()
+        except Exception:  # each of the two knows operators that the other does not, and has errors of its own
+            continue
+        return partial(_run, session)
+    raise unreadable("neither ONNX Runtime nor the package onnx can run the model, so that nothing vouches for it")
+
+
+def _with_runtime(runtime: Any, model: Any) -> Any:
+    options = runtime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _run(session: Any, feeds: dict[str, Any]) -> Any:
+    try:
+        return np.asarray(session.run(None, feeds)[0])
+    except Exception:
+        raise unreadable("the model cannot be run: it fails on plain inputs") from None

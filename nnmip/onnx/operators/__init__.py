@@ -1,0 +1,26 @@
+"""The rule of every ONNX operator that can be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from nnmip.onnx.operators import activations, arithmetic, endings, linear, moves, reductions, windows
+from nnmip.onnx.operators.at import Rule
+
+LEARNING = "ai.onnx.ml"
+
+OPERATORS: Mapping[tuple[str, str], Rule] = MappingProxyType(
+    {
+        **{
+            ("", name): rule
+            for module in (moves, arithmetic, activations, linear, windows, reductions, endings)
+            for name, rule in module.RULES.items()
+        },
+        **{(LEARNING, name): rule for module in (moves, arithmetic, endings) for name, rule in module.LEARNING.items()},
+    }
+)
+"""By domain and name."""
+
+CONSTANTS_ONLY = arithmetic.FOLDED
+"""Operators that are computed where their inputs are known, and refused elsewhere."""

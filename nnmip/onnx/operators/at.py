@@ -1,0 +1,149 @@
+"""What the rule of an operator is told of a node: its inputs, its attributes, and the layers to add to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any
+
+import numpy as np
+
+from nnmip.hir.core import FloatArray, Shape
+from nnmip.onnx.graph import Array, Node
+from nnmip.onnx.layers import Layers
+from nnmip.onnx.refusal import Refused, unreadable, unsupported
+from nnmip.onnx.views import Move, Squashed, Value, View
+from nnmip.records import dataclass
+
+Rule = Callable[["At"], Value | tuple[Value, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """A node with the values that are there when it is reached. rows: the first size of an input that is a batch of a
+    fixed size, 1 elsewhere."""
+
+    node: Node
+    values: MutableMapping[str, Value]
+    layers: Layers
+    opset: int
+    rows: int = 1
+
+    # ---- inputs ------------------------------------------------------------------------------------------------------
+
+    def has(self, place: int) -> bool:
+        """Whether an input is given."""
+        return place < len(self.node.inputs) and bool(self.node.inputs[place])
+
+    def value(self, place: int) -> Value:
+        if not self.has(place):
+            raise unreadable(f"{self.what} has no input {place + 1}")
+        name = self.node.inputs[place]
+        if name not in self.values:
+            raise unreadable(
+                f"{self.what} reads `{name}`, which no input, stored tensor or earlier node gives",
+                "the nodes of a file are in the order in which they are run",
+            )
+        return self.values[name]
+
+    def inputs(self) -> list[Value]:
+        return [self.value(place) for place, name in enumerate(self.node.inputs) if name]
+
+    def view(self, place: int) -> View:
+        """An input that is made from that of the network."""
+        return self.as_view(self.value(place))
+
+    def as_view(self, value: Value) -> View:
+        if isinstance(value, View):
+            return value
+        if isinstance(value, Squashed):
+            raise unsupported(
+                f"{self.what} reads what a `{value.function}` gives, which is understood at the end of a network alone",
+                "inside of it the pieces are linear: `Relu`, `LeakyRelu`, `Clip`, `HardSigmoid`, `Abs`",
+            )
+        raise unsupported(f"{self.what} reads known numbers alone, which this operator does not fold")
+
+    def known(self, place: int, what: str) -> Array:
+        """An input that is known when the file is read."""
+        value = self.value(place)
+        if not isinstance(value, np.ndarray):
+            raise unsupported(
+                f"{what} of {self.what} is made from the input of the network", "it must be a number that is stored"
+            )
+        return value
+
+    def numbers(self, place: int, what: str) -> FloatArray:
+        array = self.known(place, what)
+        if array.dtype.kind not in "fiub":
+            raise unreadable(f"{what} of {self.what} is not numeric")
+        return array.astype(np.float64)
+
+    def wholes(self, place: int, what: str) -> tuple[int, ...]:
+        array = self.known(place, what)
+        if array.dtype.kind not in "iu":
+            raise unreadable(f"{what} of {self.what} is not made of whole numbers")
+        return tuple(int(value) for value in array.reshape(-1))
+
+    # ---- attributes --------------------------------------------------------------------------------------------------
+
+    def whole(self, name: str, default: int) -> int:
+        return int(self._attribute(name, int, default))
+
+    def real(self, name: str, default: float) -> float:
+        """A number; attributes are in single precision, and so are their defaults."""
+        return float(self._attribute(name, (int, float), float(np.float32(default))))
+
+    def text(self, name: str, default: str) -> str:
+        return str(self._attribute(name, str, default))
+
+    def list(self, name: str) -> tuple[Any, ...] | None:
+        """A list of numbers or texts, None where it is not given."""
+        found = self._attribute(name, list, None)
+        return None if found is None else tuple(found)
+
+    def array(self, name: str) -> Array | None:
+        found = self._attribute(name, np.ndarray, None)
+        return found if isinstance(found, np.ndarray) else None
+
+    def _attribute(self, name: str, kind: Any, default: Any) -> Any:
+        found = self.node.attributes.get(name, default)
+        if found is not default and not isinstance(found, kind):
+            raise unreadable(f"the attribute `{name}` of {self.what} is of another type than its operator says")
+        return found
+
+    def axes(self, place: int = 1) -> tuple[int, ...] | None:
+        """The axes of an operator that has them as an attribute in old operator sets, as an input in new ones."""
+        if self.has(place):
+            return self.wholes(place, "the axes")
+        return self.list("axes")
+
+    # ---- answers -----------------------------------------------------------------------------------------------------
+
+    @property
+    def what(self) -> str:
+        return f"`{self.node.op}` ({self.node})"
+
+    def refuse(self, why: str, help: str = "") -> Refused:
+        """NNM0616 for this node."""
+        return unsupported(f"{self.what} {why}", help)
+
+    def moved(self, value: Value, move: Move) -> Value:
+        """Entries of a value in another order."""
+        return np.asarray(move(value)) if isinstance(value, np.ndarray) else value.moved(move)
+
+    def allow(self, shape: Shape) -> None:
+        self.layers.allow(shape)
+
+
+def shape_of(value: Value) -> Shape:
+    return value.scores.shape if isinstance(value, Squashed) else value.shape
+
+
+def places_of(axes: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """Axes counted from the front, sorted; ValueError for one that is not there."""
+    found = sorted({axis + rank if axis < 0 else axis for axis in axes})
+    if any(not 0 <= axis < rank for axis in found):
+        raise ValueError(axes)
+    return tuple(found)
+
+
+Rules = Mapping[str, Rule]

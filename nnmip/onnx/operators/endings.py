@@ -1,0 +1,151 @@
+"""What stands at the end of a network: monotone functions of the scores, and classifiers of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnmip.hir.core import FloatArray
+from nnmip.onnx.graph import Array
+from nnmip.onnx.operators.at import At, Rule, Rules, places_of
+from nnmip.onnx.views import Squashed, Value, View
+
+
+def _sigmoid(scores: FloatArray) -> FloatArray:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scores)))
+
+
+def _softmax(scores: FloatArray) -> FloatArray:
+    """Over all scores of a row."""
+    flat = scores.reshape(len(scores), -1)
+    powers = np.exp(flat - flat.max(axis=1, keepdims=True))
+    return np.asarray((powers / powers.sum(axis=1, keepdims=True)).reshape(scores.shape))
+
+
+def _log_softmax(scores: FloatArray) -> FloatArray:
+    flat = scores.reshape(len(scores), -1)
+    shifted = flat - flat.max(axis=1, keepdims=True)
+    return np.asarray((shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).reshape(scores.shape))
+
+
+def _entrywise(function: Callable[[FloatArray], FloatArray]) -> Rule:
+    def rule(at: At) -> Value:
+        value = at.value(0)
+        if isinstance(value, np.ndarray):
+            return function(value)
+        return Squashed(at.as_view(value), at.node.op, function, True, at.node.inputs[0])
+
+    return rule
+
+
+def _over_classes(function: Callable[[FloatArray], FloatArray]) -> Rule:
+    def rule(at: At) -> Value:
+        view = at.view(0)
+        rank = view.index.ndim
+        (axis,) = places_of((at.whole("axis", -1 if at.opset >= 13 else 1),), rank)
+        # Up to operator set 12 all axes from `axis` on are one.
+        width = view.shape[axis] if at.opset >= 13 else int(np.prod(view.shape[axis:]))
+        if width != view.index.size:
+            raise at.refuse(
+                "compares the entries of several groups", "at the end of a network it is over all its scores"
+            )
+        return Squashed(view, at.node.op, function, False, at.node.inputs[0])
+
+    return rule
+
+
+def _label(at: At) -> Value:
+    raise at.refuse("gives a label, and not scores", 'name the output with the scores: `onnx("f.onnx", output: "...")`')
+
+
+RULES: Rules = {
+    "Sigmoid": _entrywise(_sigmoid),
+    "Tanh": _entrywise(np.tanh),
+    "Softmax": _over_classes(_softmax),
+    "LogSoftmax": _over_classes(_log_softmax),
+    "ArgMax": _label,
+    "ArgMin": _label,
+}
+
+
+# ---- scikit-learn --------------------------------------------------------------------------------------------------
+
+
+def _columns(at: At, name: str, count: int) -> Array:
+    found = at.list(name)
+    return np.zeros(count) if found is None else np.array(found, dtype=np.float64)
+
+
+def _row(at: At) -> View:
+    view = at.view(0)
+    return view.moved(lambda a: a.reshape(1, -1))
+
+
+def _linear_classifier(at: At) -> tuple[Value, ...]:
+    """Its scores; a classifier of two classes with one row of coefficients has the scores -z and z."""
+    row, after = _row(at), at.text("post_transform", "NONE")
+    labels = at.list("classlabels_strings") or at.list("classlabels_ints") or ()
+    weights = _columns(at, "coefficients", 0).reshape(-1, row.index.size)
+    made = at.layers.dense(row, weights, _columns(at, "intercepts", len(weights)))
+    scores = made.moved(lambda a: a.reshape(1, -1))
+    if len(weights) == 1 and len(labels) <= 2:
+        pair = scores.affine(np.array([[-1.0, 1.0]]))
+        scores = View(pair.base, pair.index, pair.scale, pair.shift)
+    return _nothing(), _transformed(at, scores, after)
+
+
+def _transformed(at: At, scores: View, after: str) -> Value:
+    if after == "NONE":
+        return scores
+    if after not in AFTER:
+        raise at.refuse(f"has the post-transform `{after}`", f"supported are NONE, {', '.join(AFTER)}")
+    name, function, is_entrywise = AFTER[after]
+    return Squashed(scores, name, function, is_entrywise)
+
+
+AFTER = {"LOGISTIC": ("Sigmoid", _sigmoid, True), "SOFTMAX": ("Softmax", _softmax, False)}
+
+
+def _nothing() -> Array:
+    """Stands for a label, which nothing may compute with."""
+    return np.array("", dtype=object)
+
+
+def _linear_regressor(at: At) -> Value:
+    row = _row(at)
+    weights = _columns(at, "coefficients", 0).reshape(at.whole("targets", 1), row.index.size)
+    made = at.layers.dense(row, weights, _columns(at, "intercepts", len(weights)))
+    return _transformed(at, made.moved(lambda a: a.reshape(1, -1)), at.text("post_transform", "NONE"))
+
+
+def _normalizer(at: At) -> Value:
+    """Probabilities made to sum to 1: the order of the classes stays."""
+    value = at.value(0)
+    if (
+        not isinstance(value, Squashed)
+        or value.function not in ("Sigmoid", "Softmax")
+        or at.text("norm", "MAX") != "L1"
+    ):
+        raise at.refuse(
+            "divides rows by their norm", "it is understood for probabilities at the end of a network alone"
+        )
+    before = value.apply
+
+    def apply(scores: FloatArray) -> FloatArray:
+        given = before(scores)
+        return np.asarray(given / given.reshape(len(given), -1).sum(axis=1).reshape(-1, *(1,) * (given.ndim - 1)))
+
+    return Squashed(value.scores, value.function, apply, False)
+
+
+def _zip_map(at: At) -> Value:
+    return at.value(0)
+
+
+LEARNING: Rules = {
+    "LinearClassifier": _linear_classifier,
+    "LinearRegressor": _linear_regressor,
+    "Normalizer": _normalizer,
+    "ZipMap": _zip_map,
+}
