@@ -25,6 +25,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("scale", "minmax", "standard", "none"),
     ),
     "Networks and layers": ("network", "layer", "return", "weights", "bias", "units"),
+    "Variables": ("var",),
     "Goals": ("minimize", "maximize", "satisfy", "then"),
     "Constraints": ("constraint",),
     "Expressions": ("let", "biases"),
@@ -33,7 +34,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("classes", "indices"),
     ),
     "Words on weights and units": ("prune",),
-    "What is not there yet": ("var", "verify", "assume", "prove"),
+    "What is not there yet": ("verify", "assume", "prove"),
 }
 """Words that have no page of their own, by the section that explains them, unless a line of another one does."""
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from nnmip.hir.core import Applied, Network, Node
+from nnmip.hir.core import Applied, Constant, Network, Node
 from nnmip.sema.scope import Known
-from nnmip.sema.values import describe, fail, origin_of
+from nnmip.sema.values import describe, fail, not_yet, origin_of
 from nnmip.source import Span
 
 
 def at_points(names: Known, network: Network, point: Node, at: Span, span: Span) -> Applied:
     """`net(x)`: the results of a network for points (*batch, *input), of shape (*batch, *output).
 
-    Raises DiagnosticError: NNM0205 for Booleans, NNM0301 for points of another shape, NNM0312 for a network whose
+    Raises DiagnosticError: NNM0104 for a network that is trained at points that are known, NNM0205 for Booleans, NNM0301 for points of another shape, NNM0312 for a network whose
     weights are decided.
     """
     wanted = network.input_shape
     if network.name not in names.known:
-        message = f"`{network.name}` is still to be trained, and its weights would multiply a point that is no row"
-        help = "apply it to rows: `forall s in data: ... net(s) ...`; or read a trained one: `saved(...)`"
+        rows = "apply it to rows: `forall s in data: ... net(s) ...`"
+        if isinstance(point, Constant):
+            raise not_yet("a network applied to a point", span, help=rows)
+        message = f"`{network.name}` is still to be trained: its weights would multiply what is decided here"
+        help = f"{rows}; or read a trained network: `saved(...)`, `onnx(...)`"
         raise fail("NNM0312", message, at, help=help)
     if point.boolean:
         raise fail("NNM0205", f"`{network.name}` reads numbers, and this is {describe(point)}", at)
