@@ -30,7 +30,7 @@ after the step. At the inputs A . x is bounded by its least corner, with (2) for
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Protocol
 
@@ -42,6 +42,7 @@ from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 WORK = 500_000
 """How many coefficients a walk holds for one tensor at a time."""

@@ -8,11 +8,10 @@ is at most gamma_{m+2} times the sum of |terms|, which is charged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
+from nnmip.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,7 +18,7 @@ most m = rows + 1 products; its error is charged with gamma_m (|c| + |R|'|y|) ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +30,7 @@ from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.base import Blend
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 
 class Answer(Protocol):
