@@ -180,7 +180,8 @@ class Crown:
         if reads and reads[0] in self._boxes:
             self._exact.add(layer.name)
             entries = LAYERS[layer.op].entries((self.outputs[reads[0]].shape[1:],), dict(layer.options))
-            if not layer.decisions and entries.shape[-1] == 1:
+            places = entries[entries >= 0]
+            if not layer.decisions and entries.shape[-1] == 1 and len(np.unique(places)) == len(places):
                 self._boxes.add(layer.name)
 
     def _tighten(self, name: str, mask: BoolArray, steps: int) -> bool:
