@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnmip.build.draft import Draft
     from nnmip.diagnostics import Diagnostic, DiagnosticError
     from nnmip.pipeline import Model, load, loads
+    from nnmip.solution.imported import load_onnx
     from nnmip.solution.network import TrainedNetwork
     from nnmip.solution.result import Result
     from nnmip.solution.store import load_network
@@ -33,6 +34,7 @@ __all__ = [
     "format_text",
     "load",
     "load_network",
+    "load_onnx",
     "loads",
     "parse",
     "unparse",
@@ -49,6 +51,7 @@ _HOMES = {
     "format_text": "nnmip.syntax.public",
     "load": "nnmip.pipeline",
     "load_network": "nnmip.solution.store",
+    "load_onnx": "nnmip.solution.imported",
     "loads": "nnmip.pipeline",
     "parse": "nnmip.syntax.public",
     "unparse": "nnmip.syntax.public",

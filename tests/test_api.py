@@ -46,6 +46,7 @@ def test_public_names() -> None:
         "format_text",
         "load",
         "load_network",
+        "load_onnx",
         "loads",
         "parse",
         "unparse",

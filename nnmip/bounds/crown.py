@@ -30,7 +30,7 @@ after the step. At the inputs A . x is bounded by its least corner, with (2) for
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Protocol
 
@@ -39,12 +39,16 @@ import numpy as np
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import Known, KnownWeights, check_bounded, in_parts
 from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
+from nnmip.bounds.slopes import Choice
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 WORK = 500_000
 """How many coefficients a walk holds for one tensor at a time."""
+STEPS = 3
+"""How often free slopes turn: most of what linear programs would give, for some walks more."""
 UNDERFLOW = 2.0**-1000
 """More than all products of a step lose that underflow, for each unit of what they are multiplied with."""
 
@@ -58,6 +62,11 @@ class Planes:
 
     slope: FloatArray
     shift: FloatArray
+
+    def or_else(self, other: Planes, is_better: BoolArray) -> Planes:
+        """The planes of another walk for the rows [n, rows] where these are better."""
+        wide = is_better.reshape(*is_better.shape, *(1,) * (self.slope.ndim - 2))
+        return Planes(np.where(wide, other.slope, self.slope), np.where(is_better, other.shift, self.shift))
 
     def least(self, box: Interval) -> FloatArray:
         """Lower bounds of the rows over a box of inputs, shape [n, rows]; -inf where numbers overflow."""
@@ -89,13 +98,14 @@ class Crown:
 
     `outputs` begins with those of the input; `tighten` adds the layers in their order, each met with what is `given`
     of it, such as bounds over a larger box. `further` may give
-    tighter bounds of a tensor.
+    tighter bounds of a tensor. steps: how often the slopes of lines turn that are free (`bounds.slopes`).
     """
 
     known: KnownWeights
     inputs: Interval
     given: Known = field(default_factory=dict)
     further: Further | None = None
+    steps: int = 0
     outputs: dict[str, Interval] = field(default_factory=dict)
     _relaxations: dict[str, Relaxation] = field(default_factory=dict)
     _boxes: set[str] = field(default_factory=set)
@@ -120,15 +130,17 @@ class Crown:
             self._mark(layer)
         last = network.result_layer
         everything = np.ones(self.outputs[last].shape, dtype=bool)
-        self._tighten(last, everything)
+        self._tighten(last, everything, self.steps)
         if self.further is not None:
             self.further(self, last, lambda: everything)
 
     def _tighten_inputs(self, layer: Layer) -> None:
-        """Bounds on which the relaxation of a layer depends, and the relaxation itself."""
+        """Bounds on which the relaxation of a layer depends, and the relaxation itself. Slopes turn only for entries on
+        which it still depends after a single walk."""
         found = self._relaxation_of(layer)
-        changed = [self._tighten(name, mask) for name, mask in zip(layer.inputs, found.loose, strict=False)]
-        found = self._relaxation_of(layer) if any(changed) else found
+        for steps in dict.fromkeys((0, self.steps)):
+            changed = [self._tighten(name, mask, steps) for name, mask in zip(layer.inputs, found.loose, strict=False)]
+            found = self._relaxation_of(layer) if any(changed) else found
         if self.further is not None and any(mask.any() for mask in found.loose):
             for place, name in enumerate(layer.inputs):
                 self.further(self, name, partial(self._loose, layer, place))
@@ -168,10 +180,11 @@ class Crown:
         if reads and reads[0] in self._boxes:
             self._exact.add(layer.name)
             entries = LAYERS[layer.op].entries((self.outputs[reads[0]].shape[1:],), dict(layer.options))
-            if not layer.decisions and entries.shape[-1] == 1:
+            places = entries[entries >= 0]
+            if not layer.decisions and entries.shape[-1] == 1 and len(np.unique(places)) == len(places):
                 self._boxes.add(layer.name)
 
-    def _tighten(self, name: str, mask: BoolArray) -> bool:
+    def _tighten(self, name: str, mask: BoolArray, steps: int) -> bool:
         """Backward bounds of the entries of a tensor that are in the mask of some sample, met with those it has.
 
         Whether there are any.
@@ -182,7 +195,7 @@ class Crown:
         index = np.flatnonzero(mask.any(axis=0))
         lo, hi = old.lo.reshape(len(old.lo), -1).copy(), old.hi.reshape(len(old.hi), -1).copy()
         for part in self._parts(index):
-            least = self._entries(name, part).least(self.inputs)
+            least = self._entries(name, part, steps).least(self.inputs)
             lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
             hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
         assert (lo <= hi).all(), f"bounds of {name} contradict each other"
@@ -198,9 +211,9 @@ class Crown:
 
     def planes(self, name: str, rows: FloatArray) -> Planes:
         """Affine functions of the input below rows of coefficients on a tensor, [1 or n, rows, *shape]."""
-        return self._walk({name: rows}, np.zeros((1, rows.shape[1])))
+        return self._best({name: rows}, np.zeros((1, rows.shape[1])), self.steps)
 
-    def _entries(self, name: str, index: IntArray) -> Planes:
+    def _entries(self, name: str, index: IntArray, steps: int) -> Planes:
         """Affine functions below single entries of a tensor, by flat position, and then below minus these entries."""
         layer = self.known.network.layer(name)
         single = self._relaxations[name].single if name in self._relaxations else None
@@ -208,13 +221,29 @@ class Crown:
             parts, constant = single(index)
             shift = np.zeros(len(index)) if constant is None else constant
             found = {n: np.concatenate([part, -part])[None] for n, part in zip(layer.inputs, parts, strict=True)}
-            return self._walk(found, np.concatenate([shift, -shift])[None])
+            return self._best(found, np.concatenate([shift, -shift])[None], steps)
         count, shape = len(index), self.outputs[name].shape[1:]
         rows = np.zeros((1, 2 * count, int(np.prod(shape, dtype=np.int64))))
         rows[0, np.arange(count), index], rows[0, count + np.arange(count), index] = 1.0, -1.0
-        return self.planes(name, rows.reshape(1, 2 * count, *shape))
+        return self._best({name: rows.reshape(1, 2 * count, *shape)}, np.zeros((1, 2 * count)), steps)
 
-    def _walk(self, found: dict[str, FloatArray], shift: FloatArray) -> Planes:
+    def _best(self, start: dict[str, FloatArray], shift: FloatArray, steps: int) -> Planes:
+        """The best planes of several walks, between which the free slopes turn as long as that brings something."""
+        choice = Choice()
+        planes = last = self._walk(dict(start), shift, choice)
+        least = planes.least(self.inputs)
+        for step in range(steps):
+            if not choice.turn(self, last.slope, 0.5 * 0.8**step):
+                break
+            last = self._walk(dict(start), shift, choice)
+            value = np.maximum(last.least(self.inputs), least)
+            gain = (value - least).mean()
+            planes, least = planes.or_else(last, value > least), value
+            if not gain > 0.01 * dot(np.abs(planes.slope), self.inputs.hi - self.inputs.lo).mean():
+                break
+        return planes
+
+    def _walk(self, found: dict[str, FloatArray], shift: FloatArray, choice: Choice) -> Planes:
         """Affine functions of the input below those of several tensors: coefficients by name, [b, rows, *shape]."""
         network, count = self.known.network, shift.shape[1]
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -229,7 +258,7 @@ class Crown:
                 mask = self.known.mask(layer)
                 mine = mine if mask is None else mine * mask
                 relaxation = self._relaxations[layer.name]
-                parts, constant = relaxation.back(mine)
+                parts, constant = choice.back(layer.name, relaxation, mine)
                 if constant is not None:
                     shift = down(shift + constant)
                 if relaxation.scale is not None:
@@ -253,17 +282,18 @@ class Crown:
         return down(shift - _charge(found[name], magnitude, magnitude))
 
 
-def crown(network: Network, assignment: Assignment, inputs: Interval) -> Bounds:
+def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int = STEPS) -> Bounds:
     """Bounds of every layer of a network with known weights, for inputs [n, *input] in given intervals.
 
     Backward linear bounds of the result and of all entries on whose bounds a relaxation depends, met with those of
-    interval propagation. Raises Unbounded where an input, or a layer whose values overflow, has no finite bounds.
+    interval propagation; free slopes turn `steps` times. Raises Unbounded where an input, or a layer whose values
+    overflow, has no finite bounds.
     """
     check_bounded(network.input_name, inputs)
     known = KnownWeights(network, assignment)
 
     def bound(part: Interval) -> Bounds:
-        walk = Crown(known, part)
+        walk = Crown(known, part, steps=steps)
         walk.tighten()
         return Bounds(walk.outputs, "backward linear bounds")
 

@@ -18,18 +18,19 @@ most m = rows + 1 products; its error is charged with gamma_m (|c| + |R|'|y|) ma
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
-from nnmip.bounds.crown import UNDERFLOW, Crown, Further
+from nnmip.bounds.crown import STEPS, UNDERFLOW, Crown, Further
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import KnownWeights, check_bounded, in_parts
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.base import Blend
 from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
 
 
 class Answer(Protocol):
@@ -299,9 +300,9 @@ def obbt(network: Network, assignment: Assignment, inputs: Interval, make: Solve
     known = KnownWeights(network, assignment)
 
     def bound(part: Interval) -> Bounds:
-        first = Crown(known, part)
+        first = Crown(known, part, steps=STEPS)
         first.tighten()
-        walk = Crown(known, part, given=first.outputs, further=tightened(make))
+        walk = Crown(known, part, given=first.outputs, further=tightened(make), steps=STEPS)
         walk.tighten()
         return Bounds(walk.outputs, "linear programs")
 

@@ -35,15 +35,21 @@ class Relaxation:
     of the inputs, [n or 1, *output]; None where nothing is rounded.
     single: where the layer is affine, the coefficients [outputs, *input] and constants [outputs] of outputs, by flat
     position; nothing is rounded. None where `back` has to be asked.
+    lines: where it works entry by entry, the lines that `back` takes; swing: between which slopes any line through the
+    origin is below the graph of entries that are loose, None where the lines stay as they are.
     facets: where the layer works entry by entry, slopes and the shifts of all lines below and above that can matter,
     each [lines, n, *shape]; infinite shifts where a line says nothing.
+    ahead: what an affine layer makes of inputs [n, *input], where that is faster than its meaning.
     loose: for every input, for which entries [n, *input] tighter bounds make it tighter; none for an affine layer.
     """
 
     back: Backward
     scale: FloatArray | None
     loose: tuple[BoolArray, ...] = ()
+    lines: Lines | None = None
+    swing: tuple[float, float] | None = None
     facets: Facets | None = None
+    ahead: Callable[[FloatArray], FloatArray] | None = None
     single: Callable[[IntArray], tuple[tuple[FloatArray, ...], FloatArray | None]] | None = None
 
 
@@ -75,24 +81,32 @@ class Lines:
     high: FloatArray
     high_shift: FloatArray
 
-    def back(self, rows: FloatArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
-        """A positive coefficient takes the line below, a negative one that above."""
+    def back(self, rows: FloatArray, low: FloatArray | None = None) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
+        """A positive coefficient takes the line below, a negative one that above.
+
+        low: other slopes of the lines below, for every row [n, r, *shape]; they must fit to the shifts.
+        """
         negative = np.minimum(rows, 0.0)
         shift = dot(negative, self.high_shift - self.low_shift)
         if self.low_shift.any():
             shift = shift + dot(rows, self.low_shift)
+        if low is not None:
+            return (rows * np.where(rows < 0.0, self.high[:, None], low),), shift
         slopes = rows * self.low[:, None]
         slopes += negative * (self.high - self.low)[:, None]
         return (slopes,), shift
 
-    def scale(self, magnitude: FloatArray) -> FloatArray:
-        """The sum of the absolute values of all products, for z up to `magnitude`."""
-        slopes, shifts = (2.0 * np.abs(low) + np.abs(high) for low, high in self._pairs)
-        return np.asarray(slopes * magnitude + shifts)
+    def ahead(self, z: FloatArray, rows: FloatArray, low: FloatArray) -> FloatArray:
+        """The values at z [n, r, *shape] of the lines that the rows take back."""
+        below = rows >= 0.0
+        slope = np.where(below, low, self.high[:, None])
+        return np.asarray(slope * z + np.where(below, self.low_shift[:, None], self.high_shift[:, None]))
 
-    @property
-    def _pairs(self) -> tuple[tuple[FloatArray, FloatArray], ...]:
-        return (self.low, self.high), (self.low_shift, self.high_shift)
+    def scale(self, magnitude: FloatArray, swing: tuple[float, float] | None = None) -> FloatArray:
+        """The sum of the absolute values of all products, for z up to `magnitude`."""
+        low = np.abs(self.low) if swing is None else np.maximum(np.abs(self.low), max(map(abs, swing)))
+        shifts = 2.0 * np.abs(self.low_shift) + np.abs(self.high_shift)
+        return np.asarray((2.0 * low + np.abs(self.high)) * magnitude + shifts)
 
 
 def lines(points: FloatArray, values: Interval) -> Lines:
@@ -129,8 +143,15 @@ def _shift(points: FloatArray, values: FloatArray, slope: FloatArray) -> FloatAr
     return np.asarray(rest.min(axis=0))
 
 
-def entrywise(interval: IntervalRule, kinks: Callable[[Options], tuple[tuple[float, float], ...]]) -> Rule:
-    """The rule of an activation that is affine but for its kinks or jumps, each known to lie between two numbers."""
+def entrywise(
+    interval: IntervalRule,
+    kinks: Callable[[Options], tuple[tuple[float, float], ...]],
+    swing: Callable[[Options], tuple[float, float]] | None = None,
+) -> Rule:
+    """The rule of an activation that is affine but for its kinks or jumps, each known to lie between two numbers.
+
+    swing: the slopes on both sides of 0 of a convex activation that has its only kink there and is 0 there.
+    """
 
     def relax(inputs: Inputs, decisions: Weights, options: Options) -> Relaxation:
         (z,) = inputs
@@ -140,7 +161,9 @@ def entrywise(interval: IntervalRule, kinks: Callable[[Options], tuple[tuple[flo
         loose = np.zeros(z.shape, dtype=bool)
         for least, most in between:
             loose |= (z.lo < most) & (z.hi > least)
-        return Relaxation(found.back, found.scale(z.magnitude), (loose,), lambda: chords(*samples))
+        free = None if swing is None else swing(options)
+        scale = found.scale(z.magnitude, free)
+        return Relaxation(found.back, scale, (loose,), found, free, lambda: chords(*samples))
 
     return relax
 

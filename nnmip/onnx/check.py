@@ -11,7 +11,7 @@ import numpy as np
 from nnmip.hir.core import Assignment, FloatArray, Network, Shape
 from nnmip.hir.evaluate import result
 from nnmip.onnx import package
-from nnmip.onnx.graph import Port
+from nnmip.onnx.graph import Graph, Port, cut_to
 from nnmip.onnx.refusal import Refused, unreadable
 from nnmip.records import dataclass
 
@@ -42,14 +42,14 @@ def points(network: Network, kind: str, count: int) -> FloatArray:
 
 
 def check(
-    model: Any, port: Port, rows: int, shape: Shape, network: Network, assignment: Assignment, claim: Claim
+    graph: Graph, port: Port, rows: int, shape: Shape, network: Network, assignment: Assignment, claim: Claim
 ) -> None:
-    """Raise Refused NNM0618 where the network differs from the model, which is run with `rows` rows at once.
+    """Raise Refused NNM0618 where the network differs from the graph, which is run with `rows` rows at once.
 
     shape: that of the input for one row, as the model has it.
     """
     x = points(network, port.kind, -(-POINTS // rows) * rows)
-    given = _given(model, port, claim.name, x, rows, shape)
+    given = _given(graph, port, claim.name, x, rows, shape)
     with np.errstate(all="ignore"):
         ours = claim.apply(result(network, assignment, x)).reshape(len(x), -1)
     if given.shape != ours.shape:
@@ -70,9 +70,9 @@ def _differs(how: str) -> Refused:
     )
 
 
-def _given(model: Any, port: Port, name: str, x: FloatArray, rows: int, shape: Shape) -> FloatArray:
+def _given(graph: Graph, port: Port, name: str, x: FloatArray, rows: int, shape: Shape) -> FloatArray:
     """What the model gives for points, flat for each of them."""
-    run = _runner(model, name)
+    run = _runner(graph, name)
     kind = TYPES[port.kind]
     if rows == 1:
         parts = [run({port.name: row.reshape(shape).astype(kind)}).reshape(1, -1) for row in x]
@@ -83,13 +83,9 @@ def _given(model: Any, port: Port, name: str, x: FloatArray, rows: int, shape: S
     return np.concatenate([part.reshape(rows, -1) for part in found]).astype(np.float64)
 
 
-def _runner(model: Any, name: str) -> Callable[[dict[str, Any]], Any]:
+def _runner(graph: Graph, name: str) -> Callable[[dict[str, Any]], Any]:
     """A function that gives one value of a model: by ONNX Runtime, else by the evaluator of the package onnx."""
-    onnx = package.package()
-    cut = onnx.ModelProto()
-    cut.CopyFrom(model)
-    del cut.graph.output[:]
-    cut.graph.output.append(onnx.ValueInfoProto(name=name))
+    cut = cut_to(graph, name)
     runtime = package.runtime()
     tries = [] if runtime is None else [partial(_with_runtime, runtime, cut)]
     for start in (*tries, partial(package.evaluator, cut)):

@@ -222,3 +222,29 @@ def needed(graph: Graph, wanted: Iterable[str]) -> set[str]:
             found.add(name)
             open_.extend(maker[name].inputs if name in maker else ())
     return found
+
+
+def check_order(graph: Graph, used: set[str]) -> None:
+    """Raise Refused where one of the values `used` is made from something that is not there before it."""
+    given = {*graph.constants, *(port.name for port in graph.inputs)}
+    for node in graph.nodes:
+        for name in node.inputs:
+            if name and name not in given and used & set(node.outputs):
+                raise unreadable(
+                    f"`{node.op}` ({node}) reads `{name}`, which no input, stored tensor or earlier node gives",
+                    "the nodes of a file are in the order in which they are run",
+                )
+        given.update(node.outputs)
+
+
+def cut_to(graph: Graph, name: str) -> Any:
+    """The model that gives one value, without nodes and inputs that it does not need."""
+    onnx, used = package.package(), needed(graph, [name])
+    model = onnx.ModelProto()
+    model.CopyFrom(graph.model)
+    for field in (model.graph.node, model.graph.input, model.graph.output, model.graph.value_info):
+        del field[:]
+    model.graph.node.extend(node for node in graph.model.graph.node if used & set(node.output))
+    model.graph.input.extend(value for value in graph.model.graph.input if value.name in used)
+    model.graph.output.append(onnx.ValueInfoProto(name=name))
+    return model

@@ -14,9 +14,9 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import FloatArray, Shape
 from nnmip.hir.known import KnownNetwork
 from nnmip.onnx.check import TYPES, Claim, check
-from nnmip.onnx.graph import Graph, Node, Port, needed, read_graph
+from nnmip.onnx.graph import Graph, Node, Port, check_order, needed, read_graph
 from nnmip.onnx.layers import INPUT, Layers
-from nnmip.onnx.operators import CONSTANTS_ONLY, OPERATORS
+from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.views import Squashed, Value, View
@@ -113,6 +113,7 @@ def _output(graph: Graph, output: str | None) -> str:
 def _input(graph: Graph, wanted: str) -> Port:
     """The one input that the output is made from."""
     used = needed(graph, [wanted])
+    check_order(graph, used)
     ports = [port for port in graph.inputs if port.name in used]
     if not ports:
         raise unsupported(f"its output `{wanted}` is made from no input")
@@ -155,7 +156,7 @@ class _Import:
         network, assignment = layers.network(scores, name, origin)
         if isinstance(value, Squashed):
             network = replace(network, squashed_by=value.function)
-        check(self.graph.model, self.port, self.way.rows, shape, network, assignment, self._claim(value))
+        check(self.graph, self.port, self.way.rows, shape, network, assignment, self._claim(value))
         return KnownNetwork(network, assignment, (), None, ())
 
     def _claim(self, value: View | Squashed) -> Claim:
@@ -210,7 +211,5 @@ def _check_operators(nodes: list[Node]) -> None:
     for node in nodes:
         if (node.domain, node.op) not in OPERATORS:
             domain = f" of `{node.domain}`" if node.domain else ""
-            known = sorted(name for domain, name in OPERATORS if name not in CONSTANTS_ONLY)
-            raise unsupported(
-                f"the operator `{node.op}`{domain} ({node}) cannot be imported", f"supported are {', '.join(known)}"
-            )
+            what = f"the operator `{node.op}`{domain} ({node}) cannot be imported"
+            raise unsupported(what, f"supported are {', '.join(SUPPORTED)}")

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from nnmip.backends.linear import LinearProgram
 from nnmip.bounds.crown import crown
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.known import Unbounded, propagate_known
+from nnmip.bounds.obbt import obbt
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Network
 from nnmip.hir.evaluate import forward
@@ -167,6 +169,21 @@ def test_backward_bounds_are_tighter() -> None:
             for bounds in (propagate_known(network, assignment, box), crown(network, assignment, box))
         )
         assert narrow.mean() < ratio * wide.mean(), name
+
+
+def test_free_slopes_bring_most_of_what_programs_would() -> None:
+    """Widths of the results of relu networks over their whole domain."""
+    rng = np.random.default_rng(0)
+    widths = []
+    for sizes in ((4, 10, 10, 1), (6, 20, 20, 1), (6, 10, 10, 10, 10, 1)):
+        network, assignment = dense_net(rng, *sizes).network()
+        box = Interval.box((1, sizes[0]), -1.0, 1.0)
+        last = [crown(network, assignment, box, steps).outputs[network.result_layer] for steps in (0, 3)]
+        last.append(obbt(network, assignment, box, LinearProgram.of_many_goals).outputs[network.result_layer])
+        widths.append([float((found.hi - found.lo).mean()) for found in last])
+    single, turned, programs = np.array(widths).T
+    assert (programs <= turned).all() and (turned <= single).all()
+    assert (turned - programs < 0.5 * (single - programs)).all()
 
 
 # ---- what has no bounds --------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 import nnmip.bounds.crown as crown_module
 from nnmip.bounds.relaxation import Lines, Relaxation
+from nnmip.bounds.slopes import Choice
 from nnmip.ops.registry import LAYERS
 from tests.bounds.nets import boxes
 from tests.bounds.test_crown import NETS, misses
@@ -22,7 +23,7 @@ def with_lines(change: Callable[[Lines], Lines]) -> Fault:
     back = Lines.back
 
     def fault(monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Lines, "back", lambda self, rows: back(change(self), rows))
+        monkeypatch.setattr(Lines, "back", lambda self, *given: back(change(self), *given))
 
     return fault
 
@@ -55,6 +56,16 @@ def flipped(found: Any) -> Any:
     return tuple(part[..., ::-1] for part in found[0]), found[1]
 
 
+def slopes_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    back = Choice.back
+
+    def steeper(self: Choice, name: str, relaxation: Relaxation, rows: Any) -> Any:
+        self.slopes = {key: 1.0 + value for key, value in self.slopes.items()}
+        return back(self, name, relaxation, rows)
+
+    monkeypatch.setattr(Choice, "back", steeper)
+
+
 FAULTS: dict[str, tuple[str, Fault]] = {
     "a slope that is too small above": ("relu", with_lines(lambda found: replace(found, high=0.8 * found.high))),
     "a missing intercept above": ("relu", with_lines(lambda found: replace(found, high_shift=found.low_shift))),
@@ -66,6 +77,7 @@ FAULTS: dict[str, tuple[str, Fault]] = {
         "hard_tanh",
         with_lines(lambda found: Lines(found.high, found.high_shift, found.low, found.low_shift)),
     ),
+    "slopes that turn too far": ("relu", slopes_out_of_range),
     "a dropped branch of a sum": ("residual_net", with_layer("add", without_last_branch)),
     "a dropped branch of a join": ("joined_net", with_layer("concat", without_last_branch)),
     "a dropped bias of a dense layer": ("leaky_relu", with_layer("dense", without_constant)),

@@ -49,10 +49,12 @@ def test_exact_values_satisfy_all_rows(name: str) -> None:
         at: dict[int, Fraction] = {}
         for layer, columns in prefix.columns.items():
             at |= dict(zip(columns.ravel().tolist(), values[layer].ravel().tolist(), strict=True))
+        first = np.searchsorted(program.row, np.arange(len(program.least)))
+        for copy, column in zip(program.column[first].tolist(), program.column[first + 1].tolist(), strict=True):
+            if copy not in at:  # a row that makes one column the copy of another
+                at[copy] = at[column]
         sums: dict[int, Fraction] = {}
         for row, column, value in zip(program.row.tolist(), program.column.tolist(), program.value, strict=True):
-            if column not in at:  # a copy of the column before it
-                at[column] = sums[row]
             sums[row] = sums.get(row, Fraction(0)) + Fraction(value) * at[column]
         for row, total in sums.items():
             least, most = program.least[row], program.most[row]

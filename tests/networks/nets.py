@@ -53,7 +53,7 @@ def _typed(array: Any, own: int, stated: int) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
     kinds = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64}
-    return array.astype(kinds[own]).astype(kinds[stated])
+    return array.astype(kinds.get(own, np.float32)).astype(kinds.get(stated, np.float32))
 
 
 def _typed_attribute(value: Any, own: int, stated: int) -> Any:

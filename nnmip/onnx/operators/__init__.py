@@ -22,5 +22,5 @@ OPERATORS: Mapping[tuple[str, str], Rule] = MappingProxyType(
 )
 """By domain and name."""
 
-CONSTANTS_ONLY = arithmetic.FOLDED
-"""Operators that are computed where their inputs are known, and refused elsewhere."""
+SUPPORTED = tuple(sorted(name for _, name in OPERATORS if name not in {*arithmetic.FOLDED, "ArgMax", "ArgMin"}))
+"""Operators that can read what is made from the input, as messages list them."""

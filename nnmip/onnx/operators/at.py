@@ -37,13 +37,7 @@ class At:
     def value(self, place: int) -> Value:
         if not self.has(place):
             raise unreadable(f"{self.what} has no input {place + 1}")
-        name = self.node.inputs[place]
-        if name not in self.values:
-            raise unreadable(
-                f"{self.what} reads `{name}`, which no input, stored tensor or earlier node gives",
-                "the nodes of a file are in the order in which they are run",
-            )
-        return self.values[name]
+        return self.values[self.node.inputs[place]]
 
     def inputs(self) -> list[Value]:
         return [self.value(place) for place, name in enumerate(self.node.inputs) if name]

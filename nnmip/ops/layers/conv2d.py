@@ -116,12 +116,16 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
         constant = None if bias is None else rows.sum(axis=(3, 4)) @ bias
         return (found.reshape(*rows.shape[:2], *found.shape[1:]),), constant
 
+    def ahead(x: FloatArray) -> FloatArray:
+        found = correlate(x, weights, windows, groups)
+        return found if bias is None else found + bias[:, None, None]
+
     def single(index: IntArray) -> tuple[tuple[FloatArray, ...], FloatArray | None]:
         filters = index // (windows.count[0] * windows.count[1])
         return (placed(index, weights, windows, groups),), None if bias is None else bias[filters]
 
     scale = correlate(x.magnitude, np.abs(weights), windows, groups)
-    return Relaxation(back, scale if bias is None else scale + np.abs(bias)[:, None, None], single=single)
+    return Relaxation(back, scale if bias is None else scale + np.abs(bias)[:, None, None], ahead=ahead, single=single)
 
 
 def connect(shape: Shape, options: Options) -> Connections:

@@ -44,7 +44,7 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
-    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),)),
+    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),), swing=lambda options: (options["slope"], 1.0)),
     grid=grid,
     slope=lambda options: (options["slope"], 1.0),
 )

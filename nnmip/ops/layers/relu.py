@@ -34,6 +34,6 @@ OP = LayerOp(
     infer=same_shape,
     forward=forward,
     interval=interval,
-    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),)),
+    relax=entrywise(interval, kinks=lambda options: ((0.0, 0.0),), swing=lambda options: (0.0, 1.0)),
     slope=rising,
 )
