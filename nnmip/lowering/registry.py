@@ -19,7 +19,10 @@ from nnmip.lowering.losses import (
     squared,
     zero_one,
 )
-from nnmip.lowering.words import count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.lowering.words import abs as abs_
+from nnmip.lowering.words import clip, count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.lowering.words import max as max_
+from nnmip.lowering.words import min as min_
 from nnmip.lowering.words import sum as sum_
 from nnmip.milp.affine import Affine
 
@@ -27,7 +30,9 @@ WordLowering = Callable[[Lowering, Apply, Polarity, str], Affine]
 
 WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
     {
+        "abs": abs_.lower,
         "absolute": absolute.lower,
+        "clip": clip.lower,
         "count": count.lower,
         "eps_insensitive": eps_insensitive.lower,
         "fair": fair.lower,
@@ -37,6 +42,8 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
         "logistic": logistic.lower,
         "margin": margin.lower,
         "max_error": max_error.lower,
+        "max": max_.lower,
+        "min": min_.lower,
         "monotone": monotone.lower,
         "nonzero": nonzero.lower,
         "norm_1": norm_1.lower,

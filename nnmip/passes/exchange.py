@@ -43,8 +43,8 @@ Numbers = Callable[[Node], IntArray]
 MOST_NUMBERS = 4_000_000
 """Most numbers that one question may need; beyond, the answer is no."""
 
-REDUCING = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count"})
-ENTRYWISE = frozenset({"nonzero", "used"})
+REDUCING = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count", "max", "min"})
+ENTRYWISE = frozenset({"nonzero", "used", "abs", "clip"})
 
 
 @dataclass(frozen=True, eq=False)

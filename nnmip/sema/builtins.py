@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnmip.diagnostics import Label
 from nnmip.diagnostics.edit import insert_before
 from nnmip.hir.core import Apply, Constant, Fold, Gather, Join, LayerOutput, Network, Node
 from nnmip.hir.stack import stacked
@@ -35,7 +36,7 @@ from nnmip.sema.values import (
     quoted,
     short_text_of,
 )
-from nnmip.sema.words import apply_word, as_units, read_options
+from nnmip.sema.words import apply_word, as_units, read_options, reduced
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -107,8 +108,20 @@ def _joined(parts: Sequence[Node], span: Span) -> Node:
     return parts[0] if len(parts) == 1 else Join(tuple(parts), origin_of(span))
 
 
+OVER_NUMBERS = frozenset({"sum", "max", "min"})
+"""Words that reduce the numbers that a comprehension gives."""
+
+
+def _together(parts: Sequence[Node], span: Span) -> Node:
+    """The entries of some nodes in one vector, known numbers as such."""
+    known = [part.value.reshape(-1) for part in parts if isinstance(part, Constant)]
+    if len(known) == len(parts):
+        return Constant(np.concatenate(known), origin_of(span), parts[0].boolean)
+    return _joined(each_stacked(parts), span)
+
+
 def comprehension(elaborator: Elaborator, name: str, call: nodes.Call, each: nodes.Each) -> Node:
-    """`sum(i in D: e)` and `count(i in D: p)`.
+    """`sum(i in D: e)`, `max`, `min`, and `count(i in D: p)`.
 
     Raises DiagnosticError: NNM0204 for another word, NNM0301 for a number with axes.
     """
@@ -117,22 +130,45 @@ def comprehension(elaborator: Elaborator, name: str, call: nodes.Call, each: nod
     inner = list(instances(elaborator, each))
     if name == "count":
         bodies = [as_truth(e.value(each.body), each.body, "`count` counts Booleans") for e in inner]
-    elif name == "sum":
+    elif name in OVER_NUMBERS:
         bodies = [e.number(each.body) for e in inner]
         wrong = next((b for b in bodies if b.shape != ()), None)
         if wrong is not None:
-            message = f"{quoted(each.body.span)} is {describe(wrong)}, but a number is added up here"
-            raise fail("NNM0301", message, each.body.span, help=f"write `sum({each.body.span.text})`")
+            message = f"{quoted(each.body.span)} is {describe(wrong)}, but `{name}` goes over numbers here"
+            raise fail("NNM0301", message, each.body.span, help=f"write `{name}({each.body.span.text})`")
     else:
-        help = "`sum`, `count`, `atmost`, `atleast` and `exactly` go over an index"
+        help = "`sum`, `max`, `min`, `count`, `atmost`, `atleast` and `exactly` go over an index"
         raise fail("NNM0204", f"`{name}` does not go over an index", each.span, help=help)
+    if not bodies and name in ("max", "min"):
+        raise fail("NNM0205", f"`{name}` of nothing has no value", each.span)
     if not bodies:
         return Constant(np.asarray(0.0), origin_of(call.span))
-    if all(isinstance(b, Constant) for b in bodies):
-        total = sum(float(np.sum(b.value)) for b in bodies if isinstance(b, Constant))
-        return Constant(np.asarray(total), origin_of(call.span))
-    operand = _joined(each_stacked(bodies), call.span)
-    return Apply(name, (operand,), None, None, (), (), False, origin_of(call.span))
+    return reduced(name, _together(bodies, call.span), 0, call.span)
+
+
+def _extreme(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`max(a, b, ...)` and `min(a, b, ...)` entry by entry; of one tensor its largest or least entry."""
+    given = [a for a in call.arguments if isinstance(a, nodes.Positional)]
+    if len(given) < 2 or len(given) < len(call.arguments):
+        return apply_word(elaborator, name, call)
+    parts = [elaborator.number(argument.value) for argument in given]
+    shapes = {part.shape for part in parts if part.shape}
+    if len(shapes) > 1:
+        first, second = (next(a for a, p in zip(given, parts, strict=True) if p.shape == s) for s in list(shapes)[:2])
+        message = f"`{name}` compares tensors entry by entry, and these have different shapes"
+        raise fail("NNM0301", message, second.span, secondary=(Label(first.span, "another shape"),))
+    shape = next(iter(shapes), ())
+    sizes = np.cumsum([0, *(int(np.prod(part.shape, dtype=np.int64)) for part in parts)])
+    places = [
+        np.broadcast_to(start + np.arange(int(np.prod(part.shape, dtype=np.int64))).reshape(part.shape), shape)
+        for start, part in zip(sizes, parts, strict=False)
+    ]
+    index, whole = np.stack(places, axis=-1), _together(parts, call.span)
+    if isinstance(whole, Constant):
+        operand: Node = Constant(whole.value[index], origin_of(call.span))
+    else:
+        operand = Gather(Join(tuple(parts), origin_of(call.span)), index, origin_of(call.span))
+    return reduced(name, operand, len(shape), call.span)
 
 
 # ---- networks at rows ----------------------------------------------------------------------------------------------
@@ -292,6 +328,8 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "fan_in": _fan_in,
         "features": features_word,
         "used": _used,
+        "max": _extreme,
+        "min": _extreme,
         "exclusive": _exclusive,
         "tied": _tied,
         "monotone": monotone_word,

@@ -11,8 +11,8 @@ from nnmip.source import Span
 def at_points(names: Known, network: Network, point: Node, at: Span, span: Span) -> Applied:
     """`net(x)`: the results of a network for points (*batch, *input), of shape (*batch, *output).
 
-    Raises DiagnosticError: NNM0104 for a network that is trained at points that are known, NNM0205 for Booleans, NNM0301 for points of another shape, NNM0312 for a network whose
-    weights are decided.
+    Raises DiagnosticError: NNM0312 for a network whose weights are decided (NNM0104 where the points are known),
+    NNM0205 for Booleans, NNM0301 for points of another shape.
     """
     wanted = network.input_shape
     if network.name not in names.known:

@@ -20,7 +20,7 @@ from nnmip.sema.values import Value
 from nnmip.source import Span
 
 COUNTS = frozenset({"l0", "count"})
-_OF_ENTRIES = frozenset({"sum", "norm_1", "norm_inf"})
+_OF_ENTRIES = frozenset({"sum", "norm_1", "norm_inf", "abs", "max", "min"})
 _ZERO = Fraction(0)
 
 

@@ -266,6 +266,12 @@ def _instead_of_units(network: Network, layer: Layer, text: str, word: str) -> s
     return f"write `{word}({network.name}.{layer.name}.weights)`, or count its units: `count(used({text}))`"
 
 
+def reduced(name: str, operand: Node, batch: int, span: Span) -> Node:
+    """A word that makes a number of the entries behind the first `batch` axes; its value where they are known."""
+    node = Apply(name, (operand,), None, None, (), operand.shape[:batch], False, Origin(span, name), batch)
+    return _folded(WORDS[name], node)
+
+
 def _folded(word: Word, node: Apply) -> Node:
     """The value of a word of known numbers, else the node."""
     operands = [o for o in node.operands if isinstance(o, Constant)]

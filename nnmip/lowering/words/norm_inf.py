@@ -7,7 +7,7 @@ import numpy as np
 from nnmip.bounds.interval import TINY
 from nnmip.hir.core import Apply
 from nnmip.lowering.base import Lowering, Polarity
-from nnmip.lowering.entries import gathered
+from nnmip.lowering.magnitudes import magnitudes
 from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine
 
@@ -19,7 +19,8 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
 
     No binary where only the upper side is needed. Exact (formulation: maximum of bounded terms).
     """
-    a = gathered(node, lambda decision: low.encodings[decision.path].absolute(low, polarity))
+    sizes = magnitudes(low, node.operands[0], polarity, f"{path}.size")
+    a = sizes.reshape((*sizes.shape[: node.batch], -1))
     width = a.shape[-1]
     if width == 1:
         return a.sum(axis=-1)
