@@ -212,4 +212,4 @@ def _check_operators(nodes: list[Node]) -> None:
         if (node.domain, node.op) not in OPERATORS:
             domain = f" of `{node.domain}`" if node.domain else ""
             what = f"the operator `{node.op}`{domain} ({node}) cannot be imported"
-            raise unsupported(what, f"supported are {', '.join(SUPPORTED)}")
+            raise unsupported(what, f"supported operators: {', '.join(SUPPORTED)}")
