@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import nnmip.bounds.crown as crown_module
 from nnmip.backends.linear import LinearProgram
+from nnmip.bounds.crop import crops
 from nnmip.bounds.crown import crown
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.known import Unbounded, propagate_known
@@ -184,6 +186,36 @@ def test_free_slopes_bring_most_of_what_programs_would() -> None:
     single, turned, programs = np.array(widths).T
     assert (programs <= turned).all() and (turned <= single).all()
     assert (turned - programs < 0.5 * (single - programs)).all()
+
+
+def deep_images(rng: Generator) -> Sketch:
+    """Convolutions one after another, with activations that are not 0 at 0, removed filters, and a pool."""
+    net = Sketch(2, 15, 14)
+    name = net.add("conv2d", "x", **kernel(rng, 4, 2, 3, 3), padding=(1, 1))
+    name = net.add("hard_sigmoid", name, kept=np.array([True, False, True, True]))
+    name = net.add("conv2d", name, **kernel(rng, 6, 2, 3, 2), padding=(2, 1), stride=(2, 1), groups=2)
+    name = net.add("conv2d", net.add("relu", name), **kernel(rng, 3, 6, 2, 3), padding=(1, 1), dilation=(2, 1))
+    name = net.add("maxpool2d", net.add("leaky_relu", name), kernel=(2, 2))
+    net.add("dense", net.add("flatten", name), **kernel(rng, 3, int(np.prod(net.shapes[name]))))
+    return net
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_blocks_of_images_have_the_bounds_of_the_whole(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(steps)
+    network, assignment = deep_images(rng).network()
+    box = boxes(rng, 2, network.input_shape, 0.2)
+    parts, seen = [], crops
+    monkeypatch.setattr(crown_module, "crops", lambda *given: parts.append(seen(*given)) or parts[-1])
+    found = crown(network, assignment, box, steps)
+    assert max(map(len, parts)) > 20
+    assert misses(network, assignment, box, found, rng, 20_000) == 0
+    monkeypatch.setattr(crown_module, "crops", lambda *given: [])
+    whole = crown(network, assignment, box, steps)
+    for layer in network.layers:
+        a, b = found.outputs[layer.name], whole.outputs[layer.name]
+        if not steps:  # where slopes stop turning depends on the rows that turn together
+            assert np.allclose(a.lo, b.lo, atol=1e-10) and np.allclose(a.hi, b.hi, atol=1e-10)
 
 
 # ---- what has no bounds --------------------------------------------------------------------------------------------
