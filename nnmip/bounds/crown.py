@@ -314,6 +314,15 @@ class Crown:
         return down(shift - _charge(found[name], magnitude, magnitude))
 
 
+def undecided(network: Network, assignment: Assignment, bounds: Bounds) -> dict[str, BoolArray]:
+    """For every layer that works entry by entry and has a kink or a jump, which entries [n, *shape] have it strictly
+    inside their bounds: what is left for binaries."""
+    walk = Crown(KnownWeights(network, assignment), bounds.outputs[network.input_name], outputs=dict(bounds.outputs))
+    layers = [layer for layer in network.layers if walk.known.stands_for(layer) is None and not layer.decisions]
+    found = {layer.name: walk._relaxation_of(layer) for layer in layers}
+    return {name: made.loose[0] for name, made in found.items() if made.lines is not None}
+
+
 def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int = STEPS) -> Bounds:
     """Bounds of every layer of a network with known weights, for inputs [n, *input] in given intervals.
 
