@@ -36,6 +36,7 @@ from typing import Protocol
 
 import numpy as np
 
+from nnmip.bounds.crop import Crop, crops
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import Known, KnownWeights, check_bounded, in_parts
 from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
@@ -45,7 +46,7 @@ from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 
-WORK = 500_000
+WORK = 400_000
 """How many coefficients a walk holds for one tensor at a time."""
 STEPS = 3
 """How often free slopes turn: most of what linear programs would give, for some walks more."""
@@ -191,21 +192,52 @@ class Crown:
         """
         if name in self._exact or not mask.any():
             return False
+        made = self._relaxations.get(name)
+        if made is not None and made.lines is not None:
+            return self._tighten_through(self.known.network.layer(name), mask, steps)
         old = self.outputs[name]
         index = np.flatnonzero(mask.any(axis=0))
         lo, hi = old.lo.reshape(len(old.lo), -1).copy(), old.hi.reshape(len(old.hi), -1).copy()
-        for part in self._parts(index):
-            least = self._entries(name, part, steps).least(self.inputs)
-            lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
-            hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
+        for walk, whole, own in self._pieces(name, index):
+            for at in walk._parts(np.arange(len(own))):
+                least, part = walk._entries(name, own[at], steps).least(walk.inputs), whole[at]
+                lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
+                hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
         assert (lo <= hi).all(), f"bounds of {name} contradict each other"
         self.outputs[name] = Interval(lo.reshape(old.shape), hi.reshape(old.shape))
         return True
 
+    def _tighten_through(self, layer: Layer, mask: BoolArray, steps: int) -> bool:
+        """The bounds of what an entrywise layer gives follow from those of what it reads."""
+        (source,) = layer.inputs
+        mask = mask & ~self._relaxations[layer.name].loose[0]  # the others have been tightened
+        if not self._tighten(source, mask, steps):
+            return False
+        self._relaxations[layer.name] = self._relaxation_of(layer)
+        self.outputs[layer.name] = self.known.interval(layer, self.outputs).meet(self.outputs[layer.name])
+        return True
+
+    def _pieces(self, name: str, index: IntArray) -> list[tuple[Crown, IntArray, IntArray]]:
+        """Walks with positions in the tensor and in their own: the whole network, or what blocks of an image see."""
+        entrywise = frozenset(key for key, relaxation in self._relaxations.items() if relaxation.lines is not None)
+        found = []
+        for crop in crops(self.known, self.outputs, name, entrywise):
+            own = np.flatnonzero(np.isin(crop.index, index))
+            if len(own):
+                found.append((self._cropped(crop), crop.index[own], own))
+        return found or [(self, index, index)]
+
+    def _cropped(self, crop: Crop) -> Crown:
+        network = crop.known.network
+        walk = Crown(crop.known, crop.outputs[network.input_name], outputs=dict(crop.outputs))
+        for layer in network.layers:
+            walk._relaxations[layer.name] = walk._relaxation_of(layer)
+        return walk
+
     def _parts(self, index: IntArray) -> list[IntArray]:
         """Entries in groups whose rows fit into the memory that a walk may have."""
         widest = max(interval.lo.size for interval in self.outputs.values())
-        return np.array_split(index, -(-2 * len(index) * widest // WORK))
+        return np.array_split(index, min(len(index), -(-2 * len(index) * widest // WORK)))
 
     # ---- backwards ---------------------------------------------------------------------------------------------
 
@@ -282,6 +314,15 @@ class Crown:
         return down(shift - _charge(found[name], magnitude, magnitude))
 
 
+def undecided(network: Network, assignment: Assignment, bounds: Bounds) -> dict[str, BoolArray]:
+    """For every layer that works entry by entry and has a kink or a jump, which entries [n, *shape] have it strictly
+    inside their bounds: what is left for binaries."""
+    walk = Crown(KnownWeights(network, assignment), bounds.outputs[network.input_name], outputs=dict(bounds.outputs))
+    layers = [layer for layer in network.layers if walk.known.stands_for(layer) is None and not layer.decisions]
+    found = {layer.name: walk._relaxation_of(layer) for layer in layers}
+    return {name: made.loose[0] for name, made in found.items() if made.lines is not None}
+
+
 def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int = STEPS) -> Bounds:
     """Bounds of every layer of a network with known weights, for inputs [n, *input] in given intervals.
 
@@ -298,4 +339,4 @@ def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int
         return Bounds(walk.outputs, "backward linear bounds")
 
     widest = max(int(np.prod(layer.shape, dtype=np.int64)) for layer in network.layers)
-    return in_parts(inputs, max(1, WORK // (64 * widest)), bound)
+    return in_parts(inputs, max(1, WORK // (2 * widest)), bound)

@@ -54,6 +54,7 @@ TITLES: dict[str, str] = {
     "NNM0616": "network file cannot be read",
     "NNM0617": "network file with something that cannot be imported",
     "NNM0618": "imported network differs from its file",
+    "NNM0619": "scores instead of what a network file gives",
     # 09xx: nnmip itself
     "NNM0901": "internal error",
 }

@@ -19,6 +19,7 @@ class KnownNetwork:
 
     features: the names of its inputs, empty where no table named them. scaling: that of the table it was trained on,
     None without one. coding: what its label codes stand for, (text, code), empty where they have no names.
+    scores: what a file calls the result, where it goes on to apply a function to it (`network.squashed_by`).
     """
 
     network: Network
@@ -26,6 +27,7 @@ class KnownNetwork:
     features: tuple[str, ...]
     scaling: Scaling | None
     coding: tuple[tuple[str, float], ...]
+    scores: str = ""
 
     @property
     def name(self) -> str:

@@ -59,7 +59,7 @@ def check(
     scale = max(float(np.abs(given).max(initial=0.0)), float(np.finfo(np.float32).tiny))
     worst = float(np.abs(given - ours).max(initial=0.0)) / scale
     if not worst <= TOLERANCE.get(port.kind, SINGLE):
-        raise _differs(f"at a random point they differ by {worst:.2g} of the largest output")
+        raise _differs(f"at a random point they differ by {100 * worst:.3g} % of the largest output")
 
 
 def _differs(how: str) -> Refused:

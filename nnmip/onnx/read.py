@@ -95,12 +95,12 @@ def _ways(port: Port) -> Iterator[_Way]:
 
 
 def _output(graph: Graph, output: str | None) -> str:
-    """The output that is wanted by name, else the first that can hold scores."""
+    """The output that is wanted by name, or another value of the file, else the first output that can hold scores."""
     names = [port.name for port in graph.outputs]
     if not names:
         raise unreadable("it has no output")
     shown = ", ".join(f"`{name}`" for name in names[:8])
-    if output is not None and output not in names:
+    if output is not None and output not in {*names, *graph.maker()}:
         raise unsupported(f"it has no output `{output}`", f"its outputs are {shown}")
     if output is not None:
         return output
@@ -157,7 +157,8 @@ class _Import:
         if isinstance(value, Squashed):
             network = replace(network, squashed_by=value.function)
         check(self.graph, self.port, self.way.rows, shape, network, assignment, self._claim(value))
-        return KnownNetwork(network, assignment, (), None, ())
+        source = value.source if isinstance(value, Squashed) else ""
+        return KnownNetwork(network, assignment, (), None, (), source)
 
     def _claim(self, value: View | Squashed) -> Claim:
         """What is compared: the scores themselves where the file has them, else the function of them."""
@@ -212,4 +213,4 @@ def _check_operators(nodes: list[Node]) -> None:
         if (node.domain, node.op) not in OPERATORS:
             domain = f" of `{node.domain}`" if node.domain else ""
             what = f"the operator `{node.op}`{domain} ({node}) cannot be imported"
-            raise unsupported(what, f"supported are {', '.join(SUPPORTED)}")
+            raise unsupported(what, f"supported operators: {', '.join(SUPPORTED)}")

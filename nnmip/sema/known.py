@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import DiagnosticError
+from nnmip.diagnostics import DiagnosticError, Diagnostics
 from nnmip.hir.core import (
     Applied,
     Apply,
@@ -176,6 +176,18 @@ def read_network_file(
             raise fail(first.code, first.message, declaration.value.span, help=first.help) from None
     known.networks[found.name] = found
     return found.network
+
+
+def warn_of_scores(declaration: nodes.NetworkFile, known: KnownNetwork, diagnostics: Diagnostics) -> None:
+    """NNM0619 where a network returns the scores behind what its file gives, and the text does not say so."""
+    function = known.network.squashed_by
+    if function:
+        message = f"`{known.name}` returns the scores before the `{function}` at the end of its file"
+        help = f'name them, to say that they are meant: `output: "{known.scores}"`' if known.scores else ORDER
+        diagnostics.warning("NNM0619", message, declaration.value.span, help=help)
+
+
+ORDER = "which is the largest, and on which side of 0 one is, means what it meant"
 
 
 def _bound(value: Any, name: str, origin: Origin) -> KnownNetwork:

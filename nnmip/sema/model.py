@@ -16,7 +16,7 @@ from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
-from nnmip.sema.known import NetworkReaders, read_network_file
+from nnmip.sema.known import NetworkReaders, read_network_file, warn_of_scores
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
@@ -184,7 +184,9 @@ class _Builder:
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
             case nodes.NetworkFile():
                 directory = self.sources.directory(declaration.span)
-                return read_network_file(declaration, directory, self.outside, self.readers, self.scope.known)
+                network = read_network_file(declaration, directory, self.outside, self.readers, self.scope.known)
+                warn_of_scores(declaration, self.scope.known.networks[network.name], self.diagnostics)
+                return network
             case nodes.Var():
                 return read_variable(self.elaborator, declaration)
             case nodes.Let():

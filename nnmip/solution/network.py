@@ -59,7 +59,8 @@ class TrainedNetwork:
         chain = " -> ".join([source, *(f"{la.name} ({la.op}, {la.units})" for la in self.network.layers)])
         weights = list(self.weights.values())
         nonzero, total = sum(int(np.count_nonzero(w)) for w in weights), sum(w.size for w in weights)
-        return f"TrainedNetwork {self.name}: {chain}; {nonzero} of {total} weights nonzero"
+        end = f"; the scores before a {self.network.squashed_by}" if self.network.squashed_by else ""
+        return f"TrainedNetwork {self.name}: {chain}; {nonzero} of {total} weights nonzero{end}"
 
     @property
     def name(self) -> str:

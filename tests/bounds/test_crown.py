@@ -7,8 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import nnmip.bounds.crown as crown_module
 from nnmip.backends.linear import LinearProgram
-from nnmip.bounds.crown import crown
+from nnmip.bounds.crop import crops
+from nnmip.bounds.crown import crown, undecided
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.known import Unbounded, propagate_known
 from nnmip.bounds.obbt import obbt
@@ -111,7 +113,7 @@ def misses(network: Network, assignment: Assignment, box: Interval, bounds: Boun
     """How many values of layers leave their bounds by more than the forward pass may err, at `count` points."""
     found = 0
     for _ in range(max(1, count // 5000)):
-        inputs = points(rng, box, max(1, 5000 // len(box.lo)))
+        inputs = points(rng, box, max(1, min(count, 5000) // len(box.lo)))
         values = forward(network, assignment, inputs.reshape(-1, *box.shape[1:]))
         for name, value in values.items():
             value = value.reshape(*inputs.shape[:2], *value.shape[1:])
@@ -184,6 +186,46 @@ def test_free_slopes_bring_most_of_what_programs_would() -> None:
     single, turned, programs = np.array(widths).T
     assert (programs <= turned).all() and (turned <= single).all()
     assert (turned - programs < 0.5 * (single - programs)).all()
+
+
+def test_what_is_left_for_binaries() -> None:
+    net = Sketch(1)
+    name = net.add("relu", net.add("dense", "x", weights=np.ones((4, 1)), bias=np.array([-2.0, -1.1, 0.5, 1.1])))
+    net.add("hard_tanh", net.add("dense", name, weights=np.eye(4)))
+    network, assignment = net.network()
+    bounds = crown(network, assignment, Interval.box((1, 1), -1.0, 1.0))
+    found = {name: mask[0].tolist() for name, mask in undecided(network, assignment, bounds).items()}
+    assert found == {"l1": [False, False, True, False], "l3": [False, False, True, True]}
+
+
+def deep_images(rng: Generator) -> Sketch:
+    """Convolutions one after another, with activations that are not 0 at 0, removed filters, and a pool."""
+    net = Sketch(2, 13, 12)
+    name = net.add("conv2d", "x", **kernel(rng, 4, 2, 3, 3), padding=(1, 1))
+    name = net.add("hard_sigmoid", name, kept=np.array([True, False, True, True]))
+    name = net.add("conv2d", name, **kernel(rng, 6, 2, 3, 2), padding=(2, 1), stride=(2, 1), groups=2)
+    name = net.add("conv2d", net.add("relu", name), **kernel(rng, 3, 6, 2, 3), padding=(1, 1), dilation=(2, 1))
+    name = net.add("maxpool2d", net.add("leaky_relu", name), kernel=(2, 2))
+    net.add("dense", net.add("flatten", name), **kernel(rng, 3, int(np.prod(net.shapes[name]))))
+    return net
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_blocks_of_images_have_the_bounds_of_the_whole(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(steps)
+    network, assignment = deep_images(rng).network()
+    box = boxes(rng, 2, network.input_shape, 0.2)
+    parts, seen = [], crops
+    monkeypatch.setattr(crown_module, "crops", lambda *given: parts.append(seen(*given)) or parts[-1])
+    found = crown(network, assignment, box, steps)
+    assert max(map(len, parts)) > 10
+    assert misses(network, assignment, box, found, rng, 1000) == 0
+    monkeypatch.setattr(crown_module, "crops", lambda *given: [])
+    whole = crown(network, assignment, box, steps)
+    for layer in network.layers:
+        a, b = found.outputs[layer.name], whole.outputs[layer.name]
+        if not steps:  # where slopes stop turning depends on the rows that turn together
+            assert np.allclose(a.lo, b.lo, atol=1e-10) and np.allclose(a.hi, b.hi, atol=1e-10)
 
 
 # ---- what has no bounds --------------------------------------------------------------------------------------------

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import nnmip.bounds.crown as crown_module
+from nnmip.bounds.crop import CroppedWeights
+from nnmip.bounds.known import KnownWeights
 from nnmip.bounds.relaxation import Lines, Relaxation
 from nnmip.bounds.slopes import Choice
 from nnmip.ops.registry import LAYERS
 from tests.bounds.nets import boxes
-from tests.bounds.test_crown import NETS, misses
+from tests.bounds.test_crown import NETS, deep_images, misses
 
 Fault = Callable[[pytest.MonkeyPatch], None]
 
@@ -66,6 +68,10 @@ def slopes_out_of_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Choice, "back", steeper)
 
 
+def without_border(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CroppedWeights, "mask", KnownWeights.mask)
+
+
 FAULTS: dict[str, tuple[str, Fault]] = {
     "a slope that is too small above": ("relu", with_lines(lambda found: replace(found, high=0.8 * found.high))),
     "a missing intercept above": ("relu", with_lines(lambda found: replace(found, high_shift=found.low_shift))),
@@ -86,6 +92,7 @@ FAULTS: dict[str, tuple[str, Fault]] = {
     "windows that give to the wrong places": ("joined_net", with_layer("maxpool2d", flipped)),
     "a dropped constant of a maximum": ("joined_net", with_layer("maxpool2d", without_constant)),
     "a border that is forgotten": ("image_net", with_layer("pad", without_constant)),
+    "a border that is no padding in a block": ("deep_images", without_border),
     "a gate that is forgotten": ("gated_net", with_layer("gate", without_last_branch)),
 }
 
@@ -94,18 +101,19 @@ FAULTS: dict[str, tuple[str, Fault]] = {
 def test_a_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a point outside its bounds, or by bounds that contradict each other."""
     kind, fault = FAULTS[name]
+    count = 5000 if kind in NETS else 1000
     for seed in range(6):
         rng = np.random.default_rng(seed)
-        sketch = NETS[kind](rng)
+        sketch = {**NETS, "deep_images": deep_images}[kind](rng)
         network, assignment = sketch.network()
         box = boxes(rng, 5, sketch.shapes["x"], 0.5)
-        assert misses(network, assignment, box, crown_module.crown(network, assignment, box), rng, 5000) == 0
+        assert misses(network, assignment, box, crown_module.crown(network, assignment, box), rng, count) == 0
         with monkeypatch.context() as patch:
             fault(patch)
             try:
                 bounds = crown_module.crown(network, assignment, box)
             except AssertionError:
                 return
-            if misses(network, assignment, box, bounds, rng, 5000):
+            if misses(network, assignment, box, bounds, rng, count):
                 return
     pytest.fail("nothing was found")

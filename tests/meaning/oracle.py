@@ -238,6 +238,9 @@ class Origins:
             if layer.op == "dense":
                 found[place] = set(source[place[1]])
                 continue
+            if layer.op == "rescale":
+                found[place] = set().union(*np.atleast_1d(source[place[0]]).reshape(-1))
+                continue
             options, filters = dict(layer.options), shape[0]
             channel = place[0] // (filters // options["groups"]) * shape[1] + place[1]
             found[place] = set().union(*source[channel].reshape(-1))
@@ -252,6 +255,9 @@ class Origins:
         if layer.op in ("flatten", "reshape"):
             flat = sources[0].reshape(-1)
             return {place: [flat[i]] for i, place in enumerate(np.ndindex(*layer.shape))}
+        if layer.op == "select":
+            flat = sources[0].reshape(-1)
+            return {place: [flat[at]] for place, at in zip(np.ndindex(*layer.shape), options["entries"], strict=True)}
         if layer.op == "concat":
             whole = np.concatenate(sources, axis=options["axis"])
             return {place: [whole[place]] for place in np.ndindex(*layer.shape)}

@@ -47,6 +47,23 @@ def conv2d(inputs: list[FloatArray], weights: Mapping[str, FloatArray], options:
     return y
 
 
+def rescale(inputs: list[FloatArray], weights: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    x = inputs[0]
+    y = np.zeros_like(x, shape=np.broadcast_shapes(x.shape, (len(weights["weights"]), *x.shape[1:])))
+    for c in range(x.shape[2]):
+        each = (slice(None), None, *(None,) * (x.ndim - 3))
+        y[:, :, c] = x[:, :, c] * weights["weights"][:, c][each]
+        if "bias" in weights:
+            y[:, :, c] += weights["bias"][:, c][each]
+    return y
+
+
+def select(inputs: list[FloatArray], weights: Mapping[str, FloatArray], options: Options) -> FloatArray:
+    x = inputs[0].reshape(*inputs[0].shape[:2], -1)
+    picked = np.stack([x[..., at] for at in options["entries"]], axis=-1)
+    return picked.reshape(*x.shape[:2], *(options["shape"] or (len(options["entries"]),)))
+
+
 def _pool(x: FloatArray, options: Options, reduce: Callable[[FloatArray], FloatArray]) -> FloatArray:
     kh, kw = options["kernel"]
     down, right = options["stride"] or (kh, kw)
@@ -105,6 +122,8 @@ LAYERS: Mapping[str, Layer] = {
     "flatten": lambda inputs, weights, options: inputs[0].reshape(*inputs[0].shape[:2], -1),
     "reshape": lambda inputs, weights, options: inputs[0].reshape(*inputs[0].shape[:2], *options["shape"]),
     "pad": pad,
+    "rescale": rescale,
+    "select": select,
     "concat": lambda inputs, weights, options: np.concatenate(inputs, axis=2 + options["axis"]),
     "add": lambda inputs, weights, options: sum(inputs[1:], inputs[0]),
     "gate": gate,

@@ -342,6 +342,9 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "gather": lambda: Net(
         ("N", 5), [("Gather", "x i", "g", {"axis": 1}), ("Relu", "g", "y")], {"i": np.array([3, 0, 3])}
     ),
+    "gather_nd": lambda: Net(
+        (3, 4, 2), [("GatherND", "x i", "g"), ("Relu", "g", "y")], {"i": np.array([[2, 1], [0, 3], [-1, 1]])}
+    ),
     "gather_one": lambda: Net(
         ("N", 2, 5), [("Gather", "x i", "g", {"axis": 1}), ("Relu", "g", "y")], {"i": np.array(1)}
     ),

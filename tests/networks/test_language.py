@@ -11,6 +11,7 @@ import pytest
 
 import nnmip
 from nnmip.diagnostics import DiagnosticError
+from nnmip.diagnostics.model import Severity
 from nnmip.pipeline import Model, load, loads
 from tests.networks.nets import NETS, Net, mlp, normal
 from tests.workbench import XOR, write_model
@@ -84,6 +85,19 @@ def test_an_output_by_name(folder: Path) -> None:
     for option, name in (("", "y"), (', output: "h"', "h"), (', "h"', "h")):
         text = f'network f = onnx("f.onnx"{option})\nminimize sum(s in points: sum(f(s)))'
         assert value(text, folder) == pytest.approx(scores_of(model, ROWS, name).sum(), rel=1e-5)
+
+
+def test_scores_before_a_sigmoid_are_told(folder: Path) -> None:
+    """Until the text names them: then there is nothing to say."""
+    onnx.save_model(one_score().model(), folder / "f.onnx")
+    text = f'nnm 0.1\n{TABLE}network f = onnx("f.onnx")\nminimize sum(s in points: f(s))'
+    (found,) = loads(text, directory=folder).check()
+    assert (found.code, found.severity) == ("NNM0619", Severity.WARNING)
+    assert found.message == "`f` returns the scores before the `Sigmoid` at the end of its file"
+    assert found.help == 'name them, to say that they are meant: `output: "z"`'
+    named = loads(text.replace('onnx("f.onnx")', 'onnx("f.onnx", output: "z")'), directory=folder)
+    assert named.check() == () and named.solve().objective == loads(text, directory=folder).solve().objective
+    assert "the scores before a Sigmoid" in repr(nnmip.load_onnx(folder / "f.onnx"))
 
 
 def test_another_file_for_a_run(folder: Path) -> None:

@@ -110,6 +110,16 @@ def test_every_layer_has_its_nodes() -> None:
 
 
 LAYERS_CASES = {
+    "moved": """
+  layer s = rescale(x, weights in {-1, 2}, bias in {-1, 1})
+  layer c = conv2d(s, filters: 3, kernel: [3, 2], weights in {-1, 0, 1}, bias in {-1, 1})
+  layer a = relu(c, prune: filters)
+  layer t = rescale(a, weights in {-1, 0, 2})
+  layer m = select(t, entries: [4, 5, 0, 0, 2], shape: [5])
+  layer h = dense(m, units: 4, weights in {-1, 0, 1}, bias in {-1, 1})
+  layer b = relu(h, prune: units)
+  layer u = rescale(b, weights in {-1, 0, 2}, bias in {0, 1})
+  layer f = select(u, entries: [3, 1, 0])""",
     "windows": """
   layer c = conv2d(x, filters: 4, kernel: [3, 2], weights in {-1, 0, 1}, bias in {-1, 1}, stride: [1, 2],
     padding: [2, 1], dilation: [2, 1], groups: 2)

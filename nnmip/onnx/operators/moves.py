@@ -130,6 +130,16 @@ def _gather(at: At) -> Value:
     return at.moved(value, lambda a: np.take(a, index, axis=axis))
 
 
+def _gather_nd(at: At) -> Value:
+    """Entries by places, the last axis of the index."""
+    value, index = at.value(0), at.known(1, "the index")
+    if at.whole("batch_dims", 0):
+        raise at.refuse("picks other entries for each row (`batch_dims` is not 0)")
+    shape = shape_of(value)
+    at.allow((*index.shape[:-1], *shape[index.shape[-1] :]))
+    return at.moved(value, lambda a: a[tuple(np.moveaxis(index, -1, 0))])
+
+
 def _feature(at: At) -> Value:
     """The columns of a table at an index."""
     value, index = at.value(0), at.known(1, "the index").reshape(-1)
@@ -288,6 +298,7 @@ RULES: Rules = {
     "Slice": _slice,
     "Split": _split,
     "Gather": _gather,
+    "GatherND": _gather_nd,
     "Concat": _concat,
     "Expand": _expand,
     "Tile": _tile,

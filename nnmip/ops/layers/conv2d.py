@@ -100,9 +100,9 @@ def placed(index: IntArray, weights: FloatArray, windows: Windows, groups: int) 
     )
     inside = ((down >= 0) & (down < height))[:, None, :, None] & ((right >= 0) & (right < across))[:, None, None, :]
     row, channel, u, v = np.nonzero(np.broadcast_to(inside, (len(index), *weights.shape[1:])))
-    found = np.zeros((len(index), width * groups, *windows.size))
-    found[row, first[row] + channel, down[row, u], right[row, v]] = weights[unit[row], channel, u, v]
-    return found
+    found = np.zeros((width * groups, *windows.size, len(index)))  # outputs last in memory, as `spread` wants them
+    found[first[row] + channel, down[row, u], right[row, v], row] = weights[unit[row], channel, u, v]
+    return np.moveaxis(found, -1, 0)
 
 
 def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], options: Options) -> Relaxation:

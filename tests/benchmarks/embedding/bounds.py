@@ -23,7 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from nnmip.backends.linear import LinearProgram
-from nnmip.bounds.crown import crown
+from nnmip.bounds.crown import crown, undecided
 from nnmip.bounds.interval import FloatArray, Interval
 from nnmip.bounds.known import propagate_known
 from nnmip.bounds.obbt import obbt
@@ -130,12 +130,6 @@ def cases(names: list[str] | None) -> dict[str, Case]:
     return {name: make() for name, make in makers.items() if names is None or name in names}
 
 
-def unstable(network: Network, bounds: Bounds) -> int:
-    """How many activations have their kink inside their bounds, in all samples together."""
-    read = [bounds.outputs[layer.inputs[0]] for layer in network.layers if layer.op == "relu"]
-    return sum(int(((z.lo < 0.0) & (z.hi > 0.0)).sum()) for z in read)
-
-
 def measured(
     method: Method, network: Network, assignment: Assignment, box: Interval, seconds: float
 ) -> tuple[Bounds, float]:
@@ -164,7 +158,11 @@ def main() -> None:
         for label, method in {**METHODS, **(PROGRAMS if given.programs and case.is_small else {})}.items():
             bounds, seconds = measured(method, network, assignment, box, given.seconds)
             last = bounds.outputs[network.result_layer]
-            found = seconds, unstable(network, bounds), float((last.hi - last.lo).mean())
+            found = (
+                seconds,
+                sum(int(mask.sum()) for mask in undecided(network, assignment, bounds).values()),
+                float((last.hi - last.lo).mean()),
+            )
             first = first or found
             ratios = " ".join(f"{value / max(base, 1e-12):9.3g}" for value, base in zip(found, first, strict=True))
             print(f"{name:16} {label:10} {1e3 * found[0]:9.2f} {found[1]:9d} {found[2]:9.4f}   {ratios}")

@@ -5,7 +5,8 @@
 Every `*.onnx` file below FOLDER, as `corpus.py` writes them, and the models that the tests build node by node. A file
 is *imported*, *refused* with a diagnostic, or *failed* with anything else; what is imported is run in ONNX Runtime on
 the file and, for float64, on a copy in double precision (in the evaluator of the package onnx where ONNX Runtime has
-no kernel), at points that the import did not see. Prints a row for each file that is not imported, for all with `--all`.
+no kernel), at points that the import did not see. Prints a row for each file that is not imported, for all with
+`--all`.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ SINGLE, DOUBLE = 1e-4, 1e-9
 BATCHES = 6
 
 
-def models(folder: Path | None) -> Iterator[tuple[str, str, onnx.ModelProto]]:
-    """(family, name, model)."""
+def models(folder: Path | None) -> Iterator[tuple[str, str, onnx.ModelProto | Path]]:
+    """(family, name, model or its file)."""
     for name, make in NETS.items():
         yield "helper", name, make().model()
     for path in sorted(folder.rglob("*.onnx")) if folder is not None else []:
         if "env" not in path.relative_to(folder).parts:
-            yield path.parent.name, path.stem, onnx.load(path)
+            yield path.parent.name, path.stem, path
 
 
 def doubled(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -91,7 +92,7 @@ def given(model: onnx.ModelProto, name: str, feeds: np.ndarray) -> np.ndarray:
     return np.stack([array.reshape(-1).astype(np.float64) for array in found])
 
 
-def differences(model: onnx.ModelProto) -> tuple[float, float | None]:
+def differences(model: onnx.ModelProto | Path) -> tuple[float, float | None]:
     """How far the imported network is from the file in its own precision and in double, relative to the largest
     output; None where nothing runs the file in double."""
     with mock.patch.object(read, "check", wraps=read.check) as checked:
