@@ -38,7 +38,7 @@ import numpy as np
 
 from nnmip.bounds.crop import Crop, crops
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import Known, KnownWeights, check_bounded, in_parts
+from nnmip.bounds.known import Known, KnownWeights, bounded_box, in_parts
 from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
 from nnmip.bounds.slopes import Choice
 from nnmip.bounds.table import Bounds
@@ -330,7 +330,7 @@ def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int
     interval propagation; free slopes turn `steps` times. Raises Unbounded where an input, or a layer whose values
     overflow, has no finite bounds.
     """
-    check_bounded(network.input_name, inputs)
+    inputs = bounded_box(network, inputs)
     known = KnownWeights(network, assignment)
 
     def bound(part: Interval) -> Bounds:

@@ -24,6 +24,14 @@ class Unbounded(Exception):
         super().__init__(f"`{name}{place}` has no finite {side} bound")
 
 
+def bounded_box(network: Network, inputs: Interval) -> Interval:
+    """The inputs in float64; raises Unbounded where an end is infinite or not a number."""
+    lo = np.asarray(inputs.lo, dtype=np.float64)
+    box = Interval(lo, lo if inputs.is_known else np.asarray(inputs.hi, dtype=np.float64))
+    check_bounded(network.input_name, box)
+    return box
+
+
 def check_bounded(name: str, interval: Interval) -> None:
     """Raises Unbounded where an end is infinite or not a number."""
     for end, side in ((interval.lo, "lower"), (interval.hi, "upper")):
@@ -74,7 +82,7 @@ def propagate_known(network: Network, assignment: Assignment, inputs: Interval) 
 
     Raises Unbounded where an input, or a layer whose values overflow, has no finite bounds.
     """
-    check_bounded(network.input_name, inputs)
+    inputs = bounded_box(network, inputs)
     known = KnownWeights(network, assignment)
     outputs = {network.input_name: inputs}
     for layer in network.layers:

@@ -25,7 +25,7 @@ import numpy as np
 
 from nnmip.bounds.crown import STEPS, UNDERFLOW, Crown, Further
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import KnownWeights, check_bounded, in_parts
+from nnmip.bounds.known import KnownWeights, bounded_box, in_parts
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.base import Blend
@@ -296,7 +296,7 @@ def tightened(make: SolverMaker) -> Further:
 def obbt(network: Network, assignment: Assignment, inputs: Interval, make: SolverMaker) -> Bounds:
     """Bounds of every layer, for inputs [n, *input]: backward linear bounds, tightened by linear programs wherever a
     relaxation still depends on them. Raises Unbounded as `crown` does."""
-    check_bounded(network.input_name, inputs)
+    inputs = bounded_box(network, inputs)
     known = KnownWeights(network, assignment)
 
     def bound(part: Interval) -> Bounds:
