@@ -38,7 +38,7 @@ import numpy as np
 
 from nnmip.bounds.crop import Crop, crops
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import Known, KnownWeights, bounded_box, in_parts
+from nnmip.bounds.known import Known, KnownWeights, bounded_box, in_parts, met
 from nnmip.bounds.relaxation import Relaxation, by_interval, dot, down
 from nnmip.bounds.slopes import Choice
 from nnmip.bounds.table import Bounds
@@ -98,8 +98,8 @@ class Crown:
     """A network with proved bounds of its tensors, and the relaxations that these bounds allow.
 
     `outputs` begins with those of the input; `tighten` adds the layers in their order, each met with what is `given`
-    of it, such as bounds over a larger box. `further` may give
-    tighter bounds of a tensor. steps: how often the slopes of lines turn that are free (`bounds.slopes`).
+    of it, such as bounds over a larger box, or what constraints say; Contradiction where that fits to no input.
+    `further` may give tighter bounds of a tensor. steps: how often free slopes of lines turn (`bounds.slopes`).
     """
 
     known: KnownWeights
@@ -127,7 +127,8 @@ class Crown:
             if self.known.stands_for(layer) is None:
                 self._tighten_inputs(layer)
             found = self.known.interval(layer, self.outputs)
-            self.outputs[layer.name] = found.meet(self.given[layer.name]) if layer.name in self.given else found
+            given = self.given.get(layer.name)
+            self.outputs[layer.name] = found if given is None else met(layer.name, found, given)
             self._mark(layer)
         last = network.result_layer
         everything = np.ones(self.outputs[last].shape, dtype=bool)
@@ -203,8 +204,7 @@ class Crown:
                 least, part = walk._entries(name, own[at], steps).least(walk.inputs), whole[at]
                 lo[:, part] = np.maximum(lo[:, part], least[:, : len(part)])
                 hi[:, part] = np.minimum(hi[:, part], -least[:, len(part) :])
-        assert (lo <= hi).all(), f"bounds of {name} contradict each other"
-        self.outputs[name] = Interval(lo.reshape(old.shape), hi.reshape(old.shape))
+        self.outputs[name] = met(name, old, Interval(lo.reshape(old.shape), hi.reshape(old.shape)))
         return True
 
     def _tighten_through(self, layer: Layer, mask: BoolArray, steps: int) -> bool:
@@ -214,7 +214,7 @@ class Crown:
         if not self._tighten(source, mask, steps):
             return False
         self._relaxations[layer.name] = self._relaxation_of(layer)
-        self.outputs[layer.name] = self.known.interval(layer, self.outputs).meet(self.outputs[layer.name])
+        self.outputs[layer.name] = met(layer.name, self.known.interval(layer, self.outputs), self.outputs[layer.name])
         return True
 
     def _pieces(self, name: str, index: IntArray) -> list[tuple[Crown, IntArray, IntArray]]:

@@ -24,6 +24,22 @@ class Unbounded(Exception):
         super().__init__(f"`{name}{place}` has no finite {side} bound")
 
 
+class Contradiction(Exception):
+    """Two bounds of one entry have nothing in common: what was given about a tensor fits to no input of the box."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"no input of the box gives `{name}` a value within all its bounds")
+
+
+def met(name: str, first: Interval, second: Interval) -> Interval:
+    """What two bounds of a tensor have in common; raises Contradiction."""
+    found = first.meet(second)
+    if (found.lo > found.hi).any():
+        raise Contradiction(name)
+    return found
+
+
 def bounded_box(network: Network, inputs: Interval) -> Interval:
     """The inputs in float64; raises Unbounded where an end is infinite or not a number."""
     lo = np.asarray(inputs.lo, dtype=np.float64)

@@ -25,7 +25,7 @@ import numpy as np
 
 from nnmip.bounds.crown import STEPS, UNDERFLOW, Crown, Further
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import KnownWeights, bounded_box, in_parts
+from nnmip.bounds.known import KnownWeights, bounded_box, in_parts, met
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.base import Blend
@@ -287,8 +287,7 @@ def tightened(make: SolverMaker) -> Further:
                     hi[entry] = min(hi[entry], most)
                 else:
                     lo[entry] = max(lo[entry], -most)
-            assert (lo <= hi).all(), f"bounds of {name} contradict each other"
-            walk.outputs[name] = Interval(lo.reshape(shape), hi.reshape(shape))
+            walk.outputs[name] = met(name, walk.outputs[name], Interval(lo.reshape(shape), hi.reshape(shape)))
 
     return tighten
 

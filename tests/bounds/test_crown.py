@@ -10,9 +10,9 @@ import pytest
 import nnmip.bounds.crown as crown_module
 from nnmip.backends.linear import LinearProgram
 from nnmip.bounds.crop import crops
-from nnmip.bounds.crown import crown, undecided
+from nnmip.bounds.crown import Crown, crown, undecided
 from nnmip.bounds.interval import Interval
-from nnmip.bounds.known import Unbounded, propagate_known
+from nnmip.bounds.known import Contradiction, KnownWeights, Unbounded, propagate_known
 from nnmip.bounds.obbt import obbt
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Network
@@ -186,6 +186,19 @@ def test_free_slopes_bring_most_of_what_programs_would() -> None:
     single, turned, programs = np.array(widths).T
     assert (programs <= turned).all() and (turned <= single).all()
     assert (turned - programs < 0.5 * (single - programs)).all()
+
+
+def test_what_is_given_is_used_and_may_contradict() -> None:
+    """The result of |x| + |y| over [-1, 1]^2: what is said of a layer holds after it; a sum below -1 is impossible."""
+    net = Sketch(2)
+    net.add("dense", net.add("abs", net.add("dense", "x", weights=np.eye(2))), weights=np.ones((1, 2)))
+    known = KnownWeights(*net.network())
+    box = Interval.box((1, 2), -1.0, 1.0)
+    walk = Crown(known, box, given={"l1": Interval.box((1, 2), 0.0, 0.5), "l2": Interval.box((1, 1), -9.0, 0.75)})
+    walk.tighten()
+    assert walk.outputs["l1"].hi.tolist() == [[0.5, 0.5]] and walk.outputs["l2"].hi.item() == 0.75
+    with pytest.raises(Contradiction, match="no input of the box gives `l2` a value within all its bounds"):
+        Crown(known, box, given={"l2": Interval.box((1, 1), -9.0, -1.0)}).tighten()
 
 
 def test_what_is_left_for_binaries() -> None:
