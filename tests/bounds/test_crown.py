@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from nnmip.bounds.known import Contradiction, KnownWeights, Unbounded, propagate
 from nnmip.bounds.obbt import obbt
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Network
-from nnmip.hir.evaluate import forward
+from nnmip.hir.evaluate import forward, result
 from nnmip.ops.registry import LAYERS
 from tests.bounds.nets import Sketch, boxes, dense_net, points
 
@@ -186,6 +187,26 @@ def test_free_slopes_bring_most_of_what_programs_would() -> None:
     single, turned, programs = np.array(widths).T
     assert (programs <= turned).all() and (turned <= single).all()
     assert (turned - programs < 0.5 * (single - programs)).all()
+
+
+@pytest.mark.parametrize("steps", [0, 3])
+def test_rows_over_the_result(steps: int) -> None:
+    """Differences of outputs, picked in another order and one of them twice: below all samples, and on average above
+    the difference of the outputs' own bounds."""
+    rng = np.random.default_rng(2)
+    network, assignment = image_net(rng).network()
+    network = replace(network, result_index=np.array([2, 0, 2, 1]))
+    box = boxes(rng, 3, network.input_shape, 0.3)
+    matrix = np.array([[1.0, -1.0, 0.0, 0.0], [0.5, 0.0, 0.5, -1.0], [0.0, 1.0, 0.0, 0.0]])
+    walk = Crown(KnownWeights(network, assignment), box, steps=steps)
+    walk.tighten()
+    least = walk.rows(matrix).least(box)
+    inputs = points(rng, box, 1000)
+    values = result(network, assignment, inputs.reshape(-1, *network.input_shape)).reshape(1000, 3, 4) @ matrix.T
+    assert (least <= values.min(axis=0) + 1e-12).all()
+    last = walk.outputs[network.result_layer]
+    apart = np.stack([last.lo[:, 2] - last.hi[:, 0], last.lo[:, 2] - last.hi[:, 1]], axis=1)
+    assert least[:, :2].mean() > apart.mean()
 
 
 def test_what_is_given_is_used_and_may_contradict() -> None:
