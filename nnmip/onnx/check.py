@@ -71,29 +71,18 @@ def _differs(how: str) -> Refused:
 
 
 def _given(graph: Graph, port: Port, name: str, x: FloatArray, rows: int, shape: Shape) -> FloatArray:
-    """What the model gives for points, flat for each of them."""
-    run = _runner(graph, name)
-    kind = TYPES[port.kind]
-    if rows == 1:
-        parts = [run({port.name: row.reshape(shape).astype(kind)}).reshape(1, -1) for row in x]
-        return np.concatenate(parts).astype(np.float64)
-    found = [
-        run({port.name: x[at : at + rows].reshape(rows, *shape[1:]).astype(kind)}) for at in range(0, len(x), rows)
-    ]
-    return np.concatenate([part.reshape(rows, -1) for part in found]).astype(np.float64)
-
-
-def _runner(graph: Graph, name: str) -> Callable[[dict[str, Any]], Any]:
-    """A function that gives one value of a model: by ONNX Runtime, else by the evaluator of the package onnx."""
-    cut = cut_to(graph, name)
+    """What the model gives for points, flat for each: by ONNX Runtime, else by the evaluator of the package onnx."""
+    cut, sizes = cut_to(graph, name), shape if rows == 1 else (rows, *shape[1:])
+    feeds = [{port.name: part} for part in x.astype(TYPES[port.kind]).reshape(-1, *sizes)]
     runtime = package.runtime()
     tries = [] if runtime is None else [partial(_with_runtime, runtime, cut)]
     for start in (*tries, partial(package.evaluator, cut)):
         try:
             session = start()
+            found = [np.asarray(session.run(None, feed)[0], dtype=np.float64) for feed in feeds]
+            return np.concatenate([array.reshape(rows, -1) for array in found])
         except Exception:  # each of the two knows operators that the other does not, and has errors of its own
             continue
-        return partial(_run, session)
     raise unreadable("neither ONNX Runtime nor the package onnx can run the model, so that nothing vouches for it")
 
 
@@ -101,10 +90,3 @@ def _with_runtime(runtime: Any, model: Any) -> Any:
     options = runtime.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def _run(session: Any, feeds: dict[str, Any]) -> Any:
-    try:
-        return np.asarray(session.run(None, feeds)[0])
-    except Exception:
-        raise unreadable("the model cannot be run: it fails on plain inputs") from None

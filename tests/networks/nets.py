@@ -230,6 +230,11 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "conv_no_bias": lambda: Net(("N", 2, 5, 5), [("Conv", "x w", "y")], {"w": normal(3, 2, 3, 2)}),
     "conv_pads": lambda: conv(2, 1, (3, 3), (5, 6), pads=[1, 0, 2, 1], strides=[2, 1]),
     "conv_dilated": lambda: conv(2, 1, (2, 3), (6, 7), dilations=[2, 2], pads=[1, 1, 1, 1]),
+    "conv_pixels": lambda: Net(
+        ("N", 1, 3, 3),
+        [("Conv", "x w", "c"), ("Mul", "c q", "m"), ("Add", "m p", "a"), ("Relu", "a", "y")],
+        {"w": normal(2, 1, 2, 2), "q": normal(2, 2, 2), "p": normal(2, 1)},
+    ),
     "conv_groups": lambda: conv(4, 4, (3, 3), (4, 4), group=2),
     "conv_depthwise": lambda: conv(3, 3, (2, 2), (4, 4), group=3),
     "conv_same_upper": lambda: conv(2, 1, (2, 3), (5, 6), auto_pad="SAME_UPPER", strides=[2, 2]),
@@ -250,6 +255,7 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "max_pool_pads": lambda: image("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
     "max_pool_uneven": lambda: image("MaxPool", kernel_shape=[3, 2], strides=[2, 2], pads=[0, 1, 1, 0]),
     "max_pool_ceil": lambda: image("MaxPool", kernel_shape=[3, 3], strides=[2, 2], ceil_mode=1),
+    "max_pool_beyond": lambda: image("MaxPool", size=(3, 6), kernel_shape=[2, 2], strides=[3, 3], ceil_mode=1),
     "max_pool_dilated": lambda: image("MaxPool", kernel_shape=[2, 2], dilations=[2, 3]),
     "max_pool_same": lambda: image("MaxPool", kernel_shape=[2, 2], strides=[2, 2], auto_pad="SAME_UPPER"),
     "max_pool_1d": lambda: image("MaxPool", size=(7,), kernel_shape=[3], strides=[2]),
@@ -323,7 +329,7 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "slice_back": lambda: one(
         "Slice",
         ("N", 6),
-        {"b": np.array([-1]), "e": np.array([-100]), "a": np.array([1]), "t": np.array([-2])},
+        {"b": np.array([-2]), "e": np.array([-100]), "a": np.array([1]), "t": np.array([-2])},
         "b e a t",
     ),
     "slice_attributes": lambda: one("Slice", ("N", 6), starts=[2], ends=[1000], axes=[1], opset=9),

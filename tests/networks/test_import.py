@@ -14,7 +14,7 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.onnx.read import read_onnx
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Origin, SourceFile, Span
-from tests.networks.nets import NETS
+from tests.networks.nets import NETS, Net
 
 ORIGIN = Origin(Span(SourceFile("model.nnm", ""), 0, 0), "f")
 
@@ -24,14 +24,17 @@ def read(model: object, output: str | None = None, allowance: Allowance = UNASKE
 
 
 def run(model: onnx.ModelProto, rows: np.ndarray, shape: tuple[int, ...], kind: type) -> np.ndarray:
-    """What a model gives for rows, flat; ONNX Runtime has no double precision for some operators, onnx itself has."""
+    """What a model gives for rows, flat: by ONNX Runtime, or by onnx itself, which has double precision everywhere."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    is_batch = len(rows) == shape[0] > 1
+    feeds = [{"x": part} for part in rows.astype(kind).reshape(1 if is_batch else len(rows), *shape)]
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    except onnxruntime.capi.onnxruntime_pybind11_state.NotImplemented:
-        session = ReferenceEvaluator(model)
-    if len(rows) == shape[0] > 1:
-        return session.run(None, {"x": rows.astype(kind).reshape(shape)})[0].reshape(len(rows), -1)
-    return np.stack([session.run(None, {"x": row.astype(kind).reshape(shape)})[0].reshape(-1) for row in rows])
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        found = [session.run(None, feed)[0] for feed in feeds]
+    except Exception:  # ONNX Runtime has no kernel for it
+        found = [ReferenceEvaluator(model).run(None, feed)[0] for feed in feeds]
+    return np.concatenate([array.reshape(len(rows) if is_batch else 1, -1) for array in found])
 
 
 def returning(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
@@ -58,3 +61,36 @@ def test_it_computes_what_the_model_computes(name: str) -> None:
         theirs = run(returning(net.model(each), value), x, shape, given)
         assert ours.shape == theirs.shape
         assert np.abs(ours - theirs).max() <= tolerance * max(np.abs(theirs).max(), 1e-6)
+
+
+def test_the_sign_of_zero_is_zero() -> None:
+    known = read(Net(("N", 3), [("Sign", "x", "y")]).model())
+    assert result(known.network, known.assignment, np.array([[-2.0, 0.0, 0.5]])).tolist() == [[-1, 0, 1]]
+
+
+def test_weights_are_the_doubles_of_the_stored_floats() -> None:
+    """Also where a normalisation or a shift is not there to change them."""
+    net = Net(
+        ("N", 3),
+        [("MatMul", "x w", "h"), ("Add", "h b", "a"), ("Relu", "a", "r"), ("Gemm", "r v c", "y", {"transB": 1})],
+        {"w": np.full((3, 2), 0.1), "b": np.full(2, 0.3), "v": np.full((1, 2), 1 / 3), "c": np.full(1, 0.7)},
+    )
+    values = read(net.model()).assignment.values
+    assert {path: set(array.reshape(-1)) for path, array in values.items()} == {
+        "f.dense1.weights": {float(np.float32(0.1))},
+        "f.dense1.bias": {float(np.float32(0.3))},
+        "f.dense2.weights": {float(np.float32(1 / 3))},
+        "f.dense2.bias": {float(np.float32(0.7))},
+    }
+
+
+def test_few_layers_are_made() -> None:
+    """Scales, shifts and moves go into weights: a layer of its own only where there are none to take them."""
+    kinds = {name: [layer.op for layer in read(NETS[name]().model()).network.layers] for name in NETS}
+    assert kinds["cnn"] == ["conv2d", "relu", "maxpool2d", "flatten", "dense"]
+    assert kinds["channels_last"] == ["select", "conv2d", "relu", "flatten", "dense"]
+    assert kinds["batch_norm_input"] == ["dense"]
+    assert kinds["batch_norm_images"] == ["relu", "rescale", "relu"]
+    assert kinds["flatten"] == ["flatten", "dense"] and kinds["transpose_relu"] == ["relu", "flatten", "dense"]
+    assert kinds["clip_low"] == ["dense", "relu", "rescale"] and kinds["squeeze"] == ["dense"]
+    assert kinds["same_twice"] == ["rescale", "relu"]

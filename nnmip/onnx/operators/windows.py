@@ -131,6 +131,9 @@ def _pads(at: At, size: Shape, reach: Sizes, strides: Sizes) -> tuple[Sizes, Siz
     return (less, more) if mode == "SAME_UPPER" else (more, less)
 
 
+EMPTY = "has windows of padding alone"
+
+
 # ---- pools ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +164,7 @@ def _max_pool(at: At) -> Value:
     # An entry of the window stands in for its padding, which is never the largest.
     first = places.max(axis=1, keepdims=True)
     if (first < 0).any():
-        raise at.refuse("has windows of padding alone")
+        raise at.refuse(EMPTY)
     places = np.where(places >= 0, places, first)
     at.allow((x.shape[1], *places.shape))
     windows = x.moved(lambda a: a.reshape(x.shape[1], -1)[:, places])
@@ -183,6 +186,8 @@ def _average_pool(at: At) -> Value:
     padded = at.layers.add("pad", image, border=(before[0], after[0], before[1], after[1]), value=0.0)
     means = sliding.result(at, at.layers.add("avgpool2d", padded, padding=(0, 0), **options))
     counted = sliding.shares() if counts_padding else (sliding.places() >= 0).sum(axis=1)
+    if (counted == 0).any():
+        raise at.refuse(EMPTY)
     return means.affine((prod(sliding.kernel) / counted).reshape(1, 1, *sliding.counts))
 
 
