@@ -30,7 +30,7 @@ from nnmip.syntax.read import check_text, read_source
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
-    from nnmip.formats import WrittenModel
+    from nnmip.formats.files import WrittenModel
     from nnmip.incumbents.given import Start
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
@@ -324,7 +324,7 @@ class Model:
         optimum. Raises ValueError for an unknown suffix or formulation, a stage that is not there and values that
         do not fit, DiagnosticError NNM0406 where there are no columns, and OSError where the file cannot be written.
         """
-        from nnmip.formats import write_model
+        from nnmip.formats.files import write_model
 
         lowered = self.lowered_for(stage, fix, formulation)
         program = lowered.program

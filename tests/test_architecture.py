@@ -28,13 +28,13 @@ PACKAGE = ROOT / "nnmip"
 MANUAL = ROOT / "grammar" / "reference.md"
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
-BASE = frozenset({"records", "source", "display", "diagnostics", "sizes"})
+BASE = frozenset({"records", "versions", "source", "display", "diagnostics", "sizes"})
 MEANING = frozenset({"data", "hir", "ops"})
 ARROWS: Mapping[str, frozenset[str]] = {
     "records": frozenset(),
     "source": frozenset({"records"}),
     "display": frozenset(),
-    "versions": frozenset(),
+    "versions": frozenset({"nnmip"}),
     "diagnostics": frozenset({"records", "source"}),
     "sizes": frozenset({"records", "source", "diagnostics"}),
     "syntax": BASE,
@@ -58,7 +58,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
-    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "versions"},
+    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "nnmip"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution"},
     "pipeline": MEANING
@@ -75,7 +75,6 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "incumbents",
         "solution",
         "report",
-        "versions",
     },
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},

@@ -21,7 +21,7 @@ from nnmip.cli.common import (
 from nnmip.cli.paths import MODEL, OUTPUT
 
 if TYPE_CHECKING:
-    from nnmip.formats import WrittenModel
+    from nnmip.formats.files import WrittenModel
 
 FORMULATIONS = ("direct", "columns")
 
@@ -74,7 +74,7 @@ def command(
     Next to it comes NAME.names.json, which maps every column and row to its source; `nnmip import-solution` needs it to
     bring an answer back.
     """
-    from nnmip.formats import split_suffix
+    from nnmip.formats.files import split_suffix
 
     for path in outputs:
         try:

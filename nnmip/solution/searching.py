@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 
+from nnmip import __version__
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.records import dataclass
@@ -15,7 +16,6 @@ from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
 from nnmip.solution.result import Formulation, How
 from nnmip.solution.tidy import tidied
-from nnmip.versions import own_version
 
 SEARCH = "search"
 """What stands for the solver in a result of the search."""
@@ -68,7 +68,7 @@ class SearchedStage:
         raw = RawResult(
             termination=termination,
             solver=SEARCH,
-            version=own_version(),
+            version=__version__,
             objective=found.value if found.assignment is not None else None,
             dual_bound=found.bound,
             nodes=found.nodes,

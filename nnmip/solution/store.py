@@ -20,7 +20,6 @@ from nnmip.hir.evaluate import without_removed
 from nnmip.records import dataclass
 from nnmip.sema.values import fail
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance
-from nnmip.solution import onnx
 from nnmip.solution.compact import compacted
 from nnmip.solution.network import TrainedNetwork, arrays_of, from_json, is_numeric, to_json, trained_network
 from nnmip.solution.result import Proof, Result, SolutionStatus
@@ -124,6 +123,8 @@ class RunFolder:
 
         Where the package onnx is installed, every network is written as `NETWORK.onnx`, too.
         """
+        from nnmip.solution import onnx
+
         self.save_networks(program, assignment, result.objective, fingerprint)
         if onnx.is_available():
             for network in program.networks:

@@ -11,7 +11,7 @@ import pytest
 
 import nnmip
 from nnmip.cli.main import run
-from nnmip.formats import read_model
+from nnmip.formats.files import read_model
 from nnmip.milp.model import Milp
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.phases import PASSES

@@ -15,7 +15,7 @@ import nnmip
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult
 from nnmip.diagnostics import DiagnosticError
-from nnmip.formats import read_model
+from nnmip.formats.files import read_model
 from nnmip.lowering.columns import lower_columns
 from nnmip.milp.model import Milp
 from nnmip.search.solve import Found
