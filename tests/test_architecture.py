@@ -53,8 +53,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "backends": BASE | {"milp"},
     # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
     "search": MEANING | BASE | {"passes", "backends"},
-    # Networks to start from; what is missing in one is found by a MILP.
-    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends"},
+    # Networks to start from; what is missing in one is found by a MILP, and what is there made better by its LPs.
+    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends", "search"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
