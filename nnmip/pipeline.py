@@ -420,11 +420,13 @@ class Model:
     def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
         """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
         from nnmip.solution.formulations import IN_FILES
+        from nnmip.solution.options import ways_of
 
-        how = self.formulation(formulation, solver).formulation
-        if how in IN_FILES and how != "direct":
-            _ = self.encoded(how)
-        if how == "direct" or len(self.program.stages) > 1:
+        found = {self.formulation(wanted, named).formulation for named, wanted in ways_of(solver, formulation)}
+        for how in found:
+            if how in IN_FILES and how != "direct":
+                _ = self.encoded(how)
+        if "direct" in found or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
     def pareto(

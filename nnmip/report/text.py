@@ -10,7 +10,7 @@ from nnmip.report.rules import describe, number
 from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Bracket, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
+from nnmip.solution.result import Bracket, Contender, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
@@ -84,6 +84,19 @@ def no_network(among: str, conflict: Conflict | None) -> str:
     return f"none of {among} satisfies the rest of the model"
 
 
+def _portfolio_lines(portfolio: Sequence[Contender]) -> list[str]:
+    """The ways that were taken side by side, each with what came of it."""
+    lines = []
+    for place, way in enumerate(portfolio):
+        name = f"{way.solver} {way.formulation}".strip()
+        found = [f"best {number(way.objective)}"] if way.objective is not None else ["no network"]
+        found += [f"bound {number(way.dual_bound)}"] if way.dual_bound is not None else []
+        ending = "ended by that" if way.is_cut or way.termination is None else ENDINGS[way.termination]
+        what = "the first proof" if way.has_won else ", ".join([ending, *found])
+        lines.append(f"  {'' if place else 'portfolio':<10}{name}: {what}, after {way.seconds:.2f} s")
+    return lines
+
+
 def render_result(result: Result) -> str:
     """The whole report, ending in a line break."""
     lines = [f"{result.model}: {headline(result)}", ""]
@@ -112,6 +125,7 @@ def render_result(result: Result) -> str:
         )
     else:
         lines.append(_size_line(result.sizes))
+    lines.extend(_portfolio_lines(result.portfolio))
     lines.append(f"  time      {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in result.times.items())}")
     lines.extend(f"  note      {note}" for note in result.notes)
     if result.message:

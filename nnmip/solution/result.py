@@ -160,6 +160,35 @@ class StageResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of several ways that solved a stage side by side: what it had when it ended, or when the first proof of
+    another one ended it (`is_cut`). seconds: since the run began."""
+
+    solver: str
+    version: str
+    formulation: str
+    termination: Termination | None
+    objective: float | None
+    dual_bound: float | None
+    seconds: float
+    has_won: bool
+    is_cut: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "solver": self.solver,
+            "version": self.version,
+            "formulation": self.formulation,
+            "termination": self.termination.value if self.termination else None,
+            "objective": self.objective,
+            "dual_bound": self.dual_bound,
+            "seconds": self.seconds,
+            "won": self.has_won,
+            "cut": self.is_cut,
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
@@ -207,6 +236,7 @@ class Result:
     bracket: Bracket | None = None
     how: How = DIRECT
     sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    portfolio: tuple[Contender, ...] = ()
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -286,6 +316,7 @@ class Result:
             "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
             "sizes": dict(self.sizes),
             "formulation": self.how.to_json(),
+            "portfolio": [contender.to_json() for contender in self.portfolio] or None,
             "times": dict(self.times),
             "solver": {"name": self.solver, "version": self.solver_version},
             "seed": self.seed,

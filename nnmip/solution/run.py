@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 
 from nnmip.backends.process import Session
@@ -16,6 +17,7 @@ from nnmip.solution.answer import limits_after
 from nnmip.solution.conflict import Conflict, find_conflict
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.options import RunOptions
+from nnmip.solution.race import Race
 from nnmip.solution.result import Result
 from nnmip.solution.rounds import Rounds
 from nnmip.solution.start import trivial_assignment
@@ -48,18 +50,11 @@ class Run:
 
     def run_in(self, session: Session, explains: bool = True) -> Result:
         """The same with a solver process that goes on; `explains` says whether an infeasible model needs a conflict."""
-        program, work = self.problem.program, self.work
+        work = self.work
         work.known = self._first_networks(session)
-        way, results = Way(work), list[Result]()
-        while True:
-            result = way.solve(session, program, results)
-            results.append(result)
-            is_last = len(program.held) + 1 >= len(program.stages)
-            if is_last or not result.is_proved:
-                break
-            assert result.objective is not None and result.replay is not None
-            program = _held(program, result)
-            work.known.insert(0, result.replay.assignment)
+        ways = self.options.ways
+        with closing(Race(work, ways) if len(ways) > 1 else Way(work)) as way:
+            result = self._solve_stages(way, session)
         if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
             result = replace(result, conflict=self._conflict(session))
         result = replace(result, notes=(*result.notes, *self.users.remarks))
@@ -67,6 +62,18 @@ class Run:
             return result
         remark = work.keeper.finish(result, self.problem.describe(result))
         return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
+
+    def _solve_stages(self, way: Way | Race, session: Session) -> Result:
+        program, results = self.problem.program, list[Result]()
+        while True:
+            result = way.solve(session, program, results)
+            results.append(result)
+            is_last = len(program.held) + 1 >= len(program.stages)
+            if is_last or not result.is_proved:
+                return result
+            assert result.objective is not None and result.replay is not None
+            program = _held(program, result)
+            self.work.known.insert(0, result.replay.assignment)
 
     def _first_networks(self, session: Session) -> list[Assignment]:
         """Those that the user starts from, a constant one, and that of the folder to save in."""
@@ -78,7 +85,7 @@ class Run:
 
     def _conflict(self, session: Session) -> Conflict:
         """Which constraints of the model cannot hold together."""
-        work = self.work
+        work, solver = self.work, self.options.ways[0].solver
 
         def solve(lowered: Lowered, limit: float, what: str) -> RawResult:
             def show(event: Event) -> None:
@@ -91,7 +98,7 @@ class Run:
                 return limits_after(options, time.perf_counter() - began)
 
             def once(lowered: Lowered, options: SolveOptions) -> RawResult:
-                return session.solve(lowered.milp, self.options.solver, options, show, work.stop)
+                return session.solve(lowered.milp, solver, options, show, work.stop)
 
             if lowered.tangents:
                 return Rounds(lowered, session, once, limits).run([])[0]

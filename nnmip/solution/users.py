@@ -40,7 +40,8 @@ class UsersNetworks:
             self.remarks += self.given.remarks()
             networks = self.given.networks()
             if self.given.missing:
-                rest = completed(self.given, self.options.solver, session, limits, self.options.allowance, stop)
+                solver = self.options.ways[0].solver
+                rest = completed(self.given, solver, session, limits, self.options.allowance, stop)
                 networks += [rest] if rest is not None else []
                 names = ", ".join(f"`{decision.path}`" for decision in self.given.missing)
                 how = "found with the rest fixed" if rest is not None else "nearest to 0"

@@ -61,6 +61,9 @@ class Way:
                 message="",
             )
 
+    def close(self) -> None:
+        """Nothing to do: the solver process belongs to the caller."""
+
     def _searched(self, session: Session, view: View, earlier: Sequence[Result]) -> Result:
         """A stage by search over columns, with the opinion of a second solver where that is asked for."""
         work, program = self.work, view.program

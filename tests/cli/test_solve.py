@@ -44,7 +44,19 @@ KEYS = [
         "stages",
         "conflict",
     ),
-    *("metrics", "networks", "sizes", "formulation", "times", "solver", "seed", "versions", "message", "notes"),
+    *(
+        "metrics",
+        "networks",
+        "sizes",
+        "formulation",
+        "portfolio",
+        "times",
+        "solver",
+        "seed",
+        "versions",
+        "message",
+        "notes",
+    ),
 ]
 
 
