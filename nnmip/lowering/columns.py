@@ -20,7 +20,7 @@ from nnmip.records import dataclass
 from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
-from nnmip.search.solve import assignment_of
+from nnmip.search.networks import assignment_of
 from nnmip.search.view import Refusal, View
 from nnmip.sizes import NONZERO, Allowance, Estimate, solver_cost
 from nnmip.source import GOAL, Origin, Span

@@ -90,7 +90,11 @@ class OneScore:
             left = np.ones(end - first, dtype=bool)
             for other, costs in proofs:
                 left &= costs[first:end] < goal - other - costs[first]
-            self._with(partial.plus(choices, first), choices, first + np.flatnonzero(left))
+            one = partial.plus(choices, first)
+            rules = self._record.mask(one.members, choices, True)
+            if rules is not None:
+                left &= rules[first:end]
+            self._with(one, choices, first + np.flatnonzero(left))
         return True
 
     def _proofs(self, partial: Partial, choices: Choices) -> list[tuple[float, FloatArray]]:
@@ -104,6 +108,8 @@ class OneScore:
         What proves the value of one of them bounds the others, too, which costs far less than to evaluate them.
         """
         assert choices.signed is not None
+        if not len(others):
+            return
         scores = partial.scores[:, 0]
         for _ in range(MOST_TRIES if len(others) * len(scores) > FEW else 0):
             multipliers = self._best.multipliers(scores + choices.signed[others[0]])

@@ -68,7 +68,8 @@ class Peel:
         floor: Callable[[float], None] = lambda bound: None,
     ) -> None:
         """floor: told what no network is better than that is still to be looked at."""
-        record, count = self._record, wanted.sum()
+        record, count = self._record, int(wanted.sum())
+        choices = record.allowed(partial.members, choices, count == 1)
         if count == 1 and len(choices):
             record.check()
             self._ending.last(partial, choices)

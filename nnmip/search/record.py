@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.search.choices import Choices
 from nnmip.search.problem import Members, Problem
 
 FloatArray = NDArray[np.float64]
@@ -83,6 +84,17 @@ class Record:
         """Asked at every node and between batches."""
         if self._stop():
             raise Stopped
+
+    def allowed(self, members: Members, choices: Choices, is_last: bool) -> Choices:
+        """The choices of one more member that rules on several units do not forbid: `Problem.allowed`."""
+        mask = self.mask(members, choices, is_last)
+        return choices if mask is None or mask.all() else choices.take(mask)
+
+    def mask(self, members: Members, choices: Choices, is_last: bool) -> NDArray[np.bool_] | None:
+        """Which choices these are; None for all."""
+        if self._problem.allowed is None:
+            return None
+        return self._problem.allowed(members, choices.unit, choices.head, is_last)
 
     # ---- the incumbent --------------------------------------------------------------------------------------------
 

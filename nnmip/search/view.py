@@ -106,9 +106,10 @@ class View:
         return int(self.parts.places.shape[1])
 
     @property
-    def keeps_all(self) -> bool:
-        """Whether units that show the data the same may differ in what later goals, or conditions, say of them."""
-        return bool(self.coupling or self.program.held)
+    def tying(self) -> tuple[Node, ...]:
+        """What tells units apart that show the data the same: conditions on several units, and the goals up to the
+        present one, behind the first."""
+        return (*self.coupling, *_later(self.program))
 
     @property
     def removes(self) -> bool:
