@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import field
 from functools import cached_property
-from math import log2
 
 import numpy as np
 
 from nnmip.hir.core import Assignment
 from nnmip.lowering.base import Lowering
+from nnmip.lowering.columns_size import check_untied, row_of
 from nnmip.lowering.decisions import encode_decision
 from nnmip.lowering.lower import Lowered, finished
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice, MilpBuilder
-from nnmip.milp.model import FloatArray, IntArray
+from nnmip.milp.model import FloatArray
 from nnmip.passes.base import Analysed
 from nnmip.records import dataclass
 from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
@@ -22,7 +22,7 @@ from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.networks import assignment_of
 from nnmip.search.view import Refusal, View
-from nnmip.sizes import NONZERO, Allowance, Estimate, solver_cost
+from nnmip.sizes import NONZERO, Allowance
 from nnmip.source import GOAL, Origin, Span
 
 COLUMNS = "columns"
@@ -33,23 +33,6 @@ NOISE = 1e-12
 
 SAME = 1e-9
 """A unit shows what a column has where no row differs by more."""
-
-
-def check_untied(view: View) -> None:
-    """Refusal where conditions tie units, or an earlier goal does, which the rows of this MILP do not say."""
-    if view.program.held:
-        raise Refusal("an earlier goal is held")
-    if view.coupling:
-        raise Refusal("it has no rows for a rule that ties several units", view.coupling[0].origin.span)
-
-
-def estimate_columns(view: View, allowance: Allowance) -> Estimate:
-    """What the MILP of columns would be, were no two choices of weights one column. Half of the units are guessed, each
-    as one of all kinds, before a relaxation is good enough: what proofs were seen to need."""
-    check_untied(view)
-    kinds = check_columns(view, allowance) * len(view.heads)
-    coefficients = kinds * len(_row_of(view.loss))
-    return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(kinds)))
 
 
 def lower_columns(view: View, allowance: Allowance) -> Lowered:
@@ -66,15 +49,10 @@ def lower_columns(view: View, allowance: Allowance) -> Lowered:
     check_untied(view)
     check_columns(view, allowance)
     columns = columns_of(view, allowance, merges=False)
-    coefficients = columns.pool.size * len(columns.heads.cost) * len(_row_of(view.loss))
+    coefficients = columns.pool.size * len(columns.heads.cost) * len(row_of(view.loss))
     if coefficients * NONZERO > allowance.size:
         raise Refusal(f"the MILP of its columns has {coefficients} coefficients, which is larger than is allowed")
     return _Writing(view, columns).lowered()
-
-
-def _row_of(loss: Shortfalls | Mistakes) -> IntArray:
-    """The row of the data that every row of the loss reads."""
-    return loss.row if isinstance(loss, Shortfalls) else np.arange(loss.rows)
 
 
 @dataclass(eq=False)
@@ -145,7 +123,7 @@ class _Writing:
     def _reached(self, slope: FloatArray, counts: Affine, bias: Affine) -> tuple[Affine, FloatArray]:
         """slope[r] @ the scores for every row of the loss, and a number that it is not below."""
         pool, heads = self.columns.pool, self.columns.heads
-        shown = pool.activations[:, :, _row_of(self.view.loss)]
+        shown = pool.activations[:, :, row_of(self.view.loss)]
         gains = np.einsum("kpr,mpr->rkm", shown, heads.vectors @ slope.T)
         gains = np.where(np.abs(gains) > NOISE, gains, 0.0).reshape(len(slope), -1)
         row, kind = np.nonzero(gains)

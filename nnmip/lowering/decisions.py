@@ -11,10 +11,10 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
 from nnmip.hir.core import CHANNELS, Decision
-from nnmip.hir.domain import Domain
 from nnmip.hir.wiring import Wiring
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import positive_part, scattered
+from nnmip.lowering.size import INTEGER_FROM
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
@@ -23,9 +23,6 @@ from nnmip.source import Origin
 
 MOST_SQUARES = 256
 """Most values of a weight whose square is wanted: each costs a binary."""
-
-INTEGER_FROM = 5
-"""Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -279,20 +276,10 @@ def encode_decision(low: Lowering, decision: Decision, gate: Affine | None, mult
     domain = decision.domain
     if domain.is_interval:
         return _encode_interval(low, decision, gate)
-    step = even_step(domain)
+    step = domain.step
     if step is not None and len(domain.values) >= INTEGER_FROM:
         return _encode_integer(low, decision, gate, step, multiplies)
     return _encode_pieces(low, decision, gate)
-
-
-def even_step(domain: Domain) -> float | None:
-    """The spacing of a finite domain whose values are evenly spaced, else None."""
-    if not domain.is_finite or len(domain.values) < 2:
-        return None
-    values = np.array(domain.values)
-    step = (values[-1] - values[0]) / (len(values) - 1)
-    even = values[0] + step * np.arange(len(values))
-    return float(step) if np.abs(even - values).max() <= 1e-12 * max(1.0, np.abs(values).max()) else None
 
 
 def _encode_interval(low: Lowering, d: Decision, gate: Affine | None) -> IntervalEncoding:

@@ -7,7 +7,7 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Shape
 from nnmip.lowering.base import Lowering, Signal
-from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding, even_step
+from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding
 from nnmip.milp.affine import Affine, combine
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.ops.base import Connections
@@ -121,7 +121,7 @@ def expanded(low: Lowering, path: str, weights: Encoding, a: Signal, cases: Case
     """
     assert isinstance(weights, IntegerEncoding) and weights.bits is not None
     d = weights.decision
-    first, step = d.domain.values[0], even_step(d.domain)
+    first, step = d.domain.values[0], d.domain.step
     assert step is not None
     bits, scale = weights.bits, step * 2.0 ** np.arange(weights.bits.shape[-1])
     if weights.gate is not None:

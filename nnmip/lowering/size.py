@@ -31,11 +31,13 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
-from nnmip.lowering.decisions import INTEGER_FROM, even_step
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, Estimate, counted, product, solver_cost
 from nnmip.source import Origin
+
+INTEGER_FROM = 5
+"""Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
 _USES = 4
 """How often the output of a layer or an operand is written, in the rows that make it and in those that read it."""
@@ -239,6 +241,6 @@ def _columns(decision: Decision) -> int:
     """How many columns one entry of a decision has."""
     domain = decision.domain
     pieces = len(domain.values) + len(domain.intervals)
-    if domain.is_finite and pieces >= INTEGER_FROM and even_step(domain) is not None:
+    if domain.is_finite and pieces >= INTEGER_FROM and domain.step is not None:
         return min(pieces, _BITS)
     return pieces

@@ -1,17 +1,18 @@
 """The ways to solve a model: what each of them needs, what it would cost, and which one is taken.
 
-A formulation is one entry of `ENTRIES`; to add one is to add its name to `Formulation` and its entry here.
+A formulation is one entry of `ENTRIES`; to add one is to add its name to `Formulation` and its entry here. What writes
+a MILP is imported once one is written: a search needs none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Program
-from nnmip.lowering.columns import estimate_columns, lower_columns
-from nnmip.lowering.lower import Lowered, lower_program
+from nnmip.lowering.columns_size import estimate_columns
 from nnmip.lowering.size import estimate_direct
 from nnmip.records import dataclass
 from nnmip.search.enumerate import check_columns, estimate_search
@@ -19,6 +20,9 @@ from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance, Estimate
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import Span
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
 
 NO_MILP = "leave the choice to nnmip with `--formulation auto`"
 A_MILP = "take the MILP of the weights with `--formulation direct`"
@@ -52,6 +56,18 @@ class Entry:
     lower: Callable[[Given], Lowered] | None
 
 
+def _in_columns(given: Given) -> Lowered:
+    from nnmip.lowering.columns import lower_columns
+
+    return lower_columns(given.view, given.allowance)
+
+
+def _in_weights(given: Given) -> Lowered:
+    from nnmip.lowering.lower import lower_program
+
+    return lower_program(given.program, allowance=given.allowance)
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         Formulation.SEARCH,
@@ -65,14 +81,14 @@ ENTRIES: tuple[Entry, ...] = (
         "the MILP of columns",
         A_MILP,
         lambda given: estimate_columns(given.view, given.allowance),
-        lambda given: lower_columns(given.view, given.allowance),
+        _in_columns,
     ),
     Entry(
         Formulation.DIRECT,
         "the MILP of the weights",
         NO_MILP,
         lambda given: estimate_direct(given.program),
-        lambda given: lower_program(given.program, allowance=given.allowance),
+        _in_weights,
     ),
 )
 """All of them; of those that cost the same, the first is taken."""
