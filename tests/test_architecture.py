@@ -257,11 +257,47 @@ def test_heavy_packages_are_imported_inside_functions() -> None:
 )
 def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, ...]) -> None:
     load_grammar()  # its tables are kept from now on
+    loaded = {name.split(".")[0] for name in loaded_by(arguments)}
+    assert "click" in loaded
+    assert not set(absent) & loaded
+
+
+SEARCHES_WITHOUT = (
+    *("mip", "onnx", "cffi", "gurobipy", "matplotlib", "lark", "rich", "importlib.metadata"),
+    *("nnmip.formats", "nnmip.lowering.lower", "nnmip.lowering.columns", "nnmip.lowering.layers", "nnmip.milp.builder"),
+    *(
+        "nnmip.solution.stage",
+        "nnmip.solution.race",
+        "nnmip.solution.conflict",
+        "nnmip.solution.rounds",
+        "nnmip.solution.keeper",
+    ),
+    *(
+        "nnmip.solution.keeper",
+        "nnmip.solution.store",
+        "nnmip.solution.onnx",
+        "nnmip.solution.trace",
+        "nnmip.solution.importer",
+    ),
+    *("nnmip.backends.worker", "nnmip.backends.confirm", "nnmip.incumbents.complete", "nnmip.report.html"),
+)
+"""What a search does not wait for: solvers, what writes and reads their models, folders, fronts, conflicts."""
+
+
+def test_a_search_loads_only_what_it_needs() -> None:
+    load_grammar()
+    loaded = loaded_by(["solve", "examples/xor.nnm"])
+    assert {"highspy", "nnmip.search.engine"} <= loaded
+    assert not {name for name in loaded for absent in SEARCHES_WITHOUT if f"{name}.".startswith(f"{absent}.")}
+
+
+def loaded_by(arguments: list[str]) -> set[str]:
+    """The modules that a command has loaded at its end."""
     code = (
         "import json, sys\n"
         "from nnmip.cli.main import run\n"
         f"code = run({arguments!r})\n"
-        "print(json.dumps([code, sorted({name.split('.')[0] for name in sys.modules})]))\n"
+        "print(json.dumps([code, sorted(sys.modules)]))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -270,8 +306,7 @@ def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, 
     assert done.returncode == 0, done.stderr
     exit_code, loaded = json.loads(done.stdout.splitlines()[-1])
     assert exit_code == 0
-    assert "click" in loaded
-    assert not set(absent) & set(loaded)
+    return set(loaded)
 
 
 # ---- the tables of the language ------------------------------------------------------------------------------------

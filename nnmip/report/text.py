@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
-from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
 from nnmip.solution.result import Bracket, Contender, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
+
+if TYPE_CHECKING:
+    from nnmip.solution.conflict import Conflict
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",

@@ -7,15 +7,17 @@ import numbers
 from dataclasses import replace
 from pathlib import Path
 from types import NoneType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nnmip.backends.registry import backend, names
-from nnmip.incumbents.given import Start
 from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.solution.result import Formulation
+
+if TYPE_CHECKING:
+    from nnmip.incumbents.given import Start
 
 _TYPES: tuple[tuple[str, Any, str], ...] = (
     ("time_limit", (numbers.Real, NoneType), "a number of seconds or None"),

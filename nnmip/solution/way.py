@@ -6,21 +6,24 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
-from nnmip.lowering.lower import Lowered
 from nnmip.search.solve import Tied, TooMany
 from nnmip.search.view import View
 from nnmip.solution.answer import Unencoded, make_result
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
-from nnmip.solution.stage import Stage
 from nnmip.solution.start import best_of
 from nnmip.solution.work import Work
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
+    from nnmip.solution.stage import Stage
 
 
 class Way:
@@ -49,7 +52,7 @@ class Way:
                         return result
                 how = How(Formulation.DIRECT, why)
             lowered = self.work.problem.encode(program, how.formulation)
-            return Stage(self.work, session, lowered, earlier, how).solve()
+            return self._stage(session, lowered, earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -77,12 +80,17 @@ class Way:
         self.tied = found.tied
         raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
         if work.options.confirm:
-            stage = Stage(work, session, self._second_opinion(program), earlier, DIRECT)
+            stage = self._stage(session, self._second_opinion(program), earlier, DIRECT)
             raw, checked, proof = stage.proved(raw, checked)
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
         facts = work.problem.facts(None)
         facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
         return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
+
+    def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
+        from nnmip.solution.stage import Stage
+
+        return Stage(self.work, session, lowered, earlier, how)
 
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""

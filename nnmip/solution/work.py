@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Progress, SolveOptions
 from nnmip.hir.core import Assignment, Program
-from nnmip.lowering.lower import Lowered
 from nnmip.records import dataclass
 from nnmip.solution.answer import RunFacts, limits_after
 from nnmip.solution.formulations import Choice
-from nnmip.solution.keeper import Keeper
 from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Formulation, Result
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
+    from nnmip.solution.keeper import Keeper
 
 ProgressHandler = Callable[[Progress], None]
 
