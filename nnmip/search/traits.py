@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Apply, LayerOutput, Node, Units, children
 from nnmip.ops.base import MIXED
+from nnmip.records import dataclass
 from nnmip.search.parts import ADDING, REDUCING, Batch, Parts
 
 FloatArray = NDArray[np.float64]
