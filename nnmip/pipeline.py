@@ -230,7 +230,7 @@ class Model:
         from nnmip.solution.formulations import IN_FILES
 
         if formulation not in IN_FILES:
-            raise ValueError(f"formulation must be {' or '.join(IN_FILES)}, not {formulation!r}")
+            raise ValueError(f"formulation must be one of {', '.join(IN_FILES)}, not {formulation!r}")
         lowered = self.encoded(formulation, program)
         if not lowered.tangents:
             return lowered
@@ -320,9 +320,10 @@ class Model:
         """Write the model to a `.lp`, `.mps` or compressed `.gz` file, and its names next to it.
 
         A goal with stages has a file for each; `fix` gives the proved value of every stage before `stage`, by number.
-        `formulation` is `direct`, or `columns` for counts of the units that a hidden layer can have, with the same
-        optimum. Raises ValueError for an unknown suffix or formulation, a stage that is not there and values that
-        do not fit, DiagnosticError NNM0406 where there are no columns, and OSError where the file cannot be written.
+        `formulation` is `direct`, `columns` for counts of the units that a hidden layer can have, or `composite` for
+        these without what is proved to be in no better network than a known one; the optimum is the same. Raises
+        ValueError for an unknown suffix or formulation, a stage that is not there and values that do not fit,
+        DiagnosticError NNM0406 where the formulation does not fit, and OSError where the file cannot be written.
         """
         from nnmip.formats.files import write_model
 

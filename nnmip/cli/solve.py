@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
-FORMULATIONS = ("auto", "direct", "columns", "search")
+FORMULATIONS = ("auto", "direct", "columns", "composite", "search")
 
 
 @click.command("solve")

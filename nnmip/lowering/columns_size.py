@@ -13,6 +13,9 @@ from nnmip.search.mistakes import Mistakes
 from nnmip.search.view import Refusal, View
 from nnmip.sizes import Allowance, Estimate, solver_cost
 
+LEFT = 1 / 8
+"""The share of the columns that a proof leaves, about."""
+
 
 def check_untied(view: View) -> None:
     """Refusal where conditions tie units, or an earlier goal does, which the rows of this MILP do not say."""
@@ -26,9 +29,29 @@ def estimate_columns(view: View, allowance: Allowance) -> Estimate:
     """What the MILP of columns would be, were no two choices of weights one column. Half of the units are guessed, each
     as one of all kinds, before a relaxation is good enough: what proofs were seen to need."""
     check_untied(view)
-    kinds = check_columns(view, allowance) * len(view.heads)
-    coefficients = kinds * len(row_of(view.loss))
+    kinds, coefficients = _at_most(view, allowance)
     return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(kinds)))
+
+
+def check_composite(view: View) -> None:
+    """Refusal where there is no composite MILP."""
+    check_untied(view)
+    if not isinstance(view.loss, Shortfalls):
+        raise Refusal("`zero_one` has no relaxation that leaves columns out")
+
+
+def estimate_composite(view: View, allowance: Allowance) -> Estimate:
+    """What the composite MILP would be; how much a proof leaves out is a guess."""
+    check_composite(view)
+    kinds, coefficients = _at_most(view, allowance)
+    nodes = view.parts.units / 2 * log2(max(1.0, kinds * LEFT))
+    return Estimate(kinds, coefficients, solver_cost(int(coefficients * LEFT), nodes))
+
+
+def _at_most(view: View, allowance: Allowance) -> tuple[int, int]:
+    """How many kinds of units there are, and how many coefficients they have, were no two choices of weights one."""
+    kinds = check_columns(view, allowance) * len(view.heads)
+    return kinds, kinds * len(row_of(view.loss))
 
 
 def row_of(loss: Shortfalls | Mistakes) -> IntArray:

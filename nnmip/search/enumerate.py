@@ -100,8 +100,9 @@ def estimate_search(view: View, allowance: Allowance) -> Estimate:
     return Estimate(count, numbers, float(ROUNDS * view.parts.units * numbers * (len(view.heads) + 1)))
 
 
-def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:
-    """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant.
+def columns_of(view: View, allowance: Allowance, *, merges: bool = True, leads: bool = False) -> Columns:
+    """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant; with `leads`,
+    output weights that differ by the same number for every score are one even then, where only leads count.
 
     Raises Refusal where they would be larger than is allowed.
     """
@@ -111,7 +112,7 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Colu
     biases = choices.biases
     prices = _Prices(view)
     merges = merges and prices.traits is not None and view.bias.is_interval
-    kept, idle = _Kept(view, merges), _Idle(view, prices)
+    kept, idle = _Kept(view, merges, leads), _Idle(view, prices)
     entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(biases)
     for chunk in _weight_chunks(choices, max(1, CELLS // entries)):
         both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
@@ -342,8 +343,8 @@ def activated(view: View, sums: FloatArray) -> FloatArray:
 class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
-    def __init__(self, view: View, merges: bool) -> None:
-        self.view, self.merges = view, merges
+    def __init__(self, view: View, merges: bool, leads: bool) -> None:
+        self.view, self.merges, self.leads = view, merges, leads
         self.columns = Distinct(view.grid, view.positions * len(view.rows), merges)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
@@ -370,6 +371,8 @@ class _Kept:
             pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
             if self.merges:
                 pool, heads = self._without_constant(pool, heads, idle, prices)
+            elif self.leads and self.view.loss.is_of_leads:
+                heads = _cheapest_leads(heads, np.inf, prices.class_of_heads())
         cost_of_idle, weights = idle.best if idle.best is not None else (None, np.zeros(prices.width + 1))
         return Columns(
             pool=pool.with_more(idle.others(heads)),

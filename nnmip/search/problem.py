@@ -51,6 +51,11 @@ class Problem:
         return Biases.among(tuple(values for values, _ in self.listed), tuple(cost for _, cost in self.listed))
 
     @property
+    def size(self) -> int:
+        """How many composite columns there are."""
+        return self.pool.size * len(self.heads.cost)
+
+    @property
     def counts(self) -> range:
         """How many members a network can have."""
         return range(self.units if self.idle is None else 0, self.units + 1)

@@ -114,6 +114,41 @@ def tied_of(view: View, allowance: Allowance, stop: Callable[[], bool], report: 
     raise ArithmeticError("rounding takes the output biases out of their domain")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Root:
+    """Networks of so many members: what none is below, and what none is below that has a column, [columns * heads]."""
+
+    count: int
+    bound: float
+    least: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roots:
+    """The relaxations for all numbers of members, and the best network found near them with its value: None and
+    infinite without one."""
+
+    roots: tuple[Root, ...]
+    network: Assignment | None
+    value: float
+
+
+def roots_of(view: View, columns: Columns) -> Roots:
+    """What is proved of the columns of a view before any branching, in the sense of a minimum, and a good network."""
+    run = _Run(view, columns, lambda: False, Report(lambda value, bound: None, lambda network, value: None), None)
+    engine, record, constant, found = run.engine, run.engine.record, columns.constant, []
+    if 0 in engine.problem.counts:
+        engine.ending.offer(())
+        found.append(Root(0, record.value - NEAR + constant, np.full(engine.problem.size, math.inf)))
+    for count, root in engine.relax().items() if columns.pool.size else ():
+        least = root.bound.base + root.reduced + (count - 1) * float(root.least[0]) + constant
+        found.append(Root(count, record.floor(count) + constant, least))
+    network = None
+    if record.members is not None:
+        network = assignment_of(view, columns, record.members, engine.ending.biases(record.members))
+    return Roots(tuple(found), network, record.value + constant)
+
+
 class _Run:
     """One search over the columns of a view."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Program
-from nnmip.lowering.columns_size import estimate_columns
+from nnmip.lowering.columns_size import estimate_columns, estimate_composite
 from nnmip.lowering.size import estimate_direct
 from nnmip.records import dataclass
 from nnmip.search.enumerate import check_columns, estimate_search
@@ -62,6 +62,12 @@ def _in_columns(given: Given) -> Lowered:
     return lower_columns(given.view, given.allowance)
 
 
+def _in_composites(given: Given) -> Lowered:
+    from nnmip.lowering.composite import lower_composite
+
+    return lower_composite(given.view, given.allowance)
+
+
 def _in_weights(given: Given) -> Lowered:
     from nnmip.lowering.lower import lower_program
 
@@ -75,6 +81,13 @@ ENTRIES: tuple[Entry, ...] = (
         NO_MILP,
         lambda given: estimate_search(given.view, given.allowance),
         None,
+    ),
+    Entry(
+        Formulation.COMPOSITE,
+        "the composite MILP",
+        A_MILP,
+        lambda given: estimate_composite(given.view, given.allowance),
+        _in_composites,
     ),
     Entry(
         Formulation.COLUMNS,

@@ -44,6 +44,7 @@ class Formulation(StrEnum):
     AUTO = "auto"
     DIRECT = "direct"
     COLUMNS = "columns"
+    COMPOSITE = "composite"
     SEARCH = "search"
 
 

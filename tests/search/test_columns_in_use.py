@@ -115,7 +115,7 @@ def test_the_default_is_direct() -> None:
     direct, columns = (model.compile("lp", formulation=formulation) for formulation in ("direct", "columns"))
     assert model.compile("lp") == direct != columns
     assert "formulation" not in json.loads(model.write("model.lp").names.read_text())["extra"]
-    with pytest.raises(ValueError, match="formulation must be direct or columns, not 'search'"):
+    with pytest.raises(ValueError, match="formulation must be one of direct, columns, composite, not 'search'"):
         model.compile("lp", formulation="search")
 
 
