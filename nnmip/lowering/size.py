@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from itertools import accumulate
 
-import numpy as np
-
+from nnmip.arrays import distinct
 from nnmip.hir.core import (
     Apply,
     Choose,
@@ -114,7 +113,7 @@ class _Estimate:
     def _rows(self, data: str) -> int:
         """How many rows of a table differ; counted once."""
         if data not in self.rows:
-            self.rows[data] = len(np.unique(self.program.dataset(data).features, axis=0))
+            self.rows[data] = len(distinct(self.program.dataset(data).features, axis=0))
         return self.rows[data]
 
     def check_number(self, allowance: Allowance) -> None:

@@ -7,8 +7,7 @@ from dataclasses import asdict
 from math import log10, prod
 from typing import Any
 
-import numpy as np
-
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.hir.core import Layer, Network, Program
 from nnmip.hir.domain import Domain
@@ -77,7 +76,7 @@ def _data_facts(program: Program, name: str) -> dict[str, Any]:
     return {
         "source": data.source_name,
         "rows": data.row_count,
-        "distinct_rows": len(np.unique(data.features, axis=0)),
+        "distinct_rows": len(distinct(data.features, axis=0)),
         "features": list(data.feature_names),
         "scaling": _scalings(data),
         "label": data.label_name,

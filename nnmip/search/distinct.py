@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,7 @@ class Distinct:
 
     def __init__(self, grid: Fraction | None, size: int, merges: bool) -> None:
         self._grid, self._merges = grid, merges
-        limit = np.iinfo(np.int64).max
-        self._mix = np.random.default_rng(0).integers(-limit, limit, size=(size, 2), dtype=np.int64)
+        self._mix = np.frombuffer(Random(0).randbytes(16 * size), dtype="<i8").reshape(size, 2)
         self._given: list[Levels] = []
         self._shift: list[Levels] = []
         self._keys: list[IntArray] = []

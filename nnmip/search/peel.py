@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import is_among
 from nnmip.records import dataclass
 from nnmip.search.choices import Choices
 from nnmip.search.master import Master, Relaxed
@@ -99,7 +100,7 @@ class Peel:
             np.where(np.isfinite(node.least), np.bincount(kind, minlength=len(node.least)), np.inf)
         )
         places = np.flatnonzero(fewest)
-        taken = node.key[np.isin(node.key, choices.key[places])]
+        taken = node.key[is_among(node.key, choices.key[places])]
         if len(taken):
             return int(np.searchsorted(choices.key, taken[0]))
         return int(places[node.reduced[places].argmin()])

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import distinct
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.hir.core import Shape
 from nnmip.ops.base import Blend, InferredShapes, LayerOp, Options, common_grid
@@ -39,7 +40,7 @@ def interval(inputs: tuple[Interval, ...], decisions: Mapping[str, Interval], op
 
 
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
-    counts = np.unique((pooled_entries(shapes[0], options, "avgpool2d") >= 0).sum(axis=-1))
+    counts = distinct((pooled_entries(shapes[0], options, "avgpool2d") >= 0).sum(axis=-1))
     return common_grid(*(inputs[0] / int(count) for count in counts))
 
 
