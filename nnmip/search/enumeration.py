@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.choices import Choices
 from nnmip.search.ending_one import OneScore
 from nnmip.search.mistakes import Matching, Mistakes, matching
