@@ -306,6 +306,19 @@ def test_a_search_loads_only_what_it_needs() -> None:
     assert not {name for name in loaded if f"{name}.".startswith(tuple(f"{module}." for module in absent))}
 
 
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])
+def test_the_command_keeps_numpy_to_one_thread(given: str | None, used: str) -> None:
+    code = (
+        "import os, nnmip.cli.main as m; m.run = lambda arguments: print(os.environ['OPENBLAS_NUM_THREADS']); m.main()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("OPENBLAS_NUM_THREADS", None)
+    if given is not None:
+        environment["OPENBLAS_NUM_THREADS"] = given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [used]
+
+
 def loaded_by(arguments: list[str]) -> set[str]:
     """The modules that a command has loaded at its end."""
     code = (
