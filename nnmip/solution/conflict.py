@@ -13,6 +13,7 @@ from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.walk import sufficient_words
+from nnmip.incumbents.known import trivial_assignment
 from nnmip.lowering.lower import Lowered
 from nnmip.records import dataclass
 from nnmip.sema.regions import SUFFICIENT
@@ -20,7 +21,6 @@ from nnmip.sema.values import text_of
 from nnmip.solution.answer import limits_after, replay_raw
 from nnmip.solution.replay import TOLERANCE, ReplayStatus
 from nnmip.solution.rounds import Rounds
-from nnmip.solution.start import trivial_assignment
 from nnmip.solution.work import Work
 from nnmip.source import Span
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
-from nnmip.solution.order import Rank, is_better, rank
+from nnmip.hir.order import Rank, is_better, rank
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Result
 from nnmip.solution.store import FRONT, RunFolder

@@ -72,7 +72,7 @@ class Race:
     def work_with(self, options: RunOptions) -> Work:
         """The work of the run with the options of one way."""
         work = self.work
-        return Work(work.problem, options, work.progress, work.stop, work.keeper, work.known, work.began)
+        return Work(work.problem, options, work.progress, work.stop, work.keeper, work.known, work.began, work.looks)
 
     def _different(self, program: Program) -> list[_Lane]:
         """The ways that differ for this stage: where columns do not fit, two may be the same MILP. Encodes what they

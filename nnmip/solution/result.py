@@ -162,6 +162,19 @@ class StageResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """The network that a solver got to start from: its goal in the user's sense, and where it is from: `known` (the
+    user's own, a saved one, or a constant one), or `found` by a look of some seconds before the solver began."""
+
+    objective: float | None
+    source: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"objective": self.objective, "source": self.source, "seconds": self.seconds}
+
+
+@dataclass(frozen=True, slots=True)
 class Contender:
     """One of several ways that solved a stage side by side: what it had when it ended, or when the first proof of
     another one ended it (`is_cut`). seconds: since the run began."""
@@ -238,6 +251,7 @@ class Result:
     how: How = DIRECT
     sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     portfolio: tuple[Contender, ...] = ()
+    start: Beginning | None = None
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -317,6 +331,7 @@ class Result:
             "networks": {name: self._network_json(name, net) for name, net in self.networks.items()},
             "sizes": dict(self.sizes),
             "formulation": self.how.to_json(),
+            "start": self.start.to_json() if self.start else None,
             "portfolio": [contender.to_json() for contender in self.portfolio] or None,
             "times": dict(self.times),
             "solver": {"name": self.solver, "version": self.solver_version},

@@ -15,9 +15,9 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
+from nnmip.incumbents.known import trivial_assignment
 from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Result
-from nnmip.solution.start import trivial_assignment
 from nnmip.solution.users import UsersNetworks
 from nnmip.solution.way import Way
 from nnmip.solution.work import Problem, ProgressHandler, Work
@@ -40,6 +40,7 @@ class Run:
         self.problem, self.options, self.starts = problem, options, starts
         self.users = UsersNetworks(problem.program, options)
         self.work = Work(problem, options, progress, stop if stop is not None else threading.Event())
+        self.work.looks = not starts  # a front has too many points for a look at each
         if options.save is not None:
             from nnmip.solution.keeper import Keeper
 

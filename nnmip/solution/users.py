@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import SolveOptions
 from nnmip.hir.core import Assignment, Program
+from nnmip.incumbents.known import best_of
 from nnmip.solution.options import RunOptions
 from nnmip.solution.replay import ReplayStatus, replay
-from nnmip.solution.start import best_of
 
 if TYPE_CHECKING:
     from nnmip.incumbents.given import Given

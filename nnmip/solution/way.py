@@ -12,13 +12,13 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
+from nnmip.incumbents.known import best_of
 from nnmip.search.solve import Tied, TooMany
 from nnmip.search.view import View
 from nnmip.solution.answer import Unencoded, make_result
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
-from nnmip.solution.start import best_of
 from nnmip.solution.work import Work
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ class Problem:
 @dataclass(slots=True, eq=False)
 class Work:
     """One way through the stages of a run. `known` are the networks to start from, the newest first; `began` is when
-    the run did."""
+    the run did; `looks` says whether better ones are looked for."""
 
     problem: Problem
     options: RunOptions
@@ -53,6 +53,7 @@ class Work:
     keeper: Keeper | None = None
     known: list[Assignment] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
+    looks: bool = True
 
     @property
     def seconds(self) -> float:
