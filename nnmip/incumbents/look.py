@@ -25,11 +25,14 @@ LONGEST, SHARE = 2.0, 0.05
 SECONDS_EACH = 0.015
 """Seconds for every integer of the MILP: small ones are solved before a look would end."""
 
-LEAST_INTEGERS = 60
-"""A MILP with fewer integers is solved at once."""
+LEAST_INTEGERS, LEAST_SECONDS = 60, 10.0
+"""A MILP with fewer integers is solved at once, and a shorter limit leaves no time for a look."""
 
-MOST_NONZEROS = 200_000
+MOST_NONZEROS = 100_000
 """Larger MILPs are not handed over for a part of them."""
+
+SOLVER = "highs"
+"""What solves for parts of a network, whatever solves for the whole."""
 
 DESCENT, REST, CLIMB = 0.4, 0.1, 0.2
 """The shares of the time for the descent, and for the last layer and the small changes of each network."""
@@ -41,7 +44,7 @@ TRIED = 2
 def is_worth_it(lowered: Lowered, limits: SolveOptions) -> bool:
     """Whether a look takes less time than it can save."""
     milp = lowered.milp
-    has_time = limits.time_limit is None or limits.time_limit > 0
+    has_time = limits.time_limit is None or limits.time_limit >= LEAST_SECONDS
     return has_time and int(milp.integer.sum()) >= LEAST_INTEGERS and milp.num_nonzeros <= MOST_NONZEROS
 
 
@@ -52,10 +55,8 @@ class Look:
     continuous weights for the phases of each, and small changes what no gradient sees: rules, and what weights cost.
     """
 
-    def __init__(
-        self, lowered: Lowered, session: Session, solver: str, limits: SolveOptions, stop: threading.Event
-    ) -> None:
-        self.lowered, self.program, self.session, self.solver = lowered, lowered.program, session, solver
+    def __init__(self, lowered: Lowered, session: Session, limits: SolveOptions, stop: threading.Event) -> None:
+        self.lowered, self.program, self.session = lowered, lowered.program, session
         self.limits, self.stop = limits, stop
         left = LONGEST if limits.time_limit is None else SHARE * limits.time_limit
         self.seconds = min(LONGEST, left, SECONDS_EACH * int(lowered.milp.integer.sum()))
@@ -99,7 +100,7 @@ class Look:
             return network
         fixed, start = with_fixed(self.lowered, network, paths), self.lowered.complete(network)
         options = replace(self.limits, time_limit=max(0.1, REST * self.seconds), start=start)
-        found = self.session.solve(fixed, self.solver, options, None, self.stop)
+        found = self.session.solve(fixed, SOLVER, options, None, self.stop)
         return None if found.x is None else self.lowered.lift(found.x)
 
     def _polished(self, network: Assignment) -> Assignment:

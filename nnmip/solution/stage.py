@@ -149,7 +149,7 @@ class Stage:
         start, source = best_of(self.program, work.known), "known"
         is_first = self.how.formulation is Formulation.DIRECT and not self.program.held
         if work.looks and is_first and self.program.goal is not None and is_worth_it(self.lowered, limits):
-            look = Look(self.lowered, self.session, work.options.solver, limits, work.stop)
+            look = Look(self.lowered, self.session, limits, work.stop)
             found = look.best([start] if start is not None else [])
             source = "known" if found is start else "found"
             start = found
