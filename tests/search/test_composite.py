@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from nnmip.solution.start import trivial_assignment
 
 import nnmip
 from nnmip.backends.process import Session
@@ -21,7 +22,6 @@ from nnmip.lowering.lower import Lowered
 from nnmip.search.solve import Roots
 from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import UNASKED
-from nnmip.solution.start import trivial_assignment
 from tests.cli.test_exchange import solve_with_cbc, solve_with_highs
 from tests.meaning.generator import Model
 from tests.meaning.harness import load
