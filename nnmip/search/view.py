@@ -141,7 +141,7 @@ def view_of(program: Program) -> View:
     output = network.result_index.reshape(-1)
     if sorted(output.tolist()) != list(range(parts.out.units)):
         raise Refusal("not every output is returned once")
-    rows, loss, tables = _loss(program, network, losses, len(output))
+    rows, loss, tables = loss_of(program, network, losses, len(output))
     own, outer, coupling = _conditions(program, parts)
     _check_bias(parts, [*(term.value for term in others), *coupling, *_later(program)])
     weights = parts.out.decision("weights")
@@ -162,11 +162,11 @@ def view_of(program: Program) -> View:
         heads=heads,
         output=output,
         grid=grids.get(parts.out.inputs[0]),
-        notes=_notes(chain, grids),
+        notes=notes_of(chain, grids),
     )
 
 
-def _notes(chain: tuple[Layer, ...], grids: Mapping[str, Fraction | None]) -> tuple[str, ...]:
+def notes_of(chain: tuple[Layer, ...], grids: Mapping[str, Fraction | None]) -> tuple[str, ...]:
     """Of `sign` and `step` on which grid the sums lie that they read, where they lie on one."""
     steps = [(layer.path, grids.get(layer.inputs[0])) for layer in chain if layer.op in ("sign", "step")]
     return tuple(
@@ -185,9 +185,18 @@ def _later(program: Program) -> list[Node]:
     return [term.value for stage in program.stages[1 : len(program.held) + 1] for term in stage.terms]
 
 
+def weighted_layers(network: Network) -> list[Layer]:
+    return [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
+
+
+def is_deep(program: Program) -> bool:
+    """Whether there is one network, with two hidden layers."""
+    return len(program.networks) == 1 and len(weighted_layers(program.networks[0])) == 3
+
+
 def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
     """The layers with weights and those between them."""
-    weighted = [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
+    weighted = weighted_layers(network)
     if len(weighted) != 2:
         raise Refusal(f"{len(weighted)} layers have weights, and not two" if weighted else "no layer has weights")
     hidden, out = weighted
@@ -243,7 +252,7 @@ def reads_data(node: Node) -> bool:
     )
 
 
-def _loss(
+def loss_of(
     program: Program, network: Network, terms: list[Term], outputs: int
 ) -> tuple[FloatArray, Shortfalls | Mistakes, list[Dataset]]:
     assert program.goal is not None

@@ -15,14 +15,15 @@ from nnmip.hir.core import Program
 from nnmip.lowering.columns_size import estimate_columns, estimate_composite
 from nnmip.lowering.size import estimate_direct
 from nnmip.records import dataclass
-from nnmip.search.enumerate import check_columns, estimate_search
-from nnmip.search.view import Refusal, View, view_of
+from nnmip.search.enumerate import estimate_search
+from nnmip.search.view import Refusal, View, is_deep, view_of
 from nnmip.sizes import Allowance, Estimate
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import Span
 
 if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
+    from nnmip.search.deep_view import Deep
 
 NO_MILP = "leave the choice to nnmip with `--formulation auto`"
 A_MILP = "take the MILP of the weights with `--formulation direct`"
@@ -39,6 +40,15 @@ class Given:
     def view(self) -> View:
         """Refusal where the program is no choice of columns."""
         return view_of(self.program)
+
+    @cached_property
+    def searched(self) -> View | Deep:
+        """The same, or that of two hidden layers; Refusal where the program is neither."""
+        if not is_deep(self.program):
+            return self.view
+        from nnmip.search.deep_view import deep_view_of
+
+        return deep_view_of(self.program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +84,20 @@ def _in_weights(given: Given) -> Lowered:
     return lower_program(given.program, allowance=given.allowance)
 
 
+def _estimate_search(view: View | Deep, allowance: Allowance) -> Estimate:
+    if isinstance(view, View):
+        return estimate_search(view, allowance)
+    from nnmip.search.deep_view import estimate_deep
+
+    return estimate_deep(view, allowance)
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         Formulation.SEARCH,
         "the search over columns",
         NO_MILP,
-        lambda given: estimate_search(given.view, given.allowance),
+        lambda given: _estimate_search(given.searched, given.allowance),
         None,
     ),
     Entry(
@@ -124,7 +142,7 @@ class Choice:
     """The formulation that is taken for a stage; its view where it is searched."""
 
     how: How
-    view: View | None = None
+    view: View | Deep | None = None
 
 
 def entry_of(name: str) -> Entry:
@@ -179,7 +197,7 @@ def _cheapest(given: Given) -> Choice:
 def _taken(name: Formulation, given: Given) -> Choice:
     if entry_of(name).lower is not None:
         return Choice(How(name))
-    return Choice(How(name, columns=check_columns(given.view, given.allowance)), given.view)
+    return Choice(How(name, columns=_estimate_search(given.searched, given.allowance).integers), given.searched)
 
 
 def encoded(program: Program, name: str, allowance: Allowance) -> Lowered:

@@ -23,6 +23,7 @@ from nnmip.solution.work import Work
 
 if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
+    from nnmip.search.deep_view import Deep
     from nnmip.solution.stage import Stage
 
 
@@ -67,7 +68,7 @@ class Way:
     def close(self) -> None:
         """Nothing to do: the solver process belongs to the caller."""
 
-    def _searched(self, session: Session, view: View, earlier: Sequence[Result]) -> Result:
+    def _searched(self, session: Session, view: View | Deep, earlier: Sequence[Result]) -> Result:
         """A stage by search over columns, with the opinion of a second solver where that is asked for."""
         work, program = self.work, view.program
         limit = work.limits().time_limit
