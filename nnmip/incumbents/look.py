@@ -13,7 +13,7 @@ from nnmip.hir.evaluate import without_removed
 from nnmip.hir.order import Rank
 from nnmip.incumbents.budget import Budget
 from nnmip.incumbents.climb import climbed, standing
-from nnmip.incumbents.complete import with_fixed
+from nnmip.incumbents.complete import solved_in_part, with_fixed
 from nnmip.incumbents.descent import Descent
 from nnmip.incumbents.known import best_of
 from nnmip.incumbents.polish import polished
@@ -100,7 +100,7 @@ class Look:
             return network
         fixed, start = with_fixed(self.lowered, network, paths), self.lowered.complete(network)
         options = replace(self.limits, time_limit=max(0.1, REST * self.seconds), start=start)
-        found = self.session.solve(fixed, SOLVER, options, None, self.stop)
+        found = solved_in_part(self.session, fixed, SOLVER, options, self.stop)
         return None if found.x is None else self.lowered.lift(found.x)
 
     def _polished(self, network: Assignment) -> Assignment:

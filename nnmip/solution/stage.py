@@ -150,7 +150,11 @@ class Stage:
         is_first = self.how.formulation is Formulation.DIRECT and not self.program.held
         if work.looks and is_first and self.program.goal is not None and is_worth_it(self.lowered, limits):
             look = Look(self.lowered, self.session, limits, work.stop)
-            found = look.best([start] if start is not None else [])
+            try:
+                found = look.best([start] if start is not None else [])
+            except KeyboardInterrupt:
+                work.stop.set()  # the solver then ends with what is known
+                found = start
             source = "known" if found is start else "found"
             start = found
         if start is not None:

@@ -243,3 +243,22 @@ def test_a_stopped_look_ends_at_once(endless: nnmip.Model, session: Session) -> 
     look = Look(endless.lowered, session, SolveOptions(), stop)
     found = look.best([])
     assert found is None or evaluate(endless.program, found).max_violation <= 1e-6
+
+
+@pytest.mark.parametrize("place", ["descent", "part"])
+def test_ctrl_c_during_a_look_leaves_what_is_known(
+    eager: None, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the session takes it, which turns it into a termination."""
+
+    def interrupted(*given: Any) -> Any:
+        raise KeyboardInterrupt
+
+    if place == "descent":
+        monkeypatch.setattr(looks, "climbed", interrupted)
+    else:
+        monkeypatch.setattr("nnmip.backends.process._Run._step", interrupted)
+    model = nnmip.load(write_model(tmp_path, XOR))
+    found = model.solve(solver="highs")
+    assert (found.termination, found.solution, found.proof) == ("interrupted", "feasible", "none")
+    assert found.objective is not None and found.objective <= 1.0
