@@ -54,6 +54,7 @@ class DeepSearch:
         self.record = Standing[Made](range(len(self._links)), None, self._error(far), stop, self._progress, self._known)
         self.nodes = 0
         self._best_shown = math.inf
+        self._root = -math.inf
 
     def _least(self, links: Links) -> float:
         """What the costs alone prove."""
@@ -101,13 +102,16 @@ class DeepSearch:
             assignment, value = self.networks.assignment(made), record.value
         bound = min(record.bound, value)
         columns = column_count(self._deep)
-        return Found(assignment, value, bound, finished, columns, self.nodes, self.networks.evaluated)
+        seen = self.networks.evaluated
+        root = min(self._root, value)
+        return Found(assignment, value, bound, finished, columns, self.nodes, seen, root=root)
 
     def _search(self) -> None:
         record = self.record
         self._without_second()
         for number, links in enumerate(self._links):
             record.raise_floor(number, self._least(links) - ERROR)
+        self._root = record.least_floor
         climb = DeepClimb(self.networks, record)
         for h2, h1 in sorted({links.links.shape for links in self._links}):
             climb.run(h1, h2)

@@ -51,6 +51,8 @@ class Search:
         self.master = Master(pool, heads, loss, biases, self._bounds)
         self.ending = self._ending(biases)
         self._peel = Peel(self.master, self.record, self.ending)
+        self.root = -np.inf
+        """What the relaxations prove."""
         apart = Master(pool, heads, loss, biases, self._bounds, apart=True)
         self._patterns = Patterns(apart, self.record, Peel(apart, self.record, self.ending))
 
@@ -92,6 +94,7 @@ class Search:
                 record.close(count)
             return
         roots = self.relax()
+        self.root = record.least_floor
         self._log(f"roots {[(round(record.floor(h), 6), h) for h in roots]} incumbent {record.value:.9f}")
         for count in list(roots):
             self._finish(roots.pop(count), count)

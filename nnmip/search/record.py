@@ -67,6 +67,11 @@ class Standing(Generic[M]):
         """No network is better than this: not the ones looked at, nor those given up as not better than the goal."""
         return min(self.goal - self._error, self._settled, *self._floors.values())
 
+    @property
+    def least_floor(self) -> float:
+        """What no network that is still to be looked at is better than."""
+        return min(self._floors.values(), default=math.inf)
+
     def floor(self, part: int) -> float:
         return self._floors[part]
 

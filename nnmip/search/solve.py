@@ -53,7 +53,8 @@ class Tied:
 class Found:
     """What the search found, in the sense of a minimum: the best network, its value, and what no network is below.
 
-    columns, nodes, leaves: how much was looked at. tied: what was listed for a later goal.
+    columns, nodes, leaves: how much was looked at. root: what was proved before anything was branched on. tied: what
+    was listed for a later goal.
     """
 
     assignment: Assignment | None
@@ -64,6 +65,7 @@ class Found:
     nodes: int
     leaves: int
     tied: Tied | None = None
+    root: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,9 @@ class _Run:
         engine = self.engine
         bound = min(outcome.bound + constant, value)
         leaves = engine.ending.evaluated
-        return Found(assignment, value, bound, outcome.finished, self.columns.pool.size, engine.nodes, leaves)
+        root = min(engine.root + constant, value)
+        pool = self.columns.pool
+        return Found(assignment, value, bound, outcome.finished, pool.size, engine.nodes, leaves, root=root)
 
     def _progress(self, value: float, bound: float) -> None:
         constant, record = self.columns.constant, self.engine.record

@@ -51,18 +51,19 @@ class Formulation(StrEnum):
 @dataclass(frozen=True, slots=True)
 class How:
     """The formulation that was taken, and why no other; of a search how many columns it had, how many linear
-    programs it solved and how many networks it compared."""
+    programs it solved and how many networks it compared, and the bound before the first branch."""
 
     formulation: Formulation
     why: str = ""
     columns: int = 0
     nodes: int = 0
     networks: int = 0
+    root: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self.formulation.value, "why": self.why or None}
         if self.formulation is Formulation.SEARCH:
-            found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks}
+            found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks, "root": self.root}
         return found
 
 

@@ -78,7 +78,8 @@ class SearchedStage:
             nodes=found.nodes,
             seconds=self._seconds,
         )
-        how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
+        root = self.sign * found.root if math.isfinite(found.root) else None
+        how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves, root)
         return Searched(raw, _replayed(self.view.program, found, self.sign), how, found.tied)
 
     def _found(self, allowance: Allowance, report: Report) -> Found:

@@ -153,5 +153,5 @@ def test_a_model_with_two_hidden_layers_is_searched(tmp_path: Path) -> None:
     model = nnmip.loads(MODEL.format(**PLAIN), directory=tmp_path)
     found = model.solve()
     assert (found.solution, found.proof, found.how.formulation) == ("optimal", "certified", "search")
-    other = model.solve(solver="highs")
-    assert found.objective == pytest.approx(other.objective, abs=1e-9)
+    assert found.objective == pytest.approx(0.48, abs=1e-9)
+    assert found.how.root is not None and found.how.root < 0.48 and found.how.nodes > 0
