@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 
 from nnmip.records import dataclass
@@ -10,15 +9,15 @@ from nnmip.records import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """An end in CPU seconds of the thread, and one of the clock, which a time limit sets."""
+    """An end in CPU seconds of the thread, and one of the clock."""
 
     cpu: float
     clock: float
 
     @staticmethod
-    def of(seconds: float, limit: float | None = None) -> Budget:
+    def of(seconds: float, limit: float) -> Budget:
         """`seconds` of CPU time from now on, within `limit` seconds of the clock."""
-        return Budget(time.thread_time() + seconds, math.inf if limit is None else time.monotonic() + limit)
+        return Budget(time.thread_time() + seconds, time.monotonic() + limit)
 
     @property
     def is_over(self) -> bool:

@@ -37,6 +37,9 @@ SOLVER = "highs"
 DESCENT, REST, CLIMB = 0.4, 0.1, 0.2
 """The shares of the time for the descent, and for the last layer and the small changes of each network."""
 
+BUSY = 3.0
+"""How many seconds of the clock one of CPU time may take."""
+
 TRIED = 2
 """Networks whose last layer is solved for."""
 
@@ -80,9 +83,9 @@ class Look:
         return [best, wild[-1]] if wild is not None and wild[0][0] > 0 else [best]
 
     def _budget(self, share: float) -> Budget:
-        """A share of the time; no more of the clock either where the run has a limit."""
+        """A share of the time; no more of the clock where the run has a limit, and not much more where it has none."""
         seconds = share * self.seconds
-        return Budget.of(seconds, None if self.limits.time_limit is None else seconds)
+        return Budget.of(seconds, seconds if self.limits.time_limit is not None else BUSY * seconds)
 
     def _see(self, network: Assignment) -> None:
         self.seen.append((standing(self.program, network), len(self.seen), network))
