@@ -110,7 +110,7 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True, leads: 
     out, choices = view.out.decision("weights"), _Choices.of(view)
     assert out is not None
     biases = choices.biases
-    prices = _Prices(view)
+    prices = Prices(view)
     merges = merges and prices.traits is not None and view.bias.is_interval
     kept, idle = _Kept(view, merges, leads), _Idle(view, prices)
     entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(biases)
@@ -140,7 +140,7 @@ def _weight_chunks(choices: _Choices, size: int) -> Iterator[FloatArray]:
                 yield found.reshape(-1, width)
 
 
-class _Prices:
+class Prices:
     """What goal and conditions say of one unit, for many candidates at once."""
 
     def __init__(self, view: View) -> None:
@@ -248,7 +248,7 @@ class _Prices:
 class _Idle:
     """The units that do nothing, the cheapest of each class that conditions can ask for."""
 
-    def __init__(self, view: View, prices: _Prices) -> None:
+    def __init__(self, view: View, prices: Prices) -> None:
         self.view, self.prices = view, prices
         self.zeros_serve = zeros_serve(view)
         self.cost: list[FloatArray] = []
@@ -309,7 +309,7 @@ def classes_in_pool(view: View, columns: Columns, nodes: tuple[Node, ...]) -> tu
     traits = traits_of(view.parts, nodes)
     if traits is None:
         return None
-    prices, classes, pool = _Prices(view), Classes(), columns.pool
+    prices, classes, pool = Prices(view), Classes(), columns.pool
     both = np.concatenate([pool.weights, pool.bias[:, None]], axis=1)
     heads = np.broadcast_to(columns.heads.vectors[0], (pool.size, *columns.heads.vectors.shape[1:]))
     heads = np.where((np.arange(pool.size) < columns.others)[:, None, None], heads, 0.0)
@@ -349,7 +349,7 @@ class _Kept:
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
 
-    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: _Prices) -> None:
+    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: Prices) -> None:
         allowed, cost, classes = prices.own(both)
         if not (allowed.any() and prices.has_heads):
             return
@@ -361,7 +361,7 @@ class _Kept:
         self.cost.append(cost[chosen])
         self.both.append(both[chosen])
 
-    def finished(self, prices: _Prices, idle: _Idle) -> Columns:
+    def finished(self, prices: Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()
         pool = Pool.empty(self.view.positions, len(self.view.rows), prices.width)
         if self.cost:
@@ -386,7 +386,7 @@ class _Kept:
             removed=idle.removed + pool.size if idle.removed is not None else None,
         )
 
-    def _without_constant(self, pool: Pool, heads: Heads, idle: _Idle, prices: _Prices) -> tuple[Pool, Heads]:
+    def _without_constant(self, pool: Pool, heads: Heads, idle: _Idle, prices: Prices) -> tuple[Pool, Heads]:
         """Without the columns, and the heads, that do no more than output biases and an idle unit, where no condition
         can ask for them."""
         cost = idle.best[0] if idle.best is not None and parts_serve(self.view) else np.inf

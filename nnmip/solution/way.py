@@ -13,18 +13,25 @@ from nnmip.backends.protocol import Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
 from nnmip.incumbents.known import best_of
+from nnmip.search.anneal import annealed
+from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Tied, TooMany
-from nnmip.search.view import View
+from nnmip.search.view import Refusal, View, view_of
+from nnmip.sizes import Allowance
 from nnmip.solution.answer import Unencoded, make_result
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
+from nnmip.solution.tidy import tidied
 from nnmip.solution.work import Work
 
 if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
     from nnmip.search.deep_view import Deep
     from nnmip.solution.stage import Stage
+
+ANNEALING = 0.2
+"""The share of the time limit that may go into a first network."""
 
 
 class Way:
@@ -52,6 +59,8 @@ class Way:
                     if not why or options.formulation == Formulation.SEARCH:
                         return result
                 how = How(Formulation.DIRECT, why)
+            elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
+                self._anneal(program)
             lowered = self.work.problem.encode(program, how.formulation)
             return self._stage(session, lowered, earlier, how).solve()
         except KeyboardInterrupt:
@@ -88,6 +97,18 @@ class Way:
         facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
         return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
 
+    def _anneal(self, program: Program) -> None:
+        """A network to start from, where units have columns but too many of them to be searched."""
+        work = self.work
+        view = unlisted(program, work.options.allowance)
+        if view is None:
+            return
+        limit = work.limits().time_limit
+        end = work.seconds + ANNEALING * limit if limit is not None else math.inf
+        network = annealed(view, lambda: work.stop.is_set() or work.seconds >= end, work.stop.set)
+        if network is not None:
+            work.known.append(tidied(program, network))
+
     def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
         from nnmip.solution.stage import Stage
 
@@ -99,6 +120,19 @@ class Way:
             return self.work.problem.encode(program, Formulation.COLUMNS)
         except DiagnosticError:
             return self.work.problem.lower(program)
+
+
+def unlisted(program: Program, allowance: Allowance) -> View | None:
+    """The view of a program whose columns are larger than is allowed; None for other programs."""
+    try:
+        view = view_of(program)
+    except Refusal:
+        return None
+    try:
+        check_columns(view, allowance)
+    except Refusal:
+        return view
+    return None
 
 
 def _doubt(program: Program, result: Result) -> str:
