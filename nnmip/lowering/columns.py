@@ -9,18 +9,20 @@ import numpy as np
 
 from nnmip.hir.core import Assignment
 from nnmip.lowering.base import Lowering
-from nnmip.lowering.columns_size import check_untied, row_of
+from nnmip.lowering.columns_size import check_ties, row_of
 from nnmip.lowering.decisions import encode_decision
 from nnmip.lowering.lower import Lowered, finished
+from nnmip.lowering.tied import Tied
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice, MilpBuilder
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.passes.base import Analysed
 from nnmip.records import dataclass
-from nnmip.search.enumerate import Columns, activated, check_columns, columns_of, sums_of
+from nnmip.search.enumerate import Columns, activated, batches_of_units, check_columns, columns_of, sums_of
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.networks import assignment_of
+from nnmip.search.traits import traits_of
 from nnmip.search.view import Refusal, View
 from nnmip.sizes import NONZERO, Allowance
 from nnmip.source import GOAL, Origin, Span
@@ -46,7 +48,7 @@ def lower_columns(view: View, allowance: Allowance) -> Lowered:
     Raises Refusal where conditions tie units and where the MILP would be larger than is allowed, DiagnosticError as
     `lower_program`.
     """
-    check_untied(view)
+    check_ties(view)
     check_columns(view, allowance)
     columns = columns_of(view, allowance, merges=False)
     kinds = Kinds.every(columns)
@@ -72,9 +74,13 @@ class Kinds:
 
     @staticmethod
     def every(columns: Columns) -> Kinds:
-        shape = (columns.pool.size, len(columns.heads.cost))
+        shape = (columns.others, len(columns.heads.cost))
         unit, head = np.indices(shape).reshape(2, -1)
-        return Kinds(unit, head, shape)
+        if columns.others == columns.pool.size:
+            return Kinds(unit, head, shape)
+        idle = np.arange(columns.others, columns.pool.size)  # nothing goes out of them
+        unit, head = np.concatenate([unit, idle]), np.concatenate([head, np.zeros(len(idle), dtype=np.int64)])
+        return Kinds(unit, head, (len(unit),))
 
     @staticmethod
     def among(columns: Columns, chosen: BoolArray) -> Kinds:
@@ -111,6 +117,9 @@ class Writing:
         assert goal is not None
         with builder.owned_by(self.path):
             counts, idle = self._counts()
+        if self.view.coupling:
+            with builder.owned_by("constraints"):
+                Tied(self.view, self.columns, self.low, self.kinds.unit, self.kinds.head, counts, idle).write()
         with builder.owned_by(self.view.out.path):
             bias = self._bias()
         with builder.owned_by(f"{GOAL} loss"):
@@ -255,26 +264,54 @@ class Counted:
         return self.low.builder.complete(choice)
 
     def found(self, assignment: Assignment) -> list[int | None]:
-        """The kind of every unit from which something goes out, None where it has none."""
-        view, pool, heads = self.view, self.columns.pool, self.columns.heads
-        weights = assignment.values[f"{view.hidden.path}.weights"].reshape(view.parts.units, -1)
-        bias = assignment.values.get(f"{view.hidden.path}.bias", np.zeros(view.parts.units))
+        """The kind of every unit that is not the idle one, None where it has none."""
+        view, units = self.view, self.view.parts.units
+        weights = assignment.values[f"{view.hidden.path}.weights"].reshape(units, -1)
+        bias = assignment.values.get(f"{view.hidden.path}.bias", np.zeros(units))
         sums = sums_of(view, weights)
         shown = activated(view, sums + bias.reshape(-1, *(1,) * (sums.ndim - 1)))
         outer = assignment.values[f"{view.out.path}.weights"][view.output]
         kinds: list[int | None] = []
         for unit, places in enumerate(view.parts.places):
-            if outer[:, places].any():
-                head = self._is_head(heads.vectors, outer[:, places].T)
-                same = (np.abs(pool.activations - shown[unit]) <= SAME).all(axis=(1, 2))
-                fits = np.flatnonzero(head[self.kinds.head] & same[self.kinds.unit])
-                cost = pool.cost[self.kinds.unit[fits]] + heads.cost[self.kinds.head[fits]]
-                kinds.append(int(fits[cost.argmin()]) if len(fits) else None)
+            both, vector = np.append(weights[unit], bias[unit]), outer[:, places].T
+            if vector.any():
+                fits = self._alike(self._showing(shown[unit], vector), both, vector)
+                kinds.append(int(fits[self._cost[fits].argmin()]) if len(fits) else None)
+            elif (both != self.columns.idle_weights).any():
+                idle = self._alike(np.flatnonzero(self.kinds.unit >= self.columns.others), both, vector)
+                kinds.extend(idle[:1].tolist())
         return kinds
 
-    @staticmethod
-    def _is_head(vectors: FloatArray, wanted: FloatArray) -> BoolArray:
-        return np.asarray((vectors == wanted).all(axis=(1, 2)))
+    @property
+    def _cost(self) -> FloatArray:
+        return np.asarray(self.columns.pool.cost[self.kinds.unit] + self.columns.heads.cost[self.kinds.head])
+
+    def _showing(self, shown: FloatArray, vector: FloatArray) -> IntArray:
+        """The kinds that show the rows the same, and whose output weights do the same."""
+        pool, heads = self.columns.pool, self.columns.heads
+        same = np.asarray((np.abs(pool.activations - shown) <= SAME).all(axis=(1, 2)))
+        same[self.columns.others :] = False
+        heard = np.asarray((heads.vectors == vector).all(axis=(1, 2)))
+        if not heard.any() and self.view.loss.is_of_leads:
+            lead = heads.vectors - heads.vectors[:, :, :1]
+            heard = np.asarray((lead == vector - vector[:, :1]).all(axis=(1, 2)))
+        return np.flatnonzero(heard[self.kinds.head] & same[self.kinds.unit])
+
+    def _alike(self, fits: IntArray, both: FloatArray, vector: FloatArray) -> IntArray:
+        """Those of some kinds that rules cannot tell from a unit with these weights, bias and output weights."""
+        traits = traits_of(self.view.parts, self.view.coupling)
+        if not self.view.coupling or not len(fits):
+            return fits
+        pool, heads = self.columns.pool, self.columns.heads
+        own = np.concatenate([pool.weights[self.kinds.unit[fits]], pool.bias[self.kinds.unit[fits], None]], axis=1)
+        if traits is None:
+            return np.asarray(fits[(own == both).all(axis=1)])
+        vectors = np.where(
+            (self.kinds.unit[fits] < self.columns.others)[:, None, None], heads.vectors[self.kinds.head[fits]], 0.0
+        )
+        batches = batches_of_units(self.view, np.vstack([both, own]), np.concatenate([vector[None], vectors]))
+        read = np.concatenate([traits.of(batch) for batch in batches])
+        return np.asarray(fits[(read[1:] == read[0]).all(axis=1)])
 
 
 def units_in_words(columns: Columns) -> dict[str, object]:

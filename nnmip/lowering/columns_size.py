@@ -8,6 +8,7 @@ import numpy as np
 
 from nnmip.hir.core import IntArray
 from nnmip.search.enumerate import check_columns
+from nnmip.search.joints import Joints
 from nnmip.search.loss import Shortfalls
 from nnmip.search.mistakes import Mistakes
 from nnmip.search.view import Refusal, View
@@ -17,25 +18,24 @@ LEFT = 1 / 8
 """The share of the columns that a proof leaves, about."""
 
 
-def check_untied(view: View) -> None:
-    """Refusal where conditions tie units, or an earlier goal does, which the rows of this MILP do not say."""
+def check_ties(view: View) -> None:
+    """Refusal where an earlier goal is held, and where a rule ties units in a way that no rows over counts say."""
     if view.program.held:
         raise Refusal("an earlier goal is held")
-    if view.coupling:
-        raise Refusal("it has no rows for a rule that ties several units", view.coupling[0].origin.span)
+    _ = Joints(view).found
 
 
 def estimate_columns(view: View, allowance: Allowance) -> Estimate:
     """What the MILP of columns would be, were no two choices of weights one column. Half of the units are guessed, each
     as one of all kinds, before a relaxation is good enough: what proofs were seen to need."""
-    check_untied(view)
+    check_ties(view)
     kinds, coefficients = _at_most(view, allowance)
     return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(kinds)))
 
 
 def check_composite(view: View) -> None:
     """Refusal where there is no composite MILP."""
-    check_untied(view)
+    check_ties(view)
     if not isinstance(view.loss, Shortfalls):
         raise Refusal("`zero_one` has no relaxation that leaves columns out")
 

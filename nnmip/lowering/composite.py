@@ -51,7 +51,9 @@ def lower_composite(view: View, allowance: Allowance) -> Lowered:
     found = roots_of(view, columns)
     most = found.value + ROOM * max(1.0, abs(found.value)) if isfinite(found.value) else np.inf
     roots = [root for root in found.roots if root.bound <= most]
-    leaves = np.array([root.least <= most for root in roots]).reshape(len(roots), Kinds.every(columns).unit.size)
+    leaves = np.array([root.least <= most for root in roots]).reshape(
+        len(roots), columns.pool.size * len(columns.heads.cost)
+    )
     chosen = np.asarray(leaves.any(axis=0))
     kinds = Kinds.among(columns, chosen)
     check_coefficients(kinds, view, allowance)

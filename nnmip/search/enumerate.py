@@ -313,14 +313,19 @@ def classes_in_pool(view: View, columns: Columns, nodes: tuple[Node, ...]) -> tu
     both = np.concatenate([pool.weights, pool.bias[:, None]], axis=1)
     heads = np.broadcast_to(columns.heads.vectors[0], (pool.size, *columns.heads.vectors.shape[1:]))
     heads = np.where((np.arange(pool.size) < columns.others)[:, None, None], heads, 0.0)
-    step = max(1, CELLS // sum(d.size for d in view.network.decisions))
-    parts = [slice(start, start + step) for start in range(0, pool.size, step)]
-    found = [classes.of(traits.of(prices.batch(both[part], heads[part]))) for part in parts]
+    found = [classes.of(traits.of(batch)) for batch in batches_of_units(view, both, heads)]
     units = np.concatenate([*found, np.zeros(0, dtype=np.int64)])
     units = 2 * units + (np.arange(pool.size) >= columns.others)
     one = np.zeros((len(columns.heads.cost), both.shape[1]))
     one[:, 0] = 1.0
     return units, classes.of(traits.of(prices.batch(one, columns.heads.vectors)))
+
+
+def batches_of_units(view: View, both: FloatArray, heads: FloatArray) -> Iterator[Batch]:
+    """Networks in which all units but the first are 0, some at a time: its weights and bias, and its output weights."""
+    prices, step = _Prices(view), max(1, CELLS // sum(d.size for d in view.network.decisions))
+    for start in range(0, len(both), step):
+        yield prices.batch(both[start : start + step], heads[start : start + step])
 
 
 def sums_of(view: View, weights: FloatArray) -> FloatArray:

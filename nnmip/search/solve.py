@@ -141,6 +141,7 @@ def roots_of(view: View, columns: Columns) -> Roots:
     engine, record, constant, found = run.engine, run.engine.record, columns.constant, []
     if 0 in engine.problem.counts:
         engine.ending.offer(())
+    if math.isfinite(record.value):
         found.append(Root(0, record.value - NEAR + constant, np.full(engine.problem.size, math.inf)))
     for count, root in engine.relax().items() if columns.pool.size else ():
         least = root.bound.base + root.reduced + (count - 1) * float(root.least[0]) + constant

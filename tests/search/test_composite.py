@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from nnmip.solution.start import trivial_assignment
 
 import nnmip
 from nnmip.backends.process import Session
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
+from nnmip.incumbents.known import trivial_assignment
 from nnmip.lowering import composite
 from nnmip.lowering.composite import lower_composite
 from nnmip.lowering.lower import Lowered
