@@ -53,6 +53,11 @@ class Encoding(ABC):
         `reason` is what asks, for the message where the domain cannot give it.
         """
 
+    @property
+    def said_nonzero(self) -> Affine | None:
+        """The 0/1 tensor for `entry != 0`, where something has asked for it."""
+        return self._nonzero
+
     @abstractmethod
     def lift(self, x: FloatArray) -> FloatArray:
         """The exact value of every entry in a solution: in the domain, or 0 where the unit is removed."""
@@ -285,8 +290,10 @@ def encode_decision(low: Lowering, decision: Decision, gate: Affine | None, mult
 def _encode_interval(low: Lowering, d: Decision, gate: Affine | None) -> IntervalEncoding:
     lo, hi = d.domain.lo, d.domain.hi
     ends = (min(lo, 0.0), max(hi, 0.0)) if gate is not None else (lo, hi)
-    w = low.builder.columns(d.path, d.shape, *ends, d.origin, lambda x, choice: choice[d.path])
-    if gate is not None:
+    is_known = gate is not None and gate.is_constant
+    low_end, high_end = (lo * gate.const, hi * gate.const) if gate is not None and is_known else ends
+    w = low.builder.columns(d.path, d.shape, low_end, high_end, d.origin, lambda x, choice: choice[d.path])
+    if gate is not None and not is_known:
         low.builder.rows(f"{d.path}.kept.upper", w - gate * hi, d.origin, ub=0.0, big_m=hi)
         low.builder.rows(f"{d.path}.kept.lower", w - gate * lo, d.origin, lb=0.0, big_m=lo)
     return IntervalEncoding(d, w, gate)
