@@ -427,7 +427,7 @@ class Model:
         for how in found:
             if how in IN_FILES and how != "direct":
                 _ = self.encoded(how)
-        if "direct" in found or len(self.program.stages) > 1:
+        if {"direct", "sign-split"} & found or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
     def pareto(

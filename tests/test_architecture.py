@@ -56,10 +56,12 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "search": MEANING | BASE | {"passes", "backends"},
     # Networks to start from; what is missing in one is found by a MILP, and what is there made better by its LPs.
     "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends", "search"},
+    # Branch and bound over the encodings of the choices of output weights.
+    "branching": MEANING | BASE | {"lowering", "milp", "backends", "search", "incumbents"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
-    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "nnmip"},
+    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "branching", "nnmip"},
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution"},
     "pipeline": MEANING
@@ -88,7 +90,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")
 BACK = frozenset({"milp", "lowering", "backends", "formats"})
-BOTH_LEVELS = frozenset({"lowering", "incumbents", "solution", "pipeline", "report"})
+BOTH_LEVELS = frozenset({"branching", "lowering", "incumbents", "solution", "pipeline", "report"})
 """Who may see a model as HIR and as MILP: the encodings, the way back, the order of phases, `nnmip show`."""
 
 # Which part may import which package from outside (NumPy and the standard library are everywhere).

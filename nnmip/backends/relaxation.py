@@ -117,3 +117,32 @@ class Relaxation:
         found = self.solve()
         self.set_bounds(*before)
         return found if isinstance(found, Relaxed) else None
+
+
+class SmallProgram:
+    """Minimise `cost @ y` over `0 <= y <= most` and `low <= matrix @ y <= high`, with a matrix that stays."""
+
+    def __init__(self, matrix: FloatArray, most: float) -> None:
+        import highspy
+
+        self._optimal = highspy.HighsModelStatus.kOptimal
+        self._highs = highspy.Highs()
+        for name, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
+            self._highs.setOptionValue(name, value)
+        rows, columns = matrix.shape
+        self._rows, self._columns = (np.arange(count, dtype=np.int32) for count in (rows, columns))
+        empty, nothing = np.zeros(0, dtype=np.int32), np.zeros(columns)
+        self._highs.addCols(columns, nothing, nothing, np.full(columns, most), 0, empty, empty, np.zeros(0))
+        row, column = np.nonzero(matrix)
+        starts = np.searchsorted(row, np.arange(rows)).astype(np.int32)
+        free = np.full(rows, np.inf)
+        self._highs.addRows(rows, -free, free, len(row), starts, column.astype(np.int32), matrix[row, column])
+
+    def solve(self, cost: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray | None:
+        """The best y, None without one; each solve begins where the one before ended."""
+        self._highs.changeColsCost(len(cost), self._columns, cost)
+        self._highs.changeRowsBounds(len(low), self._rows, low, high)
+        self._highs.run()
+        if self._highs.getModelStatus() != self._optimal:
+            return None
+        return np.array(self._highs.getSolution().col_value)

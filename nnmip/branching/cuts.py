@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from nnmip.backends.relaxation import SmallProgram
 from nnmip.lowering.phases import Unit
 from nnmip.milp.affine import Affine
 from nnmip.milp.model import FloatArray
@@ -36,30 +35,12 @@ class PhaseCuts:
     """
 
     def __init__(self, unit: Unit, columns: int) -> None:
-        import highspy
-
         self.unit, self._columns = unit, columns
         self.held = np.flatnonzero(unit.holds)
-        d = unit.rows.shape[1]
-        rows, scale = self._matrix(unit, d)
-        self._scale = scale
+        self._d = unit.rows.shape[1]
+        self._matrix_of, self._scale = self._matrix(unit, self._d)
         self._dense = {name: _dense(part, columns) for name, part in self._parts().items()}
-        self._matrix_of = rows
-        self._api: Any = highspy
-        self._highs = highspy.Highs()
-        for name, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
-            self._highs.setOptionValue(name, value)
-        count, self._d = rows.shape[1], d
-        empty = np.zeros(0, dtype=np.int32)
-        self._highs.addCols(count, np.zeros(count), np.zeros(count), np.full(count, MOST), 0, empty, empty, np.zeros(0))
-        row, column = np.nonzero(rows)
-        starts = np.searchsorted(row, np.arange(len(rows))).astype(np.int32)
-        most = np.append(np.full(len(rows) - 1, np.inf), 0.0)
-        self._highs.addRows(
-            len(rows), np.zeros(len(rows)), most, len(row), starts, column.astype(np.int32), rows[row, column]
-        )
-        self._index = np.arange(count, dtype=np.int32)
-        self._row_index = np.arange(len(rows), dtype=np.int32)
+        self._program = SmallProgram(self._matrix_of, MOST)
 
     def _parts(self) -> dict[str, Affine]:
         unit = self.unit
@@ -156,13 +137,8 @@ class PhaseCuts:
         return costs
 
     def _best(self, row: FloatArray, costs: FloatArray) -> FloatArray | None:
-        self._highs.changeColsCost(len(costs), self._index, costs + TINY)
         low = np.concatenate([row, -row, [1.0]])
-        self._highs.changeRowsBounds(len(low), self._row_index, low, np.append(np.full(len(low) - 1, np.inf), 1.0))
-        self._highs.run()
-        if self._highs.getModelStatus() != self._api.HighsModelStatus.kOptimal:
-            return None
-        return np.array(self._highs.getSolution().col_value)
+        return self._program.solve(costs + TINY, low, np.append(np.full(len(low) - 1, np.inf), 1.0))
 
     def _cut(
         self, n: int, multipliers: FloatArray, coefficients: FloatArray, constants: FloatArray

@@ -56,13 +56,12 @@ class Looked:
 
 
 class Patterned:
-    """A pattern with its linear programs. is_certified: whether all bounds so far need no word of HiGHS."""
+    """A pattern with its linear programs. ArithmeticError where one of them ends without a bound that is certified."""
 
     def __init__(self, part: Part) -> None:
         self.lowered, self._bends = part.lowered, part.bends
         milp = self.lowered.milp
         self.relaxation = Relaxation(milp)
-        self.is_certified = True
         self._certifier = Certifier(milp)
         self._cutters = [PhaseCuts(unit, milp.num_columns) for unit in self._bends.units]
         self._branches, self._watched, self._weight = self._branching()
@@ -154,7 +153,7 @@ class Patterned:
         if isinstance(found, Relaxed):
             return self._certifier.bound(found.multipliers, low, high)
         if found.ray is None or not self._certifier.is_empty(found.ray, low, high):
-            self.is_certified = False
+            raise ArithmeticError("a linear program without a solution has no certificate")
         return np.inf
 
     def _cut(self, x: FloatArray, is_root: bool) -> bool:

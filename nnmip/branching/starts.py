@@ -10,11 +10,11 @@ from nnmip.branching.node import Patterned
 from nnmip.hir.core import Apply, Assignment, Decision, Layer
 from nnmip.incumbents.gradient import Nets, descended
 from nnmip.incumbents.polish import polished
-from nnmip.lowering.patterns import Pattern, Split
 from nnmip.milp.model import FloatArray
 from nnmip.records import dataclass
 from nnmip.search.loss import Shortfalls
 from nnmip.search.pieces import PIECES, shortfalls
+from nnmip.search.split import Pattern, Split
 
 POLISHED = 2
 """How many networks of a descent are polished."""

@@ -13,8 +13,9 @@ from nnmip.branching.node import Node, Patterned
 from nnmip.branching.starts import Starts
 from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import evaluate
-from nnmip.lowering.patterns import Split, lower_pattern
+from nnmip.lowering.patterns import lower_pattern
 from nnmip.records import dataclass
+from nnmip.search.split import Split
 
 CLOSED = 1e-8
 """A bound that is nearer to the best network, relative to a goal above 1, leaves nothing to find."""
@@ -37,14 +38,13 @@ class Best:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grown:
-    """What a tree gives. value and bound: in the sense of a minimum. is_complete: whether nothing is left to look at;
-    is_certified: whether no bound rests on a solver's word."""
+    """What a tree gives. value and bound: in the sense of a minimum. is_complete: whether nothing is left to look
+    at."""
 
     network: Assignment | None
     value: float
     bound: float
     is_complete: bool
-    is_certified: bool
     patterns: int
     nodes: int
 
@@ -86,7 +86,6 @@ class Tree:
             value=self.best.value,
             bound=self.bound if is_complete or self._open else -math.inf,
             is_complete=is_complete,
-            is_certified=all(patterned.is_certified for patterned in self._patterned.values()),
             patterns=len(self.split.patterns),
             nodes=self.nodes,
         )
@@ -96,6 +95,12 @@ class Tree:
         """No network is better."""
         settled = (patterned.closed for patterned in self._patterned.values())
         return min([self.best.value, self._closed, *settled, *(entry[0] for entry in self._open[:1])])
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know to read the claim, of every pattern's rows."""
+        every = (patterned.lowered.notes for patterned in self._patterned.values())
+        return tuple(dict.fromkeys(note for notes in every for note in notes))
 
     def _plant(self) -> None:
         """A root for every pattern, those with most units that show first: they have the best networks."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
-FORMULATIONS = ("auto", "direct", "columns", "composite", "search")
+FORMULATIONS = ("auto", "direct", "columns", "composite", "search", "sign-split")
 
 
 @click.command("solve")
@@ -42,7 +42,7 @@ FORMULATIONS = ("auto", "direct", "columns", "composite", "search")
     default="auto",
     show_default=True,
     help="One MILP of weights (direct) or of all that a hidden unit can show (columns), or exact search over that; "
-    "several run side by side.",
+    "sign-split: one for each choice of output weights; several run side by side.",
 )
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
 @click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")

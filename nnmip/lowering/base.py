@@ -97,9 +97,9 @@ class Lowering:
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
     tangents: what rows hold from below only. predictions: (network, data set, strictness and whether it is exact) ->
     what is predicted for the distinct rows. fixed: the values of decisions that have one, by path, and what is kept of
-    layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0 or 1
-    at every network. asked: by layer of the network that
-    is being applied which sides of its output are needed, where not both are.
+    layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0
+    or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
+    where not both are.
     """
 
     known: Analysed

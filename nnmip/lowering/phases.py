@@ -54,9 +54,10 @@ def bends_of(low: Lowering, hidden: Layer, heads: FloatArray) -> Bends:
     """The units of a hidden layer with output weights `heads` [units]; none where they do not read the data through
     a ReLU alone. Adds to the lowering the signs of their weights w in [L, H]:
 
-        w = p - q        0 <= p <= H s        0 <= q <= -L (1 - s)        s in {0, 1}        p / H - q / L <= t
+        w = p - q      0 <= p <= H s      0 <= q <= -L (1 - s)      s in {0, 1}      p / H - q / L <= t
 
-    with t = 0 only where w is 0, where the model has that. Exact. The cuts need p and q, and a branch on s settles in which directions a unit rises.
+    with t = 0 only where w is 0, where the model has that. Exact. The cuts need p and q, and a branch on s settles in
+    which directions a unit rises.
     """
     firsts = [first for first in low.firsts if hidden.name in first.layer.inputs]
     live = np.flatnonzero(heads)

@@ -228,6 +228,8 @@ def _how_line(how: Mapping[str, Any]) -> str:
     """How `solve` goes about the goal."""
     if how["name"] == Formulation.SEARCH:
         return f"  solved by exact search: {how['columns']} choices of weights for a hidden unit, and no MILP"
+    if how["name"] == Formulation.SPLIT:
+        return f"  solved by a tree over {how['patterns']} choices of the output weights, each a MILP without products"
     return "  solved as this MILP" + (f", and not by search over columns: {how['why']}" if how["why"] else "")
 
 

@@ -10,7 +10,17 @@ from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Bracket, Contender, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
+from nnmip.solution.result import (
+    OWN,
+    Bracket,
+    Contender,
+    Formulation,
+    Proof,
+    Result,
+    SolutionStatus,
+    StageResult,
+    TermValue,
+)
 
 if TYPE_CHECKING:
     from nnmip.solution.conflict import Conflict
@@ -54,7 +64,7 @@ def headline(result: Result) -> str:
             "re-checked" if passed else "which fails the replay"
         )
     ending = ENDINGS[result.termination]
-    is_searched = result.how.formulation is Formulation.SEARCH
+    is_searched = result.how.formulation in OWN
     solver = "exact search" if is_searched else solver
     if result.solution is SolutionStatus.OPTIMAL:
         claim = f"optimal among {result.among}" if result.among else "globally optimal"
@@ -126,6 +136,8 @@ def render_result(result: Result) -> str:
             f"  search    {how.columns} columns of a hidden unit, {how.nodes} linear programs, "
             f"{how.networks} networks compared"
         )
+    elif how.formulation is Formulation.SPLIT:
+        lines.append(f"  search    {how.patterns} choices of the output weights, {how.nodes} nodes")
     else:
         lines.append(_size_line(result.sizes))
     lines.extend(_portfolio_lines(result.portfolio))
@@ -303,7 +315,7 @@ def _proof_lines(result: Result) -> list[str]:
         lines.append(f"  bound     {_bound(result.dual_bound)}{shown}")
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
-    is_searched = result.how.formulation is Formulation.SEARCH and result.proof is Proof.CERTIFIED
+    is_searched = result.how.formulation in OWN and result.proof is Proof.CERTIFIED
     lines.append(f"  proof     {BY_SEARCH if is_searched else PROOFS[result.proof]}")
     replay = result.replay
     if replay is None:

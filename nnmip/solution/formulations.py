@@ -16,6 +16,7 @@ from nnmip.lowering.columns_size import estimate_columns, estimate_composite
 from nnmip.lowering.size import estimate_direct
 from nnmip.records import dataclass
 from nnmip.search.enumerate import estimate_search
+from nnmip.search.split import Split, estimate_split, split_of
 from nnmip.search.view import Refusal, View, is_deep, view_of
 from nnmip.sizes import Allowance, Estimate
 from nnmip.solution.result import DIRECT, Formulation, How
@@ -49,6 +50,11 @@ class Given:
         from nnmip.search.deep_view import deep_view_of
 
         return deep_view_of(self.program)
+
+    @cached_property
+    def split(self) -> Split:
+        """Refusal where the program does not fall apart by its output weights."""
+        return split_of(self.program)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,13 @@ ENTRIES: tuple[Entry, ...] = (
         None,
     ),
     Entry(
+        Formulation.SPLIT,
+        "the split by output weights",
+        A_MILP,
+        lambda given: estimate_split(given.split),
+        None,
+    ),
+    Entry(
         Formulation.COMPOSITE,
         "the composite MILP",
         A_MILP,
@@ -139,10 +152,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The formulation that is taken for a stage; its view where it is searched."""
+    """The formulation that is taken for a stage; its view where it is searched, and its split where that is taken."""
 
     how: How
     view: View | Deep | None = None
+    split: Split | None = None
 
 
 def entry_of(name: str) -> Entry:
@@ -197,6 +211,8 @@ def _cheapest(given: Given) -> Choice:
 def _taken(name: Formulation, given: Given) -> Choice:
     if entry_of(name).lower is not None:
         return Choice(How(name))
+    if name is Formulation.SPLIT:
+        return Choice(How(name, patterns=len(given.split.patterns)), split=given.split)
     return Choice(How(name, columns=_estimate_search(given.searched, given.allowance).integers), given.searched)
 
 

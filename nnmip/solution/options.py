@@ -14,7 +14,7 @@ import numpy as np
 from nnmip.backends.registry import backend, names
 from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
-from nnmip.solution.result import Formulation
+from nnmip.solution.result import OWN, Formulation
 
 if TYPE_CHECKING:
     from nnmip.incumbents.given import Start
@@ -76,7 +76,7 @@ class RunOptions:
 
     def named(self, formulation: Formulation) -> tuple[str, str]:
         """The solver and the formulation of one way; a search has no solver."""
-        if formulation is Formulation.SEARCH:
+        if formulation in OWN:
             return "", formulation.value
         return backend(self.solver).name, formulation.value
 

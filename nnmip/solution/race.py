@@ -14,7 +14,7 @@ from nnmip.hir.core import Program
 from nnmip.records import dataclass
 from nnmip.solution.combined import Finished, combined
 from nnmip.solution.options import RunOptions
-from nnmip.solution.result import Formulation, Result
+from nnmip.solution.result import OWN, Formulation, Result
 from nnmip.solution.way import Way
 from nnmip.solution.work import Work
 
@@ -81,7 +81,7 @@ class Race:
         for lane in self.lanes:
             choice = self.work.problem.choose(program, lane.options.formulation, lane.options.solver)
             lane.name = lane.options.named(choice.how.formulation)
-            if found.setdefault(lane.name, lane) is lane and choice.how.formulation is not Formulation.SEARCH:
+            if found.setdefault(lane.name, lane) is lane and choice.how.formulation not in OWN:
                 self.work.problem.encode(program, choice.how.formulation)
         return list(found.values())
 

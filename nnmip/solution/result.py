@@ -46,12 +46,18 @@ class Formulation(StrEnum):
     COLUMNS = "columns"
     COMPOSITE = "composite"
     SEARCH = "search"
+    SPLIT = "sign-split"
+
+
+OWN = frozenset({Formulation.SEARCH, Formulation.SPLIT})
+"""The formulations that need no solver: their bounds are certified."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
     """The formulation that was taken, and why no other; of a search how many columns it had, how many linear
-    programs it solved and how many networks it compared, and the bound before the first branch."""
+    programs it solved and how many networks it compared, and the bound before the first branch. patterns: how many
+    choices of output weights there are."""
 
     formulation: Formulation
     why: str = ""
@@ -59,11 +65,14 @@ class How:
     nodes: int = 0
     networks: int = 0
     root: float | None = None
+    patterns: int = 0
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self.formulation.value, "why": self.why or None}
         if self.formulation is Formulation.SEARCH:
             found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks, "root": self.root}
+        if self.formulation is Formulation.SPLIT:
+            found |= {"patterns": self.patterns, "nodes": self.nodes, "root": self.root}
         return found
 
 

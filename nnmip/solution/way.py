@@ -16,11 +16,12 @@ from nnmip.incumbents.known import best_of
 from nnmip.search.anneal import annealed
 from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Tied, TooMany
+from nnmip.search.split import Split
 from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance
 from nnmip.solution.answer import Unencoded, make_result
 from nnmip.solution.replay import ReplayStatus, refuted_stage
-from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
+from nnmip.solution.result import DIRECT, OWN, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
 from nnmip.solution.tidy import tidied
 from nnmip.solution.work import Work
@@ -47,16 +48,20 @@ class Way:
         choice = self.work.problem.choose(program, options.formulation, options.solver)
         try:
             how = choice.how
-            if choice.view is not None:
+            if choice.view is not None or choice.split is not None:
                 try:
-                    result = self._searched(session, choice.view, earlier)
+                    if choice.split is not None:
+                        result = self._grown(session, choice.split, earlier)
+                    else:
+                        assert choice.view is not None
+                        result = self._searched(session, choice.view, earlier)
                 except TooMany:
                     why = "too many networks are equal for the first goal"
                 except ArithmeticError as error:
                     why = str(error)
                 else:
                     why = _doubt(program, result)
-                    if not why or options.formulation == Formulation.SEARCH:
+                    if not why or options.formulation in OWN:
                         return result
                 how = How(Formulation.DIRECT, why)
             elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
@@ -113,6 +118,24 @@ class Way:
         from nnmip.solution.stage import Stage
 
         return Stage(self.work, session, lowered, earlier, how)
+
+    def _grown(self, session: Session, split: Split, earlier: Sequence[Result]) -> Result:
+        """A stage by the tree over the choices of its output weights."""
+        from nnmip.solution.growing import GrownStage
+
+        work, program = self.work, split.program
+        limit = work.limits().time_limit
+        offer = partial(work.keeper.offer, program) if work.keeper is not None else None
+        stage = GrownStage(split, work.known, work.stop.is_set, work.progress, offer)
+        found = stage.grow(math.inf if limit is None else limit, work.seconds)
+        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
+        if work.options.confirm:
+            second = self._stage(session, self._second_opinion(program), earlier, DIRECT)
+            raw, checked, proof = second.proved(raw, checked)
+            proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
+        facts = work.problem.facts(None)
+        facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
+        return make_result(Unencoded(program, notes=found.notes), raw, checked, proof, facts, earlier)
 
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
