@@ -323,7 +323,7 @@ def classes_in_pool(view: View, columns: Columns, nodes: tuple[Node, ...]) -> tu
 
 def batches_of_units(view: View, both: FloatArray, heads: FloatArray) -> Iterator[Batch]:
     """Networks in which all units but the first are 0, some at a time: its weights and bias, and its output weights."""
-    prices, step = _Prices(view), max(1, CELLS // sum(d.size for d in view.network.decisions))
+    prices, step = Prices(view), max(1, CELLS // sum(d.size for d in view.network.decisions))
     for start in range(0, len(both), step):
         yield prices.batch(both[start : start + step], heads[start : start + step])
 
