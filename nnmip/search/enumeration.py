@@ -98,6 +98,7 @@ class Enumeration:
         self._first = matching(loss, samples)
         apart = self._first.apart(choices.signed)
         self._tree = tree_of(apart, choices.cost)
+        apart = apart.astype(np.float32)
         self._wide = (self._tree.most(apart) + self._tree.most(-apart)).sum(axis=1)
         self._wide[self._tree.is_single] = -1.0
         self._cost = -self._tree.most(-choices.cost)
