@@ -32,8 +32,7 @@ RULES = (
     'constraint few "": l0(net.h.weights) <= 2',
     'constraint signed "": net.h.weights[0, 0] >= 0.25',
     'constraint bounded "": norm_1(net.weights) <= 3',
-    'constraint first "": net(rows)[0] >= 0.125',
-    'constraint shown "": forall r in rows: net.a(rows)[0, 0] <= 0.5',
+    'constraint high "": forall s in rows: net(s) <= 0.75',
 )
 
 
@@ -42,7 +41,7 @@ def text(seed: int) -> tuple[str, dict[str, FloatArray]]:
     chance = np.random.default_rng(seed)
     n, d = int(chance.integers(4, 8)), int(chance.integers(1, 3))
     prune = ", prune: units" if seed % 2 else ""
-    rule = RULES[seed % 4]
+    rule = RULES[seed % len(RULES)]
     goal = GOALS[int(chance.integers(len(GOALS)))].replace("{loss}", LOSSES[int(chance.integers(len(LOSSES)))])
     heads = HEADS[int(chance.integers(len(HEADS)))]
     bias = ", bias in [-1, 1]" if chance.random() < 0.7 else ""
