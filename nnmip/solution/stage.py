@@ -83,6 +83,7 @@ class Stage:
         self.program = lowered.program
         self.began = time.perf_counter()
         self.raw: RawResult | None = None
+        self.start: Assignment | None = None
         self.beginning: Beginning | None = None
         self.rounds = Rounds(self.lowered, session, self._solve, work.limits)
 
@@ -90,14 +91,7 @@ class Stage:
         try:
             raw, checked, proof = self._answer()
         except KeyboardInterrupt:
-            if self.raw is None:
-                raise
-            raw, proof = replace(self.raw, termination=Termination.INTERRUPTED), Proof.NONE
-            if self.lowered.tangents:
-                self.lowered = self.rounds.lowered
-                raw, checked = self.rounds.answer(Termination.INTERRUPTED)
-            else:
-                checked = replay_raw(self.lowered, raw)
+            raw, checked, proof = self._interrupted()
         if self.earlier and (checked is None or checked.status is not ReplayStatus.PASSED):
             raw, checked = self._network_before(raw, checked)
         refuted = refuted_stage(self.program, checked) if checked is not None else None
@@ -106,6 +100,19 @@ class Stage:
         facts, rounds = self._facts(self.lowered), self.rounds.count
         result = make_result(self.lowered, raw, checked, proof, facts, self.earlier, rounds)
         return replace(result, start=self.beginning)
+
+    def _interrupted(self) -> tuple[RawResult, Replay | None, Proof]:
+        """What is there at Ctrl-C outside of the solver: before it began, what it ends with at once is the start."""
+        if self.raw is None:
+            if self.start is None:
+                raise KeyboardInterrupt
+            self.work.stop.set()
+            return self._answer()
+        if self.lowered.tangents:
+            self.lowered = self.rounds.lowered
+            return *self.rounds.answer(Termination.INTERRUPTED), Proof.NONE
+        raw = replace(self.raw, termination=Termination.INTERRUPTED)
+        return raw, replay_raw(self.lowered, raw), Proof.NONE
 
     def _facts(self, lowered: Lowered) -> RunFacts:
         facts = self.work.problem.facts(lowered)
@@ -145,6 +152,8 @@ class Stage:
 
         For the MILP of the weights a better one is looked for where that is worth its time.
         """
+        if self.start is not None:
+            return self.start
         work, limits, began = self.work, self.work.limits(), time.perf_counter()
         start, source = best_of(self.program, work.known), "known"
         is_first = self.how.formulation is Formulation.DIRECT and not self.program.held
@@ -158,7 +167,7 @@ class Stage:
             source = "known" if found is start else "found"
             start = found
         if start is not None:
-            value = replay(self.program, start, None, None).objective
+            self.start, value = start, replay(self.program, start, None, None).objective
             self.beginning = Beginning(value, source, time.perf_counter() - began)
             if source == "found" and work.progress is not None:
                 work.progress(Progress("a network to start from", work.seconds, incumbent=value))

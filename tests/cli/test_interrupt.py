@@ -38,11 +38,12 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_for_network(child: subprocess.Popen[str]) -> dict[str, Any]:
-    """The first progress with a good incumbent."""
+    """The first progress with a good incumbent, and with a bound."""
     assert child.stdout is not None
     for line in child.stdout:
         entry: dict[str, Any] = standard_json(line)
-        if entry["incumbent"] is not None and entry["incumbent"] < TRIVIAL:
+        is_good = entry["incumbent"] is not None and entry["incumbent"] < TRIVIAL
+        if is_good and entry["dual_bound"] is not None:
             return entry
     raise AssertionError("the solve ended early")
 

@@ -262,3 +262,13 @@ def test_ctrl_c_during_a_look_leaves_what_is_known(
     found = model.solve(solver="highs")
     assert (found.termination, found.solution, found.proof) == ("interrupted", "feasible", "none")
     assert found.objective is not None and found.objective <= 1.0
+
+
+def test_ctrl_c_right_after_a_look_keeps_its_network(eager: None, tmp_path: Path) -> None:
+    def show(event: Progress) -> None:
+        raise KeyboardInterrupt
+
+    found = nnmip.load(write_model(tmp_path, XOR)).solve(solver="highs", progress=show)
+    assert (found.termination, found.solution, found.proof) == ("interrupted", "feasible", "none")
+    assert found.start is not None and found.start.source == "found"
+    assert found.objective == pytest.approx(found.start.objective)
