@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 
 def escaped(text: object) -> str:
     """A text that shows as it is."""
-    return html.escape(str(text))
+    from html import escape
+
+    return escape(str(text))
 
 
 def caption(text: object) -> str:

@@ -30,7 +30,7 @@ from nnmip.syntax.read import check_text, read_source
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
-    from nnmip.formats import WrittenModel
+    from nnmip.formats.files import WrittenModel
     from nnmip.incumbents.given import Start
     from nnmip.lowering.lower import Lowered
     from nnmip.solution.answer import RunFacts
@@ -230,7 +230,7 @@ class Model:
         from nnmip.solution.formulations import IN_FILES
 
         if formulation not in IN_FILES:
-            raise ValueError(f"formulation must be {' or '.join(IN_FILES)}, not {formulation!r}")
+            raise ValueError(f"formulation must be one of {', '.join(IN_FILES)}, not {formulation!r}")
         lowered = self.encoded(formulation, program)
         if not lowered.tangents:
             return lowered
@@ -320,11 +320,12 @@ class Model:
         """Write the model to a `.lp`, `.mps` or compressed `.gz` file, and its names next to it.
 
         A goal with stages has a file for each; `fix` gives the proved value of every stage before `stage`, by number.
-        `formulation` is `direct`, or `columns` for counts of the units that a hidden layer can have, with the same
-        optimum. Raises ValueError for an unknown suffix or formulation, a stage that is not there and values that
-        do not fit, DiagnosticError NNM0406 where there are no columns, and OSError where the file cannot be written.
+        `formulation` is `direct`, `columns` for counts of the units that a hidden layer can have, or `composite` for
+        these without what is proved to be in no better network than a known one; the optimum is the same. Raises
+        ValueError for an unknown suffix or formulation, a stage that is not there and values that do not fit,
+        DiagnosticError NNM0406 where the formulation does not fit, and OSError where the file cannot be written.
         """
-        from nnmip.formats import write_model
+        from nnmip.formats.files import write_model
 
         lowered = self.lowered_for(stage, fix, formulation)
         program = lowered.program
@@ -420,11 +421,13 @@ class Model:
     def prepare(self, formulation: str = "auto", solver: str = "auto") -> None:
         """Find every error and warning that `solve` would, and encode what it needs. Raises what `formulation` does."""
         from nnmip.solution.formulations import IN_FILES
+        from nnmip.solution.options import ways_of
 
-        how = self.formulation(formulation, solver).formulation
-        if how in IN_FILES and how != "direct":
-            _ = self.encoded(how)
-        if how == "direct" or len(self.program.stages) > 1:
+        found = {self.formulation(wanted, named).formulation for named, wanted in ways_of(solver, formulation)}
+        for how in found:
+            if how in IN_FILES and how != "direct":
+                _ = self.encoded(how)
+        if {"direct", "sign-split"} & found or len(self.program.stages) > 1:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
     def pareto(

@@ -28,13 +28,14 @@ PACKAGE = ROOT / "nnmip"
 MANUAL = ROOT / "grammar" / "reference.md"
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
-BASE = frozenset({"records", "source", "display", "diagnostics", "sizes"})
+BASE = frozenset({"records", "arrays", "versions", "source", "display", "diagnostics", "sizes"})
 MEANING = frozenset({"data", "hir", "ops"})
 ARROWS: Mapping[str, frozenset[str]] = {
     "records": frozenset(),
+    "arrays": frozenset(),
     "source": frozenset({"records"}),
     "display": frozenset(),
-    "versions": frozenset(),
+    "versions": frozenset({"nnmip"}),
     "diagnostics": frozenset({"records", "source"}),
     "sizes": frozenset({"records", "source", "diagnostics"}),
     "syntax": BASE,
@@ -55,12 +56,26 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "backends": BASE | {"milp"},
     # Finds the best network of a model by its columns; of the backends it knows the small linear programs.
     "search": MEANING | BASE | {"passes", "backends"},
-    # Networks to start from; what is missing in one is found by a MILP.
-    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends"},
+    # Networks to start from; what is missing in one is found by a MILP, and what is there made better by its LPs.
+    "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends", "search"},
+    # Branch and bound over the encodings of the choices of output weights.
+    "branching": MEANING | BASE | {"lowering", "milp", "backends", "search", "incumbents"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
-    | {"sema", "passes", "lowering", "milp", "formats", "backends", "search", "incumbents", "versions", "onnx"},
+    | {
+        "sema",
+        "passes",
+        "lowering",
+        "milp",
+        "formats",
+        "backends",
+        "search",
+        "incumbents",
+        "branching",
+        "nnmip",
+        "onnx",
+    },
     "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution", "onnx"},
     "pipeline": MEANING
@@ -77,7 +92,6 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "incumbents",
         "solution",
         "report",
-        "versions",
     },
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
@@ -90,7 +104,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
 }
 FRONT = ("syntax", "data", "sema", "hir", "ops")
 BACK = frozenset({"milp", "lowering", "backends", "formats"})
-BOTH_LEVELS = frozenset({"lowering", "incumbents", "solution", "pipeline", "report"})
+BOTH_LEVELS = frozenset({"branching", "lowering", "incumbents", "solution", "pipeline", "report"})
 """Who may see a model as HIR and as MILP: the encodings, the way back, the order of phases, `nnmip show`."""
 
 # Which part may import which package from outside (NumPy and the standard library are everywhere).
@@ -262,11 +276,74 @@ def test_heavy_packages_are_imported_inside_functions() -> None:
 )
 def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, ...]) -> None:
     load_grammar()  # its tables are kept from now on
+    loaded = {name.split(".")[0] for name in loaded_by(arguments)}
+    assert "click" in loaded
+    assert not set(absent) & loaded
+
+
+SOLVED_WITHOUT = (
+    "mip",
+    "onnx",
+    "cffi",
+    "gurobipy",
+    "matplotlib",
+    "lark",
+    "rich",
+    "importlib.metadata",
+    "numpy.ma",
+    "numpy.random",
+)
+SEARCHED_WITHOUT = (
+    "nnmip.backends.confirm",
+    "nnmip.backends.worker",
+    "nnmip.formats",
+    "nnmip.incumbents.complete",
+    "nnmip.lowering.columns",
+    "nnmip.lowering.layers",
+    "nnmip.lowering.lower",
+    "nnmip.milp.builder",
+    "nnmip.solution.conflict",
+    "nnmip.solution.importer",
+    "nnmip.solution.keeper",
+    "nnmip.solution.onnx",
+    "nnmip.solution.race",
+    "nnmip.solution.rounds",
+    "nnmip.solution.stage",
+    "nnmip.solution.store",
+    "nnmip.solution.trace",
+)
+"""What a search does not wait for: solvers, what writes and reads their models, folders, fronts, conflicts."""
+
+
+def test_a_search_loads_only_what_it_needs() -> None:
+    load_grammar()
+    loaded = loaded_by(["solve", "examples/xor.nnm"])
+    assert {"highspy", "nnmip.search.engine"} <= loaded
+    assert set(SEARCHED_WITHOUT) <= set(trees())
+    absent = SOLVED_WITHOUT + SEARCHED_WITHOUT
+    assert not {name for name in loaded if f"{name}.".startswith(tuple(f"{module}." for module in absent))}
+
+
+@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])
+def test_the_command_keeps_numpy_to_one_thread(given: str | None, used: str) -> None:
+    code = (
+        "import os, nnmip.cli.main as m; m.run = lambda arguments: print(os.environ['OPENBLAS_NUM_THREADS']); m.main()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("OPENBLAS_NUM_THREADS", None)
+    if given is not None:
+        environment["OPENBLAS_NUM_THREADS"] = given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [used]
+
+
+def loaded_by(arguments: list[str]) -> set[str]:
+    """The modules that a command has loaded at its end."""
     code = (
         "import json, sys\n"
         "from nnmip.cli.main import run\n"
         f"code = run({arguments!r})\n"
-        "print(json.dumps([code, sorted({name.split('.')[0] for name in sys.modules})]))\n"
+        "print(json.dumps([code, sorted(sys.modules)]))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -275,8 +352,7 @@ def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, 
     assert done.returncode == 0, done.stderr
     exit_code, loaded = json.loads(done.stdout.splitlines()[-1])
     assert exit_code == 0
-    assert "click" in loaded
-    assert not set(absent) & set(loaded)
+    return set(loaded)
 
 
 # ---- the tables of the language ------------------------------------------------------------------------------------

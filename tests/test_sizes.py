@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import nnmip
 from nnmip.diagnostics import Diagnostic, DiagnosticError
-from nnmip.formats import read_solution
+from nnmip.formats.solutions import read_solution
 from nnmip.sizes import MEETING, TERM, TOKEN, WORK, Allowance, counted, in_bytes, read_size
 from nnmip.solution.store import STRUCTURE, WEIGHTS, RunFolder
 from nnmip.source import SourceFile, Span

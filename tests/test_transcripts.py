@@ -18,7 +18,7 @@ from nnmip.cli.main import run
 from nnmip.diagnostics import DiagnosticError
 from nnmip.diagnostics.codes import TITLES
 from nnmip.diagnostics.pages import page
-from nnmip.formats import read_model
+from nnmip.formats.files import read_model
 from tests.transcripts import compare
 
 HERE = Path(__file__).parent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import signal
 import subprocess
@@ -28,6 +29,9 @@ from nnmip.milp.model import FloatArray, Milp
 
 DEFAULTS = SolveOptions()
 WORKER = (sys.executable, "-m", "nnmip.backends.worker")
+QUIET_NUMPY = {"OPENBLAS_NUM_THREADS": "1"}
+"""What a solver process is told unless the user says otherwise: threads that wait for large products burn CPU time."""
+
 GRACE = 5.0
 """Seconds that a solver may run past its limit, or past a request to stop, before its process is killed."""
 
@@ -330,6 +334,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=QUIET_NUMPY | os.environ,
             start_new_session=sys.platform != "win32",
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-
 import numpy as np
 
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.milp.model import Block, Milp
 from nnmip.records import dataclass
 from nnmip.source import Origin, SourceFile, Span
+from nnmip.versions import installed
 
 AUTO = "auto"
 
@@ -63,10 +62,7 @@ def backend(name: str) -> Backend:
 
 def installed_version(name: str) -> str:
     """The version of the package that carries the backend, or "" if it is not installed. Imports nothing."""
-    try:
-        return importlib.metadata.version(backend(name).distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return installed(backend(name).distribution)
 
 
 def available() -> list[Availability]:

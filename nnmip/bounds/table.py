@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from nnmip.hir.core import CHANNELS, Decision, Network
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
+
+NOTHING: Mapping[str, Interval] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +43,15 @@ def decision_interval(decision: Decision, is_removable: bool) -> Interval:
     return Interval.box(decision.shape, domain.lo, domain.hi)
 
 
-def propagate_intervals(network: Network, rows: FloatArray) -> Bounds:
+def propagate_intervals(network: Network, rows: FloatArray, known: Mapping[str, Interval] = NOTHING) -> Bounds:
     """Interval bound propagation over all weights in their domains, for data `rows`, [n, features] or
     [n, *input]."""
-    return propagate(network, Interval.point(rows.reshape(len(rows), *network.input_shape)))
+    return propagate(network, Interval.point(rows.reshape(len(rows), *network.input_shape)), known)
 
 
-def propagate(network: Network, inputs: Interval) -> Bounds:
-    """Interval bound propagation over all weights in their domains, for inputs [n, *input] in given intervals.
+def propagate(network: Network, inputs: Interval, known: Mapping[str, Interval] = NOTHING) -> Bounds:
+    """Interval bound propagation over all weights in their domains, for inputs [n, *input] in given intervals; of some
+    decisions more may be `known`, by path.
 
     Sound for every choice of weights and removed units; outward rounded (formulation: interval arithmetic with
     corner products, Moore 1966).
@@ -55,7 +59,7 @@ def propagate(network: Network, inputs: Interval) -> Bounds:
     loose = removable(network)
     outputs = {network.input_name: inputs}
     for layer in network.layers:
-        boxes = {d.role: decision_interval(d, d.path in loose) for d in layer.decisions}
+        boxes = {d.role: known.get(d.path, decision_interval(d, d.path in loose)) for d in layer.decisions}
         interval = LAYERS[layer.op].interval(tuple(outputs[i] for i in layer.inputs), boxes, dict(layer.options))
         if layer.removes_units:
             interval = interval.join(Interval.point(np.zeros(interval.shape)))

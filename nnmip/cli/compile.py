@@ -21,9 +21,9 @@ from nnmip.cli.common import (
 from nnmip.cli.paths import MODEL, OUTPUT
 
 if TYPE_CHECKING:
-    from nnmip.formats import WrittenModel
+    from nnmip.formats.files import WrittenModel
 
-FORMULATIONS = ("direct", "columns")
+FORMULATIONS = ("direct", "columns", "composite")
 
 
 def _differences(written: WrittenModel) -> Iterator[str]:
@@ -69,12 +69,13 @@ def command(
 
     A goal with stages (`minimize A then B`) has a file for each of them.
 
-    Files in both formulations have the same optimum. `columns` has no big-M in the hidden layer: proofs end sooner.
+    Files in all formulations have the same optimum. `columns` has no big-M in the hidden layer: proofs end sooner.
+    `composite` also leaves out units that are proved to be in no better network than one that is known.
 
     Next to it comes NAME.names.json, which maps every column and row to its source; `nnmip import-solution` needs it to
     bring an answer back.
     """
-    from nnmip.formats import split_suffix
+    from nnmip.formats.files import split_suffix
 
     for path in outputs:
         try:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import importlib
 import os
-import platform
 import shlex
 import signal
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from io import StringIO, TextIOWrapper
@@ -173,6 +171,9 @@ def _discard_output() -> None:
 
 def _internal_error(arguments: Sequence[str] | None) -> int:
     command = shlex.join(["nnmip", *(sys.argv[1:] if arguments is None else arguments)])
+    import platform
+    import traceback
+
     sys.stderr.write(traceback.format_exc())
     sys.stderr.write(
         "\ninternal error[NNM0901]: this is a defect of nnmip, not of your model; please report it with these lines\n"

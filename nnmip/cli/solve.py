@@ -19,6 +19,7 @@ from nnmip.cli.common import (
     unwritable,
 )
 from nnmip.cli.front import check_plot, show_front
+from nnmip.cli.names import Names
 from nnmip.cli.paths import ARRAYS, FOLDER, MODEL
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
@@ -27,18 +28,21 @@ if TYPE_CHECKING:
     from nnmip.solution.result import Result
 
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
-FORMULATIONS = ("auto", "direct", "columns", "search")
+FORMULATIONS = ("auto", "direct", "columns", "composite", "search", "sign-split")
 
 
 @click.command("solve")
 @click.argument("file", type=MODEL)
-@click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="auto is highs.")
+@click.option(
+    "--solver", type=Names(SOLVERS), default="auto", show_default=True, help="auto is highs; several run side by side."
+)
 @click.option(
     "--formulation",
-    type=click.Choice(FORMULATIONS),
+    type=Names(FORMULATIONS),
     default="auto",
     show_default=True,
-    help="One MILP of weights (direct) or of all that a hidden unit can show (columns), or exact search over that.",
+    help="One MILP of weights (direct) or of all that a hidden unit can show (columns), or exact search over that; "
+    "sign-split: one for each choice of output weights; several run side by side.",
 )
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop after this time.")
 @click.option("--gap", type=FiniteRange(min=0), default=0.0, help="Stop at this relative gap (default 0: a proof).")
@@ -90,6 +94,7 @@ def command(
         raise click.UsageError("every point of a front is proved, so --gap and --pareto exclude each other")
     if plot is not None:
         check_plot(plot)
+    check_ways(solver, formulation)
     try:
         model = open_model(file, define, allow_size)
         model.prepare(formulation, solver)
@@ -128,6 +133,17 @@ def command(
         if save is not None and result.saved:
             click.echo(f"  saved     {save}")
     return exit_code(result, accept_feasible)
+
+
+def check_ways(solver: str, formulation: str) -> None:
+    """End the command where the names of several solvers and formulations do not go together."""
+    if "," in solver + formulation:
+        from nnmip.solution.options import ways_of
+
+        try:
+            ways_of(solver, formulation)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
 
 def exit_code(result: Result, accept_feasible: bool) -> ExitCode:

@@ -7,6 +7,7 @@ from math import gcd
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data.table import FloatArray
 
 MAX_DENOMINATOR = 10**6
@@ -20,14 +21,14 @@ def decimal_grid(values: FloatArray) -> Fraction | None:
     A value is read as the shortest decimal text that gives its float64, which is the text of the file for numbers of
     up to 15 digits: 0.1 is one tenth. `values` are finite, any shape. A column of zeros has step 1.
     """
-    distinct = np.unique(values)
-    assert np.isfinite(distinct).all()
+    different = distinct(values)
+    assert np.isfinite(different).all()
     with np.errstate(over="ignore"):
-        millionths = np.rint(distinct * _MILLION)
+        millionths = np.rint(different * _MILLION)
     # With at most 15 digits the decimal text is unique, so that a value which comes back was written that way.
-    is_short = (np.abs(millionths) < _EXACT_DIGITS) & (millionths / _MILLION == distinct)
+    is_short = (np.abs(millionths) < _EXACT_DIGITS) & (millionths / _MILLION == different)
     step = Fraction(int(np.gcd.reduce(millionths[is_short].astype(np.int64), initial=0)), _MILLION)
-    for value in distinct[~is_short].tolist():
+    for value in different[~is_short].tolist():
         step = _common_step(step, Fraction(repr(value)))
         if step.denominator > MAX_DENOMINATOR:
             return None

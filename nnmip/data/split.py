@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from hashlib import sha256
 from math import floor
 
 import numpy as np
@@ -30,6 +29,8 @@ def held_out(labels: FloatArray, share: float, seed: int) -> BoolArray:
     rows of a label are ordered by the SHA-256 of the text `SEED:ROW`, with the row counted from 0, and the first ones
     are taken.
     """
+    from hashlib import sha256
+
     _, strata = np.unique(labels, return_inverse=True)
     strata = strata.reshape(-1)
     keys = [sha256(f"{seed}:{row}".encode()).digest() for row in range(len(labels))]

@@ -161,7 +161,7 @@ class _Column:
     def refined(self, kind: IntArray) -> IntArray:
         """The kind of every unit, where units of one kind have the same forms here too."""
         among = np.zeros_like(kind)
-        for size in np.unique(self.count).tolist():
+        for size in sorted(set(self.count.tolist())):
             units = np.flatnonzero(self.count == size)
             among[units] = distinct(self.form[self.of_units(units)])
         return distinct(np.stack([kind, self.count, among], axis=-1))

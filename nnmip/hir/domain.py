@@ -60,6 +60,16 @@ class Domain:
         return len(self.intervals) == 1 and not self.values
 
     @property
+    def step(self) -> float | None:
+        """The spacing of a finite domain whose values are evenly spaced, else None."""
+        if not self.is_finite or len(self.values) < 2:
+            return None
+        values = np.array(self.values)
+        step = (values[-1] - values[0]) / (len(values) - 1)
+        even = values[0] + step * np.arange(len(values))
+        return float(step) if np.abs(even - values).max() <= 1e-12 * max(1.0, np.abs(values).max()) else None
+
+    @property
     def has_zero(self) -> bool:
         return 0.0 in self.values or any(lo <= 0.0 <= hi for lo, hi in self.intervals)
 

@@ -10,6 +10,7 @@ from math import gcd, isfinite
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data import decimal_grid
 from nnmip.hir.core import (
     Apply,
@@ -136,7 +137,7 @@ def _grid(values: FloatArray) -> Fraction | None:
     if decimal is not None:
         return decimal
     total = Fraction(0)
-    for value in np.unique(values).tolist():
+    for value in distinct(values).tolist():
         simple = Fraction(value).limit_denominator(MOST_PARTS)
         if float(simple) != value:
             return None

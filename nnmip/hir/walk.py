@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from nnmip.hir.core import Apply, LayerOutput, Node, Program, children
+from nnmip.hir.core import Applied, Apply, LayerOutput, Node, Program, children
 from nnmip.ops.registry import WORDS
 
 T = TypeVar("T")
@@ -36,6 +36,11 @@ def watched_layers(program: Program) -> set[tuple[str, str]]:
     """The layers, as (network, layer), whose outputs a goal or constraint reads."""
     nodes = (node for root in roots(program) for node in walk(root))
     return {(node.network, node.layer) for node in nodes if isinstance(node, LayerOutput)}
+
+
+def applies_known(program: Program) -> bool:
+    """Whether a network with known weights is applied to what is decided."""
+    return bool(program.known) and any(isinstance(node, Applied) for root in roots(program) for node in walk(root))
 
 
 def sufficient_words(nodes: Iterable[Node]) -> list[Apply]:

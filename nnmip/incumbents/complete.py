@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nnmip.backends.process import Session
-from nnmip.backends.protocol import SolveOptions
+from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
 from nnmip.incumbents.given import Given
@@ -37,8 +37,18 @@ def completed(
         return None
     fixed = with_fixed(lowered, given.networks()[0], given.values)
     options = replace(limits, time_limit=seconds, start=None)
-    found = session.solve(fixed, solver, options, None, stop)
+    found = solved_in_part(session, fixed, solver, options, stop)
     return None if found.x is None else lowered.lift(found.x)
+
+
+def solved_in_part(
+    session: Session, milp: Milp, solver: str, options: SolveOptions, stop: threading.Event
+) -> RawResult:
+    """The answer to a part of a model; Ctrl-C meanwhile ends the whole run."""
+    found = session.solve(milp, solver, options, None, stop)
+    if found.termination is Termination.INTERRUPTED:
+        stop.set()
+    return found
 
 
 def with_fixed(lowered: Lowered, network: Assignment, paths: Iterable[str]) -> Milp:

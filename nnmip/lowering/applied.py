@@ -70,6 +70,7 @@ def _passed(low: Lowering, known: KnownNetwork, inputs: Signal, label: str) -> S
     network, assignment = known.network, known.assignment
     bounds = crown(network, assignment, inputs.bounds)
     check_magnitudes(network, bounds)
+    low.asked = {}
     fixed = replace(network, layers=tuple(replace(layer, prune=None, skip=None) for layer in network.layers))
     for decision in network.decisions:
         low.encodings.setdefault(decision.path, _encoded(decision, assignment))

@@ -21,8 +21,10 @@ from nnmip.passes.base import Analysed
 from nnmip.records import dataclass
 
 if TYPE_CHECKING:
+    from nnmip.lowering.asked import Asked
     from nnmip.lowering.convex import Tangents
     from nnmip.lowering.decisions import Encoding
+    from nnmip.lowering.piecewise import PositivePart
     from nnmip.lowering.predictions import Predictions
 
 
@@ -76,6 +78,15 @@ class Passed:
     inverse: IntArray
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class FirstPart:
+    """What a ReLU layer right behind a first layer gives: [rows, units] for the distinct rows of the data."""
+
+    layer: Layer
+    part: PositivePart
+    rows: FloatArray
+
+
 @dataclass(slots=True, eq=False)
 class Lowering:
     """The state of one lowering: the builder, what the passes found out, and what has been encoded so far.
@@ -85,7 +96,10 @@ class Lowering:
     to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
     tangents: what rows hold from below only. predictions: (network, data set, strictness and whether it is exact) ->
-    what is predicted for the distinct rows.
+    what is predicted for the distinct rows. fixed: the values of decisions that have one, by path, and what is kept of
+    layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0
+    or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
+    where not both are.
     """
 
     known: Analysed
@@ -98,6 +112,10 @@ class Lowering:
     gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
     tangents: list[Tangents] = field(default_factory=list)
     predictions: dict[tuple[str, str, float, bool], Predictions] = field(default_factory=dict)
+    fixed: Mapping[str, FloatArray] = field(default_factory=dict)
+    firsts: list[FirstPart] = field(default_factory=list)
+    whole: list[Affine] = field(default_factory=list)
+    asked: Mapping[str, Asked] = field(default_factory=dict)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None

@@ -41,7 +41,7 @@ def cut_between_rows(low: Lowering, path: str, part: PositivePart, rows: FloatAr
     low.builder.rows(f"{path}.between", curve.gather(positions), origin, ub=0.0, shape=shape, picked=positions)
     if part.phase is None:
         return
-    positions = np.flatnonzero(needed & part.is_open[left] & part.is_open[right])
+    positions = np.flatnonzero(part.has_phase[middle] & part.has_phase[left] & part.has_phase[right])
     order = (at(part.phase, middle) - at(part.phase, left) - at(part.phase, right)).gather(positions)
     low.builder.rows(f"{path}.between.phase", order, origin, lb=-1.0, ub=0.0, shape=shape, picked=positions)
 

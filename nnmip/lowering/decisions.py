@@ -11,10 +11,10 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Label
 from nnmip.hir.core import CHANNELS, Decision
-from nnmip.hir.domain import Domain
 from nnmip.hir.wiring import Wiring
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.piecewise import positive_part, scattered
+from nnmip.lowering.size import INTEGER_FROM
 from nnmip.milp.affine import Affine, add_up
 from nnmip.milp.builder import Choice
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
@@ -23,9 +23,6 @@ from nnmip.source import Origin
 
 MOST_SQUARES = 256
 """Most values of a weight whose square is wanted: each costs a binary."""
-
-INTEGER_FROM = 5
-"""Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +52,11 @@ class Encoding(ABC):
 
         `reason` is what asks, for the message where the domain cannot give it.
         """
+
+    @property
+    def said_nonzero(self) -> Affine | None:
+        """The 0/1 tensor for `entry != 0`, where something has asked for it."""
+        return self._nonzero
 
     @abstractmethod
     def lift(self, x: FloatArray) -> FloatArray:
@@ -279,27 +281,19 @@ def encode_decision(low: Lowering, decision: Decision, gate: Affine | None, mult
     domain = decision.domain
     if domain.is_interval:
         return _encode_interval(low, decision, gate)
-    step = even_step(domain)
+    step = domain.step
     if step is not None and len(domain.values) >= INTEGER_FROM:
         return _encode_integer(low, decision, gate, step, multiplies)
     return _encode_pieces(low, decision, gate)
 
 
-def even_step(domain: Domain) -> float | None:
-    """The spacing of a finite domain whose values are evenly spaced, else None."""
-    if not domain.is_finite or len(domain.values) < 2:
-        return None
-    values = np.array(domain.values)
-    step = (values[-1] - values[0]) / (len(values) - 1)
-    even = values[0] + step * np.arange(len(values))
-    return float(step) if np.abs(even - values).max() <= 1e-12 * max(1.0, np.abs(values).max()) else None
-
-
 def _encode_interval(low: Lowering, d: Decision, gate: Affine | None) -> IntervalEncoding:
     lo, hi = d.domain.lo, d.domain.hi
     ends = (min(lo, 0.0), max(hi, 0.0)) if gate is not None else (lo, hi)
-    w = low.builder.columns(d.path, d.shape, *ends, d.origin, lambda x, choice: choice[d.path])
-    if gate is not None:
+    is_known = gate is not None and gate.is_constant
+    low_end, high_end = (lo * gate.const, hi * gate.const) if gate is not None and is_known else ends
+    w = low.builder.columns(d.path, d.shape, low_end, high_end, d.origin, lambda x, choice: choice[d.path])
+    if gate is not None and not is_known:
         low.builder.rows(f"{d.path}.kept.upper", w - gate * hi, d.origin, ub=0.0, big_m=hi)
         low.builder.rows(f"{d.path}.kept.lower", w - gate * lo, d.origin, lb=0.0, big_m=lo)
     return IntervalEncoding(d, w, gate)

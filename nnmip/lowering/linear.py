@@ -8,7 +8,8 @@ from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer
 from nnmip.lowering.base import Lowering, Signal
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
-from nnmip.lowering.products import activation_product, data_product, known_product
+from nnmip.lowering.fixed import fixed_product
+from nnmip.lowering.products import activation_product, data_product
 from nnmip.ops.base import Connections
 from nnmip.ops.registry import LAYERS
 
@@ -29,10 +30,10 @@ def affine_map(low: Lowering, layer: Layer, a: Signal, bounds: Interval, path: s
     decision, bias = layer.decision("weights"), layer.decision("bias")
     assert decision is not None
     weights, connections, n = low.encodings[decision.path], connections_of(layer, a), len(a.value.const)
-    if weights.value.is_constant:
-        z = known_product(weights.value.const, a.value.reshape((n, -1)), connections)
-    elif a.is_data:
+    if a.is_data:
         z = data_product(a.value.const.reshape(n, -1), weights.value, connections)
+    elif weights.value.is_constant:
+        z = fixed_product(weights.value.const, a, connections)
     else:
         assert isinstance(weights, PiecesEncoding | IntegerEncoding), "a product without an exact encoding"
         z = activation_product(low, f"{path}.product", weights, a, connections, layer.shape, layer.origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -191,9 +191,16 @@ def lower_analysed(known: Analysed) -> Lowered:
 
     Raises DiagnosticError where something has no exact encoding or a big-M exceeds 1e6.
     """
+    low = encoded(known, {})
+    return finished(low.builder, Direct(low), tuple(low.tangents))
+
+
+def encoded(known: Analysed, fixed: Mapping[str, FloatArray]) -> Lowering:
+    """The same before its rows are put together, with some decisions, and what is kept of some layers, at values that
+    are given by path."""
     program = known.program
     origin = Origin(Span(program.source, 0, 0), "model")
-    low = Lowering(known, MilpBuilder(origin))
+    low = Lowering(known, MilpBuilder(origin), fixed=fixed)
     for variable in program.variables:
         decision = variable.decision
         with low.builder.owned_by(decision.path):
@@ -210,7 +217,7 @@ def lower_analysed(known: Analysed) -> Lowered:
             for number, part in enumerate(constraint.parts):
                 path = constraint.name if len(constraint.parts) == 1 else f"{constraint.name}.{number}"
                 require(low, path, part)
-    return finished(low.builder, Direct(low), tuple(low.tangents))
+    return low
 
 
 def finished(builder: MilpBuilder, way: Way, tangents: tuple[Tangents, ...] = ()) -> Lowered:

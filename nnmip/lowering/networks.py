@@ -13,8 +13,10 @@ from nnmip.hir.core import Layer, Network
 from nnmip.hir.grids import layer_grids
 from nnmip.hir.wiring import Wiring
 from nnmip.lowering.activations import or_skipped
+from nnmip.lowering.asked import asked_of
 from nnmip.lowering.base import Lowering, Passed, Signal
 from nnmip.lowering.decisions import encode_decision, gate_of
+from nnmip.lowering.fixed import fixed_encoding
 from nnmip.lowering.layers import LAYER_LOWERINGS
 from nnmip.milp.affine import Affine
 from nnmip.ops.base import NONE
@@ -35,6 +37,9 @@ def encode_network(low: Lowering, network: Network) -> None:
         reads_data = all((wiring.owner[name] == NONE).all() for name in layer.inputs)
         with low.builder.owned_by(layer.path):
             for decision in layer.decisions:
+                if decision.path in low.fixed:
+                    low.encodings[decision.path] = fixed_encoding(decision, low.fixed[decision.path])
+                    continue
                 gate = gate_of(low, wiring, decision)
                 multiplies = decision.role == "weights" and not reads_data
                 low.encodings[decision.path] = encode_decision(low, decision, gate, multiplies)
@@ -42,6 +47,8 @@ def encode_network(low: Lowering, network: Network) -> None:
 
 def _keep_binaries(low: Lowering, layer: Layer) -> Affine:
     assert layer.kept_shape is not None
+    if layer.path in low.fixed:
+        return Affine.constant(low.fixed[layer.path])
     return low.builder.binaries(
         f"{layer.path}.kept", layer.kept_shape, layer.origin, lambda x, choice: choice[layer.path]
     )
@@ -73,6 +80,7 @@ def _apply(low: Lowering, network: Network, data_name: str) -> Passed:
     check_magnitudes(network, bounds)
     steps = layer_grids(network, low.program.dataset(data_name))
     several = len({data for name, data in low.program.bindings if name == network.name}) > 1
+    low.asked = asked_of(low.program, network, data_name, found.inverse, low.fixed)
     source = Signal(Affine.constant(rows), Interval.point(rows), step=steps[network.input_name])
     signals = {network.input_name: source}
     for layer in network.layers:

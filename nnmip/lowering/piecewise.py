@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnmip.bounds.interval import TINY, Interval
+from nnmip.lowering.asked import Asked
 from nnmip.lowering.base import Lowering, Polarity
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import Choice
@@ -67,11 +68,13 @@ def once(value: Affine, bounds: Interval, is_open: BoolArray, encode: Encode, ot
 @dataclass(frozen=True, slots=True, eq=False)
 class PositivePart:
     """h = max(0, z) with z in `bounds`; `phase` has the binary of every entry that has one (0 elsewhere), None if no
-    entry was given any."""
+    entry was given any. has_phase: which have one; is_above: where h is at least max(0, z) in every solution."""
 
     value: Affine
     phase: Affine | None
     bounds: Interval
+    has_phase: BoolArray
+    is_above: BoolArray
 
     @property
     def is_open(self) -> BoolArray:
@@ -87,6 +90,7 @@ def positive_part(
     polarity: Polarity,
     origin: Origin,
     gate: Affine | None = None,
+    asked: Asked | None = None,
 ) -> PositivePart:
     """h = max(0, z) for z in [L, U], entry by entry.
 
@@ -96,8 +100,9 @@ def positive_part(
 
     Strength: exact; the relaxation over (z, h) is the triangle, and per-entry L and U keep it as small as the bounds
     allow (big-M form, Tjeng, Xiao and Tedrake 2019). With UPPER polarity the first two rows suffice and no binary is
-    made. A gate is a 0/1 tensor of z's shape, or of that of its rows, at whose 0 the entry z is 0 too. Entries of z
-    that are equal as expressions are encoded once.
+    made; with LOWER the first row is left out; `asked` says so entry by entry, instead of `polarity`. A gate is a 0/1
+    tensor of z's shape, or of that of its rows, at whose 0 the entry z is 0 too. Entries of z that are equal as
+    expressions are encoded once.
     """
     first, inverse = z.distinct()
     of_first = first[inverse].reshape(z.shape)
@@ -105,25 +110,42 @@ def positive_part(
     L, U = bounds.lo.reshape(-1), bounds.hi.reshape(-1)
     on, open_ = first[(L >= 0)[first] & (U > 0)[first]], first[(L < 0)[first] & (U > 0)[first]]
     shape = z.shape
-    inner = z.gather(open_)
 
     def fill(x: FloatArray, choice: Choice) -> FloatArray:
-        return np.maximum(inner.value(x), 0.0)
+        return np.maximum(z.gather(open_).value(x), 0.0)
 
-    h = low.builder.columns(path, shape, 0.0, U[open_], origin, fill, picked=open_)
+    h = scattered([(open_, low.builder.columns(path, shape, 0.0, U[open_], origin, fill, picked=open_))], shape)
+    value = scattered([(on, z.gather(on))], shape) + h
+    upper, lower = (_of_equal(mask, first, inverse)[open_] for mask in _sides(polarity, asked, shape))
+    above, below = open_[upper], open_[lower]
     rows = low.builder.rows
+    rows(f"{path}.at_least", (h - z).gather(above), origin, lb=0.0, shape=shape, picked=above)
     phase = None
-    rows(f"{path}.at_least", h - inner, origin, lb=0.0, shape=shape, picked=open_)
-    if Polarity.LOWER in polarity:
-        s = low.builder.binaries(f"{path}.phase", shape, origin, lambda x, choice: inner.value(x) > 0, picked=open_)
-        lo, hi = L[open_], U[open_]
-        rows(f"{path}.off", h - s * hi, origin, ub=0.0, shape=shape, picked=open_, big_m=hi)
-        rows(f"{path}.on", h - inner - s * lo, origin, ub=-lo, shape=shape, picked=open_, big_m=lo)
+    if Polarity.LOWER in polarity or len(below):
+        inner, lo, hi = z.gather(below), L[below], U[below]
+        s = low.builder.binaries(f"{path}.phase", shape, origin, lambda x, choice: inner.value(x) > 0, picked=below)
+        rows(f"{path}.off", h.gather(below) - s * hi, origin, ub=0.0, shape=shape, picked=below, big_m=hi)
+        rows(f"{path}.on", h.gather(below) - inner - s * lo, origin, ub=-lo, shape=shape, picked=below, big_m=lo)
         if gate is not None:
-            rows(f"{path}.kept", s - gate.gather(open_ % gate.size), origin, ub=0.0, shape=shape, picked=open_)
-        phase = scattered([(open_, s)], shape).gather(of_first)
-    value = scattered([(on, z.gather(on)), (open_, h)], shape).gather(of_first)
-    return PositivePart(value, phase, bounds)
+            rows(f"{path}.kept", s - gate.gather(below % gate.size), origin, ub=0.0, shape=shape, picked=below)
+        phase = scattered([(below, s)], shape).gather(of_first)
+    beneath = np.setdiff1d(open_, above)
+    return PositivePart(value.gather(of_first), phase, bounds, np.isin(of_first, below), ~np.isin(of_first, beneath))
+
+
+def _sides(polarity: Polarity, asked: Asked | None, shape: tuple[int, ...]) -> tuple[BoolArray, BoolArray]:
+    """Where the value must be at least, and where it must be at most the true one."""
+    if asked is not None:
+        return asked.upper.reshape(-1), asked.lower.reshape(-1)
+    size = int(np.prod(shape, dtype=np.int64))
+    return np.full(size, Polarity.UPPER in polarity), np.full(size, Polarity.LOWER in polarity)
+
+
+def _of_equal(mask: BoolArray, first: IntArray, inverse: IntArray) -> BoolArray:
+    """A mask that holds at the first of equal entries where it holds at any of them."""
+    found = np.zeros(len(mask), dtype=bool)
+    np.logical_or.at(found, first[inverse], mask)
+    return found
 
 
 def largest(

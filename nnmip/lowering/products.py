@@ -7,7 +7,7 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Shape
 from nnmip.lowering.base import Lowering, Signal
-from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding, even_step
+from nnmip.lowering.decisions import Encoding, IntegerEncoding, PiecesEncoding
 from nnmip.milp.affine import Affine, combine
 from nnmip.milp.model import FloatArray, IntArray
 from nnmip.ops.base import Connections
@@ -19,19 +19,6 @@ def data_product(data: FloatArray, weights: Affine, connections: Connections) ->
     source, units = connections.source, connections.units
     read = np.where(source >= 0, data[:, source], 0.0).reshape(len(data), units, connections.per_unit, -1)
     return combine(read, weights)
-
-
-def known_product(weights: FloatArray, a: Affine, connections: Connections) -> Affine:
-    """Sum over k of W[u, k] a[n, source[o, k]] for known weights and any a [n, i], shape [n, outputs]."""
-    n, size = a.shape
-    outputs = len(connections.source)
-    own = weights.reshape(connections.units, -1)[connections.unit]
-    output, k = np.nonzero((connections.source >= 0) & (own != 0))
-    rows = np.arange(n)[:, None]
-    terms = a.gather((rows * size + connections.source[output, k]).reshape(-1)) * np.tile(own[output, k], n)
-    result = (rows * outputs + output).reshape(-1)
-    const = np.bincount(result, weights=terms.const, minlength=n * outputs).reshape(n, outputs)
-    return Affine(const.astype(np.float64), result[terms.entry], terms.column, terms.coef)
 
 
 def activation_product(
@@ -134,7 +121,7 @@ def expanded(low: Lowering, path: str, weights: Encoding, a: Signal, cases: Case
     """
     assert isinstance(weights, IntegerEncoding) and weights.bits is not None
     d = weights.decision
-    first, step = d.domain.values[0], even_step(d.domain)
+    first, step = d.domain.values[0], d.domain.step
     assert step is not None
     bits, scale = weights.bits, step * 2.0 ** np.arange(weights.bits.shape[-1])
     if weights.gate is not None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from itertools import accumulate
 
-import numpy as np
-
+from nnmip.arrays import distinct
 from nnmip.hir.core import (
     Applied,
     Apply,
@@ -32,11 +31,13 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
-from nnmip.lowering.decisions import INTEGER_FROM, even_step
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 from nnmip.sizes import LAYER, NONZERO, WORK, Allowance, Estimate, counted, product, solver_cost
 from nnmip.source import Origin
+
+INTEGER_FROM = 5
+"""Evenly spaced domains with at least this many values use one integer column instead of one binary a value."""
 
 _USES = 4
 """How often the output of a layer or an operand is written, in the rows that make it and in those that read it."""
@@ -113,7 +114,7 @@ class _Estimate:
     def _rows(self, data: str) -> int:
         """How many rows of a table differ; counted once."""
         if data not in self.rows:
-            self.rows[data] = len(np.unique(self.program.dataset(data).features, axis=0))
+            self.rows[data] = len(distinct(self.program.dataset(data).features, axis=0))
         return self.rows[data]
 
     def check_number(self, allowance: Allowance) -> None:
@@ -251,6 +252,6 @@ def _columns(decision: Decision) -> int:
     """How many columns one entry of a decision has."""
     domain = decision.domain
     pieces = len(domain.values) + len(domain.intervals)
-    if domain.is_finite and pieces >= INTEGER_FROM and even_step(domain) is not None:
+    if domain.is_finite and pieces >= INTEGER_FROM and domain.step is not None:
         return min(pieces, _BITS)
     return pieces

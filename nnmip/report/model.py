@@ -7,8 +7,7 @@ from dataclasses import asdict
 from math import log10, prod
 from typing import Any
 
-import numpy as np
-
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.hir.core import Layer, Network, Program, Reference
 from nnmip.hir.domain import Domain
@@ -86,7 +85,7 @@ def _data_facts(program: Program, name: str) -> dict[str, Any]:
     return {
         "source": data.source_name,
         "rows": data.row_count,
-        "distinct_rows": len(np.unique(data.features, axis=0)),
+        "distinct_rows": len(distinct(data.features, axis=0)),
         "features": list(data.feature_names),
         "scaling": _scalings(data),
         "label": data.label_name,
@@ -250,6 +249,8 @@ def _how_line(how: Mapping[str, Any]) -> str:
     """How `solve` goes about the goal."""
     if how["name"] == Formulation.SEARCH:
         return f"  solved by exact search: {how['columns']} choices of weights for a hidden unit, and no MILP"
+    if how["name"] == Formulation.SPLIT:
+        return f"  solved by a tree over {how['patterns']} choices of the output weights, each a MILP without products"
     return "  solved as this MILP" + (f", and not by search over columns: {how['why']}" if how["why"] else "")
 
 

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Termination
 from nnmip.report.rules import describe, number
 from nnmip.report.variables import variable_lines
-from nnmip.solution.conflict import Conflict
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.result import Bracket, Formulation, Proof, Result, SolutionStatus, StageResult, TermValue
+from nnmip.solution.result import (
+    OWN,
+    Bracket,
+    Contender,
+    Formulation,
+    Proof,
+    Result,
+    SolutionStatus,
+    StageResult,
+    TermValue,
+)
+
+if TYPE_CHECKING:
+    from nnmip.solution.conflict import Conflict
 
 ENDINGS = {
     Termination.OPTIMAL: "the search is complete",
@@ -52,7 +65,7 @@ def headline(result: Result) -> str:
             "re-checked" if passed else "which fails the replay"
         )
     ending = ENDINGS[result.termination].format(subject=result.subject)
-    is_searched = result.how.formulation is Formulation.SEARCH
+    is_searched = result.how.formulation in OWN
     solver = "exact search" if is_searched else solver
     if result.solution is SolutionStatus.OPTIMAL:
         claim = f"optimal among {result.among}" if result.among else "globally optimal"
@@ -89,6 +102,19 @@ def no_network(among: str, conflict: Conflict | None, subject: str = "network") 
     return f"none of {among} satisfies the rest of the model"
 
 
+def _portfolio_lines(portfolio: Sequence[Contender]) -> list[str]:
+    """The ways that were taken side by side, each with what came of it."""
+    lines = []
+    for place, way in enumerate(portfolio):
+        name = f"{way.solver} {way.formulation}".strip()
+        found = [f"best {number(way.objective)}"] if way.objective is not None else ["no network"]
+        found += [f"bound {number(way.dual_bound)}"] if way.dual_bound is not None else []
+        ending = "ended by that" if way.is_cut or way.termination is None else ENDINGS[way.termination]
+        what = "the first proof" if way.has_won else ", ".join([ending, *found])
+        lines.append(f"  {'' if place else 'portfolio':<10}{name}: {what}, after {way.seconds:.2f} s")
+    return lines
+
+
 def render_result(result: Result) -> str:
     """The whole report, ending in a line break."""
     lines = [f"{result.model}: {headline(result)}", ""]
@@ -117,8 +143,11 @@ def render_result(result: Result) -> str:
             f"  search    {how.columns} columns of a hidden unit, {how.nodes} linear programs, "
             f"{how.networks} networks compared"
         )
+    elif how.formulation is Formulation.SPLIT:
+        lines.append(f"  search    {how.patterns} choices of the output weights, {how.nodes} nodes")
     else:
         lines.append(_size_line(result.sizes))
+    lines.extend(_portfolio_lines(result.portfolio))
     lines.append(f"  time      {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in result.times.items())}")
     lines.extend(f"  note      {note}" for note in result.notes)
     if result.message:
@@ -295,7 +324,7 @@ def _proof_lines(result: Result) -> list[str]:
         lines.append(f"  bound     {_bound(result.dual_bound)}{shown}")
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
-    is_searched = result.how.formulation is Formulation.SEARCH and result.proof is Proof.CERTIFIED
+    is_searched = result.how.formulation in OWN and result.proof is Proof.CERTIFIED
     proof = BY_SEARCH if is_searched else PROOFS[result.proof].format(subject=result.subject)
     lines.append(f"  proof     {proof}")
     replay = result.replay

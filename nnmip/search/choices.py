@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import is_among
 from nnmip.records import dataclass
 from nnmip.search.pool import Heads, Pool, gains
 
@@ -102,7 +103,7 @@ class Choices:
         return np.asarray(self.key[order[np.sort(first)][:count]])
 
     def holds(self, keys: IntArray) -> NDArray[np.bool_]:
-        return np.isin(keys, self.key)
+        return is_among(keys, self.key)
 
     def least(self, reduced: FloatArray, apart: bool) -> FloatArray:
         if not apart:

@@ -54,6 +54,11 @@ class Climb:
         cost = float(choices.cost[rest].sum()) + problem.spare(len(rest) + 1)
         values = choices.cost + cost + self._losses(choices.signed, scores)
         complete = len(rest) + 1 in problem.counts
+        allowed = self._record.mask(choices.members(*rest), choices, complete)
+        if allowed is not None:
+            values = np.where(allowed, values, math.inf)
+            if not allowed.any():
+                return None
         if not complete:
             return [*rest, int(values.argmin())], math.inf
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -20,27 +21,29 @@ class Distinct:
     """Columns of `size` numbers that come chunk by chunk. `grid`: a step of which all are multiples, None without one.
 
     merges: whether columns are one that differ by a constant at each position; they are kept less their least number
-    there. keeps_all: whether equal columns stay apart. `most_shift`: the largest magnitude of what was taken off.
+    there. Equal columns of different classes stay apart. `most_shift`: the largest magnitude of what was taken off.
     """
 
-    def __init__(self, grid: Fraction | None, size: int, merges: bool, keeps_all: bool) -> None:
-        self._grid, self._merges, self._keeps_all = grid, merges, keeps_all
-        limit = np.iinfo(np.int64).max
-        self._mix = np.random.default_rng(0).integers(-limit, limit, size=(size, 2), dtype=np.int64)
+    def __init__(self, grid: Fraction | None, size: int, merges: bool) -> None:
+        self._grid, self._merges = grid, merges
+        self._mix = np.frombuffer(Random(0).randbytes(16 * size), dtype="<i8").reshape(size, 2)
         self._given: list[Levels] = []
         self._shift: list[Levels] = []
         self._keys: list[IntArray] = []
+        self._classes: list[IntArray] = []
         self.most_shift = 0.0
 
-    def add(self, given: FloatArray, cost: FloatArray) -> IntArray:
-        """Take a chunk of columns [k, positions, rows]; which of them are new to it and kept so far."""
+    def add(self, given: FloatArray, cost: FloatArray, classes: IntArray) -> IntArray:
+        """Take a chunk of columns [k, positions, rows] with their classes [k]; which of them are new to it and kept so
+        far."""
         levels = self._levels(given)
         shift = levels.min(axis=2) if self._merges else np.zeros(levels.shape[:2], dtype=levels.dtype)
         if self._merges:
             levels = levels - shift[:, :, None]
             self.most_shift = max(self.most_shift, float(np.abs(self._numbers(shift)).max(initial=0.0)))
         keys = self._keys_of(levels)
-        chosen = self._cheapest(levels, keys, cost)
+        chosen = self._cheapest(levels, keys, cost, classes)
+        self._classes.append(classes[chosen])
         self._given.append(levels[chosen])
         self._shift.append(shift[chosen])
         self._keys.append(keys[chosen])
@@ -48,9 +51,10 @@ class Distinct:
 
     def finished(self, cost: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
         """The columns, what was taken off each, and where each is among those that were kept so far."""
-        given, shift, keys = (np.concatenate(part) for part in (self._given, self._shift, self._keys))
-        self._given, self._shift, self._keys = [], [], []
-        chosen = self._cheapest(given, keys, cost)
+        kept = (self._given, self._shift, self._keys, self._classes)
+        given, shift, keys, classes = (np.concatenate(part) for part in kept)
+        self._given, self._shift, self._keys, self._classes = [], [], [], []
+        chosen = self._cheapest(given, keys, cost, classes)
         if len(chosen) < len(given):
             given, shift = given[chosen], shift[chosen]
         return self._numbers(given), self._numbers(shift), chosen
@@ -84,12 +88,11 @@ class Distinct:
         whole = levels.astype(np.int64) if self._grid is not None else np.ascontiguousarray(levels).view(np.int64)
         return np.asarray(whole.reshape(len(levels), -1) @ self._mix)
 
-    def _cheapest(self, levels: Levels, keys: IntArray, cost: FloatArray) -> IntArray:
-        """The first of the cheapest of equal columns, in order."""
-        if self._keeps_all:
-            return np.arange(len(cost))
-        order = np.lexsort((cost, keys[:, 1], keys[:, 0]))
-        again = np.flatnonzero((keys[order[1:]] == keys[order[:-1]]).all(axis=1)) + 1
+    def _cheapest(self, levels: Levels, keys: IntArray, cost: FloatArray, classes: IntArray) -> IntArray:
+        """The first of the cheapest of equal columns of a class, in order."""
+        order = np.lexsort((cost, classes, keys[:, 1], keys[:, 0]))
+        same = (keys[order[1:]] == keys[order[:-1]]).all(axis=1) & (classes[order[1:]] == classes[order[:-1]])
+        again = np.flatnonzero(same) + 1
         # Equal keys are made for equal columns, and could come from others.
         again = again[(levels[order[again]] == levels[order[again - 1]]).all(axis=(1, 2))]
         first = np.ones(len(order), dtype=bool)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from random import Random
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import union
 from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices
 from nnmip.search.climb import Climb
@@ -48,13 +50,13 @@ class OneScore:
         self._roots.append(root.bound.multipliers)
         most = int(min(len(root.reduced), max(200, min(3000, 3_000_000 // self._problem.loss.rows))))
         near = np.argpartition(root.reduced, most - 1)[:most] if most < len(root.reduced) else np.arange(most)
-        choices = Choices.of(self._problem.pool, self._problem.heads, np.union1d(near, root.key))
+        choices = Choices.of(self._problem.pool, self._problem.heads, union(near, root.key))
         climb = Climb(self._problem, self._record, choices, self.losses)
         taken = np.searchsorted(choices.key, root.key)
         climb.from_start(taken[:count].tolist(), count)
-        rng = np.random.default_rng(0)
+        chance = Random(0)
         for _ in range(5 if len(taken) > count else 0):
-            climb.from_start(rng.choice(taken, count, replace=False).tolist(), count)
+            climb.from_start(chance.sample(taken.tolist(), count), count)
 
     def losses(self, choices: FloatArray, scores: FloatArray) -> FloatArray:
         """The losses of networks with the scores [n] and one more column each, [m, n]."""
@@ -90,7 +92,11 @@ class OneScore:
             left = np.ones(end - first, dtype=bool)
             for other, costs in proofs:
                 left &= costs[first:end] < goal - other - costs[first]
-            self._with(partial.plus(choices, first), choices, first + np.flatnonzero(left))
+            one = partial.plus(choices, first)
+            rules = self._record.mask(one.members, choices, True)
+            if rules is not None:
+                left &= rules[first:end]
+            self._with(one, choices, first + np.flatnonzero(left))
         return True
 
     def _proofs(self, partial: Partial, choices: Choices) -> list[tuple[float, FloatArray]]:
@@ -104,6 +110,8 @@ class OneScore:
         What proves the value of one of them bounds the others, too, which costs far less than to evaluate them.
         """
         assert choices.signed is not None
+        if not len(others):
+            return
         scores = partial.scores[:, 0]
         for _ in range(MOST_TRIES if len(others) * len(scores) > FEW else 0):
             multipliers = self._best.multipliers(scores + choices.signed[others[0]])

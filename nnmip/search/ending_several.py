@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import union
 from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.bound import Bounds
@@ -51,7 +52,7 @@ class SeveralScores:
 
     def improve(self, root: Relaxed, count: int) -> None:
         """Swap members of a network, and of the best one known, until no single swap is better."""
-        near = np.union1d(np.argsort(root.reduced)[:NEAR], root.key)
+        near = union(np.argsort(root.reduced)[:NEAR], root.key)
         choices = Choices.of(self._problem.pool, self._problem.heads, near)
         taken = np.searchsorted(choices.key, root.key)
         self._swap(choices, taken[:count].tolist())

@@ -51,6 +51,8 @@ class Search:
         self.master = Master(pool, heads, loss, biases, self._bounds)
         self.ending = self._ending(biases)
         self._peel = Peel(self.master, self.record, self.ending)
+        self.root = -np.inf
+        """What the relaxations prove."""
         apart = Master(pool, heads, loss, biases, self._bounds, apart=True)
         self._patterns = Patterns(apart, self.record, Peel(apart, self.record, self.ending))
 
@@ -87,20 +89,27 @@ class Search:
         if 0 in problem.counts:
             self.ending.offer(())
             record.close(0)
-        counts = [count for count in problem.counts if count]
         if not problem.pool.size:
-            for count in counts:
+            for count in problem.counts:
                 record.close(count)
             return
+        roots = self.relax()
+        self.root = record.least_floor
+        self._log(f"roots {[(round(record.floor(h), 6), h) for h in roots]} incumbent {record.value:.9f}")
+        for count in list(roots):
+            self._finish(roots.pop(count), count)
+
+    def relax(self) -> dict[int, Relaxed]:
+        """The relaxation for every number of members but 0, the least bound first, when local search has looked for
+        networks near them."""
+        counts = [count for count in self.problem.counts if count]
         self._floors(counts)
         roots = {count: self._root(count) for count in counts}
-        counts.sort(key=record.floor)
+        counts.sort(key=self.record.floor)
         for count in counts:
-            if record.floor(count) < record.goal:
+            if self.record.floor(count) < self.record.goal:
                 self.ending.improve(roots[count], count)
-        self._log(f"roots {[(round(record.floor(h), 6), h) for h in counts]} incumbent {record.value:.9f}")
-        for count in counts:
-            self._finish(roots.pop(count), count)
+        return {count: roots[count] for count in counts}
 
     def _floors(self, counts: list[int]) -> None:
         """What the costs alone prove."""

@@ -10,13 +10,15 @@ from math import comb, prod
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.hir.core import Node
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.search.distinct import Distinct
-from nnmip.search.idle import of_parts, zeros_serve
+from nnmip.search.idle import of_parts, parts_serve, zeros_serve
 from nnmip.search.parts import Batch
 from nnmip.search.pool import Heads, Pool
+from nnmip.search.traits import Classes, traits_of
 from nnmip.search.view import Refusal, View, fan_in_limit
 from nnmip.sizes import Allowance, Estimate
 
@@ -98,18 +100,19 @@ def estimate_search(view: View, allowance: Allowance) -> Estimate:
     return Estimate(count, numbers, float(ROUNDS * view.parts.units * numbers * (len(view.heads) + 1)))
 
 
-def columns_of(view: View, allowance: Allowance, *, merges: bool = True) -> Columns:
-    """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant.
+def columns_of(view: View, allowance: Allowance, *, merges: bool = True, leads: bool = False) -> Columns:
+    """Enumerate the columns of a view. `merges` may be false to keep apart what differs by a constant; with `leads`,
+    output weights that differ by the same number for every score are one even then, where only leads count.
 
     Raises Refusal where they would be larger than is allowed.
     """
     check_columns(view, allowance)
-    merges = merges and not view.keeps_all and view.bias.is_interval
     out, choices = view.out.decision("weights"), _Choices.of(view)
     assert out is not None
     biases = choices.biases
-    prices = _Prices(view)
-    kept, idle = _Kept(view, merges), _Idle(view, prices)
+    prices = Prices(view)
+    merges = merges and prices.traits is not None and view.bias.is_interval
+    kept, idle = _Kept(view, merges, leads), _Idle(view, prices)
     entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(biases)
     for chunk in _weight_chunks(choices, max(1, CELLS // entries)):
         both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
@@ -137,7 +140,7 @@ def _weight_chunks(choices: _Choices, size: int) -> Iterator[FloatArray]:
                 yield found.reshape(-1, width)
 
 
-class _Prices:
+class Prices:
     """What goal and conditions say of one unit, for many candidates at once."""
 
     def __init__(self, view: View) -> None:
@@ -149,6 +152,8 @@ class _Prices:
             self.heads = view.heads[:1]  # of no unit, then
         self.first = self.heads[0]
         self.constant = self._cost(np.zeros((1, self.width + 1)), np.zeros_like(self.heads[:1]))[0]
+        self.traits = traits_of(view.parts, view.tying)
+        self._classes = Classes()
 
     @property
     def width(self) -> int:
@@ -157,10 +162,24 @@ class _Prices:
         assert weights is not None
         return weights.size // self.parts.units
 
-    def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
-        """Which weights and biases [k, d + 1] the conditions allow, and the cost of each, for the first head."""
-        batch = self._batch(both, np.broadcast_to(self.first, (len(both), *self.first.shape)))
-        return self._hold(batch, self.view.own) & self._alone(both), self._cost_of(batch) - self.constant
+    def own(self, both: FloatArray) -> tuple[BoolArray, FloatArray, IntArray]:
+        """Which weights and biases [k, d + 1] the conditions allow, the cost of each, and its class by what ties units,
+        for the first head."""
+        batch = self.batch(both, np.broadcast_to(self.first, (len(both), *self.first.shape)))
+        allowed = self._hold(batch, self.view.own) & self._alone(both)
+        return allowed, self._cost_of(batch) - self.constant, self._class_of(batch)
+
+    def _class_of(self, batch: Batch) -> IntArray:
+        """Numbers that differ where units do in what ties them; where that is more than some traits, always."""
+        if self.traits is None:
+            return self._classes.apart(batch.count)
+        return self._classes.of(self.traits.of(batch))
+
+    def class_of_heads(self) -> IntArray:
+        """The same for the heads of a unit."""
+        one = np.zeros((len(self.heads), self.width + 1))
+        one[:, 0] = 1.0
+        return self._class_of(self.batch(one, self.heads))
 
     def of_heads(self) -> Heads:
         """What the heads cost, beyond what is counted with the unit for the first of them."""
@@ -169,16 +188,16 @@ class _Prices:
         cost = self._cost(one, self.heads)
         return Heads(self.heads, cost - cost[0])
 
-    def idle(self, both: FloatArray) -> tuple[BoolArray, FloatArray]:
+    def idle(self, both: FloatArray) -> tuple[BoolArray, FloatArray, IntArray]:
         """The same for a unit with output weights of 0."""
-        batch = self._batch(both, np.zeros((len(both), *self.first.shape)))
+        batch = self.batch(both, np.zeros((len(both), *self.first.shape)))
         allowed = self._hold(batch, (*self.view.own, *self.view.outer)) & self._alone(both)
-        return allowed, self._cost_of(batch) - self.constant
+        return allowed, self._cost_of(batch) - self.constant, self._class_of(batch)
 
     def _alone(self, both: FloatArray) -> BoolArray:
         """Which weights and biases no condition on several units forbids by themselves."""
         held = np.ones(len(both), dtype=bool)
-        batch = self._batch(both, np.zeros((len(both), *self.first.shape)))
+        batch = self.batch(both, np.zeros((len(both), *self.first.shape)))
         for node in self.of_parts:
             held &= (batch.value(node) > 0.5).reshape(len(batch.value(node)), -1).all(axis=1)
         return held
@@ -187,7 +206,7 @@ class _Prices:
         if not self.view.outer:
             return heads
         one = np.zeros((len(heads), self.width + 1))
-        return heads[self._hold(self._batch(one, heads), self.view.outer)]
+        return heads[self._hold(self.batch(one, heads), self.view.outer)]
 
     def _hold(self, batch: Batch, conditions: tuple[object, ...]) -> BoolArray:
         """Which candidates satisfy what the conditions say of the first unit."""
@@ -199,7 +218,7 @@ class _Prices:
         return held
 
     def _cost(self, both: FloatArray, heads: FloatArray) -> FloatArray:
-        return self._cost_of(self._batch(both, heads))
+        return self._cost_of(self.batch(both, heads))
 
     def _cost_of(self, batch: Batch) -> FloatArray:
         total = np.zeros(batch.count)
@@ -207,7 +226,7 @@ class _Prices:
             total = total + self.view.sign * term.coefficient * batch.value(term.value)
         return np.asarray(np.broadcast_to(total, (batch.count,)))
 
-    def _batch(self, both: FloatArray, heads: FloatArray) -> Batch:
+    def batch(self, both: FloatArray, heads: FloatArray) -> Batch:
         """Networks in which all units but the first are 0."""
         view, values = self.view, {}
         for decision in view.network.decisions:
@@ -227,20 +246,23 @@ class _Prices:
 
 
 class _Idle:
-    """The units that do nothing, the cheapest of each chunk or, where conditions can ask for others, all."""
+    """The units that do nothing, the cheapest of each class that conditions can ask for."""
 
-    def __init__(self, view: View, prices: _Prices) -> None:
-        self.view, self.prices, self.keeps_all = view, prices, view.keeps_all
+    def __init__(self, view: View, prices: Prices) -> None:
+        self.view, self.prices = view, prices
         self.zeros_serve = zeros_serve(view)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
+        self.classes: set[int] = set()
         self.removed: int | None = None
 
     def add(self, both: FloatArray) -> None:
-        allowed, cost = self.prices.idle(both)
-        if allowed.any():
-            chosen = np.flatnonzero(allowed)
-            chosen = chosen if self.keeps_all else chosen[[cost[chosen].argmin()]]
+        allowed, cost, classes = self.prices.idle(both)
+        chosen = np.flatnonzero(allowed)
+        chosen = chosen[np.lexsort(((both[chosen] != 0).any(axis=1), cost[chosen], classes[chosen]))]
+        chosen = chosen[np.unique(classes[chosen], return_index=True)[1]]
+        if len(chosen):
+            self.classes.update(classes[chosen].tolist())
             self.cost.append(cost[chosen])
             self.both.append(both[chosen])
 
@@ -261,24 +283,49 @@ class _Idle:
     def others(self, heads: Heads) -> Pool:
         """Those that conditions can ask for, as columns of 0 that cost what they do with the cheapest head."""
         best = self.best
-        if best is None or not self.keeps_all or (self.zeros_serve and not best[1].any()):
+        if best is None or len(self.classes) == 1 or (self.zeros_serve and not best[1].any()):
             return Pool.empty(self.view.positions, len(self.view.rows), self.prices.width)
         cost, both = np.concatenate(self.cost) - heads.cost.min(), np.concatenate(self.both)
         nothing = np.zeros((len(cost), self.view.positions, len(self.view.rows)))
         return Pool(nothing, nothing[:, :, 0], cost, both[:, :-1], both[:, -1])
 
 
-def _cheapest_leads(heads: Heads, most: float) -> Heads:
-    """Of the vectors that differ, at each position, by the same number for every score the cheapest, for a loss that
-    sees only how far scores are apart; those that have the same number for every score only below a cost of `most`. At
-    least one."""
+def _cheapest_leads(heads: Heads, most: float, classes: IntArray) -> Heads:
+    """Of the vectors of a class that differ, at each position, by the same number for every score the cheapest, for a
+    loss that sees only how far scores are apart; those that have the same number for every score only below a cost of
+    `most`. At least one."""
     order = np.argsort(heads.cost, kind="stable")
     leads = (heads.vectors - heads.vectors[:, :, :1]).reshape(len(order), -1)
-    _, first = np.unique(leads[order], axis=0, return_index=True)
+    _, first = np.unique(np.column_stack([leads, classes])[order], axis=0, return_index=True)
     kept = np.sort(order[first])
     does = leads[kept].any(axis=1) | (heads.cost[kept] < most)
     kept = kept[does] if does.any() else order[:1]
     return Heads(heads.vectors[kept], heads.cost[kept])
+
+
+def classes_in_pool(view: View, columns: Columns, nodes: tuple[Node, ...]) -> tuple[IntArray, IntArray] | None:
+    """Numbers for the columns of a pool and for its heads that differ where units do in what some expressions over
+    several of them read; None where that is more than some traits."""
+    traits = traits_of(view.parts, nodes)
+    if traits is None:
+        return None
+    prices, classes, pool = Prices(view), Classes(), columns.pool
+    both = np.concatenate([pool.weights, pool.bias[:, None]], axis=1)
+    heads = np.broadcast_to(columns.heads.vectors[0], (pool.size, *columns.heads.vectors.shape[1:]))
+    heads = np.where((np.arange(pool.size) < columns.others)[:, None, None], heads, 0.0)
+    found = [classes.of(traits.of(batch)) for batch in batches_of_units(view, both, heads)]
+    units = np.concatenate([*found, np.zeros(0, dtype=np.int64)])
+    units = 2 * units + (np.arange(pool.size) >= columns.others)
+    one = np.zeros((len(columns.heads.cost), both.shape[1]))
+    one[:, 0] = 1.0
+    return units, classes.of(traits.of(prices.batch(one, columns.heads.vectors)))
+
+
+def batches_of_units(view: View, both: FloatArray, heads: FloatArray) -> Iterator[Batch]:
+    """Networks in which all units but the first are 0, some at a time: its weights and bias, and its output weights."""
+    prices, step = Prices(view), max(1, CELLS // sum(d.size for d in view.network.decisions))
+    for start in range(0, len(both), step):
+        yield prices.batch(both[start : start + step], heads[start : start + step])
 
 
 def sums_of(view: View, weights: FloatArray) -> FloatArray:
@@ -301,25 +348,25 @@ def activated(view: View, sums: FloatArray) -> FloatArray:
 class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
-    def __init__(self, view: View, merges: bool) -> None:
-        self.view, self.merges = view, merges
-        self.columns = Distinct(view.grid, view.positions * len(view.rows), merges, view.keeps_all)
+    def __init__(self, view: View, merges: bool, leads: bool) -> None:
+        self.view, self.merges, self.leads = view, merges, leads
+        self.columns = Distinct(view.grid, view.positions * len(view.rows), merges)
         self.cost: list[FloatArray] = []
         self.both: list[FloatArray] = []
 
-    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: _Prices) -> None:
-        allowed, cost = prices.own(both)
+    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: Prices) -> None:
+        allowed, cost, classes = prices.own(both)
         if not (allowed.any() and prices.has_heads):
             return
         sums = sums_of(self.view, chunk)
         sums = sums[:, None] + biases.reshape(-1, *(1,) * (sums.ndim - 1))
         given = activated(self.view, sums.reshape(-1, *sums.shape[2:])[allowed])
         both, cost = both[allowed], cost[allowed]
-        chosen = self.columns.add(given, cost)
+        chosen = self.columns.add(given, cost, classes[allowed])
         self.cost.append(cost[chosen])
         self.both.append(both[chosen])
 
-    def finished(self, prices: _Prices, idle: _Idle) -> Columns:
+    def finished(self, prices: Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()
         pool = Pool.empty(self.view.positions, len(self.view.rows), prices.width)
         if self.cost:
@@ -328,7 +375,9 @@ class _Kept:
             cost, both = cost[chosen], both[chosen]
             pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
             if self.merges:
-                pool, heads = self._without_constant(pool, heads, idle.best[0] if idle.best is not None else np.inf)
+                pool, heads = self._without_constant(pool, heads, idle, prices)
+            elif self.leads and self.view.loss.is_of_leads:
+                heads = _cheapest_leads(heads, np.inf, prices.class_of_heads())
         cost_of_idle, weights = idle.best if idle.best is not None else (None, np.zeros(prices.width + 1))
         return Columns(
             pool=pool.with_more(idle.others(heads)),
@@ -342,9 +391,11 @@ class _Kept:
             removed=idle.removed + pool.size if idle.removed is not None else None,
         )
 
-    def _without_constant(self, pool: Pool, heads: Heads, idle: float) -> tuple[Pool, Heads]:
-        """Without the columns, and the heads, that do no more than output biases and an idle unit of that cost."""
+    def _without_constant(self, pool: Pool, heads: Heads, idle: _Idle, prices: Prices) -> tuple[Pool, Heads]:
+        """Without the columns, and the heads, that do no more than output biases and an idle unit, where no condition
+        can ask for them."""
+        cost = idle.best[0] if idle.best is not None and parts_serve(self.view) else np.inf
         if self.view.loss.is_of_leads:
-            heads = _cheapest_leads(heads, idle - pool.cost.min())
-        does = (pool.activations != 0).any(axis=(1, 2)) | (pool.cost + heads.cost.min() < idle)
+            heads = _cheapest_leads(heads, cost - pool.cost.min(), prices.class_of_heads())
+        does = (pool.activations != 0).any(axis=(1, 2)) | (pool.cost + heads.cost.min() < cost)
         return pool.take(does), heads

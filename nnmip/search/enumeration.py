@@ -1,134 +1,218 @@
-"""Every multiset of columns but those whose matched rows prove too many mistakes."""
+"""Every multiset of columns but those whose matched rows prove too many mistakes, in groups of like columns."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.records import dataclass
 from nnmip.search.choices import Choices
 from nnmip.search.ending_one import OneScore
 from nnmip.search.mistakes import Matching, Mistakes, matching
 from nnmip.search.peel import Partial
 from nnmip.search.problem import Members, Problem
 from nnmip.search.record import Record
+from nnmip.search.tree import Tree, tree_of
 
 FloatArray = NDArray[np.float64]
 SingleArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
-SLACK = 1e-4
-"""What float32 may be off by, and far more, relative to the largest distance."""
-CELLS = 200_000
-WAITING = 20_000
-FEW = 12
-"""So many matched pairs are looked at for all choices, the others for those that are left."""
+NodeArray = NDArray[np.int32]
+
+BATCH = 8192
+"""How many tuples of groups are looked at together."""
+MOST_OPEN = 4_000_000
+"""With more tuples waiting, the last ones come first and not the ones of the least bound."""
+MOST_MATCHINGS = 4
+BEAM = 3000
+FEW = 100
+"""What so few networks of a beam pass needs no other matching."""
+ERROR = 1e-12
+"""What sums of weights and costs can be off by."""
+EXACT = 2**10
+MOST_EXACT = 2**24 // EXACT
+"""Multiples of 1 / EXACT below this have exact sums in float32."""
+
+
+class Pairs:
+    """The pairs of a matching, and how far apart the columns of each group move them at most.
+
+    A pair that even the groups of a tuple leave too close is a mistake of every network they have. In float32, rounded
+    outward: `count` numbers of at most `far` and their sums are off by less than (count + 2) 2^-24 of (count + 1) far.
+    """
+
+    def __init__(self, pairs: Matching, apart: FloatArray, tree: Tree, count: int) -> None:
+        self._most = tree.most(apart.astype(np.float32))
+        far = float(np.abs(apart).max(initial=0.0) + np.abs(pairs.need).max(initial=0.0))
+        self._need = (pairs.need - 2 * (count + 2) ** 2 * 2.0**-24 * far).astype(np.float32)
+        self._unit = float(pairs.weight.min(initial=math.inf))
+        most = MOST_EXACT / max(1, len(pairs.weight))
+        times = np.floor(np.minimum(pairs.weight / self._unit, most) * (EXACT * (1 + 1e-12))) / EXACT
+        self._times = times.astype(np.float32)
+
+    def missed(self, tuples: NodeArray) -> FloatArray:
+        """What the pairs that are too close weigh at least, for tuples of nodes [B, count]."""
+        if not len(self._times):
+            return np.zeros(len(tuples))
+        apart = self._most.take(tuples[:, 0], axis=0)
+        for nodes in tuples.T[1:]:
+            apart += self._most.take(nodes, axis=0)
+        close = (apart < self._need).astype(np.float32)
+        return np.asarray((close @ self._times).astype(np.float64) * self._unit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Open:
+    """Tuples of nodes [B, count] that are still to be looked at, and what no network of each is better than [B]."""
+
+    nodes: NodeArray
+    bound: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.bound)
+
+    def take(self, chosen: IntArray | NDArray[np.bool_]) -> Open:
+        return Open(self.nodes[chosen], self.bound[chosen])
+
+    @staticmethod
+    def together(some: list[Open]) -> Open:
+        return Open(np.concatenate([part.nodes for part in some]), np.concatenate([part.bound for part in some]))
 
 
 class Enumeration:
-    """Every multiset of `count` choices, by increasing cost, whose matched rows do not prove too many mistakes."""
+    """Finds every better network of `count` choices: branch and bound over tuples of groups of like columns.
+
+    A tuple of tree nodes stands for all multisets with one column of each. It is done with where its cheapest columns
+    and the matched rows that it cannot set right cost too much; else its widest group is cut in two. A group that is
+    in it several times is cut for all of them at once, so that no multiset comes twice.
+    """
 
     def __init__(
         self, problem: Problem, record: Record, ending: OneScore, choices: Choices, samples: FloatArray
     ) -> None:
-        self._problem, self._record, self._ending = problem, record, ending
-        self._choices = choices.take(np.argsort(choices.cost, kind="stable"))
         loss = problem.loss
-        assert isinstance(loss, Mistakes) and self._choices.signed is not None
-        self._pairs: Matching = matching(loss, samples)
-        apart = self._pairs.apart(self._choices.signed)
-        far = float(np.abs(apart).max(initial=0.0) + np.abs(self._pairs.need).max(initial=0.0))
-        self._need = (self._pairs.need - SLACK * max(1.0, far)).astype(np.float32)
-        self._few = min(FEW, len(self._pairs.need))
-        self._apart = np.ascontiguousarray(apart.T.astype(np.float32))
-        self._most = self._apart.max(axis=1)
-        self._weight = float(self._pairs.weight.min()) if len(self._pairs.weight) else 0.0
-        self._bias_cost = problem.biases.least_cost
+        assert isinstance(loss, Mistakes) and choices.signed is not None
+        self._problem, self._record, self._ending, self._choices, self._loss = problem, record, ending, choices, loss
+        self._first = matching(loss, samples)
+        apart = self._first.apart(choices.signed)
+        self._tree = tree_of(apart, choices.cost)
+        apart = apart.astype(np.float32)
+        self._wide = (self._tree.most(apart) + self._tree.most(-apart)).sum(axis=1)
+        self._wide[self._tree.is_single] = -1.0
+        self._cost = -self._tree.most(-choices.cost)
         self.nodes = 0
 
-    @property
-    def _goal(self) -> float:
-        """What costs and mistakes without the bias must stay below."""
-        return self._record.goal - self._bias_cost
-
     def search(self, partial: Partial, count: int) -> None:
-        self._extend(partial, self._need, 0, count)
+        """`partial` has no members: it says what the network costs without any."""
+        choices = self._choices
+        assert choices.signed is not None and not partial.members
+        self._paid = partial.cost + self._problem.biases.least_cost - ERROR
+        self._free = partial.cost
+        self._pairs = [Pairs(self._first, self._first.apart(choices.signed), self._tree, count)]
+        everything = self._bounded(np.zeros((1, count), dtype=np.int32))
+        self._learn(everything, count)
+        self._exhaust(everything)
 
-    def _floor(self, partial: Partial, count: int, least: float) -> None:
-        if not partial.members:
-            self._record.raise_floor(count, least + self._bias_cost)
+    # ---- bounds -------------------------------------------------------------------------------------------------
 
-    def _extend(self, partial: Partial, need: SingleArray, first: int, count: int) -> None:
-        """Add `count` more choices from the first on; need [M]: how far apart the pairs must still be moved."""
-        choices, record = self._choices, self._record
-        if count == 1:
-            self._ending.last(partial, choices.take(np.arange(first, len(choices))))
-            return
-        if count == 2:
-            self._last_two(partial, need, first)
-            return
-        for pick in range(first, len(choices)):
-            self.nodes += 1
-            record.check()
-            least = partial.cost + count * float(choices.cost[pick])
-            self._floor(partial, count, least)
-            if least >= self._goal:
+    def _bounded(self, nodes: NodeArray) -> Open:
+        """Those of the tuples that may have a better network."""
+        cost = self._cost[nodes].sum(axis=1) + self._paid
+        found = Open(nodes, cost)
+        for pairs in self._pairs:
+            found = found.take(found.bound < self._record.goal)
+            cost = self._cost[found.nodes].sum(axis=1) + self._paid
+            found = Open(found.nodes, np.maximum(found.bound, cost + pairs.missed(found.nodes)))
+        return found.take(found.bound < self._record.goal)
+
+    def _cut(self, nodes: NodeArray) -> NodeArray:
+        """The tuples that remain where the widest group of each is cut in two."""
+        count = nodes.shape[1]
+        widest = nodes[np.arange(len(nodes)), self._wide[nodes].argmax(axis=1)]
+        same = nodes == widest[:, None]
+        times = same.sum(axis=1)
+        found = []
+        for several in range(1, count + 1):
+            rows = times == several
+            if rows.any():
+                rest = nodes[rows][~same[rows]].reshape(int(rows.sum()), count - several)
+                halves = self._tree.parts[widest[rows]].astype(np.int32)
+                for one in range(several + 1):
+                    chosen = np.repeat(halves, [one, several - one], axis=1)
+                    found.append(np.concatenate([rest, chosen], axis=1))
+        return np.concatenate(found)
+
+    def _step(self, tuples: Open) -> Open:
+        """Look at tuples: single networks are evaluated, the others cut; what is left."""
+        self._record.check()
+        self.nodes += len(tuples)
+        single = (self._wide[tuples.nodes] < 0).all(axis=1)
+        if single.any():
+            self._evaluate(tuples.nodes[single])
+        if single.all():
+            return tuples.take(~single)
+        return self._bounded(self._cut(tuples.nodes[~single]))
+
+    # ---- the search ---------------------------------------------------------------------------------------------
+
+    def _exhaust(self, everything: Open) -> None:
+        waiting = self._in_order(everything)
+        count = everything.nodes.shape[1]
+        while waiting:
+            self._record.raise_floor(count, min(float(some.bound[0]) for some in waiting))
+            tuples = self._next(waiting)
+            waiting += self._in_order(self._step(tuples))
+
+    def _next(self, waiting: list[Open]) -> Open:
+        """Takes about a batch of those with the least bounds; where very many wait, of the last ones."""
+        if sum(map(len, waiting)) < MOST_OPEN:
+            waiting.sort(key=lambda some: -float(some.bound[0]))
+        taken = [waiting.pop()]
+        while waiting and sum(map(len, taken)) + len(waiting[-1]) <= BATCH:
+            taken.append(waiting.pop())
+        tuples = Open.together(taken)
+        return tuples.take(tuples.bound < self._record.goal)
+
+    @staticmethod
+    def _in_order(tuples: Open) -> list[Open]:
+        """Batches by increasing bound."""
+        tuples = tuples.take(np.argsort(tuples.bound, kind="stable"))
+        return [tuples.take(np.arange(i, min(i + BATCH, len(tuples)))) for i in range(0, len(tuples), BATCH)]
+
+    def _learn(self, everything: Open, count: int) -> None:
+        """Other matchings, of rows that are confused by networks which the ones before do not tell from good ones.
+
+        Such networks are drawn at random: of all tuples of one depth, some are followed further.
+        """
+        chance = np.random.default_rng(0)
+        signed = self._choices.signed
+        assert signed is not None
+        while len(self._pairs) < MOST_MATCHINGS:
+            tuples = everything
+            while len(tuples) and not (self._wide[tuples.nodes] < 0).all():
+                single = (self._wide[tuples.nodes] < 0).all(axis=1)
+                tuples = Open.together([tuples.take(single), self._step(tuples.take(~single))])
+                tuples = tuples.take(chance.permutation(len(tuples))[:BEAM])
+            if len(tuples) <= FEW:
                 return
-            rest = need - self._apart[:, pick]
-            missed = int((rest > (count - 1) * self._most).sum())
-            if least + missed * self._weight < self._goal:
-                self._extend(partial.plus(choices, pick), rest, pick, count - 1)
+            scores = self._evaluate(tuples.nodes)
+            other = matching(self._loss, scores)
+            self._pairs.append(Pairs(other, other.apart(signed), self._tree, count))
 
-    def _last_two(self, partial: Partial, need: SingleArray, first: int) -> None:
-        choices = self._choices
-        waiting: list[IntArray] = []
-        step = max(1, CELLS // max(1, len(choices) - first))
-        for start in range(first, len(choices), step):
-            self._record.check()
-            least = partial.cost + 2 * float(choices.cost[start])
-            self._floor(partial, 2, least)
-            if least >= self._goal:
-                break
-            block = self._promising(partial, need, np.arange(start, min(start + step, len(choices))))
-            end = int(np.searchsorted(choices.cost, self._goal - partial.cost - choices.cost[start]))
-            waiting.append(self._left(partial, need, block, start, end))
-            if sum(len(some) for some in waiting) >= WAITING:
-                self._evaluate(partial, np.concatenate(waiting))
-                waiting = []
-        if waiting:
-            self._evaluate(partial, np.concatenate(waiting))
-
-    def _promising(self, partial: Partial, need: SingleArray, block: IntArray) -> IntArray:
-        """The choices that can be saved by one more."""
-        missed = (need[:, None] - self._apart[:, block] > self._most[:, None]).sum(axis=0)
-        least = partial.cost + 2 * self._choices.cost[block] + missed * self._weight
-        return np.asarray(block[least < self._goal])
-
-    def _left(self, partial: Partial, need: SingleArray, block: IntArray, start: int, end: int) -> IntArray:
-        """The pairs (one of the block, one from `start` to `end`) that the matched rows leave, [p, 2]."""
-        if not len(block) or end <= start:
-            return np.zeros((0, 2), dtype=np.int64)
-        cost, few = self._choices.cost, self._few
-        rest = need[:, None] - self._apart[:, block]
-        missed = np.zeros((len(block), end - start), dtype=np.uint8)
-        for lacking, apart in zip(rest[:few], self._apart[:few, start:end], strict=True):
-            missed += lacking[:, None] > apart
-        room = (self._goal - partial.cost - cost[block])[:, None] - cost[start:end]
-        later = block[:, None] <= np.arange(start, end)
-        one, other = np.nonzero((missed * self._weight < room) & later)
-        left = np.stack([block[one], other + start], axis=1)
-        rest_missed = (rest[few:, one] > self._apart[few:, other + start]).sum(axis=0)
-        return np.asarray(left[(missed[one, other] + rest_missed) * self._weight < room[one, other]])
-
-    def _evaluate(self, partial: Partial, pairs: IntArray) -> None:
-        choices = self._choices
+    def _evaluate(self, nodes: NodeArray) -> FloatArray:
+        """Offer networks, tuples of single columns; their scores."""
+        choices, columns = self._choices, self._tree.column[nodes]
         assert choices.signed is not None
-        for start in range(0, len(pairs), WAITING):
-            one, other = pairs[start : start + WAITING].T
-            losses = self._ending.losses(choices.signed[one] + choices.signed[other], partial.scores[:, 0])
-            values = losses + (choices.cost[one] + choices.cost[other] + partial.cost)
-            self._offer(partial, values, one, other)
+        scores = choices.signed[columns[:, 0]].copy()
+        for chosen in columns.T[1:]:
+            scores += choices.signed[chosen]
+        losses = self._ending.losses(scores, np.zeros(scores.shape[1]))
+        values = losses + (choices.cost[columns].sum(axis=1) + self._free)
 
-    def _offer(self, partial: Partial, values: FloatArray, one: IntArray, other: IntArray) -> None:
         def members(place: int) -> Members:
-            return (*partial.members, *self._choices.members(int(one[place]), int(other[place])))
+            return choices.members(*columns[place].tolist())
 
         self._record.offer(values, members)
+        return scores

@@ -55,8 +55,7 @@ def zeros_serve(view: View) -> bool:
     trends, program = _Trends(view), view.program
     for stage in program.stages[1 : len(program.held) + 1]:
         for term in stage.terms:
-            trend = trends.of(term.value)
-            if (trend if term.coefficient * stage.sign > 0 else trend.turned).rises:
+            if _is_worse(trends.of(term.value), term.coefficient * stage.sign):
                 return False
     return not any(trends.of(node).falls for node in view.coupling)
 
@@ -66,6 +65,21 @@ def of_parts(view: View) -> tuple[Node, ...]:
     alone, breaks it in every network."""
     trends = _Trends(view, with_heads=True)
     return tuple(node for node in view.coupling if not trends.of(node).falls)
+
+
+def parts_serve(view: View) -> bool:
+    """Whether every condition on several units holds as well without some of them, and no later goal is worse then."""
+    trends, program = _Trends(view, with_heads=True), view.program
+    return len(of_parts(view)) == len(view.coupling) and not any(
+        _is_worse(trends.of(term.value), term.coefficient * stage.sign)
+        for stage in program.stages[1 : len(program.held) + 1]
+        for term in stage.terms
+    )
+
+
+def _is_worse(trend: Trend, factor: float) -> bool:
+    """Whether a term of a goal can rise, in the sense of a minimum."""
+    return (trend if factor > 0 else trend.turned).rises
 
 
 @dataclass(eq=False)

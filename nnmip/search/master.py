@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import without
 from nnmip.backends.linear import LinearAnswer, LinearProgram
 from nnmip.records import dataclass
 from nnmip.search.biases import Biases
@@ -140,7 +141,7 @@ class Master:
                 best = found
             if answer is None or self._is_close(answer.value + fixed_cost, best.value(wanted), goal()):
                 break
-            new = np.setdiff1d(offers.cheapest(reduced, BATCH), self._key)
+            new = without(offers.cheapest(reduced, BATCH), self._key)
             if not len(new):
                 break
             self._add(new)

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import distinct
 from nnmip.hir.core import (
     Applied,
     Apply,
@@ -180,7 +181,7 @@ def conjuncts(node: Node) -> Iterator[Node]:
         case Junction(op="and", terms=terms):
             for term in terms:
                 yield from conjuncts(term)
-        case Gather(base=base, index=index) if np.array_equal(np.unique(index), np.arange(int(np.prod(base.shape)))):
+        case Gather(base=base, index=index) if np.array_equal(distinct(index), np.arange(int(np.prod(base.shape)))):
             yield from conjuncts(base)
         case _:
             yield node

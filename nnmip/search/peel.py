@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import is_among
 from nnmip.records import dataclass
 from nnmip.search.choices import Choices
 from nnmip.search.master import Master, Relaxed
@@ -68,7 +69,8 @@ class Peel:
         floor: Callable[[float], None] = lambda bound: None,
     ) -> None:
         """floor: told what no network is better than that is still to be looked at."""
-        record, count = self._record, wanted.sum()
+        record, count = self._record, int(wanted.sum())
+        choices = record.allowed(partial.members, choices, count == 1)
         if count == 1 and len(choices):
             record.check()
             self._ending.last(partial, choices)
@@ -98,7 +100,7 @@ class Peel:
             np.where(np.isfinite(node.least), np.bincount(kind, minlength=len(node.least)), np.inf)
         )
         places = np.flatnonzero(fewest)
-        taken = node.key[np.isin(node.key, choices.key[places])]
+        taken = node.key[is_among(node.key, choices.key[places])]
         if len(taken):
             return int(np.searchsorted(choices.key, taken[0]))
         return int(places[node.reduced[places].argmin()])

@@ -14,6 +14,7 @@ from nnmip.search.mistakes import Mistakes
 from nnmip.search.pool import Heads, Pool
 
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 Members = tuple[tuple[int, int], ...]
 """The units that do something, each as (unit of the pool, vector of output weights)."""
 
@@ -27,7 +28,9 @@ class Problem:
     took off them is not taken into account.
     idle: the cost of a unit that does nothing; None where all `units` have to be members. admits: whether a network
     keeps the rules that tie its units; asked about networks that are better than the best one (in the local search:
-    than its own), in order of value. Bounds leave it out.
+    than its own), in order of value. Bounds leave it out. allowed: which choices of one more member, given by their
+    units and heads, keep those rules with some members: in the network of these where it is the last one, else in any
+    that has them; None where that is not known.
     """
 
     pool: Pool
@@ -39,12 +42,18 @@ class Problem:
     idle: float | None = 0.0
     admits: Callable[[Members], bool] | None = None
     listed: tuple[tuple[FloatArray, FloatArray], ...] | None = None
+    allowed: Callable[[Members, IntArray, IntArray, bool], NDArray[np.bool_] | None] | None = None
 
     @property
     def biases(self) -> Biases:
         if self.listed is None:
             return Biases.box(self.low, self.high)
         return Biases.among(tuple(values for values, _ in self.listed), tuple(cost for _, cost in self.listed))
+
+    @property
+    def size(self) -> int:
+        """How many composite columns there are."""
+        return self.pool.size * len(self.heads.cost)
 
     @property
     def counts(self) -> range:

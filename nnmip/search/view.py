@@ -14,7 +14,6 @@ from nnmip.data import Dataset
 from nnmip.hir.alike import alike_units
 from nnmip.hir.core import (
     CHANNELS,
-    Applied,
     Apply,
     Compare,
     Constant,
@@ -29,7 +28,7 @@ from nnmip.hir.core import (
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Term
 from nnmip.hir.grids import LEAST, layer_grids
-from nnmip.hir.walk import roots, walk
+from nnmip.hir.walk import applies_known, walk
 from nnmip.hir.wiring import wiring_of
 from nnmip.ops.base import NONE, Role
 from nnmip.ops.registry import LAYERS, WORDS
@@ -107,9 +106,10 @@ class View:
         return int(self.parts.places.shape[1])
 
     @property
-    def keeps_all(self) -> bool:
-        """Whether units that show the data the same may differ in what later goals, or conditions, say of them."""
-        return bool(self.coupling or self.program.held)
+    def tying(self) -> tuple[Node, ...]:
+        """What tells units apart that show the data the same: conditions on several units, and the goals up to the
+        present one, behind the first."""
+        return (*self.coupling, *_later(self.program))
 
     @property
     def removes(self) -> bool:
@@ -123,17 +123,22 @@ class View:
         return decision.domain if decision is not None else Domain.of((), (0.0,))
 
 
+def only_network(program: Program) -> Network:
+    """The network of a program that decides on nothing else; Refusal for any other."""
+    if program.variables:
+        raise Refusal("there are variables")
+    if applies_known(program):
+        raise Refusal("a network from a file is applied to decisions")
+    if len(program.networks) != 1:
+        raise Refusal("there are several networks" if program.networks else "there is no network")
+    return program.networks[0]
+
+
 def view_of(program: Program) -> View:
     """The view of a program; Refusal with the reason where it has none."""
     if program.goal is None:
         raise Refusal("there is no goal")
-    if program.variables:
-        raise Refusal("there are variables")
-    if any(isinstance(node, Applied) for root in roots(program) for node in walk(root)):
-        raise Refusal("a network from a file is applied to decisions")
-    if len(program.networks) != 1:
-        raise Refusal("there are several networks" if program.networks else "there is no network")
-    network = program.networks[0]
+    network = only_network(program)
     parts, chain = _layers(network)
     _check_alike(program, parts)
     first = program.stages[0]
@@ -145,7 +150,7 @@ def view_of(program: Program) -> View:
     output = network.result_index.reshape(-1)
     if sorted(output.tolist()) != list(range(parts.out.units)):
         raise Refusal("not every output is returned once")
-    rows, loss, tables = _loss(program, network, losses, len(output))
+    rows, loss, tables = loss_of(program, network, losses, len(output))
     own, outer, coupling = _conditions(program, parts)
     _check_bias(parts, [*(term.value for term in others), *coupling, *_later(program)])
     weights = parts.out.decision("weights")
@@ -166,11 +171,11 @@ def view_of(program: Program) -> View:
         heads=heads,
         output=output,
         grid=grids.get(parts.out.inputs[0]),
-        notes=_notes(chain, grids),
+        notes=notes_of(chain, grids),
     )
 
 
-def _notes(chain: tuple[Layer, ...], grids: Mapping[str, Fraction | None]) -> tuple[str, ...]:
+def notes_of(chain: tuple[Layer, ...], grids: Mapping[str, Fraction | None]) -> tuple[str, ...]:
     """Of `sign` and `step` on which grid the sums lie that they read, where they lie on one."""
     steps = [(layer.path, grids.get(layer.inputs[0])) for layer in chain if layer.op in ("sign", "step")]
     return tuple(
@@ -189,9 +194,18 @@ def _later(program: Program) -> list[Node]:
     return [term.value for stage in program.stages[1 : len(program.held) + 1] for term in stage.terms]
 
 
+def weighted_layers(network: Network) -> list[Layer]:
+    return [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
+
+
+def is_deep(program: Program) -> bool:
+    """Whether there is one network, with two hidden layers."""
+    return len(program.networks) == 1 and len(weighted_layers(program.networks[0])) == 3
+
+
 def _layers(network: Network) -> tuple[Parts, tuple[Layer, ...]]:
     """The layers with weights and those between them."""
-    weighted = [layer for layer in network.layers if LAYERS[layer.op].connect is not None]
+    weighted = weighted_layers(network)
     if len(weighted) != 2:
         raise Refusal(f"{len(weighted)} layers have weights, and not two" if weighted else "no layer has weights")
     hidden, out = weighted
@@ -247,7 +261,7 @@ def reads_data(node: Node) -> bool:
     )
 
 
-def _loss(
+def loss_of(
     program: Program, network: Network, terms: list[Term], outputs: int
 ) -> tuple[FloatArray, Shortfalls | Mistakes, list[Dataset]]:
     assert program.goal is not None

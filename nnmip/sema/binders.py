@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError, Label
 from nnmip.hir.core import Constant, Network, Node, Shape, Units
@@ -254,7 +255,7 @@ def index_set(elaborator: Elaborator, call: nodes.Call) -> np.ndarray:
         case "features", Network():
             return np.arange(int(np.prod(value.input_shape)))
         case "classes", Dataset() if value.label_name is not None:
-            return np.unique(value.labels)
+            return distinct(value.labels)
         case "indices", _ if isinstance(value, NODE_TYPES) and _first_axis(value.shape):
             return np.arange(value.shape[0])
     raise fail(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data import Dataset, decimal_grid
 from nnmip.hir.core import BoolArray, FloatArray, Network
 from nnmip.hir.grids import LEAST, STATED, score_grid
@@ -80,7 +81,7 @@ def _check_groups(group: str, limits: Iterable[str], network: Network, data: Dat
 def _labels_of(limit: str, network: Network, data: Dataset) -> list[float]:
     """The labels whose rows a limit compares; none where it compares all rows."""
     if limit == "odds":
-        return [float(label) for label in np.unique(data.labels)]
+        return [float(label) for label in distinct(data.labels)]
     if limit == "opportunity":
         return [1.0] if network.output_shape == () else [float(k) for k in range(network.output_shape[0])]
     return []
@@ -93,7 +94,7 @@ def _step(group: str, stated: dict[str, float], data: Dataset) -> Fraction | Non
     if grid is None or limits is None:
         return None
     _, members = data.members(group)
-    parts = [np.ones(data.row_count, dtype=bool), *(data.labels == label for label in np.unique(data.labels))]
+    parts = [np.ones(data.row_count, dtype=bool), *(data.labels == label for label in distinct(data.labels))]
     shares = [grid / total for part in parts for total in _totals(members & part, data.sample_weights) if total]
     step = common_grid(*shares, limits)
     return step * limits if "ratio" in stated and limits else step

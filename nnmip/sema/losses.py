@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.data.table import written
 from nnmip.diagnostics import DiagnosticError, Label
@@ -121,7 +122,7 @@ def _check_signs(call: LossCall) -> None:
     """NNM0503 or NNM0504 unless every label is -1 or +1."""
     data = call.data
     assert data.label_name is not None
-    codes = np.unique(data.labels)
+    codes = distinct(data.labels)
     texts = data.classes or tuple(data.label_text(code) or f"{code:g}" for code in codes.tolist())
     coding = _coding(texts, ("-1", "+1")) if len(texts) == 2 else "first: -1, second: +1"
     help = f"code the two classes: `label {written(data.label_name)} as {{{coding}}}`"
@@ -141,7 +142,7 @@ def _check_indices(call: LossCall, scores: int) -> None:
     data, network = call.data, call.network
     assert data.label_name is not None
     texts = data.classes or tuple(dict.fromkeys(text for text, _ in data.coding or ()))
-    codes = np.unique([code for _, code in data.coding] if data.coding else data.labels)
+    codes = distinct(np.array([code for _, code in data.coding]) if data.coding else data.labels)
     known = len(data.classes) or len(codes)
     strange = codes[~np.isin(codes, np.arange(known))]
     if len(strange) and not data.classes:

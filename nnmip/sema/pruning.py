@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
+from nnmip.arrays import distinct
 from nnmip.diagnostics import Diagnostics, Label
 from nnmip.hir.core import Layer, Network
 from nnmip.hir.wiring import Wiring, wiring_of
@@ -45,7 +44,7 @@ def _check_layer(wiring: Wiring, layer: Layer, returned: Span) -> None:
             message = f"the {layer.prune} of `{owner}` are pruned twice"
             raise fail("NNM0204", message, layer.origin.span, secondary=(label,), help="leave the second `prune` out")
     units = wiring.units(layer.name)
-    if (units < 0).any() or len(np.unique(units)) < len(units):
+    if (units < 0).any() or len(distinct(units)) < len(units):
         reads = "reads the input" if (wiring.owner[layer.name] == -1).all() else "mixes several of them"
         message = f"`prune` removes {layer.prune} with their weights, and `{layer.name}` {reads}"
         raise fail("NNM0204", message, layer.origin.span, help="leave `prune` out")

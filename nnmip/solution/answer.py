@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,6 @@ from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Apply, Assignment, Program, Units
 from nnmip.hir.evaluate import Evaluation, Evaluator
 from nnmip.hir.walk import roots, strengthened, walk
-from nnmip.lowering.convex import Tangents
-from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.records import dataclass
 from nnmip.solution.metrics import metrics, read_parts
@@ -32,6 +31,10 @@ from nnmip.solution.result import (
     finite,
 )
 from nnmip.solution.tidy import tidied
+
+if TYPE_CHECKING:
+    from nnmip.lowering.convex import Tangents
+    from nnmip.lowering.lower import Lowered
 
 OUTSIDE = 1e-9
 """How far a feature may be outside the input domain without being called so."""

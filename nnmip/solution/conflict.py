@@ -7,18 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from nnmip.backends.protocol import RawResult, Termination
+from nnmip.backends.process import Session
+from nnmip.backends.protocol import Event, Progress, RawResult, SolveOptions, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.walk import sufficient_words
+from nnmip.incumbents.known import trivial_assignment
 from nnmip.lowering.lower import Lowered
 from nnmip.records import dataclass
 from nnmip.sema.regions import SUFFICIENT
 from nnmip.sema.values import text_of
-from nnmip.solution.answer import replay_raw
+from nnmip.solution.answer import limits_after, replay_raw
 from nnmip.solution.replay import TOLERANCE, ReplayStatus
-from nnmip.solution.start import trivial_assignment
+from nnmip.solution.rounds import Rounds
+from nnmip.solution.work import Work
 from nnmip.source import Span
 
 Lower = Callable[[Program], Lowered]
@@ -99,6 +102,29 @@ def find_conflict(program: Program, lower: Lower, solve: Solve, spent: float, le
     if alone is False:
         return found
     return search.delete(with_goal=True) if alone else replace(found, irreducible=False, goal=program.goal)
+
+
+def conflict_of(work: Work, session: Session) -> Conflict:
+    """Which constraints of the model of a run cannot hold together; every test is made by the solver of the run."""
+
+    def solve(lowered: Lowered, limit: float, what: str) -> RawResult:
+        def show(event: Event) -> None:
+            if work.progress is not None and isinstance(event, Progress):
+                work.progress(Progress(f"conflict {what}", work.seconds, nodes=event.nodes))
+
+        options, began = replace(work.limits(), gap=0.0, time_limit=limit), time.perf_counter()
+
+        def limits() -> SolveOptions:
+            return limits_after(options, time.perf_counter() - began)
+
+        def once(lowered: Lowered, options: SolveOptions) -> RawResult:
+            return session.solve(lowered.milp, work.options.ways[0].solver, options, show, work.stop)
+
+        if lowered.tangents:
+            return Rounds(lowered, session, once, limits).run([])[0]
+        return once(lowered, options)
+
+    return find_conflict(work.problem.program, work.problem.lower, solve, work.seconds, work.limits().time_limit)
 
 
 class _Search:

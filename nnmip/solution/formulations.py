@@ -1,24 +1,30 @@
 """The ways to solve a model: what each of them needs, what it would cost, and which one is taken.
 
-A formulation is one entry of `ENTRIES`; to add one is to add its name to `Formulation` and its entry here.
+A formulation is one entry of `ENTRIES`; to add one is to add its name to `Formulation` and its entry here. What writes
+a MILP is imported once one is written: a search needs none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import Program
-from nnmip.lowering.columns import estimate_columns, lower_columns
-from nnmip.lowering.lower import Lowered, lower_program
+from nnmip.lowering.columns_size import estimate_columns, estimate_composite
 from nnmip.lowering.size import estimate_direct
 from nnmip.records import dataclass
-from nnmip.search.enumerate import check_columns, estimate_search
-from nnmip.search.view import Refusal, View, view_of
+from nnmip.search.enumerate import estimate_search
+from nnmip.search.split import Split, estimate_split, split_of
+from nnmip.search.view import Refusal, View, is_deep, view_of
 from nnmip.sizes import Allowance, Estimate
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import Span
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
+    from nnmip.search.deep_view import Deep
 
 NO_MILP = "leave the choice to nnmip with `--formulation auto`"
 A_MILP = "take the MILP of the weights with `--formulation direct`"
@@ -36,6 +42,20 @@ class Given:
         """Refusal where the program is no choice of columns."""
         return view_of(self.program)
 
+    @cached_property
+    def searched(self) -> View | Deep:
+        """The same, or that of two hidden layers; Refusal where the program is neither."""
+        if not is_deep(self.program):
+            return self.view
+        from nnmip.search.deep_view import deep_view_of
+
+        return deep_view_of(self.program)
+
+    @cached_property
+    def split(self) -> Split:
+        """Refusal where the program does not fall apart by its output weights."""
+        return split_of(self.program)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -52,27 +72,67 @@ class Entry:
     lower: Callable[[Given], Lowered] | None
 
 
+def _in_columns(given: Given) -> Lowered:
+    from nnmip.lowering.columns import lower_columns
+
+    return lower_columns(given.view, given.allowance)
+
+
+def _in_composites(given: Given) -> Lowered:
+    from nnmip.lowering.composite import lower_composite
+
+    return lower_composite(given.view, given.allowance)
+
+
+def _in_weights(given: Given) -> Lowered:
+    from nnmip.lowering.lower import lower_program
+
+    return lower_program(given.program, allowance=given.allowance)
+
+
+def _estimate_search(view: View | Deep, allowance: Allowance) -> Estimate:
+    if isinstance(view, View):
+        return estimate_search(view, allowance)
+    from nnmip.search.deep_view import estimate_deep
+
+    return estimate_deep(view, allowance)
+
+
 ENTRIES: tuple[Entry, ...] = (
     Entry(
         Formulation.SEARCH,
         "the search over columns",
         NO_MILP,
-        lambda given: estimate_search(given.view, given.allowance),
+        lambda given: _estimate_search(given.searched, given.allowance),
         None,
+    ),
+    Entry(
+        Formulation.SPLIT,
+        "the split by output weights",
+        A_MILP,
+        lambda given: estimate_split(given.split),
+        None,
+    ),
+    Entry(
+        Formulation.COMPOSITE,
+        "the composite MILP",
+        A_MILP,
+        lambda given: estimate_composite(given.view, given.allowance),
+        _in_composites,
     ),
     Entry(
         Formulation.COLUMNS,
         "the MILP of columns",
         A_MILP,
         lambda given: estimate_columns(given.view, given.allowance),
-        lambda given: lower_columns(given.view, given.allowance),
+        _in_columns,
     ),
     Entry(
         Formulation.DIRECT,
         "the MILP of the weights",
         NO_MILP,
         lambda given: estimate_direct(given.program),
-        lambda given: lower_program(given.program, allowance=given.allowance),
+        _in_weights,
     ),
 )
 """All of them; of those that cost the same, the first is taken."""
@@ -92,10 +152,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
-    """The formulation that is taken for a stage; its view where it is searched."""
+    """The formulation that is taken for a stage; its view where it is searched, and its split where that is taken."""
 
     how: How
-    view: View | None = None
+    view: View | Deep | None = None
+    split: Split | None = None
 
 
 def entry_of(name: str) -> Entry:
@@ -150,7 +211,9 @@ def _cheapest(given: Given) -> Choice:
 def _taken(name: Formulation, given: Given) -> Choice:
     if entry_of(name).lower is not None:
         return Choice(How(name))
-    return Choice(How(name, columns=check_columns(given.view, given.allowance)), given.view)
+    if name is Formulation.SPLIT:
+        return Choice(How(name, patterns=len(given.split.patterns)), split=given.split)
+    return Choice(How(name, columns=_estimate_search(given.searched, given.allowance).integers), given.searched)
 
 
 def encoded(program: Program, name: str, allowance: Allowance) -> Lowered:

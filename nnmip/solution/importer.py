@@ -12,9 +12,10 @@ from nnmip.backends.protocol import RawResult, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.backends.tracker import ACCEPTED_VIOLATION
 from nnmip.diagnostics import DiagnosticError
-from nnmip.formats import SolutionFile, one_sided, read_solution
 from nnmip.formats.names import OBJECTIVE_CONSTANT, model_names
+from nnmip.formats.one_sided import one_sided
 from nnmip.formats.sidecar import FORMAT
+from nnmip.formats.solutions import SolutionFile, read_solution
 from nnmip.hir.core import Program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import FloatArray

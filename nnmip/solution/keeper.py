@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Assignment, Program
-from nnmip.solution.order import Rank, is_better, rank
+from nnmip.hir.order import Rank, is_better, rank
 from nnmip.solution.replay import Replay, ReplayStatus, replay
 from nnmip.solution.result import Result
 from nnmip.solution.store import FRONT, RunFolder
@@ -27,6 +28,7 @@ class Keeper:
         self.program = program
         self.fingerprint = fingerprint
         self.problem = ""
+        self._lock = threading.Lock()  # several ways to solve a model may share the folder
         self.folder.create()
         if (path / FRONT).exists():
             raise FileExistsError(errno.EEXIST, "it holds a front; name another folder", str(path))
@@ -60,8 +62,11 @@ class Keeper:
         `program` is the model at the stage that is being solved, `claimed` what the solver says about its goal.
         """
         checked = replay(program, assignment, claimed, None)
-        if checked.status is not ReplayStatus.PASSED:
-            return
+        if checked.status is ReplayStatus.PASSED:
+            with self._lock:
+                self._keep(assignment, checked)
+
+    def _keep(self, assignment: Assignment, checked: Replay) -> None:
         found = self._rank_of(checked)
         if self._best is not None and not is_better(found, self._best):
             return

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.hir.core import Apply, BoolArray, FloatArray, Program
 from nnmip.hir.evaluate import Evaluator
@@ -197,7 +198,7 @@ def target_errors(names: Sequence[str], outputs: FloatArray, targets: FloatArray
 
 def _accuracy(network: str, data: Dataset, predicted: FloatArray) -> Accuracy:
     names = names_of(coding_of(data))
-    codes = np.unique(np.concatenate([data.labels, predicted, np.array(list(names), dtype=np.float64)])).tolist()
+    codes = distinct(np.concatenate([data.labels, predicted, np.array(list(names), dtype=np.float64)])).tolist()
     confusion = {}
     for code in codes:
         of_class = predicted[data.labels == code]

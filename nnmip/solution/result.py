@@ -45,24 +45,35 @@ class Formulation(StrEnum):
     AUTO = "auto"
     DIRECT = "direct"
     COLUMNS = "columns"
+    COMPOSITE = "composite"
     SEARCH = "search"
+    SPLIT = "sign-split"
+
+
+OWN = frozenset({Formulation.SEARCH, Formulation.SPLIT})
+"""The formulations that need no solver: their bounds are certified."""
 
 
 @dataclass(frozen=True, slots=True)
 class How:
     """The formulation that was taken, and why no other; of a search how many columns it had, how many linear
-    programs it solved and how many networks it compared."""
+    programs it solved and how many networks it compared, and the bound before the first branch. patterns: how many
+    choices of output weights there are."""
 
     formulation: Formulation
     why: str = ""
     columns: int = 0
     nodes: int = 0
     networks: int = 0
+    root: float | None = None
+    patterns: int = 0
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {"name": self.formulation.value, "why": self.why or None}
         if self.formulation is Formulation.SEARCH:
-            found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks}
+            found |= {"columns": self.columns, "nodes": self.nodes, "networks": self.networks, "root": self.root}
+        if self.formulation is Formulation.SPLIT:
+            found |= {"patterns": self.patterns, "nodes": self.nodes, "root": self.root}
         return found
 
 
@@ -174,6 +185,48 @@ class StageResult:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The network that a solver got to start from: its goal in the user's sense, and where it is from: `known` (the
+    user's own, a saved one, or a constant one), or `found` by a look of some seconds before the solver began."""
+
+    objective: float | None
+    source: str
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {"objective": self.objective, "source": self.source, "seconds": self.seconds}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One of several ways that solved a stage side by side: what it had when it ended, or when the first proof of
+    another one ended it (`is_cut`). seconds: since the run began."""
+
+    solver: str
+    version: str
+    formulation: str
+    termination: Termination | None
+    objective: float | None
+    dual_bound: float | None
+    seconds: float
+    has_won: bool
+    is_cut: bool
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "solver": self.solver,
+            "version": self.version,
+            "formulation": self.formulation,
+            "termination": self.termination.value if self.termination else None,
+            "objective": self.objective,
+            "dual_bound": self.dual_bound,
+            "seconds": self.seconds,
+            "won": self.has_won,
+            "cut": self.is_cut,
+        }
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Result:
     """The answer to a model. Objective and bound are in the user's sense; None where there is none.
@@ -226,6 +279,8 @@ class Result:
     sufficient: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     values: Mapping[str, VariableValue] = field(default_factory=dict)
     subject: str = "network"
+    portfolio: tuple[Contender, ...] = ()
+    start: Beginning | None = None
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -313,6 +368,8 @@ class Result:
             "variables": {name: value.array.tolist() for name, value in self.values.items()},
             "sizes": dict(self.sizes),
             "formulation": self.how.to_json(),
+            "start": self.start.to_json() if self.start else None,
+            "portfolio": [contender.to_json() for contender in self.portfolio] or None,
             "times": dict(self.times),
             "solver": {"name": self.solver, "version": self.solver_version},
             "seed": self.seed,

@@ -1,27 +1,29 @@
-"""One solve: stage after stage, each proved, lifted, replayed and kept, to the result of the run."""
+"""One solve: stage after stage, each proved, lifted, replayed and kept, to the result of the run.
+
+What only some runs need (a folder, a conflict, a solver, its MILP) is imported by those: a search is over before.
+"""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from nnmip.backends.process import Session
-from nnmip.backends.protocol import Event, Progress, RawResult, SolveOptions, Termination
+from nnmip.backends.protocol import Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.stages import held_at
-from nnmip.lowering.lower import Lowered
-from nnmip.solution.answer import limits_after
-from nnmip.solution.conflict import Conflict, find_conflict
-from nnmip.solution.keeper import Keeper
+from nnmip.incumbents.known import trivial_assignment
 from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Result
-from nnmip.solution.rounds import Rounds
-from nnmip.solution.start import trivial_assignment
 from nnmip.solution.users import UsersNetworks
 from nnmip.solution.way import Way
 from nnmip.solution.work import Problem, ProgressHandler, Work
+
+if TYPE_CHECKING:
+    from nnmip.solution.race import Race
 
 
 class Run:
@@ -38,7 +40,10 @@ class Run:
         self.problem, self.options, self.starts = problem, options, starts
         self.users = UsersNetworks(problem.program, options)
         self.work = Work(problem, options, progress, stop if stop is not None else threading.Event())
+        self.work.looks = not starts  # a front has too many points for a look at each
         if options.save is not None:
+            from nnmip.solution.keeper import Keeper
+
             self.work.keeper = Keeper(options.save, problem.program, problem.fingerprint(), options.resume)
 
     def run(self) -> Result:
@@ -48,25 +53,39 @@ class Run:
 
     def run_in(self, session: Session, explains: bool = True) -> Result:
         """The same with a solver process that goes on; `explains` says whether an infeasible model needs a conflict."""
-        program, work = self.problem.program, self.work
+        work = self.work
         work.known = self._first_networks(session)
-        way, results = Way(work), list[Result]()
-        while True:
-            result = way.solve(session, program, results)
-            results.append(result)
-            is_last = len(program.held) + 1 >= len(program.stages)
-            if is_last or not result.is_proved:
-                break
-            assert result.objective is not None and result.replay is not None
-            program = _held(program, result)
-            work.known.insert(0, result.replay.assignment)
+        with closing(self._way()) as way:
+            result = self._solve_stages(way, session)
         if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
-            result = replace(result, conflict=self._conflict(session))
+            from nnmip.solution.conflict import conflict_of
+
+            result = replace(result, conflict=conflict_of(work, session))
         result = replace(result, notes=(*result.notes, *self.users.remarks))
         if work.keeper is None:
             return result
         remark = work.keeper.finish(result, self.problem.describe(result))
         return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
+
+    def _way(self) -> Way | Race:
+        ways = self.options.ways
+        if len(ways) == 1:
+            return Way(self.work)
+        from nnmip.solution.race import Race
+
+        return Race(self.work, ways)
+
+    def _solve_stages(self, way: Way | Race, session: Session) -> Result:
+        program, results = self.problem.program, list[Result]()
+        while True:
+            result = way.solve(session, program, results)
+            results.append(result)
+            is_last = len(program.held) + 1 >= len(program.stages)
+            if is_last or not result.is_proved:
+                return result
+            assert result.objective is not None and result.replay is not None
+            program = _held(program, result)
+            self.work.known.insert(0, result.replay.assignment)
 
     def _first_networks(self, session: Session) -> list[Assignment]:
         """Those that the user starts from, a constant one, and that of the folder to save in."""
@@ -75,29 +94,6 @@ class Run:
         stored = work.keeper.stored if work.keeper is not None else None
         others = (trivial_assignment(program), stored)
         return [*users, *self.starts, *(network for network in others if network is not None)]
-
-    def _conflict(self, session: Session) -> Conflict:
-        """Which constraints of the model cannot hold together."""
-        work = self.work
-
-        def solve(lowered: Lowered, limit: float, what: str) -> RawResult:
-            def show(event: Event) -> None:
-                if work.progress is not None and isinstance(event, Progress):
-                    work.progress(Progress(f"conflict {what}", work.seconds, nodes=event.nodes))
-
-            options, began = replace(work.limits(), gap=0.0, time_limit=limit), time.perf_counter()
-
-            def limits() -> SolveOptions:
-                return limits_after(options, time.perf_counter() - began)
-
-            def once(lowered: Lowered, options: SolveOptions) -> RawResult:
-                return session.solve(lowered.milp, self.options.solver, options, show, work.stop)
-
-            if lowered.tangents:
-                return Rounds(lowered, session, once, limits).run([])[0]
-            return once(lowered, options)
-
-        return find_conflict(self.problem.program, self.problem.lower, solve, work.seconds, work.limits().time_limit)
 
 
 def _held(program: Program, result: Result) -> Program:

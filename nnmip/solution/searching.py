@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from nnmip import __version__
 from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.records import dataclass
@@ -15,7 +17,9 @@ from nnmip.sizes import Allowance
 from nnmip.solution.replay import Replay, rationally, replay
 from nnmip.solution.result import Formulation, How
 from nnmip.solution.tidy import tidied
-from nnmip.versions import own_version
+
+if TYPE_CHECKING:
+    from nnmip.search.deep_view import Deep
 
 SEARCH = "search"
 """What stands for the solver in a result of the search."""
@@ -40,7 +44,7 @@ class SearchedStage:
 
     def __init__(
         self,
-        view: View,
+        view: View | Deep,
         start: Assignment | None,
         tied: Tied | None,
         is_stopped: Callable[[], bool],
@@ -59,7 +63,7 @@ class SearchedStage:
         """
         self._began, self._limit, self._spent = time.perf_counter(), seconds, spent
         report = Report(self._progress, self._offer)
-        found = search(self.view, allowance, self._should_stop, report, self.start, self.tied)
+        found = self._found(allowance, report)
         termination = Termination.OPTIMAL
         if not found.is_complete:
             termination = Termination.TIME_LIMIT if self.is_late else Termination.INTERRUPTED
@@ -68,14 +72,22 @@ class SearchedStage:
         raw = RawResult(
             termination=termination,
             solver=SEARCH,
-            version=own_version(),
+            version=__version__,
             objective=found.value if found.assignment is not None else None,
             dual_bound=found.bound,
             nodes=found.nodes,
             seconds=self._seconds,
         )
-        how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves)
+        root = self.sign * found.root if math.isfinite(found.root) else None
+        how = How(Formulation.SEARCH, "", found.columns, found.nodes, found.leaves, root)
         return Searched(raw, _replayed(self.view.program, found, self.sign), how, found.tied)
+
+    def _found(self, allowance: Allowance, report: Report) -> Found:
+        if isinstance(self.view, View):
+            return search(self.view, allowance, self._should_stop, report, self.start, self.tied)
+        from nnmip.search.deep_search import DeepSearch
+
+        return DeepSearch(self.view, self._should_stop, report, self.start).run()
 
     @property
     def sign(self) -> float:

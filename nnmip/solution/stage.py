@@ -12,12 +12,13 @@ from nnmip.backends.confirm import Opinion, confirm
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions, Termination
 from nnmip.hir.core import Assignment
+from nnmip.incumbents.known import best_of
+from nnmip.incumbents.look import Look, is_worth_it
 from nnmip.lowering.lower import Lowered
 from nnmip.solution.answer import RunFacts, fixed_integers, make_result, replay_raw
 from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
-from nnmip.solution.result import How, Proof, Result
+from nnmip.solution.result import Beginning, Formulation, How, Proof, Result
 from nnmip.solution.rounds import MOST_LPS, Rounds
-from nnmip.solution.start import best_of
 from nnmip.solution.tidy import tidied
 from nnmip.solution.work import Work
 
@@ -82,27 +83,36 @@ class Stage:
         self.program = lowered.program
         self.began = time.perf_counter()
         self.raw: RawResult | None = None
+        self.start: Assignment | None = None
+        self.beginning: Beginning | None = None
         self.rounds = Rounds(self.lowered, session, self._solve, work.limits)
 
     def solve(self) -> Result:
         try:
             raw, checked, proof = self._answer()
         except KeyboardInterrupt:
-            if self.raw is None:
-                raise
-            raw, proof = replace(self.raw, termination=Termination.INTERRUPTED), Proof.NONE
-            if self.lowered.tangents:
-                self.lowered = self.rounds.lowered
-                raw, checked = self.rounds.answer(Termination.INTERRUPTED)
-            else:
-                checked = replay_raw(self.lowered, raw)
+            raw, checked, proof = self._interrupted()
         if self.earlier and (checked is None or checked.status is not ReplayStatus.PASSED):
             raw, checked = self._network_before(raw, checked)
         refuted = refuted_stage(self.program, checked) if checked is not None else None
         if checked is not None and refuted is not None:
             return self._refuted(refuted, raw, checked)
         facts, rounds = self._facts(self.lowered), self.rounds.count
-        return make_result(self.lowered, raw, checked, proof, facts, self.earlier, rounds)
+        result = make_result(self.lowered, raw, checked, proof, facts, self.earlier, rounds)
+        return replace(result, start=self.beginning)
+
+    def _interrupted(self) -> tuple[RawResult, Replay | None, Proof]:
+        """What is there at Ctrl-C outside of the solver: before it began, what it ends with at once is the start."""
+        if self.raw is None:
+            if self.start is None:
+                raise KeyboardInterrupt
+            self.work.stop.set()
+            return self._answer()
+        if self.lowered.tangents:
+            self.lowered = self.rounds.lowered
+            return *self.rounds.answer(Termination.INTERRUPTED), Proof.NONE
+        raw = replace(self.raw, termination=Termination.INTERRUPTED)
+        return raw, replay_raw(self.lowered, raw), Proof.NONE
 
     def _facts(self, lowered: Lowered) -> RunFacts:
         facts = self.work.problem.facts(lowered)
@@ -138,8 +148,30 @@ class Stage:
         return self.raw
 
     def _start(self) -> Assignment | None:
-        """The best network that is known; None where no such network satisfies the constraints."""
-        return best_of(self.program, self.work.known)
+        """The best network that is known; None where no such network satisfies the constraints.
+
+        For the MILP of the weights a better one is looked for where that is worth its time.
+        """
+        if self.start is not None:
+            return self.start
+        work, limits, began = self.work, self.work.limits(), time.perf_counter()
+        start, source = best_of(self.program, work.known), "known"
+        is_first = self.how.formulation is Formulation.DIRECT and not self.program.held
+        if work.looks and is_first and self.program.goal is not None and is_worth_it(self.lowered, limits):
+            look = Look(self.lowered, self.session, limits, work.stop)
+            try:
+                found = look.best([start] if start is not None else [])
+            except KeyboardInterrupt:
+                work.stop.set()  # the solver then ends with what is known
+                found = start
+            source = "known" if found is start else "found"
+            start = found
+        if start is not None:
+            self.start, value = start, replay(self.program, start, None, None).objective
+            self.beginning = Beginning(value, source, time.perf_counter() - began)
+            if source == "found" and work.progress is not None:
+                work.progress(Progress("a network to start from", work.seconds, incumbent=value))
+        return start
 
     def _network_before(self, raw: RawResult, checked: Replay | None) -> tuple[RawResult, Replay]:
         """The network of the stage before, where this stage has no better answer; nothing is claimed of a bound."""

@@ -126,6 +126,7 @@ class RunFolder:
 
         Where the package onnx is installed, every network is written as `NETWORK.onnx`, too.
         """
+
         self.save_networks(program, assignment, result.objective, fingerprint)
         if is_available():
             for network in program.networks:

@@ -12,13 +12,13 @@ from nnmip.backends.protocol import Progress, SolveOptions, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.front import Stride, Tradeoff
 from nnmip.hir.walk import strengthened
+from nnmip.incumbents.known import best_of, trivial_assignment
 from nnmip.records import dataclass
 from nnmip.solution.front import Axis, Front, FrontPoint, Undecided, weakest
 from nnmip.solution.gallery import Gallery, front_fingerprint
 from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Result, SolutionStatus
 from nnmip.solution.run import Run
-from nnmip.solution.start import best_of, trivial_assignment
 from nnmip.solution.store import RunFolder
 from nnmip.solution.users import UsersNetworks
 from nnmip.solution.work import Problem, ProgressHandler

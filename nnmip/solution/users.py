@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import SolveOptions
 from nnmip.hir.core import Assignment, Program
-from nnmip.incumbents.complete import completed
-from nnmip.incumbents.given import Given, read_start
+from nnmip.incumbents.known import best_of
 from nnmip.solution.options import RunOptions
 from nnmip.solution.replay import ReplayStatus, replay
-from nnmip.solution.start import best_of
-from nnmip.solution.store import RunFolder
+
+if TYPE_CHECKING:
+    from nnmip.incumbents.given import Given
 
 
 class UsersNetworks:
@@ -27,8 +28,12 @@ class UsersNetworks:
         self.given: Given | None = None
         self.remarks: list[str] = []
         if options.resume is not None:
+            from nnmip.solution.store import RunFolder
+
             self.resumed = RunFolder(options.resume, options.allowance).load_assignment(program)
         if options.start is not None:
+            from nnmip.incumbents.given import read_start
+
             self.given = read_start(options.start, program, options.allowance)
 
     def networks(
@@ -40,7 +45,10 @@ class UsersNetworks:
             self.remarks += self.given.remarks()
             networks = self.given.networks()
             if self.given.missing:
-                rest = completed(self.given, self.options.solver, session, limits, self.options.allowance, stop)
+                from nnmip.incumbents.complete import completed
+
+                solver = self.options.ways[0].solver
+                rest = completed(self.given, solver, session, limits, self.options.allowance, stop)
                 networks += [rest] if rest is not None else []
                 names = ", ".join(f"`{decision.path}`" for decision in self.given.missing)
                 how = "found with the rest fixed" if rest is not None else "nearest to 0"

@@ -6,21 +6,33 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
-from nnmip.lowering.lower import Lowered
+from nnmip.incumbents.known import best_of
+from nnmip.search.anneal import annealed
+from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Tied, TooMany
-from nnmip.search.view import View
+from nnmip.search.split import Split
+from nnmip.search.view import Refusal, View, view_of
+from nnmip.sizes import Allowance
 from nnmip.solution.answer import Unencoded, make_result
 from nnmip.solution.replay import ReplayStatus, refuted_stage
-from nnmip.solution.result import DIRECT, Formulation, How, Proof, Result, SolutionStatus
+from nnmip.solution.result import DIRECT, OWN, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
-from nnmip.solution.stage import Stage
-from nnmip.solution.start import best_of
+from nnmip.solution.tidy import tidied
 from nnmip.solution.work import Work
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
+    from nnmip.search.deep_view import Deep
+    from nnmip.solution.stage import Stage
+
+ANNEALING = 0.2
+"""The share of the time limit that may go into a first network."""
 
 
 class Way:
@@ -36,20 +48,26 @@ class Way:
         choice = self.work.problem.choose(program, options.formulation, options.solver)
         try:
             how = choice.how
-            if choice.view is not None:
+            if choice.view is not None or choice.split is not None:
                 try:
-                    result = self._searched(session, choice.view, earlier)
+                    if choice.split is not None:
+                        result = self._grown(session, choice.split, earlier)
+                    else:
+                        assert choice.view is not None
+                        result = self._searched(session, choice.view, earlier)
                 except TooMany:
                     why = "too many networks are equal for the first goal"
                 except ArithmeticError as error:
                     why = str(error)
                 else:
                     why = _doubt(program, result)
-                    if not why or options.formulation == Formulation.SEARCH:
+                    if not why or options.formulation in OWN:
                         return result
                 how = How(Formulation.DIRECT, why)
+            elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
+                self._anneal(program)
             lowered = self.work.problem.encode(program, how.formulation)
-            return Stage(self.work, session, lowered, earlier, how).solve()
+            return self._stage(session, lowered, earlier, how).solve()
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -61,7 +79,10 @@ class Way:
                 message="",
             )
 
-    def _searched(self, session: Session, view: View, earlier: Sequence[Result]) -> Result:
+    def close(self) -> None:
+        """Nothing to do: the solver process belongs to the caller."""
+
+    def _searched(self, session: Session, view: View | Deep, earlier: Sequence[Result]) -> Result:
         """A stage by search over columns, with the opinion of a second solver where that is asked for."""
         work, program = self.work, view.program
         limit = work.limits().time_limit
@@ -74,12 +95,47 @@ class Way:
         self.tied = found.tied
         raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
         if work.options.confirm:
-            stage = Stage(work, session, self._second_opinion(program), earlier, DIRECT)
+            stage = self._stage(session, self._second_opinion(program), earlier, DIRECT)
             raw, checked, proof = stage.proved(raw, checked)
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
         facts = work.problem.facts(None)
         facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
         return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
+
+    def _anneal(self, program: Program) -> None:
+        """A network to start from, where units have columns but too many of them to be searched."""
+        work = self.work
+        view = unlisted(program, work.options.allowance)
+        if view is None:
+            return
+        limit = work.limits().time_limit
+        end = work.seconds + ANNEALING * limit if limit is not None else math.inf
+        network = annealed(view, lambda: work.stop.is_set() or work.seconds >= end, work.stop.set)
+        if network is not None:
+            work.known.append(tidied(program, network))
+
+    def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
+        from nnmip.solution.stage import Stage
+
+        return Stage(self.work, session, lowered, earlier, how)
+
+    def _grown(self, session: Session, split: Split, earlier: Sequence[Result]) -> Result:
+        """A stage by the tree over the choices of its output weights."""
+        from nnmip.solution.growing import GrownStage
+
+        work, program = self.work, split.program
+        limit = work.limits().time_limit
+        offer = partial(work.keeper.offer, program) if work.keeper is not None else None
+        stage = GrownStage(split, work.known, work.stop.is_set, work.progress, offer)
+        found = stage.grow(math.inf if limit is None else limit, work.seconds)
+        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
+        if work.options.confirm:
+            second = self._stage(session, self._second_opinion(program), earlier, DIRECT)
+            raw, checked, proof = second.proved(raw, checked)
+            proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
+        facts = work.problem.facts(None)
+        facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
+        return make_result(Unencoded(program, notes=found.notes), raw, checked, proof, facts, earlier)
 
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
@@ -87,6 +143,19 @@ class Way:
             return self.work.problem.encode(program, Formulation.COLUMNS)
         except DiagnosticError:
             return self.work.problem.lower(program)
+
+
+def unlisted(program: Program, allowance: Allowance) -> View | None:
+    """The view of a program whose columns are larger than is allowed; None for other programs."""
+    try:
+        view = view_of(program)
+    except Refusal:
+        return None
+    try:
+        check_columns(view, allowance)
+    except Refusal:
+        return view
+    return None
 
 
 def _doubt(program: Program, result: Result) -> str:

@@ -6,16 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Progress, SolveOptions
 from nnmip.hir.core import Assignment, Program
-from nnmip.lowering.lower import Lowered
 from nnmip.records import dataclass
 from nnmip.solution.answer import RunFacts, limits_after
 from nnmip.solution.formulations import Choice
-from nnmip.solution.keeper import Keeper
 from nnmip.solution.options import RunOptions
 from nnmip.solution.result import Formulation, Result
+
+if TYPE_CHECKING:
+    from nnmip.lowering.lower import Lowered
+    from nnmip.solution.keeper import Keeper
 
 ProgressHandler = Callable[[Progress], None]
 
@@ -41,7 +44,7 @@ class Problem:
 @dataclass(slots=True, eq=False)
 class Work:
     """One way through the stages of a run. `known` are the networks to start from, the newest first; `began` is when
-    the run did."""
+    the run did; `looks` says whether better ones are looked for."""
 
     problem: Problem
     options: RunOptions
@@ -50,6 +53,7 @@ class Work:
     keeper: Keeper | None = None
     known: list[Assignment] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
+    looks: bool = True
 
     @property
     def seconds(self) -> float:

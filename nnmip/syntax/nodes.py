@@ -7,10 +7,7 @@ from nnmip.source import SourceFile, Span
 
 
 class Node:
-    """What all parts of the tree share. Two are equal that are of one kind and have equal fields.
-
-    Written once here: making these methods for each kind would take a fifth of the time of a first parse.
-    """
+    """What all parts of the tree share."""
 
     __slots__: tuple[str, ...] = ()
 
@@ -18,23 +15,11 @@ class Node:
         """The values of the fields, in their order; `dataclasses.fields` takes much longer."""
         return tuple(getattr(self, name) for name in self.__slots__)
 
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return isinstance(other, Node) and self.parts() == other.parts()
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.parts()))
-
-    def __repr__(self) -> str:
-        shown = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__slots__)
-        return f"{type(self).__name__}({shown})"
-
 
 # ---- expressions -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Name(Node):
     """A name where it is declared or used as a label, not an expression."""
 
@@ -42,13 +27,13 @@ class Name(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Ref(Node):
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Number(Node):
     """A literal; `value` is an int exactly when the text has no point and no exponent."""
 
@@ -56,25 +41,25 @@ class Number(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class String(Node):
     value: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Boolean(Node):
     value: bool
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Paren(Node):
     inner: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class ListLiteral(Node):
     """`[a, b, c]`. After `in`, two elements are the ends of an interval."""
 
@@ -82,13 +67,13 @@ class ListLiteral(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class SetLiteral(Node):
     items: tuple[Expr, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Unary(Node):
     """`op` is one of `-`, `+`, `not`."""
 
@@ -97,7 +82,7 @@ class Unary(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Binary(Node):
     """`op` is one of `+ - * / and or xor -> <->`."""
 
@@ -107,7 +92,7 @@ class Binary(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Chain(Node):
     """`a <= b < c`: operands one longer than ops; ops among `= != <= >= < >`."""
 
@@ -116,7 +101,7 @@ class Chain(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Member(Node):
     """`x in D` or `x not in D`."""
 
@@ -126,7 +111,7 @@ class Member(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Binder(Node):
     """`i in D`, with an optional type before `in` (`x : real[2] in [0, 1]`)."""
 
@@ -136,7 +121,7 @@ class Binder(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Quantified(Node):
     """`kind` is `forall` or `exists`."""
 
@@ -147,7 +132,7 @@ class Quantified(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Conditional(Node):
     condition: Expr
     then: Expr
@@ -155,14 +140,14 @@ class Conditional(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Attribute(Node):
     base: Expr
     name: Name
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Slice(Node):
     start: Expr | None
     stop: Expr | None
@@ -170,20 +155,20 @@ class Slice(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Subscript(Node):
     base: Expr
     indices: tuple[Expr | Slice, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Positional(Node):
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Named(Node):
     """`units: 4`."""
 
@@ -192,7 +177,7 @@ class Named(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class DomainArgument(Node):
     """`weights in {-1, 0, 1}`: a membership of a bare name standing alone as an argument."""
 
@@ -201,7 +186,7 @@ class DomainArgument(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Each(Node):
     """`i in A, j in B where p: e` inside a call."""
 
@@ -214,7 +199,7 @@ class Each(Node):
 Argument = Positional | Named | DomainArgument | Each
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Call(Node):
     function: Expr
     arguments: tuple[Argument, ...]
@@ -256,7 +241,7 @@ def left_spine(expr: Expr) -> tuple[Expr, tuple[Binary, ...]]:
 # ---- domains and types -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Range(Node):
     """`low..high` (both included) or `low..<high` (`half_open`)."""
 
@@ -266,7 +251,7 @@ class Range(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Stepped(Node):
     """`piece step s`."""
 
@@ -275,7 +260,7 @@ class Stepped(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Union(Node):
     """`A | B | C`, flattened."""
 
@@ -286,7 +271,7 @@ class Union(Node):
 DomainExpr = Union | Stepped | Range | Expr
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class TypeExpr(Node):
     """`real[2, 3]`: `base` is `real`, `int` or `bool`."""
 
@@ -298,27 +283,27 @@ class TypeExpr(Node):
 # ---- declarations ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Header(Node):
     version: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Annotation(Node):
     name: Name
     arguments: tuple[Argument, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Include(Node):
     path: String
     annotations: tuple[Annotation, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Param(Node):
     name: Name
     type: TypeExpr
@@ -328,7 +313,7 @@ class Param(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Var(Node):
     name: Name
     type: TypeExpr
@@ -337,7 +322,7 @@ class Var(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Let(Node):
     name: Name
     type: TypeExpr | None
@@ -346,7 +331,7 @@ class Let(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Column(Node):
     """A column: its name in the file and, after `as`, its name in the model; `onehot` after `as onehot`."""
 
@@ -356,14 +341,14 @@ class Column(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Features(Node):
     columns: tuple[Column, ...]
     scale: Expr | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Code(Node):
     """`setosa: -1` in a label coding, or `setosa` in a list of classes; the key is the text of the cell."""
 
@@ -372,14 +357,14 @@ class Code(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class LabelField(Node):
     column: Column
     coding: tuple[Code, ...] | None
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class TargetField(Node):
     """`target y, z`: the columns that a regression predicts."""
 
@@ -387,7 +372,7 @@ class TargetField(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class GroupField(Node):
     """`group sex, ward`: columns that tell rows apart, which no network reads."""
 
@@ -395,19 +380,19 @@ class GroupField(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class WeightField(Node):
     value: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class WhereField(Node):
     condition: Expr
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class MissingField(Node):
     """`missing drop rows` or `missing fill mean`: what becomes of missing cells."""
 
@@ -416,7 +401,7 @@ class MissingField(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class SplitField(Node):
     """`split test 0.3 seed 1`: the share of rows that is kept apart."""
 
@@ -429,7 +414,7 @@ class SplitField(Node):
 DataField = Features | LabelField | TargetField | GroupField | WeightField | WhereField | MissingField | SplitField
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Data(Node):
     """A table or a tensor; without a `source` it is bound from outside."""
 
@@ -441,7 +426,7 @@ class Data(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Input(Node):
     name: Name
     type: TypeExpr
@@ -449,7 +434,7 @@ class Input(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Layer(Node):
     name: Name
     value: Expr
@@ -457,7 +442,7 @@ class Layer(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Network(Node):
     name: Name
     inputs: tuple[Input, ...]
@@ -467,7 +452,7 @@ class Network(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class NetworkFile(Node):
     """`network f = onnx("f.onnx")`."""
 
@@ -477,7 +462,7 @@ class NetworkFile(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Constraint(Node):
     name: Name
     sentence: str | None
@@ -486,7 +471,7 @@ class Constraint(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Stage(Node):
     """One stage of a goal; `sense` is None where a later stage leaves it out."""
 
@@ -495,7 +480,7 @@ class Stage(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Goal(Node):
     """`minimize a then b`: `sense` is `minimize` or `maximize`, the sense of the first stage."""
 
@@ -505,13 +490,13 @@ class Goal(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Satisfy(Node):
     annotations: tuple[Annotation, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Verify(Node):
     name: Name
     sentence: str | None
@@ -525,7 +510,7 @@ class Verify(Node):
 Declaration = Include | Param | Var | Let | Data | Network | NetworkFile | Constraint | Goal | Satisfy | Verify
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class Comment(Node):
     """`# text`, or documentation where it starts with exactly two `#`."""
 
@@ -533,7 +518,7 @@ class Comment(Node):
     span: Span
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True)
 class File(Node):
     """A whole text; `comments` has all of them in the order of the text, wherever they stand."""
 

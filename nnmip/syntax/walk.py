@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from nnmip.display import escaped
 from nnmip.source import SourceFile, Span
 
 _LONGEST = 60
@@ -51,8 +51,8 @@ def dump_html(node: Any) -> str:
             parts.append(current)
             continue
         inner = list(children(current))
-        label = f"{html.escape(role)}: " if role else ""
-        head = f"{label}<code>{html.escape(_head(current))}</code>"
+        label = f"{escaped(role)}: " if role else ""
+        head = f"{label}<code>{escaped(_head(current))}</code>"
         if not inner:
             parts.append(f"<li>{head}</li>")
             continue

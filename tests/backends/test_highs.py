@@ -16,7 +16,7 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult, SolveOptions, Termination
 from nnmip.backends.unbounded import settle_unbounded
 from nnmip.backends.wire import unpack_vector
-from nnmip.formats import read_mps
+from nnmip.formats.mps_reader import read_mps
 from tests.backends.models import INF, knapsack, market_split, milp, relu_net, silent_channel, small_lp
 from tests.meaning.harness import highs_lp
 

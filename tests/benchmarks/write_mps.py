@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from nnmip.formats import write_model
+from nnmip.formats.files import write_model
 from nnmip.milp.model import Milp
 from tests.benchmarks.alternate import alternate, median, ratio
 from tests.benchmarks.models import array_bytes, random_milp, training_model

@@ -38,19 +38,20 @@ def child(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def wait_for_network(child: subprocess.Popen[str]) -> dict[str, Any]:
-    """The first progress with a good incumbent."""
+    """The first progress with a good incumbent, and with a bound."""
     assert child.stdout is not None
     for line in child.stdout:
         entry: dict[str, Any] = standard_json(line)
-        if entry["incumbent"] is not None and entry["incumbent"] < TRIVIAL:
+        is_good = entry["incumbent"] is not None and entry["incumbent"] < TRIVIAL
+        if is_good and entry["dual_bound"] is not None:
             return entry
     raise AssertionError("the solve ended early")
 
 
 def solvers_below(process: int) -> list[int]:
     """The children of a process, which are solver processes."""
-    listed = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(number) for number in listed.split()]
+    listed = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
+    return [int(number) for numbers in listed for number in numbers.split()]
 
 
 def is_running(process: int) -> bool:
@@ -169,3 +170,25 @@ def test_ctrl_c_in_the_second_stage(tmp_path: Path) -> None:
     kept = load(model).program
     checked = replay(kept, RunFolder(tmp_path / "run").load_assignment(kept), None, None)
     assert checked.status is ReplayStatus.PASSED and checked.objective == 3.0
+
+
+def test_ctrl_c_ends_all_ways(tmp_path: Path) -> None:
+    """Two solvers side by side: the best of both is kept, and no process of either stays."""
+    hard(tmp_path)
+    process = start_nnmip(tmp_path, "solve", "hard.nnm", "--solver", "highs,cbc", "--json-stream")
+    try:
+        wait_for_network(process)
+        solvers = solvers_below(process.pid)
+        assert len(solvers) == 2
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 130
+    wait_until_gone(solvers)
+    found = standard_json(out.splitlines()[-1])
+    assert (found["type"], found["termination"], found["solution"]) == ("result", "interrupted", "feasible")
+    assert {way["solver"] for way in found["portfolio"]} == {"highs", "cbc"}
+    assert not any(way["won"] for way in found["portfolio"])
+    assert found["objective"] < TRIVIAL

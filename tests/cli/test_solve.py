@@ -44,7 +44,20 @@ KEYS = [
         "stages",
         "conflict",
     ),
-    *("metrics", "networks", "sizes", "formulation", "times", "solver", "seed", "versions", "message", "notes"),
+    *(
+        "metrics",
+        "networks",
+        "sizes",
+        "formulation",
+        "start",
+        "portfolio",
+        "times",
+        "solver",
+        "seed",
+        "versions",
+        "message",
+        "notes",
+    ),
 ]
 
 
@@ -387,7 +400,7 @@ def test_a_model_too_large_for_the_pip_licence(folder: Path, capsys: pytest.Capt
     chance = random.Random(1)
     rows = [f"{chance.random():.6f},{chance.random():.6f},{chance.choice(['even', 'odd'])}" for _ in range(400)]
     (folder / "points.csv").write_text("x0,x1,parity\n" + "\n".join(rows) + "\n")
-    found = solved(capsys, 4, "xor.nnm", "--solver", "gurobi")
+    found = solved(capsys, 4, "xor.nnm", "--solver", "gurobi", "--time-limit", "9")
     assert (found["termination"], found["solution"], found["proof"]) == ("licence_error", "none", "none")
     assert found["networks"] == {}, "the start that the solver was given is not an answer"
     assert found["sizes"]["rows"] > 2000

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnmip.formats import SUFFIXES, files, read_model, write_model
+from nnmip.formats import files
+from nnmip.formats.files import SUFFIXES, read_model, write_model
 from nnmip.milp.model import Block, Milp
 
 INF = np.inf

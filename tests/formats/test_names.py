@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnmip.formats import write_model
+from nnmip.formats.files import write_model
 from nnmip.formats.names import is_safe, model_names, readable_names, safe_names
 from nnmip.milp.model import Block, Milp
 

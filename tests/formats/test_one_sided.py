@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnmip.formats import one_sided
+from nnmip.formats.one_sided import one_sided
 from nnmip.milp.model import Block, Milp
 
 INF = np.inf

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from nnmip.diagnostics import DiagnosticError
-from nnmip.formats import read_lp, read_model, read_mps
+from nnmip.formats.files import read_model
+from nnmip.formats.lp_reader import read_lp
+from nnmip.formats.mps_reader import read_mps
 from nnmip.milp.model import Milp
 from nnmip.sizes import MODEL_TEXT, Allowance
 

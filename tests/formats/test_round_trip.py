@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnmip.formats import SUFFIXES, one_sided, read_model, write_model
+from nnmip.formats.files import SUFFIXES, read_model, write_model
 from nnmip.formats.names import model_names
+from nnmip.formats.one_sided import one_sided
 from nnmip.milp.model import Milp
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnmip.diagnostics import DiagnosticError
-from nnmip.formats import SolutionFile, read_solution
+from nnmip.formats.solutions import SolutionFile, read_solution
 from nnmip.sizes import Allowance
 
 INF = np.inf

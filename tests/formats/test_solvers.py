@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnmip.formats import one_sided, read_mps, read_solution, write_model
+from nnmip.formats.files import write_model
+from nnmip.formats.mps_reader import read_mps
+from nnmip.formats.one_sided import one_sided
+from nnmip.formats.solutions import read_solution
 from nnmip.milp.model import Milp
 
 INF = np.inf

@@ -10,6 +10,7 @@ from nnmip.backends.process import Session
 from nnmip.backends.protocol import SolveOptions, Termination
 from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Program
+from nnmip.incumbents.known import best_of, trivial_assignment
 from nnmip.lowering.lower import lower_program
 from nnmip.milp.model import Milp
 from nnmip.search.enumerate import check_columns
@@ -17,7 +18,6 @@ from nnmip.search.view import Refusal, view_of
 from nnmip.sizes import UNASKED
 from nnmip.solution.replay import ReplayStatus
 from nnmip.solution.searching import Searched, SearchedStage
-from nnmip.solution.start import best_of, trivial_assignment
 from tests.meaning.generator import Model
 from tests.meaning.harness import Answer, load, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum

@@ -86,5 +86,5 @@ def test_random_models(first: int, tmp_path: Path, session: Session) -> None:
 
 @pytest.mark.parametrize("name", TRAPS)
 def test_traps(name: str, tmp_path: Path, session: Session) -> None:
-    program = load(TRAPS[name], tmp_path)
-    assert assert_same(TRAPS[name], tmp_path, session, ("highs", "cbc")) == (not view_of(program).coupling)
+    is_written = assert_same(TRAPS[name], tmp_path, session, ("highs", "cbc"))
+    assert is_written or view_of(load(TRAPS[name], tmp_path)).coupling

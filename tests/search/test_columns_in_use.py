@@ -15,7 +15,7 @@ import nnmip
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import RawResult
 from nnmip.diagnostics import DiagnosticError
-from nnmip.formats import read_model
+from nnmip.formats.files import read_model
 from nnmip.lowering.columns import lower_columns
 from nnmip.milp.model import Milp
 from nnmip.search.solve import Found
@@ -40,6 +40,11 @@ MODELS = {
         table=TARGETS,
         out="weights in {-1, 0, 1}, bias in {-1, 0, 1}",
     ),
+    "tied": trap(
+        "minimize hinge(net, train) + 0.05 * l0(net.weights)",
+        "l0(net.h.weights) <= 2",
+        "features(net) <= 1 or count(used(net.a)) <= 1",
+    ),
     "mistakes": trap("minimize zero_one(net, train, margin: 0.5) + 0.01 * l0(net.weights)"),
     "pruned": trap(
         "minimize hinge(net, train) + 0.1 * l0(net.weights)",
@@ -49,6 +54,7 @@ MODELS = {
 }
 SOLVERS: dict[str, Callable[[str, str], None]] = {"highs": solve_with_highs, "cbc": solve_with_cbc}
 TIED = trap("minimize hinge(net, train) + 0.05 * l0(net.weights)", "l0(net.h.weights) <= 2")
+UNSUMMED = trap("minimize hinge(net, train) + 0.05 * l0(net.weights)", "norm_inf(net.h.weights) <= 1")
 HINGE = MODELS["hinge"]
 
 
@@ -115,7 +121,7 @@ def test_the_default_is_direct() -> None:
     direct, columns = (model.compile("lp", formulation=formulation) for formulation in ("direct", "columns"))
     assert model.compile("lp") == direct != columns
     assert "formulation" not in json.loads(model.write("model.lp").names.read_text())["extra"]
-    with pytest.raises(ValueError, match="formulation must be direct or columns, not 'search'"):
+    with pytest.raises(ValueError, match="formulation must be one of direct, columns, composite, not 'search'"):
         model.compile("lp", formulation="search")
 
 
@@ -142,7 +148,7 @@ def test_a_file_of_columns_belongs_to_one_model(change: tuple[str, str], why: st
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
-        (TIED, "it has no rows for a rule that ties several units"),
+        (UNSUMMED, "a rule or a later goal is no sum over units, and no count of them"),
         (
             trap("minimize hinge(net, train)", hidden="units: 2, weights in [-1, 1]"),
             "the domain of `net.h.weights` is not finite",
@@ -184,12 +190,12 @@ def test_the_second_opinion_on_a_search_is_that_of_columns(monkeypatch: pytest.M
         return solve(self, milp, *rest)
 
     monkeypatch.setattr(Session, "solve", noting)
-    for model, is_tied in ((HINGE, False), (TIED, True)):
+    for model, is_direct in ((HINGE, False), (TIED, False), (UNSUMMED, True)):
         given, rows[:] = loaded(model), []
         found = given.solve(confirm=True)
         assert (found.proof, found.message) == ("confirmed", "highs confirms the optimum that search claims")
         assert found.how.formulation == "search"
-        assert rows == [given.lowered.milp.num_rows if is_tied else given.encoded("columns").milp.num_rows]
+        assert rows == [given.lowered.milp.num_rows if is_direct else given.encoded("columns").milp.num_rows]
 
 
 def test_a_false_optimum_of_the_search_is_refuted_in_columns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -165,11 +165,3 @@ def test_what_single_networks_prove_leaves_out_no_better_one(loss: str, monkeypa
     for seed in range(40):
         given = problem(np.random.default_rng([seed, 13]), LOSSES[loss])
         assert_is_optimal(given, Search(given).run())
-
-
-@pytest.mark.usefixtures("no_local_search")
-def test_few_matched_rows_are_enough_to_begin_with(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnmip.search.enumeration.FEW", 1)
-    for seed in range(40):
-        given = problem(np.random.default_rng([seed, 14]), mistakes)
-        assert_is_optimal(given, MistakeSearch(given).run())

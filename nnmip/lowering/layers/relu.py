@@ -5,7 +5,7 @@ from __future__ import annotations
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
 from nnmip.lowering.activations import constant, gate_of_entries
-from nnmip.lowering.base import Lowering, Polarity, Signal
+from nnmip.lowering.base import FirstPart, Lowering, Polarity, Signal
 from nnmip.lowering.convexity import cut_between_rows
 from nnmip.lowering.piecewise import defined, positive_part
 
@@ -16,13 +16,17 @@ def lower(
     """h = max(0, z) for every distinct row and unit; stable cases need no binary, a removed unit has z = 0.
 
     The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`);
-    where z is affine in the data, rows that lie between others add valid inequalities (`convexity`).
+    where z is affine in the data, rows that lie between others add valid inequalities (`convexity`). Only the sides of
+    h are encoded that the model relies on (`asked`).
     """
     (a,) = inputs
     if a.is_data:
         return constant(layer, inputs, bounds)
-    z = defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
-    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer))
+    asked = low.asked.get(layer.name)
+    # Read from one side, an entry of z stands in one row: columns of its own would save nothing.
+    z = a.value if asked is not None else defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer), asked)
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
-    return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.is_open))
+        low.firsts.append(FirstPart(layer, part, a.affine_in))
+    return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.has_phase))

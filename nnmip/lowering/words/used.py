@@ -47,6 +47,7 @@ def lower(low: Lowering, node: Apply, polarity: Polarity, path: str) -> Affine:
     went = _any(low, f"{path}.out", node, polarity, _picked(low, node, polarity, masks), index.shape)
     went = _or_known(went, passes_on)
     u = low.builder.columns(path, index.shape, 0.0, 1.0, node.origin, lambda x, choice: came.value(x) * went.value(x))
+    low.whole.append(u)
     if Polarity.UPPER in polarity:
         low.builder.rows(f"{path}.both", u - came - went, node.origin, lb=-1.0)
     if Polarity.LOWER in polarity:
@@ -85,6 +86,7 @@ def _any(low: Lowering, path: str, node: Apply, polarity: Polarity, parts: Entri
     result = low.builder.columns(
         path, shape, 0.0, 1.0, node.origin, lambda x, choice: np.minimum(np.round(total.value(x)), 1.0)
     )
+    low.whole.append(result)
     if Polarity.LOWER in polarity:
         low.builder.rows(f"{path}.some", result - total, node.origin, ub=0.0)
     if Polarity.UPPER in polarity:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import distinct
 from nnmip.bounds.interval import Interval, summed, times
 from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import Shape
@@ -54,7 +55,7 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
 
 
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
-    counts = np.unique((pooled_entries(shapes[0], options, "avgpool2d") >= 0).sum(axis=-1))
+    counts = distinct((pooled_entries(shapes[0], options, "avgpool2d") >= 0).sum(axis=-1))
     return common_grid(*(inputs[0] / int(count) for count in counts))
 
 

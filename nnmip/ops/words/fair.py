@@ -8,6 +8,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import distinct
 from nnmip.data import Dataset
 from nnmip.hir.core import Apply, BoolArray
 from nnmip.ops.base import Kind, Meaning, Option, Role, Task, Word, scalar
@@ -28,7 +29,7 @@ def compared_rows(limit: str, labels: FloatArray, codes: FloatArray) -> Iterator
     every = np.arange(len(codes))
     match limit:
         case "odds":
-            for label in np.unique(labels):
+            for label in distinct(labels):
                 yield labels == label, every
         case "opportunity":
             for k in every:

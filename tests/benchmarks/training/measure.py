@@ -30,8 +30,8 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one process said: seconds of CPU of it and its children, the object of its result, and from its progress
-    the bound at the root and the last number of nodes."""
+    """What one process said: seconds of CPU of it and its children, the object of its result, and from it or its
+    progress the bound at the root and the number of nodes."""
 
     seconds: float
     result: dict[str, Any]
@@ -147,7 +147,9 @@ def _run(arguments: list[str]) -> Run:
     steps = [entry for entry in entries if entry["type"] == "progress" and entry["dual_bound"] is not None]
     nodes = [entry["nodes"] for entry in steps if entry["nodes"] is not None]
     message = " ".join((done.stderr or done.stdout).split())[-200:]
-    return Run(seconds, result, _root_bound(steps), nodes[-1] if nodes else None, message)
+    searched = result.get("formulation", {})
+    root = searched["root"] if "root" in searched else _root_bound(steps)
+    return Run(seconds, result, root, searched.get("nodes", nodes[-1] if nodes else None), message)
 
 
 def _root_bound(steps: list[dict[str, Any]]) -> float | None:

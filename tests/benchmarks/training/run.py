@@ -47,7 +47,7 @@ HEADER = (
 def cells(row: Row) -> list[str]:
     """A line of the table."""
     last = row.runs[-1]
-    sizes = last.result.get("sizes") or {}
+    sizes = last.result.get("sizes") or last.result.get("formulation") or {}
     return [
         row.instance.name,
         row.formulation or "-",

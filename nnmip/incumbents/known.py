@@ -8,8 +8,10 @@ import numpy as np
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
-from nnmip.solution.order import Rank, is_better, rank
-from nnmip.solution.replay import TOLERANCE
+from nnmip.hir.order import Rank, is_better, rank
+
+ADMITTED = 1e-6
+"""What the replay lets a network break a constraint by."""
 
 
 def trivial_assignment(program: Program) -> Assignment | None:
@@ -35,7 +37,7 @@ def best_of(program: Program, candidates: Sequence[Assignment]) -> Assignment | 
     best_rank: Rank = ()
     for candidate in candidates:
         evaluation = evaluate(program, candidate)
-        if not evaluation.max_violation <= TOLERANCE:
+        if not evaluation.max_violation <= ADMITTED:
             continue
         value = rank(program, evaluation)
         if best is None or is_better(value, best_rank):

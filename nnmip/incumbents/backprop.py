@@ -1,0 +1,145 @@
+"""Gradients of a network's result with respect to its weights, for every layer by the rules of the layer table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from nnmip.hir.core import Assignment, FloatArray, IntArray, Layer, Network
+from nnmip.hir.evaluate import forward, returned
+from nnmip.ops.base import Blend, Connections, LayerOp
+from nnmip.ops.registry import LAYERS
+
+NUDGE = 1e-7
+"""By how much what an activation reads is moved, to see its slope."""
+
+REACH = 1.0
+"""How far from a jump a unit still gets a gradient, as if it rose there with slope 1 (Courbariaux et al. 2016)."""
+
+
+class Backprop:
+    """Forward and backward passes of one network over the rows `inputs` [n, *input], with everything kept."""
+
+    def __init__(self, network: Network, inputs: FloatArray) -> None:
+        self.network, self.inputs = network, inputs
+        shapes = {network.input_name: network.input_shape, **{la.name: la.shape for la in network.layers}}
+        self._parts = {la.name: _part(la, tuple(shapes[name] for name in la.inputs)) for la in network.layers}
+        self._outputs: dict[str, FloatArray] = {}
+
+    def result(self, assignment: Assignment) -> FloatArray:
+        """What the network returns, shape [n, *output]; kept for `slopes`."""
+        self._outputs = forward(self.network, assignment, self.inputs)
+        return returned(self.network, self._outputs)
+
+    def slopes(self, assignment: Assignment, back: FloatArray) -> dict[str, FloatArray]:
+        """A subgradient for every decision by path, where `back` is that of the result."""
+        network, rows = self.network, len(self.inputs)
+        last = network.layer(network.result_layer)
+        size = int(np.prod(last.shape, dtype=np.int64))
+        flat = {last.name: _scattered(back.reshape(rows, -1, 1), network.result_index.reshape(-1, 1), size)}
+        found: dict[str, FloatArray] = {}
+        for layer in reversed(network.layers):
+            gradient = flat.get(layer.name)
+            if gradient is None:
+                continue
+            read = [self._outputs[name].reshape(rows, -1) for name in layer.inputs]
+            into, own = self._parts[layer.name].back(read, gradient, _values(layer, assignment))
+            found |= {f"{layer.path}.{role}": array for role, array in own.items()}
+            first = 0
+            for name, array in zip(layer.inputs, read, strict=True):
+                part = into[:, first : first + array.shape[1]]
+                flat[name] = flat[name] + part if name in flat else part
+                first += array.shape[1]
+        return found
+
+
+def _values(layer: Layer, assignment: Assignment) -> dict[str, FloatArray]:
+    return {d.role: assignment.values[d.path] for d in layer.decisions}
+
+
+class _Weighted:
+    """The backward pass of a layer with weights: sums of products."""
+
+    def __init__(self, layer: Layer, connections: Connections) -> None:
+        self.layer, self.connections = layer, connections
+        self.is_full = bool((connections.source == np.arange(connections.source.shape[1])).all())
+
+    def back(
+        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray]
+    ) -> tuple[FloatArray, dict[str, FloatArray]]:
+        (x,), connections = read, self.connections
+        weights = values["weights"].reshape(connections.units, -1)
+        if self.is_full and connections.per_unit == 1:
+            into, own = gradient @ weights, gradient.T @ x
+        else:
+            into, own = self._sparse(x, gradient, weights)
+        found = {"weights": own.reshape(values["weights"].shape)}
+        if "bias" in values:
+            by_unit = gradient.reshape(len(x), connections.units, connections.per_unit)
+            found["bias"] = by_unit.sum(axis=(0, 2))
+        return into, found
+
+    def _sparse(self, x: FloatArray, gradient: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        connections = self.connections
+        source = np.where(connections.source >= 0, connections.source, x.shape[1])
+        wide = np.concatenate([x, np.zeros((len(x), 1))], axis=1)
+        by_output = np.einsum("no,nok->ok", gradient, wide[:, source])
+        own = by_output.reshape(connections.units, connections.per_unit, -1).sum(axis=1)
+        into = _scattered(gradient[:, :, None] * weights[connections.unit], source, x.shape[1])
+        return into, own
+
+
+class _Fixed:
+    """The backward pass of a layer without weights: sums, means or the largest of entries, or a function of one."""
+
+    def __init__(self, layer: Layer, op: LayerOp, shapes: tuple[tuple[int, ...], ...]) -> None:
+        self.layer, self.op, self.shapes = layer, op, shapes
+        self.entries: IntArray = op.entries(shapes, dict(layer.options))
+
+    def back(
+        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray]
+    ) -> tuple[FloatArray, dict[str, FloatArray]]:
+        x = np.concatenate(read, axis=1)
+        width, is_there = x.shape[1], self.entries >= 0
+        entries = np.where(is_there, self.entries, width)
+        if self.op.blend is Blend.LARGEST:
+            wide = np.concatenate([x, np.full((len(x), 1), -np.inf)], axis=1)[:, entries]
+            share = np.arange(entries.shape[1]) == wide.argmax(axis=2)[..., None]
+        elif self.op.blend is Blend.MEAN:
+            share = is_there / np.maximum(1, is_there.sum(axis=1, keepdims=True))
+        elif self.op.reads_bits:
+            share = np.stack([x[:, entries[:, 1]], np.zeros_like(gradient)], axis=2)
+        else:
+            share = is_there.astype(np.float64)
+        slope = self._slope(x) if len(read) == 1 and entries.shape[1] == 1 else 1.0
+        return _scattered((gradient * slope)[:, :, None] * share, entries, width), {}
+
+    def _slope(self, x: FloatArray) -> FloatArray:
+        """The slope of an activation at what it reads, by a difference; 1 near a jump."""
+        low, high = (self._shown(x + step) for step in (-NUDGE, NUDGE))
+        slope = (high - low) / (2 * NUDGE)
+        if self.op.name in ("sign", "step"):
+            return (np.abs(x) <= REACH).astype(np.float64)
+        return slope
+
+    def _shown(self, x: FloatArray) -> FloatArray:
+        shaped = x.reshape(len(x), *self.shapes[0])
+        return self.op.forward((shaped,), {}, {**dict(self.layer.options), "tolerance": 0.0}).reshape(len(x), -1)
+
+
+def _part(layer: Layer, shapes: tuple[tuple[int, ...], ...]) -> _Weighted | _Fixed:
+    op = LAYERS[layer.op]
+    if op.connect is not None:
+        return _Weighted(layer, op.connect(shapes[0], dict(layer.options)))
+    return _Fixed(layer, op, shapes)
+
+
+def _scattered(parts: FloatArray, entries: IntArray, width: int) -> FloatArray:
+    """Sums of parts [n, outputs, k] by the entry that each belongs to, [n, width]; entry `width` is left out."""
+    rows = len(parts)
+    wide = np.broadcast_to(parts, (rows, *entries.shape)).reshape(rows, -1)
+    flat = entries.reshape(-1)
+    places = (np.arange(rows)[:, None] * (width + 1) + flat).reshape(-1)
+    sums = np.bincount(places, weights=wide.reshape(-1), minlength=rows * (width + 1))
+    return np.asarray(sums.reshape(rows, width + 1)[:, :width], dtype=np.float64)

@@ -1,0 +1,173 @@
+"""Good networks where a unit has too many columns to list: simulated annealing of many networks at once.
+
+Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing" (1983). It proves nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnmip.hir.core import Assignment
+from nnmip.search.biases import Biases
+from nnmip.search.enumerate import Columns, Prices, activated, sums_of
+from nnmip.search.mistakes import FewestMistakes, Mistakes
+from nnmip.search.networks import assignment_of
+from nnmip.search.one_score import BestBias, best_bias
+from nnmip.search.pool import Heads, Pool
+from nnmip.search.view import View
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+CHAINS = 32
+MOST_STEPS = 15_000
+NUMBERS = 10**9
+"""How many products of weights and rows are formed in all, at most."""
+COLD = 0.04
+"""The last temperature as a share of the first one, which is half of what a step at random changes."""
+TRIES = 40
+"""Steps that tell the first temperature."""
+
+
+def annealed(view: View, stop: Callable[[], bool], interrupted: Callable[[], None]) -> Assignment | None:
+    """The best network that is met; None where the model has several scores, rules that tie units, an earlier goal, or
+    units that cannot be idle.
+
+    stop: asked now and then. Ctrl-C, which `interrupted` is told of, ends it with the best network so far.
+    """
+    if view.coupling or view.program.held or len(view.output) > 1:
+        return None
+    best = _best_bias(view)
+    prices = Prices(view)
+    nothing = _nearest_to_zero(view)
+    allowed, cost, _ = prices.idle(nothing[None])
+    out = view.out.decision("weights")
+    assert out is not None
+    if best is None or not allowed[0] or not prices.has_heads or not out.domain.has_zero:
+        return None
+    annealing = _Annealing(view, best, prices, nothing, float(cost[0]))
+    try:
+        annealing.run(stop)
+    except KeyboardInterrupt:
+        interrupted()
+    return annealing.best
+
+
+def _nearest_to_zero(view: View) -> FloatArray:
+    """Weights and bias of a unit, [d + 1]."""
+    weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
+    assert weights is not None
+    least = weights.domain.project(np.zeros(weights.size // view.parts.units))
+    return np.append(least, bias.domain.project(np.zeros(1)) if bias is not None else 0.0)
+
+
+def _best_bias(view: View) -> BestBias | None:
+    if view.bias.is_finite:
+        values = np.array(view.bias.values)
+        biases = Biases.among((values,), (np.zeros(len(values)),))
+    else:
+        biases = Biases.box(np.array([view.bias.lo]), np.array([view.bias.hi]))
+    if isinstance(view.loss, Mistakes):
+        return FewestMistakes(view.loss, biases)
+    return best_bias(view.loss, biases)
+
+
+class _Annealing:
+    """Networks side by side: weights and bias of every unit [chains, units, d + 1], its head, -1 for an idle unit, what
+    it adds to the scores [chains, units, n], and what it costs."""
+
+    def __init__(self, view: View, best: BestBias, prices: Prices, nothing: FloatArray, idle: float) -> None:
+        """nothing, idle: weights and bias of an idle unit, and what it costs."""
+        self._view, self._best, self._prices, self._nothing, self._idle = view, best, prices, nothing, idle
+        self._heads: Heads = prices.of_heads()
+        weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
+        assert weights is not None
+        self._values = np.array(weights.domain.values)
+        self._biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
+        self._chance = np.random.default_rng(0)
+        units, rows = view.parts.units, len(view.rows)
+        self._both = np.tile(nothing, (CHAINS, units, 1))
+        self._head = np.full((CHAINS, units), -1)
+        self._adds = np.zeros((CHAINS, units, rows))
+        self._cost = np.full((CHAINS, units), idle)
+        self._value = self._values_of(self._adds.sum(axis=1)) + self._cost.sum(axis=1)
+        self._least, self._known = math.inf, (self._both[0], self._head[0])
+        self._remember()
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        steps = min(MOST_STEPS, NUMBERS // (CHAINS * self._adds.shape[2] * self._both.shape[2]))
+        changes = [self._step(np.inf) for _ in range(TRIES)]
+        moved = np.concatenate(changes)
+        hot = 0.5 * float(np.median(moved[moved > 0])) if (moved > 0).any() else 0.0
+        for step in range(steps):
+            if step % 64 == 0 and stop():
+                break
+            self._step(hot * COLD ** (step / steps))
+
+    def _step(self, temperature: float) -> FloatArray:
+        """Change one unit of each network, and keep the change by chance; how much each would change its value."""
+        every, unit = np.arange(CHAINS), self._chance.integers(0, self._head.shape[1], CHAINS)
+        both, head = self._changed(self._both[every, unit], self._head[every, unit])
+        adds, cost, allowed = self._of_units(both, head)
+        scores = self._adds.sum(axis=1) - self._adds[every, unit] + adds
+        paid = self._cost.sum(axis=1) - self._cost[every, unit] + cost
+        value = self._values_of(scores) + paid
+        worse = np.maximum(value - self._value, 0.0)
+        odds = np.exp(-worse / temperature) if temperature > 0 else (worse == 0).astype(float)
+        kept = allowed & (self._chance.random(CHAINS) < odds)
+        chains, units = every[kept], unit[kept]
+        self._both[chains, units], self._head[chains, units] = both[kept], head[kept]
+        self._adds[chains, units], self._cost[chains, units] = adds[kept], cost[kept]
+        self._value[kept] = value[kept]
+        self._remember()
+        return np.where(allowed, worse, 0.0)
+
+    def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
+        """One weight at random, now and then another one, the bias or the head."""
+        chance, every, width = self._chance, np.arange(CHAINS), both.shape[1] - 1
+        both = both.copy()
+        kind = chance.random((3, CHAINS))
+        for which in (kind[0] < 0.8, kind[0] < 0.3):
+            at = chance.integers(0, width, CHAINS)
+            both[every[which], at[which]] = chance.choice(self._values, CHAINS)[which]
+        both[:, -1] = np.where(kind[1] < 0.3, chance.choice(self._biases, CHAINS), both[:, -1])
+        other = chance.integers(-1, len(self._heads.cost), CHAINS)
+        # A change of an idle unit alone is none.
+        other = np.where((head < 0) & (other < 0), 0, other)
+        return both, np.where((kind[2] < 0.1) | (head < 0), other, head)
+
+    def _of_units(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
+        """What units add to the scores, what they cost, and whether the conditions allow them."""
+        sums = sums_of(self._view, both[:, :-1])
+        given = activated(self._view, sums + both[:, -1].reshape(-1, *(1,) * (sums.ndim - 1)))
+        adds = np.einsum("kpn,kp->kn", given, self._heads.vectors[head, :, 0])
+        allowed, cost, _ = self._prices.own(both)
+        is_idle = head < 0
+        adds[is_idle] = 0.0
+        return adds, np.where(is_idle, self._idle, cost + self._heads.cost[head]), allowed | is_idle
+
+    def _values_of(self, scores: FloatArray) -> FloatArray:
+        return self._best.values(np.zeros(scores.shape[1]), scores)
+
+    def _remember(self) -> None:
+        place = int(self._value.argmin())
+        if self._value[place] < self._least - 1e-12:
+            self._least = float(self._value[place])
+            self._known = self._both[place].copy(), self._head[place].copy()
+
+    @property
+    def best(self) -> Assignment:
+        both, head = self._known
+        busy = np.flatnonzero(head >= 0)
+        sums = sums_of(self._view, both[busy, :-1])
+        given = activated(self._view, sums + both[busy, -1].reshape(-1, *(1,) * (sums.ndim - 1)))
+        scores = np.einsum("kpn,kp->n", given, self._heads.vectors[head[busy], :, 0])
+        pool = Pool(given, np.zeros(given.shape[:2]), np.zeros(len(busy)), both[busy, :-1], both[busy, -1])
+        columns = Columns(pool, self._heads, self._idle, self._nothing, 0.0, False, 0.0, len(busy), None)
+        members = tuple((place, int(head[unit])) for place, unit in enumerate(busy))
+        return assignment_of(self._view, columns, members, np.array([self._best.bias(scores)]))

@@ -1,0 +1,90 @@
+"""Networks that annealing finds: they are networks of the model, never better than its optimum, and mostly that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nnmip.hir.evaluate import evaluate
+from nnmip.pipeline import load as load_model
+from nnmip.search import anneal
+from nnmip.search.anneal import annealed
+from nnmip.search.view import Refusal, view_of
+from nnmip.sizes import UNASKED
+from nnmip.solution import way
+from nnmip.solution.replay import ReplayStatus
+from nnmip.solution.way import unlisted
+from tests.benchmarks.training.instances import chosen
+from tests.meaning.harness import load
+from tests.search.compare import searched
+from tests.search.models import seeded_model
+
+SEEDS = range(5000, 5120)
+
+
+def test_random_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anneal, "MOST_STEPS", 100)
+    annealings = optima = 0
+    for seed in SEEDS:
+        (tmp_path / str(seed)).mkdir()
+        program = load(seeded_model(seed), tmp_path / str(seed))
+        try:
+            view = view_of(program)
+        except Refusal:
+            continue
+        network = annealed(view, lambda: False, lambda: None)
+        if network is None:
+            continue
+        evaluation = evaluate(program, network)
+        assert evaluation.max_violation <= 1e-9, seed
+        assert program.goal is not None
+        optimum = searched(program).raw.objective
+        assert optimum is not None
+        behind = program.goal.sign * evaluation.objectives[0] - optimum
+        assert behind >= -1e-6, seed
+        annealings += 1
+        optima += behind <= 1e-6
+    assert annealings >= 15 and optima >= 0.75 * annealings
+
+
+def signs(folder: Path) -> dict[str, str]:
+    chosen(["signs"])[0].read().save(folder / "rows.npz")
+    return {"rows": str(folder / "rows.npz"), "inputs": "16", "hidden": "4"}
+
+
+def test_units_with_too_many_columns_start_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The constant network has 27 of 80 rows wrong, which a solver does not mend in so short a time."""
+    monkeypatch.setattr(anneal, "MOST_STEPS", 400)
+    model = load_model(chosen(["signs"])[0].path, signs(tmp_path))
+    result = model.solve(time_limit=3)
+    assert result.how.formulation == "direct"
+    assert result.objective is not None and result.objective < 0.25
+    assert result.replay is not None and result.replay.status is ReplayStatus.PASSED
+
+
+def test_it_is_left_out_where_a_formulation_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unwanted(*arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(way, "annealed", unwanted)
+    model = load_model(chosen(["signs"])[0].path, signs(tmp_path))
+    assert model.solve(time_limit=0.2, formulation="direct").objective == pytest.approx(0.3375)
+
+
+def test_it_is_left_out_where_columns_can_be_listed(tmp_path: Path) -> None:
+    model = load_model(chosen(["iris2-50"])[0].path, {**signs(tmp_path), "inputs": "16", "fan": "1"})
+    assert unlisted(model.program, UNASKED) is None
+    assert unlisted(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program, UNASKED) is not None
+
+
+def test_it_ends_when_it_is_stopped_or_interrupted(tmp_path: Path) -> None:
+    view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
+    assert annealed(view, lambda: True, lambda: None) is not None
+    told: list[bool] = []
+
+    def press() -> bool:
+        raise KeyboardInterrupt
+
+    assert annealed(view, press, lambda: told.append(True)) is not None
+    assert told == [True]
