@@ -30,6 +30,8 @@ def compacted(trained: TrainedNetwork) -> TrainedNetwork:
     masks = removed(network, trained.assignment)
     values = {path: np.where(mask, 0.0, trained.assignment.values[path]) for path, mask in masks.items()}
     wiring = wiring_of(network)
+    if not wiring.count:
+        return trained  # a network from a file can be without weights
     needed = _directly_read(wiring)
     while True:
         cut = _Cut(wiring, values, _alive(wiring, values, needed))

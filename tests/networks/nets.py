@@ -376,6 +376,10 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "tile": lambda: one("Tile", ("N", 3), {"q": np.array([1, 2])}, "q"),
     "depth_to_space": lambda: image("DepthToSpace", channels=4, size=(2, 3), blocksize=2),
     "space_to_depth": lambda: image("SpaceToDepth", size=(4, 2), blocksize=2),
+    "batch_7_reshape": lambda: Net(
+        (7, 2, 3), [("Reshape", "x s", "f"), ("MatMul", "f w", "y")], {"s": np.array([7, 6]), "w": normal(6, 2)}
+    ),
+    "softmax_last": lambda: one("Softmax", ("N", 1, 4)),
     "softmax": lambda: one("Softmax", ("N", 4)),
     "log_softmax": lambda: one("LogSoftmax", ("N", 4), opset=11),
     "sigmoid": lambda: one("Sigmoid", ("N", 1)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -9,6 +11,7 @@ import pytest
 from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 
+import nnmip
 from nnmip.hir.evaluate import result
 from nnmip.hir.known import KnownNetwork
 from nnmip.onnx.read import read_onnx
@@ -94,3 +97,32 @@ def test_few_layers_are_made() -> None:
     assert kinds["flatten"] == ["flatten", "dense"] and kinds["transpose_relu"] == ["relu", "flatten", "dense"]
     assert kinds["clip_low"] == ["dense", "relu", "rescale"] and kinds["squeeze"] == ["dense"]
     assert kinds["same_twice"] == ["rescale", "relu"]
+
+
+@pytest.mark.parametrize(
+    "name", ["arithmetic", "cnn", "channels_last", "concat", "max_tensors", "pad_channels", "gather_one"]
+)
+def test_an_imported_network_can_be_written_and_read_again(name: str, tmp_path: Path) -> None:
+    first = nnmip.load_onnx(NETS[name]().model())
+    first.to_onnx(tmp_path / "f.onnx")
+    again = nnmip.load_onnx(tmp_path / "f.onnx")
+    x = np.random.default_rng(3).normal(size=(5, *first.network.input_shape)).reshape(5, -1)
+    scores = first.scores(x)
+    assert np.abs(again.scores(x) - scores).max() <= 1e-6 * np.abs(scores).max()
+    assert not first.outside(x).any()
+
+
+@pytest.mark.parametrize(
+    "name", ["residual", "cnn", "max_tensors", "prelu", "hard_sigmoid", "batch_norm_images", "split"]
+)
+def test_it_stands_in_a_program(name: str, tmp_path: Path) -> None:
+    """The largest sum of its scores over a box, not below the best of many points."""
+    net = NETS[name]()
+    (tmp_path / "f.onnx").write_bytes(net.model().SerializeToString())
+    network = nnmip.load_onnx(tmp_path / "f.onnx")
+    shape = list(network.network.input_shape)
+    text = f'nnm 0.1\nnetwork f = onnx("f.onnx")\nvar x : real{shape} in [-0.2, 0.3]\nmaximize sum(f(x))\n'
+    found = nnmip.loads(text, directory=tmp_path).solve()
+    points = np.random.default_rng(2).uniform(-0.2, 0.3, size=(5000, *shape)).reshape(5000, -1)
+    assert found.solution == "optimal" and found.replay is not None and found.replay.status == "passed"
+    assert found.objective >= network.scores(points).reshape(5000, -1).sum(axis=1).max() - 1e-6
