@@ -152,7 +152,8 @@ def convex(
         raise _only_small(node)
     lo, hi = argument.bounds.lo, argument.bounds.hi
     t = _column(low, path, node, argument)
-    least, most = curve.range(lo, hi)
+    ends = (lo, hi) if points is None else _ends(points, argument.bounds)
+    least, most = curve.range(*ends)
     h = low.builder.columns(path, lo.shape, least, most, node.origin, lambda x, choice: curve.value(t.value(x)))
     if points is not None:
         s, c = curve.chords(points)
@@ -170,6 +171,13 @@ def convex(
     low.builder.rows(f"{path}.tangent", rows, node.origin, lb=c, shape=slopes.shape, picked=picked)
     low.tangents.append(first.extended(slopes))
     return h
+
+
+def _ends(points: FloatArray, bounds: Interval) -> tuple[FloatArray, FloatArray]:
+    """The least and the greatest of the values of every entry: where there is one alone, no row holds the function."""
+    ascending = np.where(np.isfinite(points), points, bounds.lo[:, None])
+    descending = np.where(np.isfinite(points), points, bounds.hi[:, None])
+    return descending.min(axis=1, initial=np.inf), ascending.max(axis=1, initial=-np.inf)
 
 
 def _once(slopes: FloatArray) -> FloatArray:

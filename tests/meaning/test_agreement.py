@@ -18,7 +18,11 @@ from tests.meaning.oracle import BatchMeaning, batches
 PERSISTENT_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@pytest.mark.parametrize("seed", range(40))
+ONE_VALUE = 923
+"""A square of what has one value alone, and bounds that rounding has made wider."""
+
+
+@pytest.mark.parametrize("seed", [*range(40), ONE_VALUE])
 def test_solvers_agree_with_enumeration(seed: int, tmp_path: Path, session: Session) -> None:
     program = load(seeded_model(seed), tmp_path)
     assert disagreements(program, session, ("highs", "cbc")) == []
