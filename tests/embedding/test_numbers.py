@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 import nnmip
-from nnmip.hir.core import Assignment
+from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import evaluate
+
+Best = Callable[[Program, str], float | None]
 
 VALUES = (-2.0, -0.5, 0.0, 1.5)
 HEAD = "nnm 0.1\nvar x : real[3] in {-2, -0.5, 0, 1.5}\nvar y : real[2] in {-1, 0.25}\n"
@@ -32,30 +35,26 @@ WORDS = [
 
 @pytest.mark.parametrize("word", WORDS)
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
-def test_both_senses_and_both_sides_of_a_constraint(word: str, solver: str) -> None:
+def test_both_senses_and_both_sides_of_a_constraint(word: str, solver: str, best: Best) -> None:
     for sense in ("minimize", "maximize"):
-        agree(f"{HEAD}{sense} {word} + 0.01 * x[2]\n", solver)
+        agree(f"{HEAD}{sense} {word} + 0.01 * x[2]\n", solver, best)
     for op in ("<=", ">=", "="):
-        agree(f"{HEAD}constraint c: {word} {op} 0.5\nminimize x[0] - 0.7 * x[1] + 0.3 * y[0]\n", solver)
-    agree(f"{HEAD}constraint c: {word} <= 0.6 -> x[0] >= 0\nmaximize 0.1 * x[1] - x[0] - y[1]\n", solver)
+        agree(f"{HEAD}constraint c: {word} {op} 0.5\nminimize x[0] - 0.7 * x[1] + 0.3 * y[0]\n", solver, best)
+    agree(f"{HEAD}constraint c: {word} <= 0.6 -> x[0] >= 0\nmaximize 0.1 * x[1] - x[0] - y[1]\n", solver, best)
 
 
-def agree(text: str, solver: str) -> None:
+def agree(text: str, solver: str, best: Best) -> None:
     """The solver's optimum is the best of all assignments by the meaning."""
-    model = nnmip.loads(text)
-    program = model.program
+    program = nnmip.loads(text).program
     (stage,) = program.stages
-    best = np.inf
+    least = np.inf
     for x in itertools.product(VALUES, repeat=3):
         for y in itertools.product((-1.0, 0.25), repeat=2):
             found = evaluate(program, Assignment({"x": np.array(x), "y": np.array(y)}, {}))
             if found.max_violation <= 1e-9:
-                best = min(best, stage.sign * found.objectives[0])
-    result = model.solve(solver=solver)
-    if np.isinf(best):
-        assert result.termination == "infeasible", text
-    else:
-        assert result.objective == pytest.approx(stage.sign * best, abs=1e-7), text
+                least = min(least, stage.sign * found.objectives[0])
+    wanted = None if np.isinf(least) else pytest.approx(stage.sign * least, abs=1e-6)
+    assert best(program, solver) == wanted, text
 
 
 def test_the_convex_side_needs_no_binary() -> None:
