@@ -36,6 +36,25 @@ constraint edge "the scores stay below": forall s in points: net(s) <= 0.6
 TABLE = "x0,x1,x2,y\n1,1,1,0.5\n0.1,0.2,0.3,0.1\n0,0,0,0.6\n"
 
 
+MOVED = Model(
+    """nnm 0.1
+data points = csv("points.csv") {
+  features x0, x1, x2
+  target   y
+}
+network net(x: real[3] in [0, 1]) {
+  layer r = rescale(select(x, entries: [2, 0]), weights in {0.5, 2}, bias in {0.25})
+  layer o = dense(r, units: 1, weights in {-0.5, 0, 0.5}, bias in {0.25})
+  return o[0]
+}
+minimize absolute(net, points) + sum(abs(net.weights)) + max(net.weights) - min(net.weights)
+  + sum(clip(net.weights, low: 0, high: 0.25))
+""",
+    {"points.csv": "x0,x1,x2,y\n1,1,1,0.5\n0.25,0.5,0.75,0\n"},
+)
+"""What random networks and goals do not have."""
+
+
 def words_of(program: Program) -> set[str]:
     return {node.word for root in roots(program) for node in walk(root) if isinstance(node, Apply)}
 
@@ -46,7 +65,7 @@ def test_every_layer_and_word_is_rational(tmp_path: Path) -> None:
     words: set[str] = set()
     for seed in range(120):
         chooser = NumpyChooser(np.random.default_rng(seed))
-        for model in (seeded_model(seed), random_net(chooser)):
+        for model in (seeded_model(seed), random_net(chooser), *([MOVED] if seed == 0 else [])):
             program = load(model, tmp_path)
             if "logistic" in words_of(program):
                 continue  # no rational function
