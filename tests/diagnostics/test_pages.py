@@ -16,7 +16,7 @@ from tests.manual.blocks import Block, preludes, read_blocks, whole_model
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "nnmip" / "diagnostics" / "pages").glob("*.md"))
 PRELUDES = preludes(read_blocks(ROOT / "grammar" / "reference.md"))
-WITHOUT_EXAMPLE = {"NNM0103", "NNM0106", "NNM0406", "NNM0611", "NNM0612", "NNM0613", "NNM0614", "NNM0901"}
+WITHOUT_EXAMPLE = {"NNM0103", "NNM0106", "NNM0406", "NNM0611", "NNM0612", "NNM0613", "NNM0614", "NNM0615", "NNM0901"}
 """What no text of one model shows."""
 
 OF_A_COMMAND = {"NNM0209"}
