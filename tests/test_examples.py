@@ -33,6 +33,7 @@ OPTIMA = {
     "lexicographic": 5.0,
     "one_way": 0.272947,
     "petals": 0.135667,
+    "virginica": 0.2312,
     "xor": 0.0066,
     "tutorial/1_first_network": 0.0,
     "tutorial/2_few_measurements": 0.18,
@@ -41,8 +42,8 @@ OPTIMA = {
     "tutorial/5_priorities": 11.0,
 }
 
-SEARCHED = {"binarised", "digits", "xor", "tutorial/1_first_network"}
-"""Examples that are solved by search over columns."""
+SEARCHED = {"binarised", "digits", "virginica", "xor", "tutorial/1_first_network"}
+"""Examples that are solved by a search of nnmip's own."""
 
 CERTIFIED = {"growth": (0.0424, 0.0005), "risk_score": (0.1282063, 0.001)}
 """Examples of losses that are held by tangents, with the best goal and the tolerance that they state."""

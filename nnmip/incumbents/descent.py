@@ -8,6 +8,7 @@ import numpy as np
 
 from nnmip.hir.core import Apply, Assignment, Decision, FloatArray, Program
 from nnmip.hir.walk import roots, walk
+from nnmip.incumbents.adam import Adam, length_at
 from nnmip.incumbents.backprop import Backprop
 from nnmip.incumbents.budget import Budget
 from nnmip.incumbents.losses import SLOPES, slope_of
@@ -18,7 +19,8 @@ RESTARTS, STEPS, LOOK = 16, 160, 20
 FASTEST, SLOWEST = 0.1, 0.004
 """The first and the last length of a step, as shares of the width of a domain."""
 
-DECAY, SQUARES, NOTHING = 0.9, 0.99, 1e-12
+WIDEST = 4.0
+"""Where the width of a domain counts as this one at most: it may be far wider than weights need."""
 
 BEGINNINGS = ((1.0, 0.0), (0.3, 0.0), (0.6, 0.0), (1.0, 0.005), (0.5, 0.05))
 """How far from 0 the weights of a beginning are, as shares of their domains, and by how much its steps pull weights to
@@ -28,8 +30,8 @@ BEGINNINGS = ((1.0, 0.0), (0.3, 0.0), (0.6, 0.0), (1.0, 0.005), (0.5, 0.05))
 class Descent:
     """Descends from random networks; `seen` gets every network worth a look.
 
-    Steps are those of Adam (Kingma and Ba, ICLR 2015) on numbers between the ends of each domain; losses and gradients
-    are those of the members nearest to them (Courbariaux, Bengio and David, NeurIPS 2015).
+    Steps are those of Adam on numbers between the ends of each domain; losses and gradients are those of the members
+    nearest to them (Courbariaux, Bengio and David, NeurIPS 2015).
     """
 
     def __init__(self, program: Program, seed: int, seen: Callable[[Assignment], None]) -> None:
@@ -51,12 +53,11 @@ class Descent:
 
     def _restart(self, share: float, pull: float, budget: Budget) -> None:
         now = {d.path: self._beginning(d, share) for d in self.program.decisions}
-        moved = {path: np.zeros_like(array) for path, array in now.items()}
-        squared = {path: np.zeros_like(array) for path, array in now.items()}
+        movers = {path: Adam(array) for path, array in now.items()}
         for step in range(1, STEPS + 1):
             network = self._rounded(now)
             gradients = self._gradients(network)
-            length = FASTEST * (SLOWEST / FASTEST) ** (step / STEPS)
+            length = length_at(step, STEPS, FASTEST, SLOWEST)
             for decision in self.program.decisions:
                 path, domain = decision.path, decision.domain
                 gradient = gradients.get(path)
@@ -64,11 +65,8 @@ class Descent:
                     continue
                 if pull and decision.role == "weights":
                     gradient = gradient + pull * np.abs(gradient).max() * np.sign(now[path])
-                moved[path] = DECAY * moved[path] + (1 - DECAY) * gradient
-                squared[path] = SQUARES * squared[path] + (1 - SQUARES) * gradient**2
-                mean, size = moved[path] / (1 - DECAY**step), squared[path] / (1 - SQUARES**step)
-                stride = length * min(domain.hi - domain.lo, _WIDEST)
-                now[path] = np.clip(now[path] - stride * mean / (np.sqrt(size) + NOTHING), domain.lo, domain.hi)
+                stride = length * min(domain.hi - domain.lo, WIDEST)
+                now[path] = np.clip(movers[path].moved(now[path], gradient, step, stride), domain.lo, domain.hi)
             if step % LOOK == 0:
                 self.seen(self._rounded(now))
                 if budget.is_over:
@@ -76,7 +74,7 @@ class Descent:
 
     def _beginning(self, decision: Decision, share: float) -> FloatArray:
         domain = decision.domain
-        drawn = self.chance.uniform(max(domain.lo, -_WIDEST), min(domain.hi, _WIDEST), decision.shape)
+        drawn = self.chance.uniform(max(domain.lo, -WIDEST), min(domain.hi, WIDEST), decision.shape)
         return np.clip(share * drawn, domain.lo, domain.hi)
 
     def _rounded(self, now: dict[str, FloatArray]) -> Assignment:
@@ -90,10 +88,6 @@ class Descent:
             for path, gradient in back.slopes(network, slope).items():
                 found[path] = found[path] + gradient if path in found else gradient
         return found
-
-
-_WIDEST = 4.0
-"""Domains may be far wider than weights need to be."""
 
 
 def everything_kept(program: Program, values: dict[str, FloatArray]) -> Assignment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.incumbents.adam import Adam, length_at
 from nnmip.records import dataclass
 from nnmip.search.loss import Shortfalls
 
@@ -14,9 +15,6 @@ IntArray = NDArray[np.int64]
 RESTARTS, STEPS = 16, 250
 FASTEST, SLOWEST = 0.1, 0.002
 """The first and the last length of a step, as shares of the widest box."""
-
-DECAY, SQUARES, NOTHING = 0.9, 0.99, 1e-12
-"""How long steps remember gradients and their squares, and what keeps a division from 0 (Kingma and Ba 2015)."""
 
 NAMES = ("weights", "bias", "heads", "offset")
 
@@ -53,29 +51,27 @@ def descended(
 ) -> list[Nets]:
     """Networks within a box of small loss, the best first; what the box leaves no room for stays as it is.
 
-    Projected steps by Adam (Kingma and Ba, ICLR 2015) with ever smaller lengths, all restarts in the same products; of
-    every restart the best network on its way is kept. Begins with hyperplanes through or near rows of the data.
+    Projected steps by Adam with ever smaller lengths, all restarts in the same products; of every restart the best
+    network on its way is kept. Begins with hyperplanes through or near rows of the data.
     """
     chance = np.random.default_rng(seed)
     now = _first(rows, low, high, restarts, chance)
     ends = list(zip(low.parts(), high.parts(), strict=True))
     width = max(float((hi - lo).max(initial=0.0)) for lo, hi in ends)
-    moved = [np.zeros_like(part) for part in now.parts()]
-    squared = [np.zeros_like(part) for part in now.parts()]
+    movers = [Adam(part) for part in now.parts()]
     best, best_value = now, np.full(restarts, np.inf)
     for step in range(1, steps + 1):
         value, slopes = _value_and_slopes(rows, loss, now, slope)
         is_better = value < best_value
         best_value = np.where(is_better, value, best_value)
         best = Nets(*(_chosen(is_better, new, old) for new, old in zip(now.parts(), best.parts(), strict=True)))
-        length = width * FASTEST * (SLOWEST / FASTEST) ** (step / steps)
-        parts = []
-        for number, (part, gradient, (lo, hi)) in enumerate(zip(now.parts(), slopes, ends, strict=True)):
-            moved[number] = DECAY * moved[number] + (1 - DECAY) * gradient
-            squared[number] = SQUARES * squared[number] + (1 - SQUARES) * gradient**2
-            mean, size = moved[number] / (1 - DECAY**step), squared[number] / (1 - SQUARES**step)
-            parts.append(np.clip(part - length * mean / (np.sqrt(size) + NOTHING), lo, hi))
-        now = Nets(*parts)
+        length = width * length_at(step, steps, FASTEST, SLOWEST)
+        now = Nets(
+            *(
+                np.clip(mover.moved(part, gradient, step, length), lo, hi)
+                for mover, part, gradient, (lo, hi) in zip(movers, now.parts(), slopes, ends, strict=True)
+            )
+        )
     order = np.argsort(best_value, kind="stable")
     return [Nets(*(part[k] for part in best.parts())) for k in order]
 

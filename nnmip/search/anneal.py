@@ -11,14 +11,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.hir.core import Assignment
+from nnmip.hir.core import Assignment, Program
 from nnmip.search.biases import Biases
-from nnmip.search.enumerate import Columns, Prices, activated, sums_of
+from nnmip.search.enumerate import Columns, Prices, activated, check_columns, sums_of
 from nnmip.search.mistakes import FewestMistakes, Mistakes
 from nnmip.search.networks import assignment_of
 from nnmip.search.one_score import BestBias, best_bias
 from nnmip.search.pool import Heads, Pool
-from nnmip.search.view import View
+from nnmip.search.view import Refusal, View, view_of
+from nnmip.sizes import Allowance
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -32,6 +33,19 @@ COLD = 0.04
 """The last temperature as a share of the first one, which is half of what a step at random changes."""
 TRIES = 40
 """Steps that tell the first temperature."""
+
+
+def unlisted(program: Program, allowance: Allowance) -> View | None:
+    """The view of a program whose columns are larger than is allowed; None for other programs."""
+    try:
+        view = view_of(program)
+    except Refusal:
+        return None
+    try:
+        check_columns(view, allowance)
+    except Refusal:
+        return view
+    return None
 
 
 def annealed(view: View, stop: Callable[[], bool], interrupted: Callable[[], None]) -> Assignment | None:

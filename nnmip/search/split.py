@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations_with_replacement, product
-from math import comb
+from math import comb, log2
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,7 @@ EACH_PHASE = 1 / 20
 """By how much a phase raises the logarithm of the nodes of a pattern, where cuts between rows hold it."""
 
 EACH_OTHER = 1 / 5
-"""The same for a network whose phases no cut holds."""
+"""The same for a network whose phases no cut holds; every choice of a weight counts there, too."""
 
 
 def estimate_split(split: Split) -> Estimate:
@@ -133,9 +133,15 @@ def estimate_split(split: Split) -> Estimate:
     phases = rows * split.hidden.units * (0.5 if strong else 1.0)
     each = rows * width
     integers = int(phases) + sum(decision.size for decision in program.decisions)
-    nodes = phases * (EACH_PHASE if strong else EACH_OTHER)
+    nodes = phases * EACH_PHASE if strong else phases * EACH_OTHER + _choices(split)
     cost = len(split.patterns) * solver_cost(each, nodes)
     return Estimate(integers * len(split.patterns), each * len(split.patterns), cost)
+
+
+def _choices(split: Split) -> float:
+    """The logarithm of how often the weights from finite sets can be chosen, without those of the last layer."""
+    free = [d for d in split.program.decisions if d.path != split.head and d.domain.is_finite]
+    return sum(d.size * log2(len(d.domain.values)) for d in free)
 
 
 def _is_strong(split: Split) -> bool:

@@ -39,8 +39,8 @@ class Proof(StrEnum):
 
 
 class Formulation(StrEnum):
-    """How a stage is solved: as one MILP of its weights, as one MILP of the columns of its hidden layer, or by search
-    over these."""
+    """How a stage is solved: as one MILP of its weights, as one of the columns of its hidden layer (all of them, or
+    without those that are in no better network), by search over these, or by a tree over its output weights."""
 
     AUTO = "auto"
     DIRECT = "direct"

@@ -1,4 +1,4 @@
-"""One way through the stages of a run: by search over columns where that is possible and wanted, else by a solver."""
+"""One way through the stages of a run: by a search of nnmip's own where one fits and is wanted, else by a solver."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from nnmip.backends.protocol import Termination
 from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import Program
 from nnmip.incumbents.known import best_of
-from nnmip.search.anneal import annealed
-from nnmip.search.enumerate import check_columns
 from nnmip.search.solve import Tied, TooMany
 from nnmip.search.split import Split
-from nnmip.search.view import Refusal, View, view_of
-from nnmip.sizes import Allowance
+from nnmip.search.view import View
 from nnmip.solution.answer import Unencoded, make_result
+from nnmip.solution.exact import ExactAnswer, Offer
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, OWN, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
@@ -29,10 +27,11 @@ from nnmip.solution.work import Work
 if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
     from nnmip.search.deep_view import Deep
+    from nnmip.solution.formulations import Choice
     from nnmip.solution.stage import Stage
 
 ANNEALING = 0.2
-"""The share of the time limit that may go into a first network."""
+"""The share of the time limit that may go into a first network by annealing."""
 
 
 class Way:
@@ -48,22 +47,11 @@ class Way:
         choice = self.work.problem.choose(program, options.formulation, options.solver)
         try:
             how = choice.how
-            if choice.view is not None or choice.split is not None:
-                try:
-                    if choice.split is not None:
-                        result = self._grown(session, choice.split, earlier)
-                    else:
-                        assert choice.view is not None
-                        result = self._searched(session, choice.view, earlier)
-                except TooMany:
-                    why = "too many networks are equal for the first goal"
-                except ArithmeticError as error:
-                    why = str(error)
-                else:
-                    why = _doubt(program, result)
-                    if not why or options.formulation in OWN:
-                        return result
-                how = How(Formulation.DIRECT, why)
+            if how.formulation in OWN:
+                result = self._by_search(session, program, choice, earlier)
+                if isinstance(result, Result):
+                    return result
+                how = How(Formulation.DIRECT, result)
             elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
                 self._anneal(program)
             lowered = self.work.problem.encode(program, how.formulation)
@@ -82,52 +70,45 @@ class Way:
     def close(self) -> None:
         """Nothing to do: the solver process belongs to the caller."""
 
-    def _searched(self, session: Session, view: View | Deep, earlier: Sequence[Result]) -> Result:
-        """A stage by search over columns, with the opinion of a second solver where that is asked for."""
-        work, program = self.work, view.program
-        limit = work.limits().time_limit
-        start = best_of(program, work.known)
-        offer = partial(work.keeper.offer, program) if work.keeper is not None else None
+    def _by_search(self, session: Session, program: Program, choice: Choice, earlier: Sequence[Result]) -> Result | str:
+        """A stage by a search of nnmip's own, or why a solver has to solve it instead."""
+        try:
+            if choice.split is not None:
+                found = self._grown(choice.split)
+                result = self._confirmed(session, choice.split.program, found, earlier)
+            else:
+                assert choice.view is not None
+                found = self._searched(choice.view)
+                result = self._confirmed(session, choice.view.program, found, earlier)
+        except TooMany:
+            return "too many networks are equal for the first goal"
+        except ArithmeticError as error:
+            return str(error)
+        doubt = _doubt(program, result)
+        return doubt if doubt and self.work.options.formulation not in OWN else result
+
+    def _searched(self, view: View | Deep) -> ExactAnswer:
+        """By search over columns."""
+        work = self.work
+        start, offer = best_of(view.program, work.known), self._offer(view.program)
         if offer is not None and start is not None:
             offer(start, None)
-        exact = SearchedStage(view, start, self.tied, work.stop.is_set, work.progress, offer)
-        found = exact.search(work.options.allowance, math.inf if limit is None else limit, work.seconds)
+        stage = SearchedStage(view, start, self.tied, work.stop.is_set, work.progress, offer)
+        found = stage.search(work.options.allowance, self._limit, work.seconds)
         self.tied = found.tied
-        raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
-        if work.options.confirm:
-            stage = self._stage(session, self._second_opinion(program), earlier, DIRECT)
-            raw, checked, proof = stage.proved(raw, checked)
-            proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
-        facts = work.problem.facts(None)
-        facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
-        return make_result(Unencoded(program, notes=view.notes), raw, checked, proof, facts, earlier)
+        return found
 
-    def _anneal(self, program: Program) -> None:
-        """A network to start from, where units have columns but too many of them to be searched."""
-        work = self.work
-        view = unlisted(program, work.options.allowance)
-        if view is None:
-            return
-        limit = work.limits().time_limit
-        end = work.seconds + ANNEALING * limit if limit is not None else math.inf
-        network = annealed(view, lambda: work.stop.is_set() or work.seconds >= end, work.stop.set)
-        if network is not None:
-            work.known.append(tidied(program, network))
-
-    def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
-        from nnmip.solution.stage import Stage
-
-        return Stage(self.work, session, lowered, earlier, how)
-
-    def _grown(self, session: Session, split: Split, earlier: Sequence[Result]) -> Result:
-        """A stage by the tree over the choices of its output weights."""
+    def _grown(self, split: Split) -> ExactAnswer:
+        """By the tree over the choices of output weights."""
         from nnmip.solution.growing import GrownStage
 
-        work, program = self.work, split.program
-        limit = work.limits().time_limit
-        offer = partial(work.keeper.offer, program) if work.keeper is not None else None
-        stage = GrownStage(split, work.known, work.stop.is_set, work.progress, offer)
-        found = stage.grow(math.inf if limit is None else limit, work.seconds)
+        work = self.work
+        stage = GrownStage(split, work.known, work.stop.is_set, work.progress, self._offer(split.program))
+        return stage.grow(self._limit, work.seconds)
+
+    def _confirmed(self, session: Session, program: Program, found: ExactAnswer, earlier: Sequence[Result]) -> Result:
+        """The result of a search, with the opinion of a second solver where that is asked for."""
+        work = self.work
         raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
         if work.options.confirm:
             second = self._stage(session, self._second_opinion(program), earlier, DIRECT)
@@ -144,18 +125,34 @@ class Way:
         except DiagnosticError:
             return self.work.problem.lower(program)
 
+    def _anneal(self, program: Program) -> None:
+        """A network to start from, where units have columns but too many of them to be searched."""
+        from nnmip.search.anneal import annealed, unlisted
 
-def unlisted(program: Program, allowance: Allowance) -> View | None:
-    """The view of a program whose columns are larger than is allowed; None for other programs."""
-    try:
-        view = view_of(program)
-    except Refusal:
-        return None
-    try:
-        check_columns(view, allowance)
-    except Refusal:
-        return view
-    return None
+        work = self.work
+        view = unlisted(program, work.options.allowance)
+        if view is None:
+            return
+        end = work.seconds + ANNEALING * self._limit
+        network = annealed(view, lambda: work.stop.is_set() or work.seconds >= end, work.stop.set)
+        if network is not None:
+            work.known.append(tidied(program, network))
+
+    def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
+        from nnmip.solution.stage import Stage
+
+        return Stage(self.work, session, lowered, earlier, how)
+
+    def _offer(self, program: Program) -> Offer | None:
+        """What takes every better network of a stage; None where nothing is saved."""
+        keeper = self.work.keeper
+        return partial(keeper.offer, program) if keeper is not None else None
+
+    @property
+    def _limit(self) -> float:
+        """The seconds that are left."""
+        limit = self.work.limits().time_limit
+        return math.inf if limit is None else limit
 
 
 def _doubt(program: Program, result: Result) -> str:

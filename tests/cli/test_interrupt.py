@@ -163,7 +163,7 @@ def test_ctrl_c_in_the_second_stage(tmp_path: Path) -> None:
     assert (process.returncode, err) == (130, "")
     result = standard_json(out.splitlines()[-1])
     assert (result["termination"], result["solution"], result["proof"]) == ("interrupted", "feasible", "none")
-    assert [stage["proof"] for stage in result["stages"]] == ["solver", "none"]
+    assert [stage["proof"] for stage in result["stages"]] == ["certified", "none"]
     assert [stage["termination"] for stage in result["stages"]] == ["optimal", "interrupted"]
     assert [stage["objective"] for stage in result["stages"]] == [3.0, result["objective"]]
     assert (result["stages"][0]["held"], result["stages"][0]["slack"]) == (3.0, 0.0)

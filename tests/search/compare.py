@@ -16,8 +16,9 @@ from nnmip.milp.model import Milp
 from nnmip.search.enumerate import check_columns
 from nnmip.search.view import Refusal, view_of
 from nnmip.sizes import UNASKED
+from nnmip.solution.exact import ExactAnswer
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.searching import Searched, SearchedStage
+from nnmip.solution.searching import SearchedStage
 from tests.meaning.generator import Model
 from tests.meaning.harness import Answer, load, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum
@@ -62,7 +63,7 @@ def compare(model: Model, folder: Path, session: Session, solvers: tuple[str, ..
     return result
 
 
-def searched(program: Program) -> Searched:
+def searched(program: Program) -> ExactAnswer:
     """The first stage, searched without a limit from the network that a run starts from."""
     trivial = trivial_assignment(program)
     start = best_of(program, [trivial]) if trivial is not None else None
@@ -86,7 +87,7 @@ def direct(program: Program, session: Session, solver: str) -> float | None:
     return None if answer.objective is None else lowered.sign * answer.objective
 
 
-def faults(program: Program, found: Searched, truth: float | None) -> list[str]:
+def faults(program: Program, found: ExactAnswer, truth: float | None) -> list[str]:
     """What is wrong with an answer of the search to a model whose optimum is known."""
     assert program.goal is not None
     raw, sign = found.raw, program.goal.sign

@@ -9,12 +9,10 @@ import pytest
 from nnmip.hir.evaluate import evaluate
 from nnmip.pipeline import load as load_model
 from nnmip.search import anneal
-from nnmip.search.anneal import annealed
+from nnmip.search.anneal import annealed, unlisted
 from nnmip.search.view import Refusal, view_of
 from nnmip.sizes import UNASKED
-from nnmip.solution import way
 from nnmip.solution.replay import ReplayStatus
-from nnmip.solution.way import unlisted
 from tests.benchmarks.training.instances import chosen
 from tests.meaning.harness import load
 from tests.search.compare import searched
@@ -67,7 +65,7 @@ def test_it_is_left_out_where_a_formulation_is_asked_for(tmp_path: Path, monkeyp
     def unwanted(*arguments: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(way, "annealed", unwanted)
+    monkeypatch.setattr(anneal, "annealed", unwanted)
     model = load_model(chosen(["signs"])[0].path, signs(tmp_path))
     assert model.solve(time_limit=0.2, formulation="direct").objective == pytest.approx(0.3375)
 

@@ -19,7 +19,8 @@ from nnmip.search.deep_climb import DeepClimb
 from nnmip.search.deep_view import best_of, deep_view_of
 from nnmip.search.view import Refusal
 from nnmip.sizes import UNASKED
-from nnmip.solution.searching import Searched, SearchedStage
+from nnmip.solution.exact import ExactAnswer
+from nnmip.solution.searching import SearchedStage
 from tests.meaning.harness import load
 from tests.meaning.oracle import enumerate_optimum
 from tests.search.compare import direct, faults
@@ -34,7 +35,7 @@ def session() -> Iterator[Session]:
         yield session
 
 
-def searched(program: Program, patience: float = math.inf) -> Searched:
+def searched(program: Program, patience: float = math.inf) -> ExactAnswer:
     """From no start, until it has asked so often whether to stop."""
     asked = itertools.count()
     stage = SearchedStage(deep_view_of(program), None, None, lambda: next(asked) >= patience, None, None)
