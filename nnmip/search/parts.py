@@ -46,7 +46,10 @@ IntArray = NDArray[np.int64]
 ADDING = frozenset({"l0", "norm_1", "norm_2sq", "sum", "count"})
 """Words that add up something of every entry."""
 
-REDUCING = ADDING | {"norm_inf"}
+REDUCING = ADDING | {"norm_inf", "max", "min"}
+
+ENTRYWISE = frozenset({"nonzero", "abs", "clip"})
+"""Words that say something of each entry by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +159,7 @@ class _Reader:
             units = self.parts.hidden_units(operand)
             # Of a unit with something that goes out, `used` reads only what comes in.
             return np.full(node.shape, MIXED) if units is None else 2 * units
-        if node.word == "nonzero":
+        if node.word in ENTRYWISE:
             return self.of(operand)
         if node.word in REDUCING:
             return _over(self.of(operand), node.batch)

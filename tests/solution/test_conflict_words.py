@@ -100,6 +100,10 @@ PAIRS = [
     (NUMBERS, "net.o.bias[0] in {1}", "net.o.bias[0] <= 0"),
     (NUMBERS, "net.o.bias[0] != 0", "net.o.bias[0] <= 0"),
     (NUMBERS, "l0(net.weights) >= (if used(net.x[p0]) then 2 else 3)", "l0(net.weights) <= 1"),
+    (NUMBERS, "max(net.o.weights) >= 1", "norm_1(net.o.weights) <= 0"),
+    (NUMBERS, "min(net.o.weights) >= 1", "l0(net.o.weights) <= 1"),
+    (NUMBERS, "abs(net.o.weights[0, 0]) >= 1", "l0(net.o.weights) <= 0"),
+    (NUMBERS, "clip(net.o.bias[0], low: 0, high: 0.5) >= 0.5", "net.o.bias[0] <= 0"),
     (REAL, "norm_2sq(net.weights) <= 0.1", "net.o.weights[0, p0] >= 0.5"),
     (REAL, "squared(net, train) <= 0.01", "norm_1(net.weights) <= 0.1"),
 ]
