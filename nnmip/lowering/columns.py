@@ -88,6 +88,13 @@ class Kinds:
         unit, head = np.divmod(np.flatnonzero(chosen), len(columns.heads.cost))
         return Kinds(unit, head, (len(unit),))
 
+    def cost(self, columns: Columns) -> FloatArray:
+        """What a unit of each kind costs; those that nothing goes out of are priced with the cheapest head."""
+        heads = columns.heads.cost
+        return np.asarray(
+            columns.pool.cost[self.unit] + np.where(self.unit < columns.others, heads[self.head], heads.min())
+        )
+
 
 @dataclass(eq=False)
 class Writing:
@@ -134,7 +141,7 @@ class Writing:
 
     @cached_property
     def _costs(self) -> FloatArray:
-        return np.asarray(self.columns.pool.cost[self.kinds.unit] + self.columns.heads.cost[self.kinds.head])
+        return self.kinds.cost(self.columns)
 
     def _counts(self) -> tuple[Affine, Affine | None]:
         """How many units are of each kind, [L], and how many do nothing."""
@@ -284,7 +291,7 @@ class Counted:
 
     @property
     def _cost(self) -> FloatArray:
-        return np.asarray(self.columns.pool.cost[self.kinds.unit] + self.columns.heads.cost[self.kinds.head])
+        return self.kinds.cost(self.columns)
 
     def _showing(self, shown: FloatArray, vector: FloatArray) -> IntArray:
         """The kinds that show the rows the same, and whose output weights do the same."""

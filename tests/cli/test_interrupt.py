@@ -23,7 +23,7 @@ TRIVIAL = 0.9
 """The network that every run starts from is worse than this."""
 
 
-@pytest.fixture(params=["direct", "auto"])
+@pytest.fixture(params=["direct", "sign-split"])
 def child(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A long solve that saves to `run` and streams to stdout, by a solver process or in this one; nothing of it is left
     after the test."""
