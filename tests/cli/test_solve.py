@@ -47,6 +47,7 @@ KEYS = [
     *(
         "metrics",
         "networks",
+        "variables",
         "sizes",
         "formulation",
         "start",
