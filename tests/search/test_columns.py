@@ -24,7 +24,7 @@ from tests.search.models import seeded_model
 from tests.search.traps import TRAPS
 
 CLOSE = 1e-6
-MODELS, EACH = 400, 20
+MODELS, EACH = 200, 20
 
 
 @pytest.fixture(scope="module")

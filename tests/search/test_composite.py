@@ -30,7 +30,7 @@ from tests.search.models import seeded_model
 from tests.search.test_columns import CLOSE, optimum
 from tests.search.traps import CLASSES, TRAPS, trap
 
-MODELS, EACH = 200, 20
+MODELS, EACH = 100, 20
 HINGE = trap("minimize hinge(net, train) + 0.01 * l0(net.weights) + 0.02 * count(used(net.a))")
 THREE = trap("minimize hinge(net, train) + 0.01 * l0(net.weights)", table=CLASSES)
 

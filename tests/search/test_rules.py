@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,8 @@ def nothing_merges(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(enumeration, "traits_of", lambda parts, nodes: None if nodes else traits_of(parts, nodes))
 
 
-def differing(seeds: range, folder: Path, fault: Any = None) -> list[int]:
+def differing(seeds: range, folder: Path, fault: Any = None) -> Iterator[int]:
     """The seeds whose answers depend on whether columns merge."""
-    found = []
     for seed in seeds:
         with pytest.MonkeyPatch.context() as patch:
             if fault is not None:
@@ -123,16 +123,15 @@ def differing(seeds: range, folder: Path, fault: Any = None) -> list[int]:
             nothing_merges(patch)
             apart = stages(model(seed, folder).solve(formulation="search"))
         if merged[0] != apart[0] or merged[1:] != pytest.approx(apart[1:], abs=1e-7):
-            found.append(seed)
-    return found
+            yield seed
 
 
-@pytest.mark.parametrize("first", range(0, 300, 30))
+@pytest.mark.parametrize("first", range(0, 120, 30))
 def test_merging_changes_no_answer(first: int, tmp_path: Path) -> None:
-    assert differing(range(first, first + 30), tmp_path) == []
+    assert list(differing(range(first, first + 30), tmp_path)) == []
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_the_answers_are_those_of_a_solver(seed: int, tmp_path: Path) -> None:
     given = model(seed, tmp_path)
     found, wanted = given.solve(formulation="search"), given.solve(solver="highs")
@@ -192,4 +191,4 @@ def rules_by_parts_only(patch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("fault", [without_last, rules_by_parts_only])
 def test_a_fault_is_seen(fault: Any, tmp_path: Path) -> None:
-    assert differing(range(40), tmp_path, fault)
+    assert next(differing(range(40), tmp_path, fault), None) is not None
