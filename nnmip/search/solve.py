@@ -41,12 +41,13 @@ class TooMany(Exception):
 @dataclass(frozen=True, slots=True, eq=False)
 class Tied:
     """Networks that are equal for the first goal, all of them where `is_complete`; out of how many columns, at how many
-    nodes."""
+    nodes. One stands for all that the first `goals` do not tell apart."""
 
     networks: tuple[Assignment, ...]
     is_complete: bool
     columns: int
     nodes: int
+    goals: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +92,7 @@ def search(
     were taken as one, the search is done again with these apart.
     """
     if view.program.held:
-        if tied is None or not tied.is_complete:
+        if tied is None or not tied.is_complete or tied.goals <= len(view.program.held):
             tied = tied_of(view, allowance, stop, report)
         return best_tied(view, tied, start)
     for merges in (True, False):
@@ -240,7 +241,8 @@ class _Ties(_Run):
         outcome = self.engine.run()
         if self.is_outside:
             return None
-        return Tied(tuple(self.listed), outcome.finished, self.columns.pool.size, self.engine.nodes)
+        goals = len(self.view.program.held) + 1
+        return Tied(tuple(self.listed), outcome.finished, self.columns.pool.size, self.engine.nodes, goals)
 
     def _admits(self) -> Callable[[Members], bool]:
         keeps = super()._admits()

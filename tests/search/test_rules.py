@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def nothing_merges(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(enumeration, "traits_of", lambda parts, nodes: None if nodes else traits_of(parts, nodes))
 
 
-def differing(seeds: range, folder: Path, fault: Any = None) -> Iterator[int]:
+def differing(seeds: Iterable[int], folder: Path, fault: Any = None) -> Iterator[int]:
     """The seeds whose answers depend on whether columns merge."""
     for seed in seeds:
         with pytest.MonkeyPatch.context() as patch:
@@ -126,9 +126,10 @@ def differing(seeds: range, folder: Path, fault: Any = None) -> Iterator[int]:
             yield seed
 
 
-@pytest.mark.parametrize("first", range(0, 120, 30))
-def test_merging_changes_no_answer(first: int, tmp_path: Path) -> None:
-    assert list(differing(range(first, first + 30), tmp_path)) == []
+@pytest.mark.parametrize("seeds", [range(30), range(60, 90), (140, 243, 273)])
+def test_merging_changes_no_answer(seeds: Iterable[int], tmp_path: Path) -> None:
+    """The last ones have a third goal that reads what the second does not."""
+    assert list(differing(seeds, tmp_path)) == []
 
 
 @pytest.mark.parametrize("seed", range(20))
