@@ -73,7 +73,8 @@ def test_positive_part_bounds_the_side_that_is_asked_for(box: tuple[float, float
             h = positive_part(low, "h", z, Interval.box((1, 1), *box), polarity, ORIGIN).value
             found = best(low, (h * sign).sum())
             assert found is not None
-            assert sign * found == pytest.approx(max(fixed, 0.0), abs=1e-9)
+            # A binary of a solver may be 1e-8 from a whole number.
+            assert sign * found == pytest.approx(max(fixed, 0.0), abs=1e-7)
 
 
 def test_an_upper_positive_part_has_no_binary() -> None:
