@@ -3,8 +3,9 @@
 Run `python tests/benchmarks/training/run.py [ROW...]`, where ROW is a name or a pattern such as `moons-*` (`--list`
 shows them; without one, all rows of draw 0). Each run is a cold process of `nnmip solve`, measured with its children,
 without a start and without a cache. `--permute SEED` gives each repetition the rows and the columns of its table in
-another random order; `--formulation F` may be repeated, and each has a line of its own. The table has the median and
-the worst of the runs, the figures of the model and the bound at the root from the last one, and a verdict:
+another random order; `--formulation F` may be repeated, and each has a line of its own; `--beside F` has one run more
+of each row in that formulation, for a comparison that would not end five times. The table has the median and the worst
+of the runs, the figures of the model and the bound at the root from the last one, and a verdict:
 
 - `proved`: optimal within 0.000001 of the known optimum, and replayed; `proved, no reference` where none is known;
 - `open`: a limit came first;
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--permute", type=int, metavar="SEED")
     parser.add_argument("--time-limit", type=float, metavar="SECONDS", help="of each run")
     parser.add_argument("--formulation", action="append", help="passed on; may be repeated")
+    parser.add_argument("--beside", action="append", default=[], metavar="FORMULATION", help="one run in it as well")
     parser.add_argument("--solver", help="passed on")
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()
@@ -98,16 +100,18 @@ def main() -> None:
         selected = chosen(options.rows)
     except ValueError as error:
         parser.error(f"{error}; --list shows the names")
-    rows = [measured(instance, name, options) for instance in selected for name in options.formulation or [None]]
+    runs = [(name, options.repetitions) for name in options.formulation or [None]]
+    runs += [(name, 1) for name in options.beside]
+    rows = [measured(instance, *run, options) for instance in selected for run in runs]
     show(rows, options.markdown)
     sys.exit(0 if all(row.is_right for row in rows) else 1)
 
 
-def measured(instance: Instance, formulation: str | None, options: argparse.Namespace) -> Row:
+def measured(instance: Instance, formulation: str | None, repetitions: int, options: argparse.Namespace) -> Row:
     """A row, with a line on stderr as soon as it is done."""
     row = measure(
         instance,
-        Options(options.repetitions, options.time_limit, formulation, options.solver, options.permute),
+        Options(repetitions, options.time_limit, formulation, options.solver, options.permute),
     )
     name = f"{instance.name} {formulation}" if formulation else instance.name
     print(f"{name}: {row.median:.2f} s, {row.verdict}", file=sys.stderr, flush=True)
