@@ -111,7 +111,7 @@ class Lower(Pass):
     does: ClassVar[str] = "writes the goal and every constraint as linear rows over bounded columns"
     takes: ClassVar[Level] = Level.HIR
     gives: ClassVar[Level] = Level.MILP
-    after: ClassVar[tuple[str, ...]] = ("bounds", "symmetry")
+    after: ClassVar[tuple[str, ...]] = ("bounds", "points", "symmetry")
 
     def run(self, ir: Analysed, job: Job) -> Lowered:
         from nnmip.lowering.lower import lower_analysed

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from nnmip.bounds.crown import crown
-from nnmip.bounds.interval import Interval, times
+from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Applied, Assignment, Decision, Layer
 from nnmip.hir.known import KnownNetwork
+from nnmip.lowering.asked import asked_inside
 from nnmip.lowering.base import Lowering, Polarity, Signal
 from nnmip.lowering.decisions import Encoding
 from nnmip.lowering.expressions import lower_expression
@@ -18,6 +18,8 @@ from nnmip.lowering.networks import check_magnitudes
 from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine
 from nnmip.milp.model import FloatArray
+from nnmip.passes.ledger import Ledger
+from nnmip.passes.points import ledger_of
 from nnmip.records import dataclass
 from nnmip.source import Origin
 
@@ -34,43 +36,48 @@ class KnownEncoding(Encoding):
 
 
 def lower_applied(low: Lowering, node: Applied) -> Affine:
-    """What a known network gives at every point of the operand, exactly: (*batch, *output).
+    """What a known network gives at every point of the operand: (*batch, *output); what is written twice is made once.
 
-    Every layer is encoded as in training, with numbers as weights; its bounds are backward linear bounds over the box
-    of the point (`bounds.crown`).
+    Every layer is encoded as in training, with numbers as weights; its bounds are those of `passes.points`. Exact on
+    the sides of the results that the whole model relies on (`demand`).
     """
+    number = low.same.number(node)
+    if number not in low.applied:
+        low.applied[number] = _applied(low, node)
+    return low.applied[number]
+
+
+def _applied(low: Lowering, node: Applied) -> Affine:
     known = low.program.known_network(node.network)
     network = known.network
     point = lower_expression(low, node.operand, Polarity.EXACT)
-    point = point.reshape((-1, int(np.prod(network.input_shape, dtype=np.int64))))
-    box = bounds_of(low.builder, point)
-    point, box = _scaled(known, point, box)
-    n = len(point.const)
-    inputs = Signal(point.reshape((n, *network.input_shape)), box.reshape((n, *network.input_shape)))
+    points = None if low.known.points is None else low.known.points.of(node)
+    ledger = points if points is not None else ledger_of(known, bounds_of(low.builder, point))
+    point = _scaled(known, point.reshape((-1, int(np.prod(network.input_shape, dtype=np.int64)))))
+    n = len(ledger.box.lo)
+    inputs = Signal(point.reshape((n, *network.input_shape)), ledger.box)
+    asked = low.demands().get(low.same.number(node))
+    width = network.result_index.size
+    low.asked = {} if asked is None else asked_inside(network, asked.reshape((n, width)), known.assignment.values)
     with low.builder.owned_by(node.network):
-        last = _passed(low, known, inputs, low.label(node.network))
+        last = _passed(low, ledger, inputs, low.label(node.network))
     width = last.value.size // n
     places = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     return last.value.gather(places).reshape(node.shape)
 
 
-def _scaled(known: KnownNetwork, point: Affine, box: Interval) -> tuple[Affine, Interval]:
-    """Points [n, features] and their bounds in the scaling of the network."""
+def _scaled(known: KnownNetwork, point: Affine) -> Affine:
+    """Points [n, features] in the scaling of the network."""
     if known.scaling is None:
-        return point, box
+        return point
     factor = known.scaling.factor
-    shift = known.scaling.low - known.scaling.shift * factor
-    moved = times(box, factor)
-    wide = moved.widened(4 * np.finfo(np.float64).eps * (moved.magnitude + np.abs(shift)))
-    return point * factor + shift, Interval(wide.lo + shift, wide.hi + shift)
+    return point * factor + (known.scaling.low - known.scaling.shift * factor)
 
 
-def _passed(low: Lowering, known: KnownNetwork, inputs: Signal, label: str) -> Signal:
+def _passed(low: Lowering, ledger: Ledger, inputs: Signal, label: str) -> Signal:
     """The output of the last layer; columns and rows are called after `label`."""
-    network, assignment = known.network, known.assignment
-    bounds = crown(network, assignment, inputs.bounds)
+    network, assignment, bounds = ledger.known.network, ledger.known.assignment, ledger.bounds
     check_magnitudes(network, bounds)
-    low.asked = {}
     fixed = replace(network, layers=tuple(replace(layer, prune=None, skip=None) for layer in network.layers))
     for decision in network.decisions:
         low.encodings.setdefault(decision.path, _encoded(decision, assignment))

@@ -57,6 +57,12 @@ def asked_of(
     scores = _of_scores(program, network, data, inverse)
     if scores is None:
         return {}
+    return asked_inside(network, scores, fixed)
+
+
+def asked_inside(network: Network, scores: Asked, fixed: Mapping[str, FloatArray]) -> Mapping[str, Asked]:
+    """By layer what of its output is asked, from what is asked of the results [rows, outputs]; a layer without an entry
+    is asked for both sides everywhere."""
     rows = len(scores.upper)
     width = int(np.prod(network.layer(network.result_layer).shape, dtype=np.int64))
     found: dict[str, Asked] = {network.result_layer: _nothing(rows, width)}

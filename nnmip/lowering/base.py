@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Compare, Layer, Network, Node, Program
 from nnmip.hir.grids import LEAST, STATED
+from nnmip.hir.same import Same
 from nnmip.hir.walk import watched_layers
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.milp.affine import Affine
@@ -99,7 +100,7 @@ class Lowering:
     what is predicted for the distinct rows. fixed: the values of decisions that have one, by path, and what is kept of
     layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0
     or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
-    where not both are.
+    where not both are. applied: networks at points, by the number of the node (`same`).
     """
 
     known: Analysed
@@ -116,6 +117,9 @@ class Lowering:
     firsts: list[FirstPart] = field(default_factory=list)
     whole: list[Affine] = field(default_factory=list)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    applied: dict[int, Affine] = field(default_factory=dict)
+    _demands: dict[int, Asked] | None = None
+    _same: Same = field(default_factory=Same)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None
@@ -123,6 +127,19 @@ class Lowering:
     @property
     def program(self) -> Program:
         return self.known.program
+
+    @property
+    def same(self) -> Same:
+        """Which nodes are equal, as the passes numbered them."""
+        return self._same if self.known.points is None else self.known.points.same
+
+    def demands(self) -> dict[int, Asked]:
+        """What the model asks of networks at points, by the number of the node."""
+        if self._demands is None:
+            from nnmip.lowering.demand import demanded
+
+            self._demands = demanded(self.program, self.same)
+        return self._demands
 
     def label(self, word: str) -> str:
         """A new readable path for the columns and rows of a word: `hinge`, `hinge.2`, ..."""

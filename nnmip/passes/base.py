@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from nnmip.bounds.table import Bounds, propagate_intervals
 from nnmip.hir.alike import Alike
 from nnmip.hir.core import FloatArray, IntArray, Program
 from nnmip.records import dataclass
+
+if TYPE_CHECKING:
+    from nnmip.passes.points import PointsTable
 
 
 class Level(StrEnum):
@@ -84,12 +87,14 @@ class RowBounds:
 class Analysed:
     """A program with what passes have found out about it, in tables beside the nodes.
 
-    bounds: by the names of a network and a data set that it meets. interchangeable: units that the model
-    cannot tell apart, layers in their order.
+    bounds: by the names of a network and a data set that it meets. points: what is proved of networks with known
+    weights at points, None where there are none. interchangeable: units that the model cannot tell apart, layers in
+    their order.
     """
 
     program: Program
     bounds: Mapping[tuple[str, str], RowBounds] = field(default_factory=dict)
+    points: PointsTable | None = None
     interchangeable: tuple[Alike, ...] = ()
 
     def over(self, network: str, data: str) -> RowBounds:

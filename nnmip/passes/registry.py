@@ -5,9 +5,10 @@ from __future__ import annotations
 from nnmip.hir.core import Program
 from nnmip.passes.base import Analysed, Pass
 from nnmip.passes.bounds import IntervalBounds
+from nnmip.passes.points import PointBounds
 from nnmip.passes.symmetry import Symmetry
 
-HIR_PASSES: tuple[Pass, ...] = (IntervalBounds(), Symmetry())
+HIR_PASSES: tuple[Pass, ...] = (IntervalBounds(), PointBounds(), Symmetry())
 
 
 def analyse(program: Program) -> Analysed:

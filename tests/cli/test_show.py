@@ -265,7 +265,7 @@ def test_after_list_and_json(capsys: pytest.CaptureFixture[str], monkeypatch: py
     monkeypatch.chdir(ROOT)
     assert run(["show", "examples/iris.nnm", "--after", "list"]) == 0
     listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == ["parse", "check", "sizes", "bounds", "symmetry", "lower"]
+    assert [line.split()[0] for line in listed] == ["parse", "check", "sizes", "bounds", "points", "symmetry", "lower"]
     assert listed[3] == "bounds    HIR -> HIR: " + PASSES[3].does
     assert run(["show", "examples/iris.nnm", "--after", "symmetry", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -274,7 +274,10 @@ def test_after_list_and_json(capsys: pytest.CaptureFixture[str], monkeypatch: py
 
 @pytest.mark.parametrize(
     ("name", "help"),
-    [("lowr", "did you mean `lower`?"), ("obbt", "the passes are parse, check, sizes, bounds, symmetry, lower")],
+    [
+        ("lowr", "did you mean `lower`?"),
+        ("obbt", "the passes are parse, check, sizes, bounds, points, symmetry, lower"),
+    ],
 )
 def test_an_unknown_pass_is_a_usage_error(name: str, help: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["show", str(ROOT / "examples/xor.nnm"), "--after", name]) == 2
@@ -297,19 +300,20 @@ def test_model_after_runs_every_pass_once() -> None:
     assert list(model.times) == ["parse", "check", "sizes", "bounds"]
     assert model.after("bounds") is known and model.lowered.known is model.after("symmetry")
     with pytest.raises(
-        ValueError, match="no pass is called `obbt`; the passes are parse, check, sizes, bounds, symmetry"
+        ValueError, match="no pass is called `obbt`; the passes are parse, check, sizes, bounds, points, symmetry"
     ):
         model.after("obbt")
 
 
 def test_the_order_of_passes_is_checked() -> None:
-    parse, check, _, bounds, symmetry, lower = PASSES
+    parse, check, _, bounds, points, symmetry, lower = PASSES
     check_order(PASSES)
     assert (parse.takes, lower.gives) == (Level.TEXT, Level.MILP)
     wrong: list[tuple[tuple[Pass, ...], str]] = [
         ((parse, bounds), "pass `bounds` takes HIR, and is given syntax tree"),
         ((check, bounds, bounds), "pass `bounds` stands twice"),
-        ((check, bounds, lower), "pass `lower` must stand after `symmetry`"),
+        ((check, bounds, lower), "pass `lower` must stand after `points`"),
+        ((check, bounds, points, lower), "pass `lower` must stand after `symmetry`"),
     ]
     for passes, message in wrong:
         with pytest.raises(ValueError, match=message):

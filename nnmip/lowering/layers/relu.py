@@ -24,7 +24,8 @@ def lower(
         return constant(layer, inputs, bounds)
     asked = low.asked.get(layer.name)
     # Read from one side, an entry of z stands in one row: columns of its own would save nothing.
-    z = a.value if asked is not None else defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+    is_short = asked is not None and (asked.upper & asked.lower).mean() < 0.5
+    z = a.value if is_short else defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
     part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer), asked)
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
