@@ -52,7 +52,7 @@ def _applied(low: Lowering, node: Applied) -> Affine:
     network = known.network
     point = lower_expression(low, node.operand, Polarity.EXACT)
     points = None if low.known.points is None else low.known.points.of(node)
-    ledger = points if points is not None else ledger_of(known, bounds_of(low.builder, point))
+    ledger = points if points is not None else ledger_of(known, bounds_of(low.builder, point), node.origin)
     point = _scaled(known, point.reshape((-1, int(np.prod(network.input_shape, dtype=np.int64)))))
     n = len(ledger.box.lo)
     inputs = Signal(point.reshape((n, *network.input_shape)), ledger.box)
@@ -60,7 +60,8 @@ def _applied(low: Lowering, node: Applied) -> Affine:
     width = network.result_index.size
     low.asked = {} if asked is None else asked_inside(network, asked.reshape((n, width)), known.assignment.values)
     with low.builder.owned_by(node.network):
-        last = _passed(low, ledger, inputs, low.label(node.network))
+        ledger.label = low.label(node.network)
+        last = _passed(low, ledger, inputs)
     width = last.value.size // n
     places = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     return last.value.gather(places).reshape(node.shape)
@@ -74,8 +75,8 @@ def _scaled(known: KnownNetwork, point: Affine) -> Affine:
     return point * factor + (known.scaling.low - known.scaling.shift * factor)
 
 
-def _passed(low: Lowering, ledger: Ledger, inputs: Signal, label: str) -> Signal:
-    """The output of the last layer; columns and rows are called after `label`."""
+def _passed(low: Lowering, ledger: Ledger, inputs: Signal) -> Signal:
+    """The output of the last layer; columns and rows are called after the label of the record."""
     network, assignment, bounds = ledger.known.network, ledger.known.assignment, ledger.bounds
     check_magnitudes(network, bounds)
     fixed = replace(network, layers=tuple(replace(layer, prune=None, skip=None) for layer in network.layers))
@@ -91,7 +92,7 @@ def _passed(low: Lowering, ledger: Ledger, inputs: Signal, label: str) -> Signal
         if any(low.is_fused(fixed, reader) for reader in fixed.readers(layer.name)):
             signals[layer.name] = read[0]
             continue
-        path = label + layer.path.removeprefix(network.name)
+        path = ledger.label + layer.path.removeprefix(network.name)
         interval = bounds.outputs[layer.name].without_tiny()
         made = LAYER_LOWERINGS[layer.op](low, fixed, settled, read, interval, path)
         signals[layer.name] = _masked(made, layer, assignment, interval)

@@ -9,12 +9,13 @@ from time import process_time
 
 import numpy as np
 
-from nnmip.bounds.interval import BoolArray, IntArray, Interval
+from nnmip.bounds.crown import undecided
+from nnmip.bounds.interval import IntArray, Interval
 from nnmip.bounds.known import met
 from nnmip.bounds.table import Bounds
-from nnmip.hir.core import Layer
 from nnmip.hir.known import KnownNetwork
 from nnmip.records import dataclass
+from nnmip.source import Origin
 
 STEPS = ("interval", "fbbt", "crown", "lp", "milp")
 """What gives bounds: interval propagation, affine constraints, backward lines, linear programs, MILPs."""
@@ -28,13 +29,15 @@ class Ledger:
 
     Bounds are only ever met with others, so they shrink; of two that are equal the earlier step keeps the credit.
     givers: for every tensor the position in STEPS of what gave each lower and each upper bound. seconds: CPU seconds of
-    every step that ran.
+    every step that ran. label: what its columns and rows are called after, once they are there.
     """
 
     known: KnownNetwork
+    origin: Origin
     outputs: dict[str, Interval] = field(default_factory=dict)
     givers: dict[str, Sides] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    label: str = ""
 
     def meet(self, step: str, outputs: Mapping[str, Interval]) -> None:
         """Take what a step has proved; raises Contradiction, and takes nothing, where it fits to no point."""
@@ -78,7 +81,17 @@ class Ledger:
         counts = np.bincount(np.concatenate([side.ravel() for side in self.givers[name]]), minlength=len(STEPS))
         return {step: int(count) for step, count in zip(STEPS, counts, strict=True) if count}
 
-    def phases(self, layer: Layer) -> tuple[BoolArray, BoolArray]:
-        """Where what a layer reads is never below 0, and where it is never above."""
-        read = self.outputs[layer.inputs[0]]
-        return read.lo >= 0.0, (read.lo < 0.0) & (read.hi <= 0.0)
+    def phases(self) -> dict[str, dict[str, int]]:
+        """For every layer that works entry by entry and has a kink or a jump: for how many entries (of all points) it
+        is outside their bounds, all above or all below 0, and for how many it is inside."""
+        open_ = undecided(self.known.network, self.known.assignment, self.bounds)
+        found = {}
+        for layer in self.known.network.layers:
+            if layer.name in open_:
+                stable = self.outputs[layer.inputs[0]].lo[~open_[layer.name]] >= 0.0
+                found[layer.name] = {
+                    "stable_active": int(stable.sum()),
+                    "stable_inactive": int((~stable).sum()),
+                    "unstable": int(open_[layer.name].sum()),
+                }
+        return found

@@ -15,6 +15,7 @@ from nnmip.hir.same import Same
 from nnmip.hir.walk import applies_known, once, roots, walk
 from nnmip.passes.base import Analysed, Level, Pass
 from nnmip.records import dataclass
+from nnmip.source import Origin
 
 if TYPE_CHECKING:
     from nnmip.passes.ledger import Ledger
@@ -64,7 +65,7 @@ def points_of(program: Program) -> PointsTable:
             box = bounds_of(node.operand)
             if not (np.isfinite(box.lo).all() and np.isfinite(box.hi).all()):
                 return None
-            ledgers[number] = ledger_of(program.known_network(node.network), box)
+            ledgers[number] = ledger_of(program.known_network(node.network), box, node.origin)
         return ledgers[number]
 
     from nnmip.bounds.expressions import bounds_of_node
@@ -80,7 +81,7 @@ def points_of(program: Program) -> PointsTable:
     return table
 
 
-def ledger_of(known: KnownNetwork, box: Interval) -> Ledger:
+def ledger_of(known: KnownNetwork, box: Interval, origin: Origin) -> Ledger:
     """What intervals and backward lines prove of a network at points in a box, in the units of the model."""
     from nnmip.bounds.crown import crown
     from nnmip.bounds.known import propagate_known
@@ -88,7 +89,7 @@ def ledger_of(known: KnownNetwork, box: Interval) -> Ledger:
 
     network, assignment = known.network, known.assignment
     inputs = in_scaling(known, box)
-    ledger = Ledger(known)
+    ledger = Ledger(known, origin)
     with ledger.timed("interval"):
         ledger.meet("interval", propagate_known(network, assignment, inputs).outputs)
     with ledger.timed("crown"):

@@ -17,7 +17,9 @@ from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
 from nnmip.milp.statistics import sizes_of, statistics
 from nnmip.passes.base import Analysed
+from nnmip.report.points import points_facts, render_points
 from nnmip.report.rules import number
+from nnmip.report.table import table
 from nnmip.solution.formulations import Offer
 from nnmip.solution.result import DIRECT, Formulation, How
 from nnmip.source import GOAL
@@ -45,6 +47,7 @@ def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT, offers: S
         "networks": {
             n.name: [_layer_facts(lowered, n, layer, parts[layer.path]) for layer in n.layers] for n in program.networks
         },
+        "points": points_facts(lowered),
         "goal": [
             {
                 "sense": s.sense,
@@ -144,10 +147,10 @@ def _parts(lowered: Lowered) -> dict[str, Sizes]:
     columns: dict[str, list[Block]] = {owner: [] for owner in owners}
     rows: dict[str, list[Block]] = {owner: [] for owner in owners}
     known = sorted(layers, key=len, reverse=True)
-    for blocks, table in ((milp.columns, columns), (milp.rows, rows)):
+    for blocks, owned in ((milp.columns, columns), (milp.rows, rows)):
         for block in blocks:
             within = next((p for p in known if block.path == p or block.path.startswith(f"{p}.")), block.owner)
-            table.setdefault(within, []).append(block)
+            owned.setdefault(within, []).append(block)
     return {owner: sizes_of(milp, columns.get(owner, ()), rows.get(owner, ())) for owner in {**columns, **rows}}
 
 
@@ -190,7 +193,7 @@ def render_model(facts: Mapping[str, Any]) -> str:
         for layer in layers:
             lines.extend(_remarks(facts, f"{name}.{layer['name']}", indent="    ", label=f"{layer['name']}: "))
         lines.extend(_layer_table(layers))
-    lines.extend(["", *_remarks(facts, GOAL)])
+    lines.extend([*render_points(facts["points"]), "", *_remarks(facts, GOAL)])
     for stage in facts["goal"]:
         terms = " + ".join(f"{number(t['coefficient'])} * {t['label']}" for t in stage["terms"])
         lines.append(f"  {stage['sense']} {terms}")
@@ -304,13 +307,3 @@ def _size_cells(sizes: Sizes) -> tuple[str, ...]:
     continuous = int(sizes["columns"] - sizes["binaries"] - sizes["integers"])
     counts = [str(sizes[key]) for key in ("rows", "nonzeros", "columns", "binaries", "integers")]
     return (*counts, str(continuous), number(sizes["largest_big_m"]) if sizes["largest_big_m"] else "-")
-
-
-def table(rows: Sequence[tuple[str, ...]], *, indent: int, right: bool = False) -> list[str]:
-    """Lines with aligned columns; with `right`, all but the first column are aligned at their ends."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-
-    def cell(i: int, text: str) -> str:
-        return text.rjust(widths[i]) if right and i else text.ljust(widths[i])
-
-    return [" " * indent + "  ".join(cell(i, text) for i, text in enumerate(row)).rstrip() for row in rows]

@@ -32,6 +32,12 @@ def _remarks(known: Analysed) -> Mapping[str, str]:
             bounds = over.bounds.outputs[layer.name]
             ends = f"[{number(float(bounds.lo.min()))}, {number(float(bounds.hi.max()))}]"
             remarks.setdefault(layer.path, []).append(f"in {ends} over {data}")
+    for ledger in known.points.ledgers.values() if known.points else ():
+        for layer in ledger.known.network.layers:
+            bounds = ledger.outputs[layer.name]
+            ends = f"[{number(float(bounds.lo.min()))}, {number(float(bounds.hi.max()))}]"
+            at = " ".join(ledger.origin.span.text.split())
+            remarks.setdefault(layer.path, []).append(f"in {ends} at {at}")
     for alike in known.interchangeable:
         listed = ", ".join(map(str, alike.units.tolist()))
         remarks.setdefault(alike.layer.path, []).append(f"interchangeable units {listed}")

@@ -17,6 +17,8 @@ from nnmip.lowering.asked import Asked
 from nnmip.lowering.lower import lower_program
 from nnmip.passes.ledger import Ledger
 from nnmip.passes.registry import analyse
+from nnmip.report.model import model_facts, render_model
+from nnmip.report.passes import print_ir
 from tests.embedding.test_applied import KINDS, Make, dense, known
 
 Best = Callable[[Program, str], float | None]
@@ -122,3 +124,19 @@ def test_the_answer_is_replayed_with_the_true_results() -> None:
     checked = evaluate(program, Assignment({"x": result.variables["x"]}, {}), 1e-9)
     assert checked.max_violation <= 1e-9
     assert result.objective == pytest.approx(checked.objectives[0], abs=1e-9)
+
+
+def test_show_says_of_every_layer_what_is_stable_and_who_proved_it() -> None:
+    model = one_sided(dense, 3, "maximize").model()
+    facts = model_facts(model.lowered, model.fingerprint)
+    (at,) = facts["points"]
+    assert (at["network"], at["text"], at["points"]) == ("f", "f(x)", 1)
+    layers = {layer["name"]: layer for layer in at["layers"]}
+    assert [layers["b"][key] for key in ("width", "stable_active", "stable_inactive", "unstable")] == [4, 0, 0, 4]
+    assert "unstable" not in layers["h"]
+    assert layers["b"]["largest_big_m"] == pytest.approx(layers["b"]["upper"])
+    assert layers["b"]["bounds_by"] == {"interval": 4, "crown": 4}
+    assert set(at["seconds"]) >= {"interval", "crown"} and all(seconds >= 0.0 for seconds in at["seconds"].values())
+    text = render_model(facts)
+    assert "bounds proved by interval 0." in text and "  b      relu   4 " in text
+    assert "at f(x)" in print_ir(model.after("points"))
