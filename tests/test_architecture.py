@@ -46,7 +46,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "ops": MEANING | BASE | {"bounds"},
     "bounds": MEANING | BASE,
     "sema": MEANING | BASE | {"syntax"},
-    "passes": MEANING | BASE | {"bounds"},
+    # Of the backends, the small linear programs.
+    "passes": MEANING | BASE | {"bounds", "backends"},
     # The packages onnx and onnxruntime, and networks from their files.
     "onnx": MEANING | BASE,
     "milp": frozenset({"records", "source"}),

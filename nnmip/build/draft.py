@@ -15,7 +15,7 @@ from nnmip.build.tables import Table, read_table
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostics
 from nnmip.hir.core import Program, Reference, Shape
-from nnmip.hir.goals import Constraint, Stage
+from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.hir.known import known_of, renamed
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
@@ -52,6 +52,7 @@ class Draft:
         self._tables: dict[str, Table] = {}
         self._networks: dict[str, NetworkRef] = {}
         self._variables: dict[str, Reference] = {}
+        self._annotations: dict[str, tuple[Annotation, ...]] = {}
         self._stages: list[Stage] = []
         self._constraints: list[Constraint] = []
         self._bindings: dict[tuple[str, str], None] = {}
@@ -100,16 +101,21 @@ class Draft:
         self._networks[name] = made
         return made
 
-    def trained(self, name: str, network: Any) -> NetworkRef:
+    def trained(self, name: str, network: Any, *, bounds: str | None = None) -> NetworkRef:
         """A network that was trained before, such as one of `result.networks` or of `nnmip.load_network(DIR)`.
 
         Its weights are known numbers, and so is what the program says of it; it reads the columns of a table by name,
-        as `predict` does. Raises DiagnosticError NNM0202 for a name that is taken, TypeError for anything else.
+        as `predict` does. bounds: how its units are bounded at points, `interval`, `crown` or `lp`, as `@bounds` says
+        in a file. Raises DiagnosticError NNM0202 for a name that is taken, TypeError for anything else.
         """
         span = here(f"trained {name}")
+        if bounds not in (None, "interval", "crown", "lp"):
+            raise ValueError(f"bounds is `interval`, `crown` or `lp`, not {bounds!r}")
         self._declare(name, span)
         known = renamed(known_of(network), name, Origin(span, name))
         self.known.networks[name] = known
+        if bounds is not None:
+            self._annotations[name] = (Annotation("bounds", (bounds,)),)
         self._networks[name] = made = NetworkRef.of_known(self, known.network, span)
         return made
 
@@ -260,6 +266,7 @@ class Draft:
             bindings=tuple((name, data) for name, data in self._bindings if name not in self.known),
             known=tuple(self.known.networks.values()),
             variables=tuple(self._variables.values()),
+            annotations=tuple(self._annotations.items()),
         )
 
     def model(self) -> Model:

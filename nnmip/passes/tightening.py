@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import field
 
 import numpy as np
 
-from nnmip.bounds.crown import STEPS, crown, settled
+from nnmip.bounds.crown import STEPS, crown, settled, undecided
 from nnmip.bounds.expressions import bounds_of_node
 from nnmip.bounds.fbbt import Empty, tightened
 from nnmip.bounds.interval import BoolArray, Interval, times
@@ -26,6 +26,10 @@ ROUNDS = 3
 """How often bounds go through the networks and back."""
 SHRUNK = 0.02
 """By which part of its width the box of a variable must shrink for the networks to be walked again."""
+AUTO = "auto"
+"""Lines, and linear programs where they are few and small."""
+LEAST_UNITS, MOST_WORK = 24, 50_000
+"""From how many unstable units on, and up to how many programs times columns, linear programs are solved unasked."""
 MOST_POINTS = 8
 """Networks at more points are not looked through from behind: rows on their results cut these alone."""
 
@@ -62,10 +66,19 @@ class Tightening:
                 if not _is_smaller(before, self.boxes, SHRUNK):
                     break
                 self._prove("fbbt")
+            self._solve_programs()
         except (Empty, Contradiction):
             if not self.ledgers:
                 self.boxes = declared
                 self._prove("interval")
+
+    def _solve_programs(self) -> None:
+        """Linear programs where they are asked for, or cost little beside the MILP."""
+        for ledger in self.ledgers.values():
+            wanted = method(self.program, ledger.known.name)
+            if wanted == "lp" or (wanted == AUTO and pays(ledger)):
+                with ledger.timed("lp"):
+                    ledger.meet("lp", _by_programs(ledger))
 
     # ---- forwards ----------------------------------------------------------------------------------------------
 
@@ -89,7 +102,7 @@ class Tightening:
             known = self.program.known_network(node.network)
             inputs = in_scaling(known, box)
             ledger = self.ledgers.get(number, Ledger(known, node.origin))
-            walked(ledger, inputs, step)
+            walked(ledger, inputs, step, method(self.program, node.network) != "interval")
             self.ledgers[number] = ledger
 
         def rule(node: Node, inner: Callable[[Node], Interval]) -> Interval:
@@ -211,13 +224,36 @@ def _is_smaller(before: dict[str, Interval], after: dict[str, Interval], share: 
     return any(bool(shrunk(before[path], after[path]).any()) for path in before)
 
 
-def walked(ledger: Ledger, inputs: Interval, step: str) -> None:
-    """Meet a record with what intervals and backward lines prove of points as the network reads them."""
+def method(program: Program, network: str) -> str:
+    """What `@bounds` asks for a network; AUTO where it says nothing."""
+    found = dict(program.annotations).get(network, ())
+    return next((a.arguments[0] for a in found if a.name == "bounds"), AUTO)
+
+
+def walked(ledger: Ledger, inputs: Interval, step: str, is_crown: bool = True) -> None:
+    """Meet a record with what intervals, and backward lines, prove of points as the network reads them."""
     network, assignment = ledger.known.network, ledger.known.assignment
     with ledger.timed(step):
         ledger.meet(step, propagate_known(network, assignment, inputs).outputs)
-    with ledger.timed("crown"):
-        ledger.meet("crown", crown(network, assignment, ledger.box).outputs)
+    if is_crown:
+        with ledger.timed("crown"):
+            ledger.meet("crown", crown(network, assignment, ledger.box).outputs)
+
+
+def pays(ledger: Ledger) -> bool:
+    """Whether linear programs are worth their time: counted, never measured, so that a model is the same each time."""
+    open_ = undecided(ledger.known.network, ledger.known.assignment, ledger.bounds)
+    units = sum(int(mask.sum()) for mask in open_.values())
+    width = sum(bounds.lo.size for bounds in ledger.outputs.values())
+    return units >= LEAST_UNITS and 2 * units * width <= MOST_WORK
+
+
+def _by_programs(ledger: Ledger) -> Mapping[str, Interval]:
+    from nnmip.backends.linear import LinearProgram
+    from nnmip.bounds.obbt import obbt
+
+    make = LinearProgram.of_many_goals
+    return obbt(ledger.known.network, ledger.known.assignment, ledger.box, make, ledger.outputs).outputs
 
 
 def ledger_of(known: KnownNetwork, box: Interval, origin: Origin) -> Ledger:

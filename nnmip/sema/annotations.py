@@ -34,6 +34,12 @@ ANNOTATIONS: Mapping[str, AnnotationRule] = {
             {nodes.Layer: "a layer", nodes.Constraint: "a constraint"},
             {"big-m": True, "indicator": False, "sos1": False, "partition": False},
         ),
+        AnnotationRule(
+            "bounds",
+            '@bounds("lp")',
+            {nodes.NetworkFile: "a network from a file"},
+            {"interval": True, "crown": True, "lp": True, "milp": False},
+        ),
         AnnotationRule("sufficient", "@sufficient", {nodes.Constraint: "a constraint"}, {}),
     )
 }

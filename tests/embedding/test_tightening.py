@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import nnmip
 from nnmip.backends.process import Session
 from nnmip.bounds.interval import Interval
 from nnmip.build import Draft
@@ -131,3 +132,68 @@ def test_a_plane_that_is_too_high_is_noticed(monkeypatch: pytest.MonkeyPatch) ->
         for seed in range(3):
             test_every_answer_stays_in_every_bound(dense, seed)
             test_a_bound_of_a_result_cuts_the_box_of_the_point()
+
+
+def bounded(way: str | None, seed: int = 4) -> Draft:
+    draft = Draft("ways")
+    f, x = draft.trained("f", known(dense, seed), bounds=way), draft.variable("x", 3, (-1, 1))
+    draft.maximize(f(x)[0])
+    return draft
+
+
+def test_linear_programs_give_bounds_that_hold_and_are_tighter() -> None:
+    lines, programs = ledger(bounded("crown").program()), ledger(bounded("lp").program())
+    points = np.random.default_rng(0).uniform(-1, 1, size=(10_000, 3))
+    outputs = forward(programs.known.network, programs.known.assignment, points)
+    for name, bounds in programs.outputs.items():
+        assert (outputs[name] >= bounds.lo - 1e-12).all() and (outputs[name] <= bounds.hi + 1e-12).all(), name
+    assert programs.given_by("o")["lp"] > 0 and "lp" not in lines.seconds
+    wide, tight = (found.result.hi - found.result.lo for found in (lines, programs))
+    assert (tight <= wide).all() and tight.sum() < 0.99 * wide.sum()
+
+
+def test_the_annotation_chooses_what_runs() -> None:
+    assert set(ledger(bounded("interval").program()).seconds) == {"interval"}
+    assert set(ledger(bounded("crown").program()).seconds) == {"interval", "crown"}
+    assert set(ledger(bounded(None).program()).seconds) == {"interval", "crown"}, "too few units for programs"
+    with pytest.raises(ValueError, match="not 'ibp'"):
+        bounded("ibp")
+
+
+def test_linear_programs_run_unasked_where_they_are_small_and_many_units_are_unstable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tightening, "LEAST_UNITS", 4)
+    assert "lp" in ledger(bounded(None).program()).seconds
+    monkeypatch.setattr(tightening, "MOST_WORK", 10)
+    assert "lp" not in ledger(bounded(None).program()).seconds
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_all_ways_of_bounds_have_one_optimum(solver: str) -> None:
+    optima = [bounded(way).model().solve(solver=solver).objective for way in ("interval", "crown", "lp", None)]
+    assert optima == [pytest.approx(optima[0], abs=1e-6)] * 4
+
+
+def text(annotation: str) -> str:
+    return f"""nnm 0.1
+{annotation}
+network f = npz("f.npz")
+var x : real[3] in [-1, 1]
+maximize f(x)[0]
+"""
+
+
+def test_a_file_says_how_a_network_is_bounded() -> None:
+    model = nnmip.loads(text('@bounds("lp")')).bind(f=known(dense, 4))
+    assert "lp" in ledger(model.program).seconds
+
+
+@pytest.mark.parametrize(
+    ("annotation", "code"), [('@bounds("milp")', "NNM0104"), ('@bounds("ibp")', "NNM0204"), ("@bounds", "NNM0204")]
+)
+def test_bounds_that_there_are_not_are_refused(annotation: str, code: str) -> None:
+    model = nnmip.loads(text(annotation)).bind(f=known(dense, 4))
+    with pytest.raises(nnmip.DiagnosticError) as caught:
+        _ = model.program
+    assert caught.value.diagnostics[0].code == code
