@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from nnmip.passes import tightening
 from nnmip.passes.affine import Form
 from nnmip.passes.ledger import Ledger
 from nnmip.passes.registry import analyse
+from tests.bounds.test_rounding import exact_forward
 from tests.embedding.test_applied import KINDS, Make, _reader, dense, known
 from tests.embedding.test_points import ledger
 from tests.meaning.harness import solve_backend
@@ -197,3 +199,21 @@ def test_bounds_that_there_are_not_are_refused(annotation: str, code: str) -> No
     with pytest.raises(nnmip.DiagnosticError) as caught:
         _ = model.program
     assert caught.value.diagnostics[0].code == code
+
+
+@pytest.mark.parametrize("make", KINDS)
+@pytest.mark.parametrize("way", ["interval", "crown", "lp"])
+def test_rational_arithmetic_stays_in_every_bound(make: Make, way: str) -> None:
+    """No tolerance: every tensor at points of the box, computed without rounding."""
+    draft = Draft("exact")
+    f, x = draft.trained("f", known(make, 6), bounds=way), draft.variable("x", 3, (-1, 1))
+    draft.maximize(f(x)[0])
+    found = ledger(draft.program())
+    chance = np.random.default_rng(6)
+    points = [chance.integers(-16, 17, size=3) / 16.0 for _ in range(8)]
+    points += [np.where(chance.random(3) < 0.5, -1.0, 1.0) for _ in range(8)]
+    for point in points:
+        exact = exact_forward(found.known.network, found.known.assignment, point[None])
+        for name, bounds in found.outputs.items():
+            for lo, value, hi in zip(bounds.lo.ravel(), exact[name].ravel(), bounds.hi.ravel(), strict=True):
+                assert Fraction(lo) <= value <= Fraction(hi), name
