@@ -32,8 +32,9 @@ MOST_NUMBERS = 1_000_000
 """Entries times columns of one expression; larger ones say nothing here."""
 ABSOLUTE = frozenset({"abs", "norm_1", "norm_inf"})
 """Words that are at least the absolute value of each entry that they read."""
-ROUNDING = 1e-9
-"""What a row is let off, relative to the sizes of its terms: more than its coefficients lost when they were added."""
+ROUNDING = 1e-8
+"""What a row is let off, relative to the sizes of its terms: more than its coefficients lost when they were added, and
+than solvers let rows off, so that what they take for an answer is inside of all bounds."""
 
 
 class NotAffine(Exception):

@@ -12,6 +12,7 @@ import nnmip
 from nnmip.backends.process import Session
 from nnmip.bounds.interval import Interval
 from nnmip.build import Draft
+from nnmip.hir.core import Program
 from nnmip.hir.evaluate import evaluate, forward
 from nnmip.lowering.lower import lower_analysed
 from nnmip.passes import tightening
@@ -53,23 +54,37 @@ def test_every_answer_stays_in_every_bound(make: Make, seed: int) -> None:
         assert (outputs[name] >= bounds.lo - 1e-9).all() and (outputs[name] <= bounds.hi + 1e-9).all(), name
 
 
-@pytest.mark.parametrize("make", KINDS)
-@pytest.mark.parametrize("solver", ["highs", "cbc"])
-def test_a_model_with_and_without_the_pass_has_one_optimum(make: Make, solver: str) -> None:
-    program = constrained(make, 2).program()
-    known_of = analyse(program)
+def mixed(seed: int) -> Program:
+    """Rows, a distance, and logic over a point, whole numbers, a Boolean, and results at one or two points."""
+    chance, draft = np.random.default_rng(seed), Draft("mixed")
+    f, x = draft.trained("f", known(KINDS[seed % 4], seed)), draft.variable("x", 3, (-1, 1))
+    k, b = draft.variable("k", 2, range(-2, 3), kind="int"), draft.variable("b", (), kind="bool")
+    y = f(x)
+    z = f(x[[2, 1, 0]]) if seed % 3 == 0 else y
+    draft.constraint("row", (x * chance.integers(-2, 3, size=3).astype(float)).sum() <= float(chance.normal()))
+    draft.constraint("whole", y[1] >= 0.5 * k[0] - 1.0)
+    draft.constraint("either", b | (y[0] <= float(chance.normal())))
+    draft.constraint("other", z[0] + k[1] <= 2.0)
+    draft.constraint("near", draft.word("norm_inf", x[:2] - k * 0.25) <= 0.5)
+    (draft.maximize if seed % 2 else draft.minimize)(y[0] - 0.3 * z[1] + 0.1 * k[0] - 0.2 * k[1])
+    return draft.program()
+
+
+@pytest.mark.parametrize("program", [*(constrained(make, 2).program() for make in KINDS), *map(mixed, range(12))])
+def test_a_model_with_and_without_the_pass_has_one_optimum(program: Program) -> None:
+    found = analyse(program)
     optima = []
     with Session() as session:
-        for way in (known_of, replace(known_of, points=None)):
+        for way, solver in ((found, "highs"), (found, "cbc"), (replace(found, points=None), "highs")):
             lowered = lower_analysed(way)
             answer = solve_backend(session, lowered.milp, solver)
             if answer.x is None:
                 optima.append(None)
                 continue
-            found = evaluate(program, lowered.lift(answer.x), 1e-6)
-            assert found.max_violation <= 1e-6
-            optima.append(found.objectives[0])
-    assert optima[0] == (optima[1] if optima[1] is None else pytest.approx(optima[1], abs=1e-5))
+            checked = evaluate(program, lowered.lift(answer.x), 1e-6)
+            assert checked.max_violation <= 1e-6
+            optima.append(checked.objectives[0])
+    assert optima == [optima[0] if optima[0] is None else pytest.approx(optima[0], abs=1e-5)] * 3
 
 
 def test_a_bound_of_a_result_cuts_the_box_of_the_point() -> None:
