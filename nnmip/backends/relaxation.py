@@ -70,6 +70,12 @@ class Relaxation:
         self._highs.addRows(len(most), least, most, len(row), starts, column.astype(np.int32), matrix[row, column])
         self.rows += len(most)
 
+    def add_sparse(self, starts: IntArray, columns: IntArray, values: FloatArray, least: FloatArray) -> None:
+        """Rows of at least `least`, each with the entries from its start to the next one's."""
+        places = starts.astype(np.int32), columns.astype(np.int32)
+        self._highs.addRows(len(least), least, np.full(len(least), np.inf), len(values), *places, values)
+        self.rows += len(least)
+
     def drop_rows(self, rows: IntArray) -> None:
         """Without some rows; those behind them move up."""
         self._highs.deleteRows(len(rows), rows.astype(np.int32))

@@ -13,6 +13,7 @@ from nnmip.lowering.asked import asked_inside
 from nnmip.lowering.base import Lowering, Polarity, Signal
 from nnmip.lowering.decisions import Encoding
 from nnmip.lowering.expressions import lower_expression
+from nnmip.lowering.ideal import OpenUnits
 from nnmip.lowering.layers import LAYER_LOWERINGS
 from nnmip.lowering.networks import check_magnitudes
 from nnmip.lowering.ranges import bounds_of
@@ -95,6 +96,8 @@ def _passed(low: Lowering, ledger: Ledger, inputs: Signal) -> Signal:
         path = ledger.label + layer.path.removeprefix(network.name)
         interval = bounds.outputs[layer.name].without_tiny()
         made = LAYER_LOWERINGS[layer.op](low, fixed, settled, read, interval, path)
+        if layer.op == "relu" and (units := OpenUnits.of(network.name, read[0], made)) is not None:
+            low.open_units.append(units)
         signals[layer.name] = _masked(made, layer, assignment, interval)
     return signals[network.result_layer]
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nnmip.lowering.asked import Asked
     from nnmip.lowering.convex import Tangents
     from nnmip.lowering.decisions import Encoding
+    from nnmip.lowering.ideal import OpenUnits
     from nnmip.lowering.piecewise import PositivePart
     from nnmip.lowering.predictions import Predictions
 
@@ -101,6 +102,7 @@ class Lowering:
     layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0
     or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
     where not both are. applied: networks at points, by the number of the node (`same`).
+    open_units: the units of known networks at points that have a phase.
     """
 
     known: Analysed
@@ -120,6 +122,7 @@ class Lowering:
     applied: dict[int, Affine] = field(default_factory=dict)
     _demands: dict[int, Asked] | None = None
     _same: Same = field(default_factory=Same)
+    open_units: list[OpenUnits] = field(default_factory=list)
     _labels: Counter[str] = field(default_factory=Counter)
     _wirings: dict[str, Wiring] = field(default_factory=dict)
     _watched: set[tuple[str, str]] | None = None

@@ -16,6 +16,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.convex import Tangents, with_tangents
 from nnmip.lowering.decisions import encode_decision
 from nnmip.lowering.expressions import lower_expression, scaled
+from nnmip.lowering.ideal import RootCuts
 from nnmip.lowering.logic import require
 from nnmip.lowering.networks import encode_network
 from nnmip.lowering.size import check_size
@@ -105,6 +106,7 @@ class Lowered:
 
     The MILP minimises `sign` times the goal. `warnings` are diagnostics that do not stop anything. Where there are
     `tangents`, the MILP is a relaxation: it has every network of the program, with a goal that is at most too good.
+    Where the relaxation was cut, `cuts` says what that did, and `plain` is the MILP without.
     """
 
     program: Program
@@ -113,6 +115,13 @@ class Lowered:
     warnings: tuple[Diagnostic, ...]
     way: Way
     tangents: tuple[Tangents, ...] = ()
+    plain: Milp | None = None
+    cuts: RootCuts | None = None
+
+    @property
+    def uncut(self) -> Milp:
+        """The MILP without cuts, which are found by a solver: the same wherever it is made."""
+        return self.milp if self.plain is None else self.plain
 
     @property
     def known(self) -> Analysed:
@@ -120,7 +129,7 @@ class Lowered:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.way.notes
+        return self.way.notes if self.cuts is None else (*self.way.notes, f"cuts: {self.cuts}")
 
     def lift(self, x: FloatArray) -> Assignment:
         """The network that a solution describes: values exactly in their domains, removed units exactly 0."""

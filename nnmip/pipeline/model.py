@@ -136,7 +136,7 @@ class Model(Phased):
         """The fingerprint of the model at a stage."""
         from nnmip.solution.fingerprint import fingerprint
 
-        return fingerprint(lowered.program, lowered.milp)
+        return fingerprint(lowered.program, lowered.uncut)
 
     def compile(
         self, format: str, stage: int = 1, fix: Mapping[int, float] | None = None, formulation: str = "direct"

@@ -123,7 +123,7 @@ class Phased:
 
         program = self.program if program is None else program
         if formulation == "direct":
-            return self.lowered_at(program)
+            return self._cut(self.lowered_at(program))
         if program is not self.program:
             return encoded(program, formulation, self.allowance)
         key = f"lower {formulation}"
@@ -133,6 +133,19 @@ class Phased:
                 self.found.add(warning)
             self._made[key] = lowered
         made: Lowered = self._made[key]
+        return made
+
+    def _cut(self, lowered: Lowered) -> Lowered:
+        """With the ideal cuts that networks ask for; those of the first goal are found once."""
+        if not lowered.program.annotations:
+            return lowered
+        from nnmip.solution.ideal import cut_as_asked
+
+        if lowered is not self.lowered:
+            return cut_as_asked(lowered)
+        if "cut" not in self._made:
+            self._made["cut"] = self._timed("cut", lambda: cut_as_asked(lowered))
+        made: Lowered = self._made["cut"]
         return made
 
     def _check_last_stage(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import field
 
 from nnmip.hir.goals import Annotation
 from nnmip.records import dataclass
@@ -16,13 +17,15 @@ class AnnotationRule:
     """What an annotation takes and where it stands.
 
     places: the nodes that it can stand before, with their names. values: the texts that its argument can be, and
-    whether this version has them; empty where it has no argument.
+    whether this version has them; empty where it has no argument. only: the one kind of node that a text stands before,
+    where that is not all of the places.
     """
 
     name: str
     signature: str
     places: Mapping[type, str]
     values: Mapping[str, bool]
+    only: Mapping[str, type] = field(default_factory=dict)
 
 
 ANNOTATIONS: Mapping[str, AnnotationRule] = {
@@ -31,8 +34,9 @@ ANNOTATIONS: Mapping[str, AnnotationRule] = {
         AnnotationRule(
             "formulation",
             '@formulation("big-m")',
-            {nodes.Layer: "a layer", nodes.Constraint: "a constraint"},
-            {"big-m": True, "indicator": False, "sos1": False, "partition": False},
+            {nodes.Layer: "a layer", nodes.Constraint: "a constraint", nodes.NetworkFile: "a network from a file"},
+            {"big-m": True, "ideal": True, "indicator": False, "sos1": False, "partition": False},
+            {"ideal": nodes.NetworkFile},
         ),
         AnnotationRule(
             "bounds",
@@ -64,8 +68,7 @@ def read_annotations(node: nodes.Declaration | nodes.Layer) -> tuple[Annotation,
 def _read(annotation: nodes.Annotation, node: nodes.Declaration | nodes.Layer) -> Annotation:
     rule = _rule(annotation)
     if type(node) not in rule.places:
-        places = " or ".join(rule.places.values())
-        message = f"`@{rule.name}` stands before {places}"
+        message = f"`@{rule.name}` stands before {_alternatives(rule.places.values())}"
         raise fail("NNM0204", message, annotation.span, help="leave it out here: it has no meaning")
     if not rule.values:
         if annotation.arguments:
@@ -73,7 +76,17 @@ def _read(annotation: nodes.Annotation, node: nodes.Declaration | nodes.Layer) -
                 "NNM0204", f"`@{rule.name}` takes no argument", annotation.span, help=f"write `{rule.signature}`"
             )
         return Annotation(rule.name, ())
-    return Annotation(rule.name, (_value(annotation, rule),))
+    text = _value(annotation, rule, type(node))
+    if type(node) is not rule.only.get(text, type(node)):
+        message = f'`@{rule.name}("{text}")` stands before {rule.places[rule.only[text]]}'
+        raise fail("NNM0204", message, annotation.span, help="leave it out here")
+    return Annotation(rule.name, (text,))
+
+
+def _alternatives(names: Iterable[str]) -> str:
+    """`a layer, a constraint or a network`."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _rule(annotation: nodes.Annotation) -> AnnotationRule:
@@ -85,8 +98,8 @@ def _rule(annotation: nodes.Annotation) -> AnnotationRule:
     raise fail("NNM0203", f"no annotation is called `{name}`", annotation.name.span, help=help)
 
 
-def _value(annotation: nodes.Annotation, rule: AnnotationRule) -> str:
-    """The one text that an annotation is given."""
+def _value(annotation: nodes.Annotation, rule: AnnotationRule, kind: type) -> str:
+    """The one text that an annotation before a node of some kind is given."""
     match annotation.arguments:
         case (nodes.Positional(value=nodes.String(value=text, span=span)),):
             if text not in rule.values:
@@ -95,7 +108,8 @@ def _value(annotation: nodes.Annotation, rule: AnnotationRule) -> str:
                 help = f'did you mean `"{near}"`?' if near else f"it is one of {known}"
                 raise fail("NNM0204", f"`@{rule.name}` does not know {quoted(span)}", span, help=help)
             if not rule.values[text]:
-                there = " or ".join(f'`"{value}"`' for value, is_there in rule.values.items() if is_there)
+                usable = [v for v, is_there in rule.values.items() if is_there and rule.only.get(v, kind) is kind]
+                there = " or ".join(f'`"{value}"`' for value in usable)
                 raise not_yet(f'`@{rule.name}("{text}")`', span, help=f"write {there}, or leave the annotation out")
             return text
     message = f"`@{rule.name}` takes one text in quotes"
