@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from nnmip.lowering.piecewise import PositivePart
     from nnmip.lowering.predictions import Predictions
 
+SMALLEST, LARGEST = 1e-9, 1e15
+"""Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
+
 
 class Polarity(Flag):
     """Which side of a value the model may rely on.

@@ -12,7 +12,7 @@ from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluation, without_removed
 from nnmip.hir.goals import Held, Stage
-from nnmip.lowering.base import Lowering, Polarity
+from nnmip.lowering.base import LARGEST, SMALLEST, Lowering, Polarity
 from nnmip.lowering.convex import Tangents, with_tangents
 from nnmip.lowering.decisions import encode_decision
 from nnmip.lowering.expressions import lower_expression, scaled
@@ -32,11 +32,10 @@ from nnmip.source import GOAL, Origin, Span
 
 LARGE_M, TOO_LARGE_M = 1e4, 1e6
 ADMITTED = 1e-6
+LARGEST_LIFTED = 1e6
+"""The largest coefficient of a row that is multiplied so that its smallest one is kept."""
 VALUE_CODES = frozenset({"NNM0402", "NNM0403", "NNM0404", "NNM0405"})
 """What is found in the numbers of an encoding, and so in the rows of the data."""
-
-SMALLEST, LARGEST = 1e-9, 1e15
-"""Solvers silently drop smaller coefficients, and refuse larger numbers or take them for infinite."""
 
 
 class Way(Protocol):
@@ -231,7 +230,7 @@ def encoded(known: Analysed, fixed: Mapping[str, FloatArray]) -> Lowering:
 
 def finished(builder: MilpBuilder, way: Way, tangents: tuple[Tangents, ...] = ()) -> Lowered:
     """The MILP of a builder; DiagnosticError NNM0402 and NNM0405 where it has numbers that solvers do not keep."""
-    program, milp = way.known.program, builder.build()
+    program, milp = way.known.program, _rescaled(builder.build())
     milp.verify()
     _check_numbers(milp, program.goal.origin if program.goal is not None else builder.origin)
     sign = program.goal.sign if program.goal is not None else 1.0
@@ -254,6 +253,22 @@ def _hold(low: Lowering, number: int, stage: Stage, held: Held) -> None:
     value, most = _goal(low, stage) * stage.sign, stage.sign * held.value + held.room
     with low.builder.owned_by(f"{GOAL} before, held"):
         low.builder.rows(f"stage.{number}", value, stage.origin, ub=most)
+
+
+def _rescaled(milp: Milp) -> Milp:
+    """Rows with a coefficient that solvers would drop, times a power of two that lifts it above that, where the others
+    stay of a size that solvers keep. Nothing is rounded."""
+    size = np.abs(milp.data)
+    if not (size <= SMALLEST).any():
+        return milp
+    row = milp.row_of_entry
+    least, most = np.full(milp.num_rows, np.inf), np.zeros(milp.num_rows)
+    np.minimum.at(least, row, size)
+    np.maximum.at(most, row, size)
+    with np.errstate(divide="ignore"):
+        factor = np.where(least <= SMALLEST, 2.0 ** np.ceil(np.log2(2 * SMALLEST / least)), 1.0)
+    factor = np.where(factor * most <= LARGEST_LIFTED, factor, 1.0)
+    return replace(milp, data=milp.data * factor[row], row_lb=milp.row_lb * factor, row_ub=milp.row_ub * factor)
 
 
 def _check_numbers(milp: Milp, goal: Origin) -> None:

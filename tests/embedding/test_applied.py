@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import nnmip
 from nnmip.build import Draft, LayerRef, NetworkRef, grid
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import result as network_result
@@ -144,3 +146,24 @@ def test_a_box_without_width_is_an_ordinary_box(make: Make) -> None:
     draft.maximize(f(x)[0])
     own = network_result(cut.network, cut.assignment, point[None])[0, 0]
     assert draft.model().solve().objective == pytest.approx(own, abs=1e-6)
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+@pytest.mark.parametrize("size", [9e-10, 1e-11, 1e-20, 1e-300])
+def test_weights_that_decayed_to_nothing_do_not_stop_a_model(size: float, solver: str, tmp_path: Path) -> None:
+    h, o = np.array([[1.0, -2.0], [0.5, size]]), np.array([[1.0, -3.0]])
+    np.savez(tmp_path / "net.npz", **{"h.weights": h, "h.bias": [0.25, -0.125], "o.weights": o, "o.bias": [0.0]})
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nvar x : real[2] in [-1, 1]\nmaximize net(x)\n'
+    result = nnmip.loads(text, directory=tmp_path).solve(solver=solver)
+    assert result.is_proved
+    assert result.objective == pytest.approx(2.5)  # at (0.25, -1)
+
+
+def test_many_small_weights_are_kept_by_scaling_their_row(tmp_path: Path) -> None:
+    layers = {"h.weights": np.full((1, 40), 9e-10), "h.bias": [0.0], "o.weights": [[1.0]], "o.bias": [0.0]}
+    np.savez(tmp_path / "net.npz", **layers)
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nvar x : real[40] in [-1e3, 1e3]\nminimize net(x)\n'
+    model = nnmip.loads(text + "constraint c: x[0] = 1000\n", directory=tmp_path)
+    milp = model.lowered.milp
+    assert np.count_nonzero(np.abs(milp.data) == 2.0**2 * 9e-10) >= 40
+    assert model.solve().objective == pytest.approx(0.0, abs=1e-9)
