@@ -17,7 +17,7 @@ _HEADING = re.compile(r"^(#{2,3}) (.+)$", re.MULTILINE)
 _FENCE = re.compile(r"^```(\w+) .*$", re.MULTILINE)
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
-    "Files, names, numbers": ("nnm", "include", "comments", "names", "numbers", "annotations", "formulation"),
+    "Files, names, numbers": ("nnm", "include", "comments", "names", "numbers", "annotations", "formulation", "bounds"),
     "Parameters and types": ("param", "real", "int", "bool", "true", "false"),
     "Domains": ("in", "step", "domain", "interval", "set", "range", "grid", "union"),
     "Data": (
