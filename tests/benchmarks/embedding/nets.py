@@ -52,6 +52,15 @@ class File:
         steps = {"strides": [stride, stride], "dilations": [1, 1], "pads": [0, 0, 0, 0]}
         self.add("Conv", *numbers, kernel_shape=kernel, group=1, **steps)
 
+    def reshape(self, *shape: int) -> None:
+        """The new shape comes from a node, where more readers look for it."""
+        from onnx import helper, numpy_helper
+
+        sizes = numpy_helper.from_array(np.array(shape, dtype=np.int64), "sizes")
+        self.nodes.append(helper.make_node("Constant", [], ["sizes"], name="sizes", value=sizes))
+        self.nodes.append(helper.make_node("Reshape", [self.last, "sizes"], ["flat"], name="flat"))
+        self.last = "flat"
+
     def save(self, path: Path, outputs: int) -> None:
         import onnx
         from onnx import TensorProto, helper
@@ -106,7 +115,7 @@ def control() -> File:
 
     rows = np.random.default_rng(0).uniform(-1.0, 1.0, (4000, 5))
     targets = np.sin(3 * rows[:, 0]) * rows[:, 1] + rows[:, 2] ** 2 - rows[:, 3] * rows[:, 4]
-    return trained(MLPRegressor((50,) * 6, max_iter=60, random_state=0), rows, targets)
+    return trained(MLPRegressor(hidden_layer_sizes=(50,) * 6, max_iter=60, random_state=0), rows, targets)
 
 
 def convolutions(first: int, second: int, width: int) -> File:
@@ -117,7 +126,7 @@ def convolutions(first: int, second: int, width: int) -> File:
     file.conv(*drawn(rng, second, first, 3, 3), stride=2)
     file.add("Relu")
     flat = second * 36
-    file.add("Reshape", np.array([-1, flat], dtype=np.int64))
+    file.reshape(-1, flat)
     return chain(file, [drawn(rng, width, flat), drawn(rng, 10, width)])
 
 
