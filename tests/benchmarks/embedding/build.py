@@ -77,7 +77,7 @@ def commands(net: Path, folder: Path, python: Path | None) -> dict[str, tuple[li
     """The commands of the tools, each with the file that it writes."""
     shape, name = SHAPES[net.stem], net.stem
     model, ours = folder / f"{name}.nnm", folder / f"{name}.nnmip.mps"
-    model.write_text(text_of(net, shape, "[0]" if name == "control" else "[3]"))
+    model.write_text(text_of(net, shape, "" if name == "control" else "[3]"))
     found: dict[str, tuple[list[str | Path], Path]] = {
         "nnmip": ([sys.executable, "-m", "nnmip", "compile", model, "-o", ours, "--allow-size", "8GB"], ours)
     }
