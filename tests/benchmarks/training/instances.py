@@ -198,8 +198,8 @@ OPTIMA: Mapping[str, tuple[float, ...]] = MappingProxyType(
         "zero-one-bc-100-f2": (0.089,),
     }
 )
-"""Proved by `composite.py`, `rules.py` or `counting.py`; those of bc-569-f2, zero-one-iris2-50-q2, zero-one-bc-100-f2
-and two-layers-iris2-50 rest on one search. That of continuous-iris2-60 is also what HiGHS proves of the MILPs of all
+"""Proved by `composite.py`, `rules.py` or `counting.py`; those of zero-one-iris2-50-q2, zero-one-bc-100-f2 and
+two-layers-iris2-50 rest on one search. That of continuous-iris2-60 is also what HiGHS proves of the MILPs of all
 choices of output weights without cuts."""
 
 BEST: Mapping[str, float] = MappingProxyType({"wine-60": 0.04305, "continuous-iris2-100": 0.106194})
