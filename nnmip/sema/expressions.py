@@ -158,15 +158,23 @@ class Elaborator:
         value = self.scope.resolve(name, span)
         return replace(value, origin=origin_of(span)) if isinstance(value, Reference) else value
 
-    def _list(self, items: tuple[nodes.Expr, ...], span: Span) -> Constant:
-        parts = [self.constant(item) for item in items]
+    def _list(self, items: tuple[nodes.Expr, ...], span: Span) -> Node:
+        """A tensor of items of one shape, known or decided."""
+        parts = [self.tensor(item) for item in items]
         if len({p.shape for p in parts}) > 1:
             raise fail("NNM0301", "the items of a list must have one shape", span)
         if len({p.boolean for p in parts}) > 1:
-            raise fail("NNM0205", "the items of a list must be all numbers or all Booleans", span)
+            help = "write `count(b)` for the number, 0 or 1, that a Boolean `b` is"
+            raise fail("NNM0205", "the items of a list must be all numbers or all Booleans", span, help=help)
         if len(parts[0].shape) >= MOST_AXES:
             raise fail("NNM0301", f"lists nest at most {MOST_AXES} deep", span)
-        return Constant(np.stack([p.value for p in parts]), origin_of(span), boolean=parts[0].boolean)
+        origin = origin_of(span)
+        known = [part.value for part in parts if isinstance(part, Constant)]
+        if len(known) == len(parts):
+            return Constant(np.stack(known), origin, boolean=parts[0].boolean)
+        joined = Join(tuple(parts), origin)
+        shape = (len(parts), *parts[0].shape)
+        return joined if joined.shape == shape else Gather(joined, np.arange(joined.shape[0]).reshape(shape), origin)
 
     def _arithmetic(self, expr: nodes.Binary) -> Node:
         """`a + b * c - d / e`, from left to right; every operand is read, so that each wrong one is reported."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,3 +91,33 @@ def test_what_does_not_fit_is_explained(text: str, code: str) -> None:
     with pytest.raises(nnmip.DiagnosticError) as caught:
         _ = nnmip.loads(HEAD + text).lowered
     assert code in {diagnostic.code for diagnostic in caught.value.diagnostics}
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+def test_lists_of_what_is_decided(solver: str, best: Best) -> None:
+    text = """nnm 0.1
+var a : real in [0, 3]
+var n : int in 0..4
+var b : bool
+let v = [a, n, 2 * a - 1]
+let w = [[a, 1], [n, a]]
+constraint c: v <= [2.5, 3, 10]
+constraint d: w[1] <= [3, 2]
+constraint e: count([b, n >= 2]) = 2
+maximize sum(v) + norm_1([a, 3]) + w[0, 1] + count(b)
+"""
+    assert best(nnmip.loads(text).program, solver) == pytest.approx(15.0)  # a = 2, n = 3
+
+
+def test_a_network_reads_a_list_of_variables(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", **{"h.weights": [[2.0, -1.0, 0.5]], "h.bias": [0.25]})
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nvar t : real in [0, 1]\nvar k : int in 2..5\nmaximize net([t, k, 1])\n'
+    result = nnmip.loads(text, directory=tmp_path).solve()
+    assert result.objective == pytest.approx(2 - 2 + 0.5 + 0.25)
+
+
+def test_numbers_and_booleans_do_not_mix_in_a_list() -> None:
+    model = nnmip.loads("nnm 0.1\nvar a : real in [0, 1]\nvar b : bool\nlet v = [a, b]\nmaximize sum(v)\n")
+    assert [(d.code, d.help) for d in model.check()] == [
+        ("NNM0205", "write `count(b)` for the number, 0 or 1, that a Boolean `b` is")
+    ]
