@@ -111,7 +111,9 @@ maximize sum(v) + norm_1([a, 3]) + w[0, 1] + count(b)
 
 def test_a_network_reads_a_list_of_variables(tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", **{"h.weights": [[2.0, -1.0, 0.5]], "h.bias": [0.25]})
-    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nvar t : real in [0, 1]\nvar k : int in 2..5\nmaximize net([t, k, 1])\n'
+    text = (
+        'nnm 0.1\nnetwork net = npz("net.npz")\nvar t : real in [0, 1]\nvar k : int in 2..5\nmaximize net([t, k, 1])\n'
+    )
     result = nnmip.loads(text, directory=tmp_path).solve()
     assert result.objective == pytest.approx(2 - 2 + 0.5 + 0.25)
 
