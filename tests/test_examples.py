@@ -45,6 +45,9 @@ OPTIMA = {
 SEARCHED = {"binarised", "digits", "virginica", "xor", "tutorial/1_first_network", "tutorial/4_regression"}
 """Examples that are solved by a search of nnmip's own."""
 
+EMBEDDED = {"pricing": 559.8670}
+"""Examples that decide where trained networks are read, and train none; `tests/embedding` finds their optima anew."""
+
 CERTIFIED = {"growth": (0.0424, 0.0005), "risk_score": (0.1282063, 0.001)}
 """Examples of losses that are held by tangents, with the best goal and the tolerance that they state."""
 
@@ -74,6 +77,13 @@ def test_an_example_is_proved(name: str, solved: Solved) -> None:
     result = solved(name)
     assert result.solution == "optimal" and result.proof == ("certified" if name in SEARCHED else "solver")
     assert result.objective == pytest.approx(OPTIMA[name], abs=1e-6)
+
+
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_an_example_with_trained_networks_is_proved(name: str, solved: Solved) -> None:
+    result = solved(name)
+    assert result.solution == "optimal" and result.proof == "solver" and result.networks == {}
+    assert result.objective == pytest.approx(EMBEDDED[name], abs=1e-3)
 
 
 @pytest.mark.parametrize("name", CERTIFIED)
@@ -152,7 +162,7 @@ def test_the_infeasible_example_names_its_conflict(solved: Solved) -> None:
 
 def test_no_example_is_left_out() -> None:
     found = {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.nnm")}
-    assert found == {*OPTIMA, *CERTIFIED, "infeasible"}
+    assert found == {*OPTIMA, *EMBEDDED, *CERTIFIED, "infeasible"}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.nnm")), ids=lambda path: path.stem)

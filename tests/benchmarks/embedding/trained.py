@@ -1,0 +1,112 @@
+"""The recipe of the trained networks in `examples/data`: `python -m tests.benchmarks.embedding.trained [FOLDER]`.
+
+Every network is a perceptron with one or two hidden layers of ReLU units, trained by Adam (Kingma and Ba, 2015) on the
+whole table, from a fixed seed. The scaling of inputs stands inside the file, as the nodes Sub and Div in front, so that
+the network reads the units of the table. Weights are rounded, so that what decayed to nothing is 0. The last digits
+depend on the machine: the tests read the files that are kept.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+
+Array = npt.NDArray[np.float64]
+Layers = list[tuple[Array, Array]]
+FOLDER = Path(__file__).parents[3] / "examples" / "data"
+
+STEPS = 3000
+RATE = 0.01
+DECAY = 1e-3
+DECIMALS = 4
+
+
+def fit(rows: Array, targets: Array, hidden: tuple[int, ...], logistic: bool, seed: int) -> Layers:
+    """The weights `[inputs, units]` and biases after training, by squared or by logistic loss, with weight decay."""
+    random = np.random.default_rng(seed)
+    sizes = (rows.shape[1], *hidden, targets.shape[1])
+    layers = [(random.normal(0, np.sqrt(2 / a), (a, b)), np.zeros(b)) for a, b in pairwise(sizes)]
+    numbers = [number for layer in layers for number in layer]
+    first = [np.zeros_like(number) for number in numbers]
+    second = [np.zeros_like(number) for number in numbers]
+    for step in range(1, STEPS + 1):
+        for index, slope in enumerate(_slopes(rows, targets, layers, logistic)):
+            whole = slope + DECAY * numbers[index]
+            first[index] += 0.1 * (whole - first[index])
+            second[index] += 0.001 * (whole**2 - second[index])
+            size = np.sqrt(second[index] / (1 - 0.999**step)) + 1e-8
+            numbers[index] -= RATE * first[index] / (1 - 0.9**step) / size
+    return layers
+
+
+def _slopes(rows: Array, targets: Array, layers: Layers, logistic: bool) -> list[Array]:
+    """The derivatives of the mean loss by every weight and bias, in the order of the layers."""
+    values = [rows]
+    for index, (weights, bias) in enumerate(layers):
+        sums = values[-1] @ weights + bias
+        values.append(np.maximum(sums, 0) if index < len(layers) - 1 else sums)
+    guess = (1 + np.tanh(values[-1] / 2)) / 2 if logistic else values[-1]
+    back = (guess - targets) / len(rows)
+    slopes: list[Array] = []
+    for index in reversed(range(len(layers))):
+        slopes = [values[index].T @ back, back.sum(axis=0), *slopes]
+        back = (back @ layers[index][0].T) * (values[index] > 0)
+    return slopes
+
+
+def write(path: Path, centre: Array, spread: Array, layers: Layers, shape: tuple[int, ...] = ()) -> None:
+    """The network as an ONNX file in single precision: the input of a shape made flat, (x - centre) / spread, then
+    Gemm and Relu in turn."""
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Sub", ["flat", "centre"], ["moved"]),
+        helper.make_node("Div", ["moved", "spread"], ["h0"]),
+    ]
+    numbers = {"centre": centre, "spread": spread}
+    for index, (weights, bias) in enumerate(layers, start=1):
+        numbers |= {f"w{index}": weights, f"b{index}": bias}
+        last = index == len(layers)
+        to = "y" if last else f"z{index}"
+        nodes.append(helper.make_node("Gemm", [f"h{index - 1}", f"w{index}", f"b{index}"], [to], f"fc{index}"))
+        if not last:
+            nodes.append(helper.make_node("Relu", [to], [f"h{index}"], f"relu{index}"))
+    shapes = {"x": ["rows", *(shape or centre.shape)], "y": ["rows", layers[-1][0].shape[1]]}
+    x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items())
+    known = [numpy_helper.from_array(value.round(DECIMALS).astype(np.float32), name) for name, value in numbers.items()]
+    graph = helper.make_graph(nodes, path.stem, [x], [y], known)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString())
+
+
+def demand(path: Path) -> None:
+    """Demand for three products by their prices: less for a higher price of its own, more for dearer others."""
+    random = np.random.default_rng(1)
+    prices = random.uniform(5, 20, (400, 3))
+    cross = np.array([[-1.2, 0.3, 0.2], [0.25, -0.9, 0.3], [0.1, 0.35, -0.7]])
+    sold = np.maximum(0, np.array([22.0, 18.0, 16.0]) + prices @ cross.T) + random.normal(0, 0.3, (400, 3))
+    centre, spread = np.full(3, 12.5), np.full(3, 7.5)
+    write(path, centre, spread, _in_units(fit((prices - centre) / spread, sold / 10, (10,), False, 1), 10))
+
+
+def _in_units(layers: Layers, unit: float) -> Layers:
+    """The same network with its outputs times a unit."""
+    return [*layers[:-1], (layers[-1][0] * unit, layers[-1][1] * unit)]
+
+
+RECIPES: dict[str, Callable[[Path], None]] = {
+    "demand.onnx": demand,
+}
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    for name, recipe in RECIPES.items():
+        recipe(folder / name)
+        print(f"{folder / name}: {(folder / name).stat().st_size} bytes")
