@@ -17,6 +17,9 @@ FOLDER = Path(__file__).parents[2] / "examples"
 Array = npt.NDArray[np.float64]
 Network = Callable[[Array], Array]
 
+MEAN = np.array([[0.0, 0.47, 0.63, 0.04], [0.09, 0.61, 0.53, 0.11], [0.08, 0.46, 0.48, 0.13], [0.0, 0.44, 0.68, 0.08]])
+"""The middle of the pictures of `picture.nnm`."""
+
 
 def network(name: str) -> Network:
     """What a file in `examples/data` gives for rows of points."""
@@ -39,3 +42,17 @@ def test_no_other_prices_earn_more() -> None:
     result = nnmip.load(FOLDER / "pricing.nnm").solve()
     assert result.objective == pytest.approx(earned.max(), abs=1e-3)
     assert result.variables["price"].tolist() == prices[earned.argmax()].tolist() == [11, 17, 17]
+
+
+def test_no_other_picture_is_more_clearly_a_one() -> None:
+    """All 65536 corners of the box around the mean, the best of which is the optimum here, and points inside it."""
+    mean = MEAN.ravel()
+    low, high = np.maximum(mean - 0.25, 0), np.minimum(mean + 0.25, 1)
+    is_high = np.array(list(itertools.product([False, True], repeat=16)))
+    points = np.concatenate([np.where(is_high, high, low), np.random.default_rng(0).uniform(low, high, (20_000, 16))])
+    scores = network("zero_or_one")(points.reshape(-1, 4, 4))
+    lead = scores[:, 1] - scores[:, 0]
+    result = nnmip.load(FOLDER / "picture.nnm").solve()
+    assert result.objective == pytest.approx(lead.max(), abs=1e-4)
+    found = result.variables["pixel"]
+    np.testing.assert_allclose(found.ravel(), points[lead.argmax()], atol=1e-6)

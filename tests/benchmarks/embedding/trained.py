@@ -8,6 +8,7 @@ depend on the machine: the tests read the files that are kept.
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -96,6 +97,15 @@ def demand(path: Path) -> None:
     write(path, centre, spread, _in_units(fit((prices - centre) / spread, sold / 10, (10,), False, 1), 10))
 
 
+def zero_or_one(path: Path) -> None:
+    """The scores of zero and one for a picture of 4 x 4 pixels."""
+    table = list(csv.DictReader((FOLDER / "digits.csv").read_text().splitlines()))
+    rows = np.array([[float(row[f"p{i}{j}"]) for i in range(4) for j in range(4)] for row in table])
+    is_one = np.array([row["digit"] == "one" for row in table])
+    targets = np.stack([~is_one, is_one], axis=1).astype(float)
+    write(path, np.full(16, 0.5), np.full(16, 0.5), fit(2 * rows - 1, targets, (8, 6), True, 4), (4, 4))
+
+
 def _in_units(layers: Layers, unit: float) -> Layers:
     """The same network with its outputs times a unit."""
     return [*layers[:-1], (layers[-1][0] * unit, layers[-1][1] * unit)]
@@ -103,6 +113,7 @@ def _in_units(layers: Layers, unit: float) -> Layers:
 
 RECIPES: dict[str, Callable[[Path], None]] = {
     "demand.onnx": demand,
+    "zero_or_one.onnx": zero_or_one,
 }
 
 if __name__ == "__main__":
