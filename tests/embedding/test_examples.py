@@ -56,3 +56,31 @@ def test_no_other_picture_is_more_clearly_a_one() -> None:
     assert result.objective == pytest.approx(lead.max(), abs=1e-4)
     found = result.variables["pixel"]
     np.testing.assert_allclose(found.ravel(), points[lead.argmax()], atol=1e-6)
+
+
+def test_no_other_way_to_run_the_reactor_is_cheaper() -> None:
+    """A grid of the whole plant finds nothing cheaper, and points around the answer come close to it."""
+    result = nnmip.load(FOLDER / "process.nnm").solve()
+    assert result.objective is not None
+    answer = np.array([result.variables[name] for name in ("heat", "press", "flow", "stages")], dtype=float)
+    whole = [np.linspace(300, 400, 101), np.linspace(1, 10, 46), np.linspace(1, 5, 17), np.arange(1.0, 7)]
+    width = np.array([2, 0.5, 0.2, 0])
+    near = np.random.default_rng(0).uniform(answer - width, answer + width, (200_000, 4))
+    near[:, :3] = near[:, :3].clip([300, 1, 1], [400, 10, 5])
+    costs = [_cost_of_running(points) for points in (_grid(whole), near, answer[None])]
+    assert min(cost.min() for cost in costs[:2]) >= result.objective - 1e-3
+    assert costs[0].min() <= result.objective + 2 and costs[1].min() <= result.objective + 0.1
+    assert costs[2][0] == pytest.approx(result.objective, abs=1e-3)
+
+
+def _cost_of_running(points: Array) -> Array:
+    """What each point costs, with the cooler only where it must be; infinite where a rule is broken."""
+    heat, press, flow, stages = points.T
+    made, pure = network("reactor")(points).T
+    is_allowed = (made >= 70 - 1e-4) & (pure >= 85 - 1e-4) & ((stages < 4) | (press <= 6))
+    cost = 0.2 * (heat - 300) + 3 * press + 8 * stages + 6 * (heat >= 360) - 2 * flow
+    return np.where(is_allowed, cost, np.inf)
+
+
+def _grid(axes: list[Array]) -> Array:
+    return np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)

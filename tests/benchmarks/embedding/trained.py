@@ -97,6 +97,19 @@ def demand(path: Path) -> None:
     write(path, centre, spread, _in_units(fit((prices - centre) / spread, sold / 10, (10,), False, 1), 10))
 
 
+def reactor(path: Path) -> None:
+    """Yield and purity (in per cent) of a reactor by temperature, pressure, flow and number of stages."""
+    random = np.random.default_rng(2)
+    low, high = np.array([300.0, 1.0, 1.0, 1.0]), np.array([400.0, 10.0, 5.0, 6.0])
+    points = random.uniform(low, high, (500, 4))
+    heat, press, flow, stages = ((points - low) / (high - low)).T
+    gained = 55 + 30 * heat + 12 * press - 25 * heat**2 - 15 * flow + 18 * stages - 8 * stages**2
+    pure = 80 - 12 * heat + 4 * press - 8 * flow + 22 * stages - 7 * stages**2
+    centre, spread = (low + high) / 2, (high - low) / 2
+    targets = np.stack([gained, pure], axis=1) / 20
+    write(path, centre, spread, _in_units(fit((points - centre) / spread, targets, (8, 6), False, 2), 20))
+
+
 def zero_or_one(path: Path) -> None:
     """The scores of zero and one for a picture of 4 x 4 pixels."""
     table = list(csv.DictReader((FOLDER / "digits.csv").read_text().splitlines()))
@@ -113,6 +126,7 @@ def _in_units(layers: Layers, unit: float) -> Layers:
 
 RECIPES: dict[str, Callable[[Path], None]] = {
     "demand.onnx": demand,
+    "reactor.onnx": reactor,
     "zero_or_one.onnx": zero_or_one,
 }
 
