@@ -82,5 +82,25 @@ def _cost_of_running(points: Array) -> Array:
     return np.where(is_allowed, cost, np.inf)
 
 
+def test_no_smaller_change_of_the_patient_gives_another_answer() -> None:
+    """All ages and pressures with a grid of the other two, which has the values of the patient, and random points."""
+    patient, spread = np.array([59, 2, 32.1, 101, 4.86]), np.array([13, 1, 4.4, 13.8, 0.52])
+    bmi, s5 = (np.append(np.linspace(*ends, 33), own) for ends, own in (((18, 42), 32.1), ((3.2, 6.2), 4.86)))
+    grid = _grid([np.arange(59.0, 80), patient[1:2], bmi, np.arange(62.0, 134), s5])
+    anywhere = np.random.default_rng(0).uniform([59, 2, 18, 62, 3.2], [80, 2, 42, 134, 6.2], (300_000, 5))
+    anywhere[:, [0, 3]] = np.floor(anywhere[:, [0, 3]])
+    is_own = np.random.default_rng(1).random(anywhere.shape) < 0.5
+    points = np.concatenate([grid, np.where(is_own, patient, anywhere)])
+    moved = np.abs(points - patient) / spread
+    cost = moved.sum(axis=1) + 0.25 * (moved[:, 2:] > 0).sum(axis=1)
+    course = network("course")
+    cost[course(points)[:, 0] > -0.1] = np.inf
+    result = nnmip.load(FOLDER / "counterfactual.nnm").solve()
+    assert result.objective == pytest.approx(cost.min(), abs=1e-5)
+    values = [result.variables[name] for name in ("age", "bmi", "pressure", "s5")]
+    np.testing.assert_allclose(values, points[cost.argmin()][[0, 2, 3, 4]], atol=1e-5)
+    assert course(patient[None])[0, 0] > 0
+
+
 def _grid(axes: list[Array]) -> Array:
     return np.stack([axis.ravel() for axis in np.meshgrid(*axes)], axis=1)

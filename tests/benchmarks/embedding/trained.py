@@ -110,6 +110,15 @@ def reactor(path: Path) -> None:
     write(path, centre, spread, _in_units(fit((points - centre) / spread, targets, (8, 6), False, 2), 20))
 
 
+def course(path: Path) -> None:
+    """The course of diabetes, by age, sex, body mass index, blood pressure and `s5`: above 0 means worse."""
+    table = list(csv.DictReader((FOLDER / "diabetes.csv").read_text().splitlines()))
+    rows = np.array([[float(row[name]) for name in ("age", "sex", "bmi", "bp", "s5")] for row in table])
+    worse = np.array([[float(row["course"] == "worse")] for row in table])
+    centre, spread = rows.mean(axis=0).round(2), rows.std(axis=0).round(2)
+    write(path, centre, spread, fit((rows - centre) / spread, worse, (8,), True, 3))
+
+
 def zero_or_one(path: Path) -> None:
     """The scores of zero and one for a picture of 4 x 4 pixels."""
     table = list(csv.DictReader((FOLDER / "digits.csv").read_text().splitlines()))
@@ -127,6 +136,7 @@ def _in_units(layers: Layers, unit: float) -> Layers:
 RECIPES: dict[str, Callable[[Path], None]] = {
     "demand.onnx": demand,
     "reactor.onnx": reactor,
+    "course.onnx": course,
     "zero_or_one.onnx": zero_or_one,
 }
 
