@@ -28,6 +28,7 @@ from nnmip.sema.knowledge import (
 from nnmip.sema.regions import DIRECTIONS, NORMS, Asked, lipschitz_within, monotone_in
 from nnmip.sema.units import incoming_weights, pre_activation
 from nnmip.sema.values import fail, origin_of
+from nnmip.sema.words import dot_product
 from nnmip.source import Span
 
 
@@ -104,6 +105,13 @@ def active(layer: LayerRef, table: Table) -> Tensor:
     z = layer.owner.output(network.input_name if source is None else source.name, layer.shape, layer.index, table, span)
     zero = Constant(np.asarray(0.0), origin_of(span))
     return Tensor(z.draft, logic.negation(logic.comparison(z.draft, "<=", z.node, zero, span), span))
+
+
+def dot(a: Any, b: Any) -> Tensor:
+    """The sum of the products of the entries of two vectors, one of them known; DiagnosticError NNM0301 or NNM0312."""
+    span = here("dot(...)")
+    draft = _draft((a, b), span, "dot")
+    return Tensor(draft, dot_product(number(draft, a, span), number(draft, b, span), span, span, span))
 
 
 def fan_in(layer: LayerRef) -> Tensor:

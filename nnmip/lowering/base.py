@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Compare, Layer, Network, Node, Program
+from nnmip.hir.core import Layer, Network, Node, Program
 from nnmip.hir.grids import LEAST, STATED
 from nnmip.hir.same import Same
 from nnmip.hir.walk import watched_layers
@@ -20,6 +20,7 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.passes.base import Analysed
 from nnmip.records import dataclass
+from nnmip.source import Origin
 
 if TYPE_CHECKING:
     from nnmip.lowering.asked import Asked
@@ -98,7 +99,7 @@ class Lowering:
 
     kept: for each layer with `prune`, the affine 0/1 tensor of its units. encodings: decisions by path.
     passed: (network, data set) -> the scores. lowered: what has been encoded for a node and a polarity, with the node
-    to keep it alive. inexact: comparisons whose failing costs more than it would have to. gaps: by path of a layer that
+    to keep it alive. inexact: notes on what is decided by a stated distance. gaps: by path of a layer that
     asks for the sign of its values, the gap below 0 in which none lies, and whether that follows from a grid.
     tangents: what rows hold from below only. predictions: (network, data set, strictness and whether it is exact) ->
     what is predicted for the distinct rows. fixed: the values of decisions that have one, by path, and what is kept of
@@ -114,7 +115,7 @@ class Lowering:
     kept: dict[str, Affine] = field(default_factory=dict)
     passed: dict[tuple[str, str], Passed] = field(default_factory=dict)
     lowered: dict[tuple[int, Polarity], tuple[Node, Affine]] = field(default_factory=dict)
-    inexact: list[Compare] = field(default_factory=list)
+    inexact: list[str] = field(default_factory=list)
     gaps: dict[str, tuple[float, bool]] = field(default_factory=dict)
     tangents: list[Tangents] = field(default_factory=list)
     predictions: dict[tuple[str, str, float, bool], Predictions] = field(default_factory=dict)
@@ -183,10 +184,10 @@ class Lowering:
         self.gaps[layer.path] = gap, False
         return gap
 
-    def note_strictness(self, node: Compare) -> None:
-        """Remember a comparison that rows keep from holding by a stated distance, not an exact one."""
-        if not node.is_exact:
-            self.inexact.append(node)
+    def note_strictness(self, origin: Origin, what: str, distance: float) -> None:
+        """Remember what rows decide by a stated distance, not an exact one."""
+        text = " ".join(origin.span.text.split())
+        self.inexact.append(f"{text}: {what} from a distance of {distance:g} on")
 
 
 LayerLowering = Callable[[Lowering, Network, Layer, tuple[Signal, ...], Interval, str], Signal]

@@ -12,6 +12,7 @@ from nnmip.lowering.base import Lowering, Polarity
 from nnmip.lowering.expressions import lower_expression, scaled
 from nnmip.lowering.networks import apply_network
 from nnmip.lowering.piecewise import scattered
+from nnmip.lowering.places import asked_places, lower_asked, require_asked
 from nnmip.lowering.predictions import Predictions, predictions
 from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine, add_up
@@ -120,12 +121,14 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
     (formulation: reified rows with proved big-M, one direction where that is all the context needs). No binary where
     the bounds decide, or where a ReLU has one that says enough. `=` is the conjunction of both orders.
     """
+    if (asked := asked_places(node)) is not None:
+        return lower_asked(low, asked, polarity, node.origin)
     if node.op == "=":
         orders = [lower_compare(low, replace(node, op=op), polarity) for op in ("<=", ">=")]
         return _combined(low, "and", orders, polarity, node.origin)
     if (predicted := _prediction(low, node)) is not None:
         if Polarity.UPPER in polarity:
-            low.note_strictness(node)
+            _note_strictness(low, node)
         entries, places = predicted
         return entries.entry(places.reshape(-1), polarity, node.origin).reshape(node.shape)
     e = _excess(low, node, polarity)
@@ -147,11 +150,16 @@ def lower_compare(low: Lowering, node: Compare, polarity: Polarity) -> Affine:
     if Polarity.UPPER in polarity:
         reach = strict - lo
         rows(f"{path}.only_if", inner + d * reach, origin, lb=strict, shape=shape, picked=open_, big_m=reach)
-        low.note_strictness(node)
+        _note_strictness(low, node)
     known = np.flatnonzero(~undecided)
     holds = Affine.constant((bounds.hi <= 0).astype(np.float64).reshape(-1)[known])
     found = scattered([(known, holds), (open_, d)], shape)
     return found if phase is None else _with_phase(low, path, found, phase, polarity, origin)
+
+
+def _note_strictness(low: Lowering, node: Compare) -> None:
+    if not node.is_exact:
+        low.note_strictness(node.origin, "counts as false", node.strictness)
 
 
 def _prediction(low: Lowering, node: Compare) -> tuple[Predictions, IntArray] | None:
@@ -285,6 +293,9 @@ def require(low: Lowering, path: str, node: Node) -> None:
 
 def require_comparison(low: Lowering, path: str, node: Compare) -> None:
     """Rows for `left op right` in every entry; each side needs only the bound that the comparison uses."""
+    if (asked := asked_places(node)) is not None:
+        require_asked(low, path, asked, node.origin)
+        return
     left_side = {"<=": Polarity.UPPER, ">=": Polarity.LOWER, "=": Polarity.EXACT}[node.op]
     left = lower_expression(low, node.left, left_side)
     right = lower_expression(low, node.right, left_side.flipped)
@@ -296,8 +307,10 @@ def require_comparison(low: Lowering, path: str, node: Compare) -> None:
 def _forbid(low: Lowering, path: str, node: Node, origin: Origin) -> None:
     """Rows that make a Boolean fail in every entry."""
     match node:
+        case Compare() if (asked := asked_places(node)) is not None:
+            require_asked(low, path, asked.negated, node.origin)
         case Compare(op="<=" | ">=", strictness=strictness):
-            low.note_strictness(node)
+            _note_strictness(low, node)
             low.builder.rows(path, _excess(low, node, Polarity.UPPER), origin, lb=strictness)
         case Junction(op="or", terms=terms):
             for number, term in enumerate(terms):
@@ -311,16 +324,21 @@ def _forbid(low: Lowering, path: str, node: Node, origin: Origin) -> None:
 def _require_one_of(low: Lowering, path: str, terms: Sequence[Node], shape: tuple[int, ...], origin: Origin) -> None:
     """At least one of several Booleans in every entry: sum of literals >= 1.
 
-    Where one of them is an order e <= 0 with e at most U, the others stand for its binary: e <= U * sum of the others
-    (formulation: conditional row).
+    Where one of them is an order e <= 0 or an equality e = 0 with e in [L, U], the others stand for its binaries:
+    e <= U * sum of the others and, for an equality, e >= L * sum of the others (formulation: conditional rows).
     """
-    orders = [t for t in terms if isinstance(t, Compare) and t.op != "="]
-    conditional = orders[-1] if orders else None
+    comparisons = [t for t in terms if isinstance(t, Compare) and asked_places(t) is None]
+    # An equality would cost two binaries, an order one.
+    conditional = max(comparisons, key=lambda t: t.op == "=", default=None)
     others = [lower_expression(low, t, Polarity.LOWER) for t in terms if t is not conditional]
     total = add_up(others, shape)
     if conditional is None:
         low.builder.rows(path, total, origin, lb=1.0)
         return
-    e = _excess(low, conditional, Polarity.LOWER) + np.zeros(shape)
-    hi = np.maximum(bounds_of(low.builder, e).without_tiny().hi, 0.0)
+    is_equality = conditional.op == "="
+    e = _excess(low, conditional, Polarity.EXACT if is_equality else Polarity.LOWER) + np.zeros(shape)
+    bounds = bounds_of(low.builder, e).without_tiny()
+    hi, lo = np.maximum(bounds.hi, 0.0), np.minimum(bounds.lo, 0.0)
     low.builder.rows(path, e - total * hi, origin, ub=0.0, big_m=hi)
+    if is_equality:
+        low.builder.rows(f"{path}.at_least", e - total * lo, origin, lb=0.0, big_m=lo)

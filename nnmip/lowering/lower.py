@@ -72,10 +72,7 @@ class Direct:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        texts = [
-            f"{' '.join(node.origin.span.text.split())}: counts as false from a distance of {node.strictness:g} on"
-            for node in self.low.inexact
-        ]
+        texts = list(self.low.inexact)
         for path, (gap, is_exact) in self.low.gaps.items():
             counts = f"sums lie on a grid of step {gap:g}, so nothing is lost"
             stated = f"counts as negative from -{gap:g} on; no value lies between that and 0"

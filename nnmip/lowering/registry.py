@@ -20,7 +20,21 @@ from nnmip.lowering.losses import (
     zero_one,
 )
 from nnmip.lowering.words import abs as abs_
-from nnmip.lowering.words import clip, count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
+from nnmip.lowering.words import (
+    argmax,
+    argmin,
+    clip,
+    count,
+    fair,
+    l0,
+    lipschitz,
+    monotone,
+    nonzero,
+    norm_1,
+    norm_2sq,
+    norm_inf,
+    used,
+)
 from nnmip.lowering.words import max as max_
 from nnmip.lowering.words import min as min_
 from nnmip.lowering.words import sum as sum_
@@ -32,6 +46,8 @@ WORD_LOWERINGS: Mapping[str, WordLowering] = MappingProxyType(
     {
         "abs": abs_.lower,
         "absolute": absolute.lower,
+        "argmax": argmax.lower,
+        "argmin": argmin.lower,
         "clip": clip.lower,
         "count": count.lower,
         "eps_insensitive": eps_insensitive.lower,

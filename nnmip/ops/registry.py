@@ -43,8 +43,21 @@ from nnmip.ops.losses import (
     zero_one,
 )
 from nnmip.ops.words import abs as abs_word
+from nnmip.ops.words import (
+    argmax,
+    argmin,
+    count,
+    fair,
+    l0,
+    lipschitz,
+    monotone,
+    nonzero,
+    norm_1,
+    norm_2sq,
+    norm_inf,
+    used,
+)
 from nnmip.ops.words import clip as clip_word
-from nnmip.ops.words import count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, used
 from nnmip.ops.words import max as max_
 from nnmip.ops.words import min as min_
 from nnmip.ops.words import sum as sum_
@@ -66,14 +79,14 @@ WORDS: Mapping[str, Word] = MappingProxyType(
         for module in (
             *(absolute, eps_insensitive, hinge, logistic, margin, max_error, quantile, sat_margin, squared, zero_one),
             *(count, fair, l0, lipschitz, monotone, nonzero, norm_1, norm_2sq, norm_inf, sum_, used),
-            *(abs_word, clip_word, max_, min_),
+            *(abs_word, argmax, argmin, clip_word, max_, min_),
         )
     }
 )
 
 PHRASES = frozenset(
     (
-        *("active", "atleast", "atmost", "exactly", "fan_in", "operations", "parameters"),
+        *("active", "atleast", "atmost", "dot", "exactly", "fan_in", "operations", "parameters"),
         *("exclusive", "lipschitz", "monotone", "tied"),
     )
 )
@@ -81,4 +94,4 @@ PHRASES = frozenset(
 
 # Words that the language will have; using one is answered with "not yet" instead of "unknown".
 FUTURE_LAYERS = frozenset({"batchnorm"})
-FUTURE_WORDS = frozenset(("argmax", "argmin", "dot", "domain"))
+FUTURE_WORDS = frozenset({"domain"})

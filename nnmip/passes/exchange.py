@@ -45,6 +45,8 @@ MOST_NUMBERS = 4_000_000
 
 REDUCING = frozenset({"l0", "norm_1", "norm_2sq", "norm_inf", "sum", "count", "max", "min"})
 ENTRYWISE = frozenset({"nonzero", "used", "abs", "clip"})
+ORDERED = frozenset({"argmax", "argmin"})
+"""Words that reduce entries whose order matters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,8 @@ class Exchanges:
         (operand,) = node.operands
         if node.word in ENTRYWISE:
             return numbers_of(operand)
+        if node.word in ORDERED:
+            return distinct(_together(numbers_of(operand), node.batch))
         assert node.word in REDUCING, node.word
         return _sorted(numbers_of(operand), node.batch)
 
@@ -165,6 +169,10 @@ def _numbered(parts: list[IntArray]) -> IntArray:
 
 def _sorted(numbers: IntArray, batch: int) -> IntArray:
     """One number for every distinct multiset of numbers, over the axes behind the first `batch` ones."""
-    kept = numbers.shape[: batch + 1]
+    return distinct(np.sort(_together(numbers, batch), axis=-1))
+
+
+def _together(numbers: IntArray, batch: int) -> IntArray:
+    """Numbers with all axes behind the first `batch` ones as one."""
     width = int(np.prod(numbers.shape[batch + 1 :], dtype=np.int64))
-    return distinct(np.sort(numbers.reshape(*kept, width), axis=-1))
+    return numbers.reshape(*numbers.shape[: batch + 1], width)

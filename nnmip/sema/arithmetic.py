@@ -118,13 +118,13 @@ def broadcast(left: Shape, right: Shape, span: Span, operands: Sequence[Node] = 
     fix: tuple[Edit, ...] = ()
     for operand in operands:
         other = right if operand.shape == left else left
-        entries = _entries_of(operand, other, span)
+        entries = entries_of(operand, other, span)
         if entries and not help:
             help, fix = f"take as many entries on both sides: `{entries}`", substitute(operand.origin.span, entries)
     raise fail("NNM0301", message, span, help=help or "only a single number goes with a tensor of any shape", fix=fix)
 
 
-def _entries_of(operand: Node, shape: Shape, within: Span) -> str:
+def entries_of(operand: Node, shape: Shape, within: Span) -> str:
     """The first entries of an operand that have a shape, as a text; empty where it has too few, or is written
     elsewhere."""
     own, span = operand.shape, operand.origin.span

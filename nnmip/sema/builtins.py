@@ -36,7 +36,7 @@ from nnmip.sema.values import (
     quoted,
     short_text_of,
 )
-from nnmip.sema.words import apply_word, as_units, read_options, reduced
+from nnmip.sema.words import apply_word, as_units, dot_product, read_options, reduced
 from nnmip.source import Span
 from nnmip.syntax import nodes
 
@@ -51,6 +51,7 @@ SIGNATURES: Mapping[str, str] = MappingProxyType(
         "atleast": "atleast(k, p, ...)",
         "exactly": "exactly(k, p, ...)",
         "active": "active(units, row)",
+        "dot": "dot(a, b)",
         "fan_in": "fan_in(units)",
         "features": "features(net)",
         "exclusive": "exclusive(p, ...)",
@@ -169,6 +170,16 @@ def _extreme(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     else:
         operand = Gather(Join(tuple(parts), origin_of(call.span)), index, origin_of(call.span))
     return reduced(name, operand, len(shape), call.span)
+
+
+def _dot(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
+    """`dot(a, b)` of two vectors, one of them known."""
+    given = [a for a in call.arguments if isinstance(a, nodes.Positional)]
+    if len(given) != 2 or len(call.arguments) != 2:
+        raise fail("NNM0204", "`dot` takes two vectors", call.span, help=f"its signature is `{SIGNATURES[name]}`")
+    first, second = (argument.value for argument in given)
+    a, b = elaborator.number(first), elaborator.number(second)
+    return dot_product(a, b, first.span, second.span, call.span)
 
 
 # ---- networks at rows ----------------------------------------------------------------------------------------------
@@ -325,6 +336,7 @@ BUILTINS: Mapping[str, Builtin] = MappingProxyType(
         "atleast": _counted,
         "exactly": _counted,
         "active": _active,
+        "dot": _dot,
         "fan_in": _fan_in,
         "features": features_word,
         "used": _used,

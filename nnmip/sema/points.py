@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from nnmip.diagnostics.edit import substitute
 from nnmip.hir.core import Applied, Constant, Network, Node
+from nnmip.sema.arithmetic import entries_of
 from nnmip.sema.scope import Known
 from nnmip.sema.values import describe, fail, not_yet, origin_of
 from nnmip.source import Span
@@ -27,5 +29,8 @@ def at_points(names: Known, network: Network, point: Node, at: Span, span: Span)
     start = len(point.shape) - len(wanted)
     if start < 0 or point.shape[start:] != wanted:
         message = f"`{network.name}` reads a tensor of shape {list(wanted)}, and this is {describe(point)}"
-        raise fail("NNM0301", message, at)
+        part = entries_of(point, wanted, span)
+        declared = f"declare it with that shape: `real{list(wanted)}`"
+        help = f"take as many entries as it reads: `{network.name}({part})`" if part else declared
+        raise fail("NNM0301", message, at, help=help, fix=substitute(at, part) if part else ())
     return Applied(network.name, point, (*point.shape[:start], *network.output_shape), origin_of(span))

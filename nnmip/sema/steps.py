@@ -19,7 +19,8 @@ from nnmip.hir.walk import once
 from nnmip.sema.values import Value
 from nnmip.source import Span
 
-COUNTS = frozenset({"l0", "count"})
+COUNTS = frozenset({"l0", "count", "argmax", "argmin"})
+"""Words whose values are whole numbers."""
 _OF_ENTRIES = frozenset({"sum", "norm_1", "norm_inf", "abs", "max", "min"})
 _ZERO = Fraction(0)
 
@@ -59,12 +60,19 @@ def with_strictness(names: Names, node: Compare) -> Compare:
     Their exact step where they have one that solvers can tell from 0, else a stated one, between which and 0 nothing is
     allowed (formulation: reified rows with a lossless strictness).
     """
+    strictness, is_exact = strictness_of(names, node.left, node.right)
+    return replace(node, strictness=strictness, is_exact=is_exact)
+
+
+def strictness_of(names: Names, *nodes: Node) -> tuple[float, bool]:
+    """How far entries of some tensors are apart at least where they differ, and whether that is exact."""
     step_of = once(partial(_step, names))
-    left, right = step_of(node.left), step_of(node.right)
-    exact = None if left is None or right is None else _common(left, right)
+    exact: Fraction | None = _ZERO
+    for step in map(step_of, nodes):
+        exact = None if exact is None or step is None else _common(exact, step)
     if exact is None or exact < LEAST:
-        return replace(node, strictness=STATED, is_exact=False)
-    return replace(node, strictness=float(exact), is_exact=True)
+        return STATED, False
+    return float(exact), True
 
 
 def _step(names: Names, node: Node, step_of: Callable[[Node], Fraction | None]) -> Fraction | None:

@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmip.data import Dataset
-from nnmip.diagnostics import DiagnosticError, Edit
+from nnmip.diagnostics import DiagnosticError, Edit, Label
 from nnmip.diagnostics.edit import insert_after, substitute
 from nnmip.hir.core import Apply, Constant, Layer, Network, Node, Units
 from nnmip.hir.wiring import Wiring
 from nnmip.ops.base import Kind, Option, Task, Word
+from nnmip.ops.places import SIGNS
 from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, WORDS
+from nnmip.sema.arithmetic import entries_of, product
 from nnmip.sema.fairness import check_column
 from nnmip.sema.features import used_features
 from nnmip.sema.known import known_options
 from nnmip.sema.losses import check_loss, check_same_columns
+from nnmip.sema.places import place_options
 from nnmip.sema.scope import Known
 from nnmip.sema.strictness import RESOLVERS
 from nnmip.sema.units import owners_of
@@ -107,6 +110,8 @@ def applied(
             options = known_options(word, options, network, span)
         elif word.name in RESOLVERS:
             options = RESOLVERS[word.name](options, network, data, span)
+    elif word.name in SIGNS:
+        options = place_options(known, word.name, operands[0], options, span)
     node = Apply(
         word=word.name,
         operands=operands,
@@ -270,6 +275,19 @@ def reduced(name: str, operand: Node, batch: int, span: Span) -> Node:
     """A word that makes a number of the entries behind the first `batch` axes; its value where they are known."""
     node = Apply(name, (operand,), None, None, (), operand.shape[:batch], False, Origin(span, name), batch)
     return _folded(WORDS[name], node)
+
+
+def dot_product(a: Node, b: Node, first: Span, second: Span, span: Span) -> Node:
+    """The sum of the products of the entries of two vectors; DiagnosticError NNM0301, or NNM0312 where both are
+    decided."""
+    if len(a.shape) != 1 or a.shape != b.shape:
+        parts = ((a, entries_of(a, b.shape, span)), (b, entries_of(b, a.shape, span)))
+        part, text = next(((node, text) for node, text in parts if text), (a, ""))
+        help = f"take as many entries of both: `{text}`" if text else "name one row of a matrix, such as `t[0]`"
+        fix = substitute(part.origin.span, text) if text else ()
+        labels = (Label(first, describe(a)), Label(second, describe(b))) if first != span else ()
+        raise fail("NNM0301", "`dot` takes two vectors of one length", span, secondary=labels, help=help, fix=fix)
+    return reduced("sum", product(a, b, first, second), 0, span)
 
 
 def _folded(word: Word, node: Apply) -> Node:

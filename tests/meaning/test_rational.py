@@ -48,7 +48,7 @@ network net(x: real[3] in [0, 1]) {
   return o[0]
 }
 minimize absolute(net, points) + sum(abs(net.weights)) + max(net.weights) - min(net.weights)
-  + sum(clip(net.weights, low: 0, high: 0.25))
+  + sum(clip(net.weights, low: 0, high: 0.25)) + argmax(net.weights) - argmin(net.weights)
 """,
     {"points.csv": "x0,x1,x2,y\n1,1,1,0.5\n0.25,0.5,0.75,0\n"},
 )

@@ -104,6 +104,9 @@ PAIRS = [
     (NUMBERS, "min(net.o.weights) >= 1", "l0(net.o.weights) <= 1"),
     (NUMBERS, "abs(net.o.weights[0, 0]) >= 1", "l0(net.o.weights) <= 0"),
     (NUMBERS, "clip(net.o.bias[0], low: 0, high: 0.5) >= 0.5", "net.o.bias[0] <= 0"),
+    (NUMBERS, "argmax(net.o.weights[0]) = 1", "net.o.weights[0, 0] >= 1"),
+    (NUMBERS, "argmin(net.o.weights[0]) = 1", "net.o.weights[0, 1] >= 1"),
+    (NUMBERS, "dot([1, 2], net.o.weights[0]) >= 2", "l0(net.o.weights) <= 0"),
     (REAL, "norm_2sq(net.weights) <= 0.1", "net.o.weights[0, p0] >= 0.5"),
     (REAL, "squared(net, train) <= 0.01", "norm_1(net.weights) <= 0.1"),
 ]
