@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "Networks and layers": ("network", "layer", "return", "weights", "bias", "units"),
     "Variables": ("var",),
+    "Properties": ("verify", "assume", "prove"),
     "Goals": ("minimize", "maximize", "satisfy", "then"),
     "Constraints": ("constraint",),
     "Expressions": ("let", "biases"),
@@ -34,7 +35,6 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         *("classes", "indices"),
     ),
     "Words on weights and units": ("prune",),
-    "What is not there yet": ("verify", "assume", "prove"),
 }
 """Words that have no page of their own, by the section that explains them, unless a line of another one does."""
 

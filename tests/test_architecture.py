@@ -61,6 +61,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "incumbents": MEANING | BASE | {"syntax", "lowering", "milp", "formats", "backends", "search"},
     # Branch and bound over the encodings of the choices of output weights.
     "branching": MEANING | BASE | {"lowering", "milp", "backends", "search", "incumbents"},
+    # Properties: bounds of ours, gradients to look for what breaks them, and a MILP that is solved elsewhere.
+    "verification": MEANING | BASE | {"bounds", "incumbents", "sema", "backends", "solution"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
@@ -77,7 +79,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "nnmip",
         "onnx",
     },
-    "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution"},
+    "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution", "verification"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution", "onnx"},
     "pipeline": MEANING
     | BASE
@@ -93,13 +95,26 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "incumbents",
         "solution",
         "report",
+        "verification",
     },
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
     "manual": BASE | {"syntax", "ops"},
     "starter": frozenset(),
     "cli": BASE
-    | {"syntax", "manual", "starter", "formats", "backends", "solution", "report", "phases", "pipeline", "nnmip"},
+    | {
+        "syntax",
+        "manual",
+        "starter",
+        "formats",
+        "backends",
+        "solution",
+        "report",
+        "phases",
+        "pipeline",
+        "verification",
+        "nnmip",
+    },
     "nnmip": frozenset({"build", "diagnostics", "syntax", "pipeline", "solution"}),
     "__main__": frozenset({"cli"}),
 }

@@ -48,6 +48,9 @@ SEARCHED = {"binarised", "digits", "virginica", "xor", "tutorial/1_first_network
 EMBEDDED = {"counterfactual": 1.9166667, "picture": 24.1332, "pricing": 559.8670, "process": 37.4695}
 """Examples that decide where trained networks are read, and train none; `tests/embedding` finds their optima anew."""
 
+VERIFIED = {"sound": {"mild": "verified", "rising": "violated"}}
+"""Examples of properties, with their verdicts."""
+
 CERTIFIED = {"growth": (0.0424, 0.0005), "risk_score": (0.1282063, 0.001)}
 """Examples of losses that are held by tangents, with the best goal and the tolerance that they state."""
 
@@ -84,6 +87,13 @@ def test_an_example_with_trained_networks_is_proved(name: str, solved: Solved) -
     result = solved(name)
     assert result.solution == "optimal" and result.proof == "solver" and result.networks == {}
     assert result.objective == pytest.approx(EMBEDDED[name], abs=1e-3)
+
+
+@pytest.mark.parametrize("name", VERIFIED)
+def test_an_example_of_properties_is_decided(name: str) -> None:
+    model = nnmip.load(FOLDER / f"{name}.nnm")
+    verdicts = {each: model.verify(each) for each in model.properties()}
+    assert {each: str(verdict.answer) for each, verdict in verdicts.items()} == VERIFIED[name]
 
 
 @pytest.mark.parametrize("name", CERTIFIED)
@@ -162,7 +172,7 @@ def test_the_infeasible_example_names_its_conflict(solved: Solved) -> None:
 
 def test_no_example_is_left_out() -> None:
     found = {path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.nnm")}
-    assert found == {*OPTIMA, *EMBEDDED, *CERTIFIED, "infeasible"}
+    assert found == {*OPTIMA, *EMBEDDED, *VERIFIED, *CERTIFIED, "infeasible"}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.nnm")), ids=lambda path: path.stem)

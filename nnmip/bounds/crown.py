@@ -161,14 +161,16 @@ class Crown:
         return self._relaxations[layer.name]
 
     def rows(self, matrix: FloatArray) -> Planes:
-        """Affine functions of the input below `matrix @ result`; matrix: [rows, *output]."""
+        """Affine functions of the input below `matrix @ result`; matrix: [rows, *output], or [n, rows, *output] with
+        rows for every sample."""
         network = self.known.network
-        width = int(np.prod(network.layer(network.result_layer).shape, dtype=np.int64))
-        rows = np.zeros((len(matrix), width))
-        np.add.at(rows.T, network.result_index.ravel(), matrix.reshape(len(matrix), -1).T)
-        return self.planes(
-            network.result_layer, rows.reshape(1, len(matrix), *self.outputs[network.result_layer].shape[1:])
-        )
+        index = network.result_index.reshape(-1)
+        axes = matrix.ndim - network.result_index.ndim
+        flat = matrix.reshape(len(matrix) if axes == 2 else 1, -1, len(index))
+        shape = network.layer(network.result_layer).shape
+        rows = np.zeros((*flat.shape[:2], int(np.prod(shape, dtype=np.int64))))
+        np.add.at(rows.T, index, flat.T)
+        return self.planes(network.result_layer, rows.reshape(*flat.shape[:2], *shape))
 
     def _relaxation_of(self, layer: Layer) -> Relaxation:
         op, options = LAYERS[layer.op], dict(layer.options)

@@ -35,6 +35,7 @@ COMMANDS = {
     "show": "Show what a model becomes: layers, decisions, bounds, sizes.",
     "solve": "Find a globally optimal network, prove it and check it.",
     "solvers": "List the solvers and whether they work here.",
+    "verify": "Decide properties of trained networks over regions.",
 }
 
 

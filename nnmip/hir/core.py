@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
-from nnmip.hir.goals import Annotation, Constraint, Held, Stage
+from nnmip.hir.goals import Annotation, Constraint, Held, Property, Stage
 from nnmip.records import dataclass
 from nnmip.source import Origin, SourceFile
 
@@ -439,7 +439,8 @@ class Program:
     held: the first stages that are done, each with its proved value; the stage after them is the goal of a solve.
 
     lets: the named expressions that are numbers, by which a part of a goal can be called. known: networks from files;
-    what the model says of them is in constants already. variables: the decisions beside the networks.
+    what the model says of them is in constants already. variables: the decisions beside the networks. properties: what
+    is to be verified, each with points of its own.
 
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
@@ -459,6 +460,7 @@ class Program:
     lets: tuple[tuple[str, Node], ...] = ()
     known: tuple[KnownNetwork, ...] = ()
     variables: tuple[Reference, ...] = ()
+    properties: tuple[Property, ...] = ()
 
     @property
     def goal(self) -> Stage | None:

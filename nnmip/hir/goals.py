@@ -8,7 +8,7 @@ from nnmip.records import dataclass
 from nnmip.source import Origin, Span
 
 if TYPE_CHECKING:
-    from nnmip.hir.core import Node
+    from nnmip.hir.core import Node, Reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +64,21 @@ class Constraint:
     parts: tuple[Node, ...]
     origin: Origin
     condition: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Property:
+    """For all `points` in their domains for which every assumption holds, every conclusion holds (in every entry).
+
+    The decisions of the points are called after the property: `robust.x`.
+    """
+
+    name: str
+    sentence: str | None
+    points: tuple[Reference, ...]
+    assumptions: tuple[Node, ...]
+    conclusions: tuple[Node, ...]
+    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)

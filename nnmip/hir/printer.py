@@ -35,7 +35,7 @@ from nnmip.hir.core import (
     Xor,
     children,
 )
-from nnmip.hir.goals import Constraint, Stage
+from nnmip.hir.goals import Constraint, Property, Stage
 from nnmip.records import dataclass
 from nnmip.source import Origin
 
@@ -132,6 +132,8 @@ class _Printer:
             yield from self.stage(number, stage)
         for constraint in self.program.constraints:
             yield from self.constraint(constraint)
+        for property in self.program.properties:
+            yield from self.property(property)
 
     def stage(self, number: int, stage: Stage) -> Iterator[str]:
         held = self.program.held[number] if number < len(self.program.held) else None
@@ -140,6 +142,14 @@ class _Printer:
         for term in stage.terms:
             yield from self.nodes(term.value)
             yield f"  {term.coefficient:.12g} * %{self.numbers[id(term.value)]}  ({term.role}: {term.label})"
+
+    def property(self, property: Property) -> Iterator[str]:
+        sentence = f' "{property.sentence}"' if property.sentence else ""
+        yield self.line(f"property {property.name}{sentence}", property.origin, 0)
+        for word, parts in (("assume", property.assumptions), ("prove", property.conclusions)):
+            for part in parts:
+                yield from self.nodes(part)
+                yield f"  {word} %{self.numbers[id(part)]}"
 
     def constraint(self, constraint: Constraint) -> Iterator[str]:
         sentence = f' "{constraint.sentence}"' if constraint.sentence else ""

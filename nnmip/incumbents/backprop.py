@@ -34,6 +34,15 @@ class Backprop:
 
     def slopes(self, assignment: Assignment, back: FloatArray) -> dict[str, FloatArray]:
         """A subgradient for every decision by path, where `back` is that of the result."""
+        return self._walk(assignment, back)[0]
+
+    def of_inputs(self, assignment: Assignment, back: FloatArray) -> FloatArray:
+        """A subgradient for the inputs [n, entries], where `back` is that of the result."""
+        into = self._walk(assignment, back)[1].get(self.network.input_name)
+        return np.zeros((len(self.inputs), self.inputs[0].size)) if into is None else into
+
+    def _walk(self, assignment: Assignment, back: FloatArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """The subgradients of decisions by path, and of layers and the input by name."""
         network, rows = self.network, len(self.inputs)
         last = network.layer(network.result_layer)
         size = int(np.prod(last.shape, dtype=np.int64))
@@ -51,7 +60,7 @@ class Backprop:
                 part = into[:, first : first + array.shape[1]]
                 flat[name] = flat[name] + part if name in flat else part
                 first += array.shape[1]
-        return found
+        return found, flat
 
 
 def _values(layer: Layer, assignment: Assignment) -> dict[str, FloatArray]:

@@ -20,6 +20,7 @@ from nnmip.passes.base import Analysed
 from nnmip.phases import Check
 from nnmip.pipeline.parameters import Parameters
 from nnmip.pipeline.phased import Phased
+from nnmip.sema.goals import check_goal
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.read import check_text, read_source
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from nnmip.solution.options import RunOptions
     from nnmip.solution.result import How, Result
     from nnmip.solution.work import Problem
+    from nnmip.verification.verdict import Verdict
 
 ProgressHandler = Callable[["Progress"], None]
 
@@ -118,6 +120,7 @@ class Model(Phased):
         from nnmip.sizes import NONZERO
         from nnmip.solution.formulations import IN_FILES
 
+        check_goal(program)
         if formulation not in IN_FILES:
             raise ValueError(f"formulation must be one of {', '.join(IN_FILES)}, not {formulation!r}")
         lowered = self.encoded(formulation, program)
@@ -243,6 +246,7 @@ class Model(Phased):
         from nnmip.solution.formulations import IN_FILES
         from nnmip.solution.options import ways_of
 
+        check_goal(self.program)
         found = {self.formulation(wanted, named).formulation for named, wanted in ways_of(solver, formulation)}
         for how in found:
             if how in IN_FILES and how != "direct":
@@ -298,6 +302,40 @@ class Model(Phased):
         )
         self.prepare(formulation, solver)
         return Run(self._problem(self.program, seed), options, progress, stop).run()
+
+    def properties(self, names: Iterable[str] = ()) -> tuple[str, ...]:
+        """The names of the properties, or of those among `names`; ValueError for one that the model does not have."""
+        found = tuple(each.name for each in self.program.properties)
+        wanted = tuple(names)
+        for name in wanted:
+            if name not in found:
+                raise ValueError(f"the model has no property `{name}`; it has {', '.join(found) or 'none'}")
+        return tuple(name for name in found if name in wanted) if wanted else found
+
+    def verify(
+        self,
+        name: str,
+        *,
+        time_limit: float | None = None,
+        solver: str = "auto",
+        seed: int = 0,
+        stop: threading.Event | None = None,
+    ) -> Verdict:
+        """Decide a property: prove it for its whole region, or find an input that breaks it.
+
+        Raises ValueError for a name that the model does not have, DiagnosticError for errors in the model, NNM0104 for
+        a property that is no combination of comparisons.
+        """
+        from nnmip.verification.run import Limits, verify
+
+        self.properties([name])
+        wanted = next(each for each in self.program.properties if each.name == name)
+
+        def solve(program: Program, limit: float | None, progress: ProgressHandler, stop: threading.Event) -> Result:
+            model = Model.of_program(program, allowance=self.allowance)
+            return model.solve(solver=solver, time_limit=limit, progress=progress, stop=stop)
+
+        return verify(self.program, wanted, solve, Limits(time_limit, seed=seed), stop)
 
     def pareto(
         self,

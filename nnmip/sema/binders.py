@@ -61,7 +61,7 @@ def instances(elaborator: Elaborator, quantifier: _Quantifier) -> Iterator[Elabo
 
     Raises DiagnosticError NNM0310 before more expressions are read than are allowed: each choice reads its own.
     """
-    _check_names(elaborator, quantifier.binders)
+    check_names(elaborator, quantifier.binders)
     choices, first = _expected(elaborator, quantifier.binders)
     if first is None:
         return
@@ -154,7 +154,7 @@ def _choices(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> Itera
         yield from _choices(replace(elaborator, bound=bound), binders[1:])
 
 
-def _check_names(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> None:
+def check_names(elaborator: Elaborator, binders: tuple[nodes.Binder, ...]) -> None:
     """NNM0202 for a bound name that something else has already."""
     seen: dict[str, Span] = {}
     for binder in binders:

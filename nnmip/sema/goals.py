@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from nnmip.diagnostics import Diagnostics, Edit, Label
 from nnmip.diagnostics.edit import delete, insert_after
-from nnmip.hir.core import Apply, Constant, Node, Plus
+from nnmip.hir.core import Apply, Constant, Node, Plus, Program
 from nnmip.hir.front import addends
 from nnmip.hir.goals import Constraint, Stage, Term
 from nnmip.ops.base import Role
@@ -115,6 +115,14 @@ def check_single_goal(
             help="keep one of them" if any_satisfy else "add them up, or join them with `then` in order of importance",
             fix=delete(extra.span) if any_satisfy else _added(goals[0], extra),
         )
+
+
+def check_goal(program: Program) -> None:
+    """NNM0207 for a model of properties alone, of which there is nothing to solve."""
+    if program.properties and not (program.stages or program.networks or program.variables):
+        first = program.properties[0]
+        message = "the file has properties and no goal: there is nothing to solve"
+        raise fail("NNM0207", message, first.origin.span, help="`nnmip verify` decides the properties")
 
 
 def _added(first: nodes.Goal | nodes.Satisfy, extra: nodes.Goal | nodes.Satisfy) -> tuple[Edit, ...]:

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Constant, Network, Node, Program, Reference
-from nnmip.hir.goals import Annotation, Constraint, Stage
+from nnmip.hir.goals import Annotation, Constraint, Property, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
@@ -21,9 +21,10 @@ from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
 from nnmip.sema.parameters import read_parameter
+from nnmip.sema.properties import read_property
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
-from nnmip.sema.values import Poisoned, Value, as_tensor, collected, not_yet
+from nnmip.sema.values import Poisoned, Value, as_tensor, collected
 from nnmip.sema.variables import read_variable
 from nnmip.sizes import MEETING, UNASKED, Allowance, counted
 from nnmip.source import Span
@@ -31,10 +32,6 @@ from nnmip.syntax import nodes
 from nnmip.syntax.documentation import declared_path, documentation
 from nnmip.syntax.includes import Sources, read_includes
 from nnmip.syntax.parser import ParseResult
-
-_LATER: dict[type, str] = {
-    nodes.Verify: "`verify`",
-}
 
 
 def build_program(
@@ -88,6 +85,7 @@ class _Builder:
         self.annotations: dict[str, tuple[Annotation, ...]] = {}
         broken = set(sources.broken)
         self.goals = [d for d in sources.declarations if isinstance(d, nodes.Goal | nodes.Satisfy)]
+        self.has_properties = any(isinstance(d, nodes.Verify) for d in sources.declarations)
         self.declarations = _without_mistakes(sources.declarations, sources.diagnostics, broken)
         names = collect_names(self.declarations, broken, diagnostics)
         self.outside = read_outside(overrides, bound, names, broken, diagnostics, headers)
@@ -97,15 +95,17 @@ class _Builder:
         self.elaborator = Elaborator(self.scope, self._bindings())
 
     def build(self) -> Program | None:
-        check_single_goal(self.goals, not self.is_readable or self.scope.is_open, self.start, self.diagnostics)
+        may_be_missing = not self.is_readable or self.scope.is_open or self.has_properties
+        check_single_goal(self.goals, may_be_missing, self.start, self.diagnostics)
         for declaration in self.declarations:
             self._annotate(declaration)
             with self._guarded(declaration):
-                _refuse_later(declaration)
                 if _has_value(declaration):
                     self.scope.resolve(declaration.name.text, declaration.name.span)
         bindings = self._bindings()
-        stages, constraints = self._statements(Elaborator(self.scope, bindings))
+        elaborator = Elaborator(self.scope, bindings)
+        stages, constraints = self._statements(elaborator)
+        properties = self._properties(elaborator)
         if self.diagnostics.errors or self.scope.skipped:
             return None
         values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
@@ -123,7 +123,16 @@ class _Builder:
             lets=self._lets(values),
             known=tuple(self.scope.known.networks.values()),
             variables=self._variables(values),
+            properties=properties,
         )
+
+    def _properties(self, elaborator: Elaborator) -> tuple[Property, ...]:
+        found: list[Property] = []
+        for declaration in self.declarations:
+            if isinstance(declaration, nodes.Verify):
+                with self._guarded(declaration):
+                    found.append(read_property(elaborator, declaration))
+        return tuple(found)
 
     def _variables(self, values: Mapping[str, Value]) -> tuple[Reference, ...]:
         declared = [name for name, d in self.scope.declarations.items() if isinstance(d, nodes.Var)]
@@ -258,12 +267,6 @@ def _has_value(
 ) -> TypeGuard[nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Var | nodes.Let]:
     valued = nodes.Param | nodes.Data | nodes.Network | nodes.NetworkFile | nodes.Var | nodes.Let
     return isinstance(declaration, valued)
-
-
-def _refuse_later(declaration: nodes.Declaration) -> None:
-    """NNM0104 for a declaration that this version does not have."""
-    if type(declaration) in _LATER:
-        raise not_yet(_LATER[type(declaration)], declaration.span)
 
 
 def _meetings(declaration: nodes.Declaration) -> Iterator[list[str]]:

@@ -1,0 +1,40 @@
+"""Verdicts in words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nnmip.verification.verdict import Answer, Verdict
+
+_MOST_NUMBERS = 12
+
+
+def render_verdict(verdict: Verdict, explain: bool = False) -> str:
+    """A line with the answer, and what belongs to it below."""
+    lines = [f"{verdict.name}: {verdict.answer}, {_how(verdict)}, {verdict.seconds:.2f} s"]
+    if verdict.sentence:
+        lines.append(f"  {verdict.sentence}")
+    for name, array in verdict.counterexample.items():
+        lines.append(f"  {name} = {_numbers(array)}")
+    lines += [f"  note: {note}" for note in verdict.notes]
+    if explain:
+        lines += [f"  {step.name:<10} {step.seconds:6.2f} s  {step.said}" for step in verdict.steps]
+    return "\n".join(lines) + "\n"
+
+
+def _how(verdict: Verdict) -> str:
+    match verdict.answer:
+        case Answer.VERIFIED:
+            margin = "" if verdict.margin is None else f", holds by at least {verdict.margin:.6g}"
+            return f"by {verdict.by} ({verdict.proof}){margin}"
+        case Answer.VIOLATED:
+            return f"found by {verdict.by} and replayed"
+        case Answer.UNKNOWN:
+            return verdict.reason or "open"
+
+
+def _numbers(array: np.ndarray) -> str:
+    flat = [f"{value:.6g}" for value in array.reshape(-1)[:_MOST_NUMBERS]]
+    if array.size > _MOST_NUMBERS:
+        flat.append(f"... {array.size} in all")
+    return ", ".join(flat) if array.shape == () else f"[{', '.join(flat)}]"

@@ -1,0 +1,1 @@
+"""Properties of networks with known weights: proofs, counterexamples, and what is open."""

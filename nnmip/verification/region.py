@@ -1,0 +1,128 @@
+"""The region of a property: boxes with rows, one for each way in which its assumptions hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnmip.bounds.fbbt import AffineRows, Empty, tightened
+from nnmip.bounds.interval import SMALLEST, BoolArray, FloatArray, Interval
+from nnmip.hir.core import Reference
+from nnmip.hir.goals import Property
+from nnmip.records import dataclass
+from nnmip.verification.claims import Case, Cases, Row, cases_of
+from nnmip.verification.composite import POINT, Composite, Map
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """A way to break a property: all rows hold at a point of its region."""
+
+    rows: Case
+    map: Map
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether a row is a number, and false: coefficients cancel in `net(x)[k] < net(x)[k]`."""
+        known = np.array([not any(part[k].any() for part in self.map.parts.values()) for k in range(len(self.rows))])
+        exact = (self.map.sizes == 0) & np.array([row.is_strict for row in self.rows])
+        return bool((known & (exact | (self.map.constant > self.map.slack))).any())
+
+    def excesses(self, least: FloatArray) -> FloatArray:
+        """Lower bounds [..., rows] of the rows, positive where they exclude the row: 0 does for a strict one."""
+        strict = np.array([row.is_strict for row in self.rows], dtype=bool)
+        return np.where(strict & (least == 0.0), SMALLEST, least)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Region:
+    """A box [1, entries] of points; `rows` are what is assumed beyond it, with their map. `tasks` are what is open."""
+
+    box: Interval
+    rows: Case
+    map: Map
+    tasks: list[Task]
+
+    @property
+    def inside(self) -> Interval:
+        """The box without its rim, where points obey the bounds whatever the rounding of what is assumed."""
+        width, size = self.box.hi - self.box.lo, self.box.magnitude
+        rim = np.minimum(1e-12 * width + 8 * np.finfo(np.float64).eps * size, 0.25 * width)
+        return Interval(self.box.lo + rim, self.box.hi - rim)
+
+
+def regions_of(property: Property, composite: Composite) -> list[Region]:
+    """The parts of the region of a property that are not empty, each with all ways to break the property there.
+
+    Raises Opaque.
+    """
+    unsafe: Cases = cases_of(property.conclusions, holds=False)
+    tasks = [task for case in unsafe if not (task := Task(case, composite.map_of(case))).is_impossible]
+    found = []
+    for case in cases_of(property.assumptions):
+        box = _box(property.points, composite, case)
+        if box is None:
+            continue
+        rows = tuple(row for row in case if not _is_bound(composite.map_of([row])))
+        found.append(Region(box, rows, composite.map_of(rows), list(tasks)))
+    return found
+
+
+def _box(points: Sequence[Reference], composite: Composite, case: Sequence[Row]) -> Interval | None:
+    """The domains of the points, cut by the rows that speak of nothing else; None where nothing is left."""
+    domains = [(p.decision.domain, p.decision.size) for p in points]
+    lo = np.concatenate([np.full(size, domain.lo) for domain, size in domains])
+    hi = np.concatenate([np.full(size, domain.hi) for domain, size in domains])
+    made = composite.map_of(case)
+    others = [part for base, part in made.parts.items() if base != POINT]
+    own = np.array([not any(part[k].any() for part in others) for k in range(len(case))], dtype=bool)
+    if not own.any() or POINT not in made.parts:
+        return None if any(own & (made.constant > made.slack)) else Interval(lo[None], hi[None])
+    matrix, most = made.parts[POINT][own], np.nextafter(made.slack[own] - made.constant[own], np.inf)
+    if (most[~matrix.any(axis=1)] < 0).any():
+        return None
+    rows = AffineRows.dense(matrix, np.full(len(most), -np.inf), most)
+    try:
+        box = tightened(rows, Interval(lo, hi), _whole(points))
+    except Empty:
+        return None
+    return Interval(box.lo[None], box.hi[None])
+
+
+def _whole(points: Sequence[Reference]) -> BoolArray:
+    """Which entries are whole numbers."""
+    parts = []
+    for point in points:
+        domain = point.decision.domain
+        is_whole = domain.is_finite and all(value == np.floor(value) for value in domain.values)
+        parts.append(np.full(point.decision.size, is_whole))
+    return np.concatenate(parts)
+
+
+def _is_bound(row: Map) -> bool:
+    """Whether a row is a bound of one entry of the point, which the box has."""
+    return set(row.parts) == {POINT} and np.count_nonzero(row.parts[POINT]) == 1
+
+
+def on_domains(points: Sequence[Reference], x: FloatArray) -> FloatArray:
+    """Points [n, entries] moved to the nearest members of their domains."""
+    moved, start = x.copy(), 0
+    for point in points:
+        part = slice(start, start + point.decision.size)
+        moved[:, part] = _nearest(point, x[:, part])
+        start += point.decision.size
+    return moved
+
+
+def _nearest(point: Reference, x: FloatArray) -> FloatArray:
+    domain = point.decision.domain
+    choices = [np.clip(x, lo, hi) for lo, hi in domain.intervals]
+    if domain.values:
+        values = np.array(sorted(domain.values))
+        at = np.clip(np.searchsorted(values, x), 1, len(values) - 1) if len(values) > 1 else np.zeros(x.shape, int)
+        below = values[np.maximum(at - 1, 0)]
+        choices.append(np.where(np.abs(x - below) <= np.abs(values[at] - x), below, values[at]))
+    stacked = np.stack(choices)
+    best = np.abs(stacked - x).argmin(axis=0)
+    return np.asarray(np.take_along_axis(stacked, best[None], axis=0)[0])

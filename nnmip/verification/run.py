@@ -1,0 +1,290 @@
+"""Verification: the steps, from the cheapest, until a property is proved or broken."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import field, replace
+
+import numpy as np
+
+from nnmip.hir.core import Assignment, FloatArray, Program
+from nnmip.hir.domain import Domain
+from nnmip.hir.evaluate import Evaluator
+from nnmip.hir.goals import Property
+from nnmip.records import dataclass
+from nnmip.sema.values import not_yet
+from nnmip.verification.attack import attack
+from nnmip.verification.claims import Opaque
+from nnmip.verification.composite import Composite, entries_of
+from nnmip.verification.milp import MARGIN, Solve, least_of
+from nnmip.verification.region import Region, Task, on_domains, regions_of
+from nnmip.verification.splitting import split
+from nnmip.verification.verdict import Answer, Step, Verdict
+
+FEW = 12
+"""Up to so many entries of a point are cut into boxes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a property may cost: wall seconds, None for no limit; how many boxes are bounded before a MILP is asked."""
+
+    time_limit: float | None = None
+    boxes: int = 20_000
+    splitting: float = 20.0
+    seed: int = 0
+
+
+UNLIMITED = Limits()
+
+
+def verify(
+    program: Program,
+    property: Property,
+    solve: Solve,
+    limits: Limits = UNLIMITED,
+    stop: threading.Event | None = None,
+) -> Verdict:
+    """Decide a property of networks with known weights; `solve` is asked where a MILP is needed.
+
+    Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions.
+    """
+    return _Run(program, property, solve, limits, stop or threading.Event()).verdict()
+
+
+class _Decided(Exception):
+    """A property is broken at a point [entries]."""
+
+    def __init__(self, point: FloatArray) -> None:
+        self.point = point
+        super().__init__()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One property on its way through the steps; `regions` are what is open."""
+
+    program: Program
+    property: Property
+    solve: Solve
+    limits: Limits
+    stop: threading.Event
+    steps: list[Step] = field(default_factory=list)
+    margin: float = np.inf
+    has_point: bool = False
+    is_certified: bool = True
+    reason: str = ""
+    begun: float = field(default_factory=time.perf_counter)
+
+    def verdict(self) -> Verdict:
+        try:
+            composite = Composite(self.program, self.property.points)
+            regions = regions_of(self.property, composite)
+        except Opaque as error:
+            raise not_yet("a property that says this", error.node.origin.span) from None
+        try:
+            by = self._decide(composite, regions)
+        except _Decided as found:
+            return self._made(Answer.VIOLATED, self.steps[-1].name, "replayed", found.point)
+        if by is None:
+            return self._made(Answer.UNKNOWN, "", "none")
+        made = self._made(Answer.VERIFIED, by, "certified" if self.is_certified else "solver")
+        return self._with_vacuity(made, composite)
+
+    def _decide(self, composite: Composite, regions: list[Region]) -> str | None:
+        """The step that proved the property, None where it is open; raises _Decided where it is broken."""
+        last = "bounds"
+        steps: tuple[tuple[str, Callable[[Composite, list[Region]], str]], ...] = (
+            ("bounds", self._bounds),
+            ("attack", self._attack),
+            ("splitting", self._split),
+            ("milp", self._milp),
+        )
+        for name, work in steps:
+            if not _are_open(regions):
+                break
+            if self._left() <= 0:
+                self.reason = self.reason or "the time limit came first"
+                return None
+            begun = time.process_time()
+            self.steps.append(Step(name, 0.0, ""))
+            try:
+                said = work(composite, regions)
+            finally:
+                self.steps[-1] = replace(self.steps[-1], seconds=time.process_time() - begun)
+            self.steps[-1] = replace(self.steps[-1], said=said)
+            last = name
+        return None if _are_open(regions) else last
+
+    # ---- steps -------------------------------------------------------------------------------------------------
+
+    def _attack(self, composite: Composite, regions: list[Region]) -> str:
+        random = np.random.default_rng(self.limits.seed)
+        tasks = [(region, task) for region in regions for task in region.tasks]
+        nearest = np.inf
+        for region, task in tasks:
+            move = self._move(region)
+            point, value = attack(composite, region, task, move, self._breaks, random)
+            if point is not None:
+                raise _Decided(point)
+            nearest = min(nearest, value)
+        return f"nothing found; the nearest point keeps it by {nearest:.6g}"
+
+    def _bounds(self, composite: Composite, regions: list[Region]) -> str:
+        before = sum(len(region.tasks) for region in regions)
+        for region in regions:
+            everything = [row for task in region.tasks for row in task.rows]
+            rows = composite.map_of(everything).joined(region.map)
+            least = composite.walk(rows, region.box).least(rows)[0]
+            if (least[len(everything) :] > 0).any():
+                region.tasks.clear()
+                continue
+            start, left = 0, []
+            for task in region.tasks:
+                own = task.excesses(least[start : start + len(task.rows)])
+                start += len(task.rows)
+                if (own > 0).any():
+                    self.margin = min(self.margin, float(own.max()))
+                else:
+                    left.append(task)
+            region.tasks[:] = left
+        after = sum(len(region.tasks) for region in regions)
+        return f"{before - after} of {before} ways to break it are excluded"
+
+    def _split(self, composite: Composite, regions: list[Region]) -> str:
+        if composite.size > FEW or any(not d.is_interval for d in self._domains()):
+            return "left out: " + (f"{composite.size} inputs" if composite.size > FEW else "whole numbers")
+        boxes = 0
+        for region in regions:
+            if not region.tasks:
+                continue
+            seconds = min(self.limits.splitting, self._left())
+            made = split(composite, region, self._breaks, seconds, self.limits.boxes, self._is_over)
+            boxes += made.boxes
+            if made.point is not None:
+                raise _Decided(made.point)
+            if not made.open:
+                region.tasks.clear()
+                self.margin = min(self.margin, made.least)
+        return f"{boxes} boxes"
+
+    def _milp(self, composite: Composite, regions: list[Region]) -> str:
+        solved = 0
+        for region in regions:
+            left: list[Task] = []
+            for task in region.tasks:
+                if self._is_over():
+                    left.append(task)
+                    continue
+                made = least_of(self.program, self.property, region, task, self.solve, self._limit())
+                solved += 1
+                if made.point is not None:
+                    self._try(region, made.point)
+                if made.bound > MARGIN:
+                    self.is_certified = False
+                    self.margin = min(self.margin, made.bound)
+                    continue
+                left.append(task)
+                self.margin = min(self.margin, made.bound)
+                self.reason = self._open_because(made.bound, made.message)
+            region.tasks[:] = left
+        return f"{solved} models"
+
+    def _try(self, region: Region, point: FloatArray) -> None:
+        """Raise _Decided where a solver's point breaks the property, as it is or pulled inside by its tolerances."""
+        box = region.inside
+        middle = 0.5 * (box.lo + box.hi)
+        move = self._move(region)
+        for pull in (0.0, 1e-9, 1e-8, 1e-7, 1e-6):
+            moved = move(np.clip(point[None] + pull * (middle - point), box.lo, box.hi))[0]
+            if self._breaks(moved):
+                raise _Decided(moved)
+
+    def _open_because(self, bound: float, message: str) -> str:
+        if self._is_over():
+            return "the time limit came first"
+        if abs(bound) <= MARGIN:
+            return f"it holds or fails by less than {MARGIN:g}, which a solver cannot tell"
+        return message or "the solver gave no bound and no point"
+
+    # ---- what is asked on the way ------------------------------------------------------------------------------
+
+    def _move(self, region: Region) -> Callable[[FloatArray], FloatArray]:
+        if all(domain.is_interval for domain in self._domains()):
+            return lambda x: x
+        return lambda x: on_domains(self.property.points, x)
+
+    def _domains(self) -> list[Domain]:
+        return [point.decision.domain for point in self.property.points]
+
+    def _breaks(self, point: FloatArray) -> bool:
+        """Whether a point [entries] is in the region and breaks a conclusion, as the meaning of the language has it."""
+        if not self._is_inside(point):
+            return False
+        self.has_point = True
+        rounded = Evaluator(self.program, self._assignment(point))
+        return not all(bool(np.all(rounded.value(part) > 0.5)) for part in self.property.conclusions)
+
+    def _is_inside(self, point: FloatArray) -> bool:
+        """Whether a point is in its domains and obeys every assumption, without any tolerance."""
+        assignment = self._assignment(point)
+        for reference in self.property.points:
+            if reference.decision.domain.distance(assignment.values[reference.decision.path]).any():
+                return False
+        exact = Evaluator(self.program, assignment, tolerance=0.0)
+        return all(bool(np.all(exact.value(part) > 0.5)) for part in self.property.assumptions)
+
+    def _assignment(self, point: FloatArray) -> Assignment:
+        return Assignment(entries_of(self.property.points, point), {})
+
+    def _left(self) -> float:
+        limit = self.limits.time_limit
+        return np.inf if limit is None else limit - (time.perf_counter() - self.begun)
+
+    def _limit(self) -> float | None:
+        return None if self.limits.time_limit is None else max(0.1, self._left())
+
+    def _is_over(self) -> bool:
+        return self.stop.is_set() or self._left() <= 0
+
+    # ---- the answer --------------------------------------------------------------------------------------------
+
+    def _made(self, answer: Answer, by: str, proof: str, point: FloatArray | None = None) -> Verdict:
+        own = self.property.name + "."
+        found = {} if point is None else entries_of(self.property.points, point)
+        return Verdict(
+            self.property.name,
+            self.property.sentence,
+            answer,
+            by,
+            proof,
+            time.perf_counter() - self.begun,
+            float(self.margin) if np.isfinite(self.margin) and answer is not Answer.VIOLATED else None,
+            {path.removeprefix(own): array for path, array in found.items()},
+            self.reason if answer is Answer.UNKNOWN else "",
+            steps=tuple(self.steps),
+        )
+
+    def _with_vacuity(self, verdict: Verdict, composite: Composite) -> Verdict:
+        """Say so where no input satisfies the assumptions: the property then says nothing."""
+        if self.has_point or not self.property.assumptions:
+            return verdict
+        note = "no input satisfies its assumptions: it says nothing"
+        regions = regions_of(self.property, composite)
+        for region in regions:
+            middle = 0.5 * (region.box.lo + region.box.hi)
+            if self._is_inside(self._move(region)(middle)[0]):
+                return verdict
+            empty = Task((), region.map)
+            made = least_of(self.program, self.property, region, empty, self.solve, self._limit())
+            if made.point is not None:
+                return verdict
+            if not np.isposinf(made.bound):
+                note = "no input is known that satisfies its assumptions"
+        return replace(verdict, notes=(note,))
+
+
+def _are_open(regions: list[Region]) -> bool:
+    return any(region.tasks for region in regions)

@@ -1,0 +1,68 @@
+"""What is said of a property."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from nnmip.hir.core import FloatArray
+from nnmip.records import dataclass
+
+
+class Answer(StrEnum):
+    """Whether a property holds."""
+
+    VERIFIED = "verified"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of the work: what it was, its CPU seconds, and what it left or found, in words."""
+
+    name: str
+    seconds: float
+    said: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """The answer to a property.
+
+    by: the step that decided it, `bounds`, `attack`, `splitting` or `milp`; empty where it is open. proof: `certified`
+    by bounds of ours, rounded outward; `solver` where the dual bound of a solver was needed; `replayed` for a
+    counterexample; `none`. margin: what the conclusions are known to hold by, the least over all ways to break them;
+    negative as long as it is open, None where there is none. counterexample: the input that breaks the property, by
+    name. reason: why it is open. notes: what else there is to know.
+    """
+
+    name: str
+    sentence: str | None
+    answer: Answer
+    by: str
+    proof: str
+    seconds: float
+    margin: float | None = None
+    counterexample: Mapping[str, FloatArray] = field(default_factory=lambda: MappingProxyType({}))
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "property": self.name,
+            "sentence": self.sentence,
+            "verdict": str(self.answer),
+            "by": self.by,
+            "proof": self.proof,
+            "seconds": self.seconds,
+            "margin": self.margin,
+            "counterexample": {name: array.tolist() for name, array in self.counterexample.items()},
+            "reason": self.reason,
+            "notes": list(self.notes),
+            "steps": [{"name": s.name, "seconds": s.seconds, "said": s.said} for s in self.steps],
+        }

@@ -1,0 +1,186 @@
+"""Verdicts against the optimum of the same expression, found by the MILP of an ordinary model, and against points."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import nnmip
+from nnmip.verification.verdict import Answer, Verdict
+from tests.workbench import nnmip as nnmip_command
+from tests.workbench import write_model
+
+FloatArray = NDArray[np.float64]
+Arrays = dict[str, FloatArray]
+
+REGION = "assume x[0] + x[1] <= 0.9\n  assume norm_inf(x - [0.1, -0.2]) <= 0.8"
+BOX = "x : real[2] in [-1, 1]"
+
+
+def arrays(seed: int, inputs: int = 2) -> Arrays:
+    random = np.random.default_rng(seed)
+    sizes = (inputs, 6, 5, 2)
+    found: Arrays = {}
+    for name, before, after in zip("hgo", sizes, sizes[1:], strict=False):
+        found[f"{name}.weights"] = np.round(random.normal(size=(after, before)), 3)
+        found[f"{name}.bias"] = np.round(random.normal(size=after), 3)
+    return found
+
+
+def outputs(net: Arrays, points: FloatArray) -> FloatArray:
+    """The plain forward pass."""
+    for name in "hg":
+        points = np.maximum(points @ net[f"{name}.weights"].T + net[f"{name}.bias"], 0.0)
+    return points @ net["o.weights"].T + net["o.bias"]
+
+
+def decide(folder: Path, net: Arrays, text: str, name: str = "p", **options: float) -> Verdict:
+    np.savez(folder / "net.npz", **net)
+    model = nnmip.loads(f'nnm 0.1\nnetwork net = npz("net.npz")\n{text}', directory=folder)
+    return model.verify(name, **options)  # type: ignore[arg-type]
+
+
+def largest(folder: Path, net: Arrays) -> float:
+    """The largest difference of the outputs over the region."""
+    np.savez(folder / "net.npz", **net)
+    text = """nnm 0.1
+network net = npz("net.npz")
+var x : real[2] in [-1, 1]
+constraint a: x[0] + x[1] <= 0.9
+constraint b: norm_inf(x - [0.1, -0.2]) <= 0.8
+maximize net(x)[0] - net(x)[1]
+"""
+    result = nnmip.loads(text, directory=folder).solve()
+    assert result.objective is not None
+    return result.objective
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_bound_beside_the_optimum_is_proved_or_broken(seed: int, tmp_path: Path) -> None:
+    net = arrays(seed)
+    best = largest(tmp_path, net)
+    for delta in (1e-1, 1e-3, 1e-5, 1e-7, 1e-9):
+        for sign in (1.0, -1.0):
+            limit = best + sign * delta
+            text = f"verify p:\n  forall {BOX}\n  {REGION}\n  prove net(x)[0] - net(x)[1] <= {limit!r}\n"
+            verdict = decide(tmp_path, net, text, time_limit=20.0)
+            if sign < 0:
+                assert verdict.answer is not Answer.VERIFIED
+            else:
+                assert verdict.answer is not Answer.VIOLATED
+            if delta >= 1e-5:
+                assert verdict.answer is (Answer.VERIFIED if sign > 0 else Answer.VIOLATED), (delta, sign, verdict)
+            if verdict.answer is Answer.VIOLATED:
+                x = verdict.counterexample["x"]
+                values = outputs(net, x[None])[0]
+                assert values[0] - values[1] > limit
+                assert x[0] + x[1] <= 0.9
+                assert np.abs(x - [0.1, -0.2]).max() <= 0.8
+
+
+def run(folder: Path, net: Arrays, text: str, *options: str) -> tuple[int, str]:
+    """What `nnmip verify` ends with and prints."""
+    np.savez(folder / "net.npz", **net)
+    write_model(folder, f'nnm 0.1\nnetwork net = npz("net.npz")\n{text}', "p.nnm")
+    done = nnmip_command(folder, "verify", "p.nnm", *options)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_the_command_says_what_was_decided_and_how(tmp_path: Path) -> None:
+    net = {"h.weights": np.array([[2.0, -1.0]]), "h.bias": np.array([0.5])}
+    good = 'verify low "it stays low":\n  forall x : real[2] in [0, 1]\n  prove net(x) <= 2.6\n'
+    bad = "verify high:\n  forall x : real[2] in [0, 1]\n  prove net(x) >= 0\n"
+    empty = "verify void:\n  forall x : real[2] in [0, 1]\n  assume x[0] >= 2\n  prove net(x) >= 9\n"
+    code, said = run(tmp_path, net, good)
+    assert code == 0
+    assert said.startswith("low: verified, by ")
+    assert "(certified)" in said and "\n  it stays low\n" in said
+    code, said = run(tmp_path, net, good + bad, "--json")
+    verdicts = json.loads(said)["properties"]
+    assert code == 1
+    assert [(v["property"], v["verdict"], v["proof"]) for v in verdicts] == [
+        ("low", "verified", "certified"),
+        ("high", "violated", "replayed"),
+    ]
+    x = np.array(verdicts[1]["counterexample"]["x"])
+    assert 2 * x[0] - x[1] + 0.5 < 0
+    code, said = run(tmp_path, net, empty)
+    assert code == 0
+    assert "note: no input satisfies its assumptions: it says nothing" in said
+    code, said = run(tmp_path, net, good, "--property", "lwo")
+    assert code == 2
+    assert "the model has no property `lwo`; it has low" in said
+    code, said = run(tmp_path, net, good.replace("<= 2.6", "<= norm_1(x)"))
+    assert code == 1
+    assert "NNM0104" in said and "p.nnm:5:" in said
+
+
+def test_a_file_of_properties_alone_has_nothing_to_solve(tmp_path: Path) -> None:
+    net = {"h.weights": np.array([[2.0, -1.0]]), "h.bias": np.array([0.5])}
+    np.savez(tmp_path / "net.npz", **net)
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nverify p:\n  forall x : real[2] in [0, 1]\n  prove net(x) <= 3\n'
+    model = nnmip.loads(text, directory=tmp_path)
+    assert not model.check()
+    with pytest.raises(nnmip.DiagnosticError, match="NNM0207"):
+        model.solve()
+
+
+CLAIMS = (
+    "net(x)[0] >= {a} or net(x)[1] <= {b}",
+    "net(x)[0] >= {a} -> net(x)[1] <= {b}",
+    "not (net(x)[0] >= {a} and net(x)[1] <= {b})",
+    "abs(net(x)[0] - net(x)[1]) <= {c}",
+    "abs(net(x)[0]) >= {b}",
+    "max(net(x)) <= {c} and min(net(x)) >= {a}",
+    "norm_inf(net(x)) <= {c}",
+    "norm_inf(net(x) - x) >= {b} xor x[0] <= 0",
+    "net(x) <= {c}",
+    "argmax(net(x)) = 1",
+    "x[0] <= 0 or argmin(net(x)) = 1",
+    "not (argmax(net(x)) = 0 and net(x)[0] <= {b})",
+    "(net(x)[0] >= {a}) <-> (net(x)[1] >= {b})",
+    "net(x)[0] - net(-1 * x)[0] <= {c}",
+)
+ASSUMED = ("x[0] + 2 * x[1] <= 3", "abs(x[0]) >= 1", "x[0] <= x[1] or net(x)[0] <= {b}")
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_verdicts_over_whole_numbers_agree_with_enumeration(claim: str, seed: int, tmp_path: Path) -> None:
+    random = np.random.default_rng(seed)
+    net = arrays(seed)
+    points = np.array([[i, j] for i in range(-2, 4) for j in range(-2, 4)], dtype=np.float64)
+    spread = np.quantile(outputs(net, points), random.random(2))
+    numbers = {"a": spread[0], "b": spread[1], "c": np.abs(outputs(net, points)).max() * random.uniform(0.5, 2.2)}
+    text = {name: repr(round(float(value), 5)) for name, value in numbers.items()}
+    assumed = ASSUMED[seed % 3].format(**text)
+    claim = claim.format(**text)
+    verdict = decide(tmp_path, net, f"verify p:\n  forall x : int[2] in -2..3\n  assume {assumed}\n  prove {claim}\n")
+    broken = [x for x in points if holds(tmp_path, net, assumed, x) and not holds(tmp_path, net, claim, x)]
+    assert verdict.answer is (Answer.VIOLATED if broken else Answer.VERIFIED), (claim, verdict)
+    if broken:
+        assert any(np.array_equal(verdict.counterexample["x"], x) for x in broken)
+
+
+def holds(folder: Path, net: Arrays, claim: str, x: FloatArray) -> bool:
+    """Python's own reading of a claim."""
+    text = claim.replace(") = ", ") == ").replace("<->", "==").replace("xor", "!=")
+    if "->" in text:
+        before, after = text.split("->")
+        text = f"not ({before}) or ({after})"
+
+    def forward(point: FloatArray) -> FloatArray:
+        return np.asarray(outputs(net, np.asarray(point, dtype=np.float64)[None])[0])
+
+    if "!=" in text:
+        left, right = text.split("!=")
+        text = f"({left}) != ({right})"
+    names: dict[str, Any] = {"argmax": np.argmax, "argmin": np.argmin}
+    names |= {"net": forward, "x": x, "max": np.max, "min": np.min, "abs": abs}
+    names["norm_inf"] = lambda v: np.abs(v).max()
+    return bool(np.all(eval(text, {"__builtins__": {}}, names)))
