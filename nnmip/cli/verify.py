@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 
 import click
 
@@ -55,12 +56,14 @@ def command(
         model = open_model(file, define, allow_size)
         chosen = model.properties(names)
         print_diagnostics(model.diagnostics, sys.stderr)
-        verdicts = []
+        verdicts, stop = [], threading.Event()
         for name in chosen:
-            verdict = model.verify(name, time_limit=time_limit, solver=solver, seed=seed)
+            verdict = model.verify(name, time_limit=time_limit, solver=solver, seed=seed, stop=stop)
             verdicts.append(verdict)
             if not as_json:
                 click.echo(render_verdict(verdict, explain), nl=False)
+            if stop.is_set():
+                break
     except DiagnosticError as error:
         if as_json:
             print_json({"model": file, "errors": diagnostics_json(error.diagnostics)})
@@ -71,6 +74,8 @@ def command(
         raise click.UsageError(str(error)) from None
     if as_json:
         print_json({"model": file, "properties": [verdict.to_json() for verdict in verdicts]})
+    if stop.is_set():
+        return ExitCode.INTERRUPTED
     answers = {verdict.answer for verdict in verdicts}
     if Answer.VIOLATED in answers:
         return ExitCode.NO

@@ -35,11 +35,15 @@ MARGIN = 1e-6
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solved:
-    """What a MILP said: a lower bound of the largest row, `inf` where no point is left, and a point [entries]."""
+    """What a MILP said: a lower bound of the largest row, `inf` where no point is left, and a point [entries].
+
+    is_interrupted: whether the user ended it.
+    """
 
     bound: float
     point: FloatArray | None
     message: str
+    is_interrupted: bool = False
 
 
 def least_of(
@@ -49,15 +53,16 @@ def least_of(
     task: Task,
     solve: Solve,
     time_limit: float | None,
+    is_over: Callable[[], bool],
 ) -> Solved:
-    """Minimise the largest row of a way to break a property over a region, until its sign is known."""
+    """Minimise the largest row of a way to break a property over a region, until its sign is known or `is_over`."""
     from nnmip.backends.protocol import Termination
 
-    stop = threading.Event()
+    stop, margin = threading.Event(), MARGIN * task.size
 
     def watch(progress: Progress) -> None:
         bound, value = progress.dual_bound, progress.incumbent
-        if (bound is not None and bound > MARGIN) or (value is not None and value < -MARGIN):
+        if is_over() or (bound is not None and bound > margin) or (value is not None and value < -margin):
             stop.set()
 
     result = solve(_program(program, property, region, task), time_limit, watch, stop)
@@ -70,7 +75,8 @@ def least_of(
             [np.asarray(result.values[name].entries, dtype=np.float64).reshape(-1) for name in names]
         )
     bound = -np.inf if result.dual_bound is None else result.dual_bound
-    return Solved(bound, point, result.message)
+    is_interrupted = result.termination is Termination.INTERRUPTED and not stop.is_set()
+    return Solved(bound, point, result.message, is_interrupted)
 
 
 def _program(program: Program, property: Property, region: Region, task: Task) -> Program:

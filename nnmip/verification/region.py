@@ -17,10 +17,11 @@ from nnmip.verification.composite import POINT, Composite, Map
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
-    """A way to break a property: all rows hold at a point of its region."""
+    """A way to break a property: all rows hold at a point of its region. `size` is that of the numbers in them."""
 
     rows: Case
     map: Map
+    size: float = 1.0
 
     @property
     def is_impossible(self) -> bool:

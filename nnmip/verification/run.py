@@ -18,11 +18,12 @@ from nnmip.sema.values import not_yet
 from nnmip.verification.attack import attack
 from nnmip.verification.claims import Opaque
 from nnmip.verification.composite import Composite, entries_of
-from nnmip.verification.milp import MARGIN, Solve, least_of
+from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, on_domains, regions_of
 from nnmip.verification.splitting import split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
+INTERRUPTED = "interrupted"
 FEW = 12
 """Up to so many entries of a point are cut into boxes."""
 
@@ -48,6 +49,8 @@ def verify(
     stop: threading.Event | None = None,
 ) -> Verdict:
     """Decide a property of networks with known weights; `solve` is asked where a MILP is needed.
+
+    Setting `stop`, or Ctrl-C, which sets it, ends the run with what is known.
 
     Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions.
     """
@@ -86,6 +89,10 @@ class _Run:
             raise not_yet("a property that says this", error.node.origin.span) from None
         try:
             by = self._decide(composite, regions)
+        except KeyboardInterrupt:
+            self.stop.set()
+            self.reason = INTERRUPTED
+            return self._made(Answer.UNKNOWN, "", "none")
         except _Decided as found:
             return self._made(Answer.VIOLATED, self.steps[-1].name, "replayed", found.point)
         if by is None:
@@ -105,8 +112,8 @@ class _Run:
         for name, work in steps:
             if not _are_open(regions):
                 break
-            if self._left() <= 0:
-                self.reason = self.reason or "the time limit came first"
+            if self._is_over():
+                self.reason = self.reason or self._over()
                 return None
             begun = time.process_time()
             self.steps.append(Step(name, 0.0, ""))
@@ -148,7 +155,7 @@ class _Run:
                 if (own > 0).any():
                     self.margin = min(self.margin, float(own.max()))
                 else:
-                    left.append(task)
+                    left.append(replace(task, size=max(1.0, float(np.abs(own).max()))))
             region.tasks[:] = left
         after = sum(len(region.tasks) for region in regions)
         return f"{before - after} of {before} ways to break it are excluded"
@@ -178,19 +185,26 @@ class _Run:
                 if self._is_over():
                     left.append(task)
                     continue
-                made = least_of(self.program, self.property, region, task, self.solve, self._limit())
+                made = self._least(region, task)
                 solved += 1
                 if made.point is not None:
                     self._try(region, made.point)
-                if made.bound > MARGIN:
+                if made.bound > MARGIN * task.size:
                     self.is_certified = False
                     self.margin = min(self.margin, made.bound)
                     continue
                 left.append(task)
                 self.margin = min(self.margin, made.bound)
-                self.reason = self._open_because(made.bound, made.message)
+                self.reason = self._open_because(made.bound, MARGIN * task.size, made.message)
             region.tasks[:] = left
         return f"{solved} models"
+
+    def _least(self, region: Region, task: Task) -> Solved:
+        """The MILP of a task; an interrupt ends the whole run."""
+        made = least_of(self.program, self.property, region, task, self.solve, self._limit(), self._is_over)
+        if made.is_interrupted:
+            self.stop.set()
+        return made
 
     def _try(self, region: Region, point: FloatArray) -> None:
         """Raise _Decided where a solver's point breaks the property, as it is or pulled inside by its tolerances."""
@@ -202,11 +216,11 @@ class _Run:
             if self._breaks(moved):
                 raise _Decided(moved)
 
-    def _open_because(self, bound: float, message: str) -> str:
+    def _open_because(self, bound: float, margin: float, message: str) -> str:
         if self._is_over():
-            return "the time limit came first"
-        if abs(bound) <= MARGIN:
-            return f"it holds or fails by less than {MARGIN:g}, which a solver cannot tell"
+            return self._over()
+        if abs(bound) <= margin:
+            return f"it holds or fails by less than {margin:.2g}, which a solver cannot tell"
         return message or "the solver gave no bound and no point"
 
     # ---- what is asked on the way ------------------------------------------------------------------------------
@@ -246,6 +260,9 @@ class _Run:
     def _limit(self) -> float | None:
         return None if self.limits.time_limit is None else max(0.1, self._left())
 
+    def _over(self) -> str:
+        return INTERRUPTED if self.stop.is_set() else "the time limit came first"
+
     def _is_over(self) -> bool:
         return self.stop.is_set() or self._left() <= 0
 
@@ -278,7 +295,7 @@ class _Run:
             if self._is_inside(self._move(region)(middle)[0]):
                 return verdict
             empty = Task((), region.map)
-            made = least_of(self.program, self.property, region, empty, self.solve, self._limit())
+            made = self._least(region, empty)
             if made.point is not None:
                 return verdict
             if not np.isposinf(made.bound):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 import nnmip
 from nnmip.verification.verdict import Answer, Verdict
 from tests.workbench import nnmip as nnmip_command
-from tests.workbench import write_model
+from tests.workbench import start_nnmip, write_model
 
 FloatArray = NDArray[np.float64]
 Arrays = dict[str, FloatArray]
@@ -118,6 +120,29 @@ def test_the_command_says_what_was_decided_and_how(tmp_path: Path) -> None:
     code, said = run(tmp_path, net, good.replace("<= 2.6", "<= norm_1(x)"))
     assert code == 1
     assert "NNM0104" in said and "p.nnm:5:" in said
+
+
+def test_ctrl_c_tells_what_was_decided(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    sizes = (40, 60, 60, 60, 2)
+    for name, before, after in zip("abcd", sizes, sizes[1:], strict=False):
+        weights = random.normal(size=(after, before)) / np.sqrt(before)
+        np.savez(tmp_path / f"{name}.npz", weights=weights)
+    layers = {f"{name}.weights": np.load(tmp_path / f"{name}.npz")["weights"] for name in "abcd"}
+    np.savez(tmp_path / "net.npz", **layers)
+    easy = "verify easy:\n  forall x : real[40] in [-1, 1]\n  prove net(x)[0] <= 1e5\n"
+    hard = "verify hard:\n  forall x : real[40] in [-1, 1]\n  prove net(x)[0] <= 6\n"
+    text = f'nnm 0.1\nnetwork net = npz("net.npz")\n{easy}{hard}{easy.replace("easy", "last")}'
+    write_model(tmp_path, text, "p.nnm")
+    running = start_nnmip(tmp_path, "verify", "p.nnm")
+    assert running.stdout is not None
+    assert running.stdout.readline().startswith("easy: verified")
+    time.sleep(2.0)
+    running.send_signal(signal.SIGINT)
+    rest, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert rest.startswith("hard: unknown, interrupted")
+    assert "last" not in rest
 
 
 def test_a_file_of_properties_alone_has_nothing_to_solve(tmp_path: Path) -> None:
