@@ -10,7 +10,7 @@ import pytest
 from nnmip.hir.core import Program
 from nnmip.lowering.lower import lower_program
 from nnmip.ops.registry import WORDS
-from nnmip.passes.exchange import ENTRYWISE, REDUCING
+from nnmip.passes.exchange import ENTRYWISE, ORDERED, REDUCING
 from nnmip.passes.symmetry import interchangeable_units
 from tests.meaning.corners import model
 from tests.meaning.generator import Model
@@ -100,7 +100,7 @@ def test_a_question_that_is_too_large_is_answered_no(tmp_path: Path, monkeypatch
 
 def test_every_word_says_how_it_reads_its_entries() -> None:
     of_networks = {name for name, word in WORDS.items() if word.task is not None or word.is_sufficient}
-    assert set(WORDS) - of_networks == REDUCING | ENTRYWISE
+    assert set(WORDS) - of_networks == REDUCING | ENTRYWISE | ORDERED
 
 
 def test_the_result_cannot_be_permuted(tmp_path: Path) -> None:
@@ -140,3 +140,15 @@ def test_a_first_weight_orders_units_without_a_bias(tmp_path: Path) -> None:
     assert answer.x is not None
     weights = low.lift(answer.x).values["net.h.weights"]
     assert (np.diff(weights[:, 0]) <= 0).all()
+
+
+@pytest.mark.parametrize("rule", ["argmax(net.a.bias) = 1", "argmin(net.a.bias) <= 0"])
+def test_units_whose_order_is_named_are_not_exchanged(rule: str, tmp_path: Path) -> None:
+    layers = (
+        "layer a = relu(dense(x, units: 2, weights in {-1, 1}, bias in {0, 1}));"
+        "layer o = dense(a, units: 1, weights in {-1, 1}); return o[0]"
+    )
+    free = load(model(layers, "minimize hinge(net, train)"), tmp_path)
+    assert found_in(free)
+    ruled = load(model(layers, f"constraint r: {rule}\nminimize hinge(net, train)"), tmp_path)
+    assert found_in(ruled) == {}
