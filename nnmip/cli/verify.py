@@ -56,6 +56,9 @@ def command(
         model = open_model(file, define, allow_size)
         chosen = model.properties(names)
         print_diagnostics(model.diagnostics, sys.stderr)
+        if not chosen:
+            click.echo(f"{file}: the model has no `verify`: there is nothing to decide", err=True)
+            return ExitCode.NO_ANSWER
         verdicts, stop = [], threading.Event()
         for name in chosen:
             verdict = model.verify(name, time_limit=time_limit, solver=solver, seed=seed, stop=stop)

@@ -114,6 +114,9 @@ def test_the_command_says_what_was_decided_and_how(tmp_path: Path) -> None:
     code, said = run(tmp_path, net, empty)
     assert code == 0
     assert "note: no input satisfies its assumptions: it says nothing" in said
+    code, said = run(tmp_path, net, "var y : real in [0, 1]\nminimize y\n")
+    assert code == 3
+    assert "p.nnm: the model has no `verify`" in said
     code, said = run(tmp_path, net, good, "--property", "lwo")
     assert code == 2
     assert "the model has no property `lwo`; it has low" in said
