@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnmip.diagnostics.edit import substitute
-from nnmip.hir.core import Applied, Constant, Network, Node
+from nnmip.hir.core import Applied, Constant, Network, Node, Reference
 from nnmip.sema.arithmetic import entries_of
 from nnmip.sema.scope import Known
 from nnmip.sema.values import describe, fail, not_yet, origin_of
@@ -31,6 +31,8 @@ def at_points(names: Known, network: Network, point: Node, at: Span, span: Span)
         message = f"`{network.name}` reads a tensor of shape {list(wanted)}, and this is {describe(point)}"
         part = entries_of(point, wanted, span)
         declared = f"declare it with that shape: `real{list(wanted)}`"
+        if not isinstance(point, Reference):
+            declared = f"give it what the network reads: a tensor of shape {list(wanted)}"
         help = f"take as many entries as it reads: `{network.name}({part})`" if part else declared
         raise fail("NNM0301", message, at, help=help, fix=substitute(at, part) if part else ())
     return Applied(network.name, point, (*point.shape[:start], *network.output_shape), origin_of(span))

@@ -123,3 +123,10 @@ def test_numbers_and_booleans_do_not_mix_in_a_list() -> None:
     assert [(d.code, d.help) for d in model.check()] == [
         ("NNM0205", "write `count(b)` for the number, 0 or 1, that a Boolean `b` is")
     ]
+
+
+def test_a_list_of_another_length_is_told_what_the_network_reads(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", **{"h.weights": [[2.0, -1.0, 0.5]], "h.bias": [0.25]})
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nvar t : real in [0, 1]\nmaximize net([t, 1])\n'
+    found = nnmip.loads(text, directory=tmp_path).check()
+    assert [(d.code, d.help) for d in found] == [("NNM0301", "give it what the network reads: a tensor of shape [3]")]
