@@ -19,7 +19,7 @@ from nnmip.onnx.layers import INPUT, Layers
 from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
-from nnmip.onnx.views import Squashed, Value, View
+from nnmip.onnx.views import Compared, Squashed, Value, View
 from nnmip.ops.base import ShapeMismatch
 from nnmip.records import dataclass
 from nnmip.sizes import Allowance
@@ -152,6 +152,8 @@ class _Import:
         value = self._value(layers)
         if isinstance(value, np.ndarray):
             raise unsupported(f"its output `{self.wanted}` does not depend on the input")
+        if isinstance(value, Compared):
+            raise unsupported(f"its output `{self.wanted}` holds truth values", "export the scores, too")
         scores = value.scores if isinstance(value, Squashed) else value
         network, assignment = layers.network(scores, name, origin)
         if isinstance(value, Squashed):

@@ -86,4 +86,23 @@ class Squashed:
         return replace(self, scores=before.moved(move), apply=apply)
 
 
-Value = Array | View | Squashed
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """Whether entries are at least 0; above 0 where `is_strict`."""
+
+    difference: View
+    is_strict: bool
+
+    @property
+    def shape(self) -> Shape:
+        return self.difference.shape
+
+    @property
+    def negated(self) -> Compared:
+        return Compared(self.difference.affine(-1.0), not self.is_strict)
+
+    def moved(self, move: Move) -> Compared:
+        return replace(self, difference=self.difference.moved(move))
+
+
+Value = Array | View | Squashed | Compared

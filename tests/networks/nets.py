@@ -159,6 +159,13 @@ def _channels_last() -> Net:
     return Net(("N", 4, 5, 3), nodes, stored)
 
 
+def _chosen(*nodes: Any) -> Net:
+    """Nodes that read `h`, made from the input, and numbers: q is 0, s and t are not."""
+    stored = {"w": normal(3, 3), "q": np.array(0.0), "s": np.array([0.1, -0.3, 2.0]), "t": np.array([0.2, -0.1, 0.5])}
+    ends = {"b": np.array([1]), "e": np.array([2]), "a": np.array([1])}
+    return Net(("N", 3), [("MatMul", "x w", "h"), *nodes], {**stored, **ends})
+
+
 NETS: Mapping[str, Callable[[], Net]] = {
     "mlp": mlp,
     "mlp_double": lambda: mlp(type=TensorProto.DOUBLE),
@@ -378,6 +385,23 @@ NETS: Mapping[str, Callable[[], Net]] = {
     "space_to_depth": lambda: image("SpaceToDepth", size=(4, 2), blocksize=2),
     "batch_7_reshape": lambda: Net(
         (7, 2, 3), [("Reshape", "x s", "f"), ("MatMul", "f w", "y")], {"s": np.array([7, 6]), "w": normal(6, 2)}
+    ),
+    "where_bend": lambda: _chosen(("Greater", "h q", "c"), ("Mul", "h s", "m"), ("Where", "c h m", "y")),
+    "where_positive": lambda: _chosen(("Less", "h q", "c"), ("Where", "c q h", "y")),
+    "where_bend_shifted": lambda: _chosen(
+        ("Sub", "h t", "z"),
+        ("GreaterOrEqual", "h t", "c"),
+        ("Mul", "z s", "m"),
+        ("Neg", "z", "n"),
+        ("Where", "c n m", "y"),
+    ),
+    "where_levels": lambda: _chosen(("LessOrEqual", "h t", "c"), ("Where", "c s t", "y")),
+    "comparison_cast": lambda: _chosen(
+        ("Less", "h t", "c"), ("Not", "c", "n"), ("Cast", "n", "m", {"to": "TYPE"}), ("Sub", "m t", "y")
+    ),
+    "gated": lambda: _chosen(("Greater", "h t", "c"), ("Cast", "c", "m", {"to": "TYPE"}), ("Mul", "m x", "y")),
+    "gated_by_one": lambda: _chosen(
+        ("Slice", "h b e a", "g"), ("Greater", "g q", "c"), ("Where", "c s t", "m"), ("Mul", "x m", "y")
     ),
     "softmax_last": lambda: one("Softmax", ("N", 1, 4)),
     "softmax": lambda: one("Softmax", ("N", 4)),

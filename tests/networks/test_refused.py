@@ -82,6 +82,22 @@ UNSUPPORTED: dict[str, tuple[Net, str]] = {
         Net(("N", 2, 3), [("MatMul", "x w", "y")], {"w": normal(2, 3, 3)}),
         "`MatMul` (node 1) multiplies by a stack",
     ),
+    "jump": (
+        Net(("N", 3), [("Greater", "x q", "c"), ("Where", "c x q", "y")], {"q": np.array(1.0)}),
+        "`Where` (node 2) chooses between values that do not meet where its condition changes",
+    ),
+    "comparison read": (
+        Net(("N", 3), [("Greater", "x q", "c"), ("Relu", "c", "y")], {"q": np.array(1.0)}),
+        "`Relu` (node 2) reads a comparison",
+    ),
+    "names": (
+        Net(("N", 3), [("Greater", "x q", "c"), ("Where", "c a b", "y")], {"q": 1.0, "a": ["yes"], "b": ["no"]}),
+        "`Where` (node 2) gives a label, and not scores",
+    ),
+    "truth values": (
+        Net(("N", 3), [("Greater", "x q", "y")], {"q": np.array(1.0)}),
+        "its output `y` holds truth values",
+    ),
     "open size": (Net(("N", "M"), [("Relu", "x", "y")]), "the shape of its input `x` is [N, M]"),
     "label": (Net(("N", 3), [("ArgMax", "x", "y", {"axis": 1})]), "`ArgMax` (node 1) gives a label, and not scores"),
     "opset": (mlp(opset=6), "the model is of operator set 6, and 7 is the oldest that is read"),

@@ -105,6 +105,21 @@ def test_onnx_runtime_agrees(tmp_path: Path, seed: int) -> None:
     assert (prediction[clear] == trained.predict(rows)[clear]).all()
 
 
+@FEW
+@given(st.integers(0, 10**6))
+def test_what_is_written_can_be_read(tmp_path: Path, seed: int) -> None:
+    """Steps, signs, gates and slopes are written as comparisons and choices, and are layers again."""
+    trained = random_trained(seed, tmp_path)
+    trained.to_onnx(tmp_path / "net.onnx")
+    rows = inputs_of(trained.network)
+    try:
+        again = nnmip.load_onnx(tmp_path / "net.onnx")
+    except nnmip.DiagnosticError as error:  # all units are removed, and none of the output's weights is left
+        assert "does not depend on the input" in str(error) and np.ptp(trained.scores(rows)) == 0
+        return
+    np.testing.assert_allclose(again.scores(rows), trained.scores(rows), rtol=1e-5, atol=1e-5)
+
+
 def test_every_layer_has_its_nodes() -> None:
     assert set(NODES) == set(LAYERS)
 

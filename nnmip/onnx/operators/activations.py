@@ -21,14 +21,14 @@ def _abs(at: At) -> Value:
 
 
 def _leaky_relu(at: At) -> Value:
-    return _bent(at, at.view(0), np.asarray(at.real("alpha", 0.01)))
+    return bent(at, at.view(0), np.asarray(at.real("alpha", 0.01)))
 
 
 def _parametric_relu(at: At) -> Value:
-    return _bent(at, at.view(0), at.numbers(1, "the slopes"))
+    return bent(at, at.view(0), at.numbers(1, "the slopes"))
 
 
-def _bent(at: At, z: View, slopes: Array) -> View:
+def bent(at: At, z: View, slopes: Array) -> View:
     """z where z > 0, else its slope times z: one layer for one slope in [0, 1], else s z + (1 - s) max(0, z)."""
     at.allow(np.broadcast_shapes(z.shape, slopes.shape))
     first = float(slopes.reshape(-1)[0])

@@ -9,7 +9,8 @@ import numpy as np
 
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rule, Rules, shape_of
-from nnmip.onnx.views import Squashed, Value, View
+from nnmip.onnx.operators.gates import gated, wide
+from nnmip.onnx.views import Squashed, Value
 
 Binary = Callable[[Any, Any], Any]
 
@@ -47,15 +48,15 @@ def sum_of(at: At, left: Value, right: Value) -> Value:
         return view.affine(1.0, _numbers(at, right))
     other = at.as_view(right)
     shape = np.broadcast_shapes(view.shape, other.shape)
-    return at.layers.total(_wide(view, shape), _wide(other, shape))
-
-
-def _wide(view: View, shape: tuple[int, ...]) -> View:
-    return view if view.shape == shape else view.affine(np.ones(shape))
+    return at.layers.total(wide(view, shape), wide(other, shape))
 
 
 def _subtract(at: At) -> Value:
-    left, right = _broadcast(at)
+    return difference_of(at, *_broadcast(at))
+
+
+def difference_of(at: At, left: Value, right: Value) -> Value:
+    """left - right, with NumPy broadcasting."""
     if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
         return np.subtract(left, right)
     if isinstance(right, np.ndarray):
@@ -76,12 +77,15 @@ def _multiply(at: At) -> Value:
         return np.multiply(left, right)
     if isinstance(left, np.ndarray):
         left, right = right, left
-    if not isinstance(right, np.ndarray):
+    if isinstance(right, np.ndarray):
+        return at.as_view(left).affine(_numbers(at, right))
+    product = gated(at, at.as_view(left), at.as_view(right))
+    if product is None:
         raise at.refuse("multiplies two values that are both made from the input", LINEAR)
-    return at.as_view(left).affine(_numbers(at, right))
+    return product
 
 
-LINEAR = "one factor must be a number that is stored in the file"
+LINEAR = "one factor must be a number that is stored in the file, or made of 0 and 1 by a comparison"
 
 
 def _divide(at: At) -> Value:
@@ -136,19 +140,6 @@ def _range(at: At) -> Array:
     return np.arange(start, limit, delta)
 
 
-def _where(at: At) -> Value:
-    condition = at.known(0, "the condition").astype(bool)
-    then, otherwise = at.value(1), at.value(2)
-    shape = np.broadcast_shapes(condition.shape, shape_of(then), shape_of(otherwise))
-    at.allow(shape)
-    if isinstance(then, np.ndarray) and isinstance(otherwise, np.ndarray):
-        return np.where(condition, then, otherwise)
-    chosen: Value = otherwise if not condition.any() else then
-    if condition.all() or not condition.any():
-        return at.moved(chosen, lambda a: np.broadcast_to(a, shape))
-    raise at.refuse("chooses entries of values that are made from the input")
-
-
 def _folded(function: Callable[..., Any]) -> Rule:
     """An operator that is computed where its inputs are known, and refused elsewhere."""
 
@@ -179,11 +170,6 @@ FOLDED: Mapping[str, Callable[..., Any]] = {
     "Ceil": np.ceil,
     "Mod": np.mod,
     "Equal": np.equal,
-    "Less": np.less,
-    "Greater": np.greater,
-    "LessOrEqual": np.less_equal,
-    "GreaterOrEqual": np.greater_equal,
-    "Not": np.logical_not,
     "And": np.logical_and,
     "Or": np.logical_or,
 }
@@ -200,7 +186,6 @@ RULES: Rules = {
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Range": _range,
-    "Where": _where,
     "ReduceProd": _product,
     **{name: _folded(function) for name, function in FOLDED.items()},
 }

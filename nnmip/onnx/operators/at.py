@@ -11,7 +11,7 @@ from nnmip.hir.core import FloatArray, Shape
 from nnmip.onnx.graph import Array, Node
 from nnmip.onnx.layers import Layers
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
-from nnmip.onnx.views import Move, Squashed, Value, View
+from nnmip.onnx.views import Compared, Move, Squashed, Value, View
 from nnmip.records import dataclass
 
 Rule = Callable[["At"], Value | tuple[Value, ...]]
@@ -54,6 +54,8 @@ class At:
                 f"{self.what} reads what a `{value.function}` gives, which is understood at the end of a network alone",
                 "inside of it the pieces are linear: `Relu`, `LeakyRelu`, `Clip`, `HardSigmoid`, `Abs`",
             )
+        if isinstance(value, Compared):
+            raise unsupported(f"{self.what} reads a comparison", "cast it to numbers, or let a `Where` choose by it")
         raise unsupported(f"{self.what} reads known numbers alone, which this operator does not fold")
 
     def known(self, place: int, what: str) -> Array:

@@ -56,7 +56,10 @@ def _over_classes(function: Callable[[FloatArray], FloatArray]) -> Rule:
 
 
 def _label(at: At) -> Value:
-    raise at.refuse("gives a label, and not scores", 'name the output with the scores: `onnx("f.onnx", output: "...")`')
+    raise at.refuse("gives a label, and not scores", SCORES)
+
+
+SCORES = 'name the output with the scores: `onnx("f.onnx", output: "...")`'
 
 
 RULES: Rules = {

@@ -10,7 +10,8 @@ import numpy as np
 from nnmip.hir.core import Shape
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rules, places_of, shape_of
-from nnmip.onnx.views import Squashed, Value, View
+from nnmip.onnx.operators.gates import ones
+from nnmip.onnx.views import Compared, Squashed, Value, View
 
 
 def _same(at: At) -> Value:
@@ -30,6 +31,8 @@ def _cast(at: At) -> Value:
         if value.dtype.kind not in "fiub":
             return value
         return value.astype(np.float64 if to in FLOATS else np.int64 if to != BOOL else np.bool_)
+    if isinstance(value, Compared):
+        return value if to == BOOL else ones(at, value)
     if to not in FLOATS:
         raise at.refuse("rounds to whole numbers", "only casts between floating-point types keep a network linear")
     return value

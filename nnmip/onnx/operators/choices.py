@@ -1,0 +1,101 @@
+"""Comparisons, and the choice between two values by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from nnmip.onnx.graph import Array
+from nnmip.onnx.operators.activations import bent
+from nnmip.onnx.operators.arithmetic import difference_of
+from nnmip.onnx.operators.at import At, Rule, Rules, shape_of
+from nnmip.onnx.operators.endings import SCORES
+from nnmip.onnx.operators.gates import ones, wide
+from nnmip.onnx.views import Compared, Value, View
+
+
+def _comparison(function: Callable[[Array, Array], Array], is_turned: bool, is_strict: bool) -> Rule:
+    """left - right against 0; right - left where `is_turned`."""
+
+    def rule(at: At) -> Value:
+        left, right = at.value(0), at.value(1)
+        if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+            at.allow(np.broadcast_shapes(left.shape, right.shape))
+            return np.asarray(function(left, right))
+        difference = difference_of(at, *((right, left) if is_turned else (left, right)))
+        return Compared(at.as_view(difference), is_strict)
+
+    return rule
+
+
+def _not(at: At) -> Value:
+    value = at.value(0)
+    if isinstance(value, Compared):
+        return value.negated
+    if isinstance(value, np.ndarray):
+        return np.logical_not(value)
+    raise at.refuse("is not a piecewise-linear function of the input")
+
+
+def _where(at: At) -> Value:
+    condition, then, otherwise = at.value(0), at.value(1), at.value(2)
+    at.allow(np.broadcast_shapes(*map(shape_of, (condition, then, otherwise))))
+    if isinstance(condition, Compared):
+        return _chosen(at, condition, then, otherwise)
+    return _picked(at, at.known(0, "the condition").astype(bool), then, otherwise)
+
+
+def _picked(at: At, condition: Array, then: Value, otherwise: Value) -> Value:
+    """By a condition that is known when the file is read."""
+    if isinstance(then, np.ndarray) and isinstance(otherwise, np.ndarray):
+        return np.where(condition, then, otherwise)
+    shape = np.broadcast_shapes(condition.shape, shape_of(then), shape_of(otherwise))
+    chosen: Value = otherwise if not condition.any() else then
+    if condition.all() or not condition.any():
+        return at.moved(chosen, lambda a: np.broadcast_to(a, shape))
+    raise at.refuse("chooses entries of values that are made from the input")
+
+
+def _chosen(at: At, condition: Compared, then: Value, otherwise: Value) -> Value:
+    """A step between two known values; a bend where the two are lines that meet where the condition changes."""
+    if isinstance(then, np.ndarray) and isinstance(otherwise, np.ndarray):
+        if not {then.dtype.kind, otherwise.dtype.kind} <= set("fiub"):
+            raise at.refuse("gives a label, and not scores", SCORES)
+        then, otherwise = then.astype(np.float64), otherwise.astype(np.float64)
+        return ones(at, condition).affine(then - otherwise, otherwise)
+    shape = np.broadcast_shapes(*map(shape_of, (condition, then, otherwise)))
+    z = wide(condition.difference, shape)
+    above, below = _slopes(z, then), _slopes(z, otherwise)
+    if above is None or below is None:
+        raise at.refuse(
+            "chooses between values that do not meet where its condition changes",
+            "understood are known values, and a slope on either side: `Where(z > 0, z, 0.1 z)`",
+        )
+    if (above == 1.0).all():
+        return bent(at, z, below)
+    raised = at.layers.entrywise("relu", z).affine(above)
+    lowered = at.layers.entrywise("relu", z.affine(-1.0)).affine(-below)
+    return at.layers.total(raised, lowered)
+
+
+def _slopes(z: View, value: Value) -> Array | None:
+    """The factors k with value = k z, entry by entry; None where it is no multiple."""
+    if isinstance(value, np.ndarray):
+        return None if value.dtype.kind not in "fiub" or value.any() else np.zeros(z.shape)
+    if not isinstance(value, View) or value.base != z.base or not z.scale.all():
+        return None
+    line = wide(value, z.shape)
+    slopes: Array = line.scale / z.scale
+    meets = np.isclose(slopes * z.shift, line.shift, rtol=1e-12, atol=0.0)
+    return slopes if np.array_equal(line.index, z.index) and meets.all() else None
+
+
+RULES: Rules = {
+    "Less": _comparison(np.less, is_turned=True, is_strict=True),
+    "LessOrEqual": _comparison(np.less_equal, is_turned=True, is_strict=False),
+    "Greater": _comparison(np.greater, is_turned=False, is_strict=True),
+    "GreaterOrEqual": _comparison(np.greater_equal, is_turned=False, is_strict=False),
+    "Not": _not,
+    "Where": _where,
+}
