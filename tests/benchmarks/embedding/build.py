@@ -14,10 +14,17 @@ import os
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
-OMLT = ("omlt", "onnx", "pyomo")
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.benchmarks.embedding.peers import PEERS
+from tests.benchmarks.embedding.tasks import SINGLE, Task
+
+PEER = "omlt"
+
 LOW, HIGH = 0.48, 0.52
 SHAPES = {
     "digits_50x2": "64",
@@ -29,38 +36,11 @@ SHAPES = {
 }
 """Every network with the shape of its input."""
 
-PEER = """
-import itertools, sys
-import onnx, pyomo.environ as pyo
-from omlt import OmltBlock
-from omlt.io.onnx import load_onnx_neural_network
-from omlt.neuralnet import ReluBigMFormulation
-
-path, target, shape, low, high = sys.argv[1], sys.argv[2], eval(sys.argv[3]), float(sys.argv[4]), float(sys.argv[5])
-keys = list(itertools.product(*map(range, shape))) if len(shape) > 1 else range(shape[0])
-net = load_onnx_neural_network(onnx.load(path), input_bounds={key: (low, high) for key in keys})
-model = pyo.ConcreteModel()
-model.net = OmltBlock()
-model.net.build_formulation(ReluBigMFormulation(net))
-outputs = list(model.net.outputs.values())
-model.goal = pyo.Objective(expr=-outputs[min(3, len(outputs) - 1)])
-model.write(target)
-"""
-
 
 def text_of(path: Path, shape: str, output: str) -> str:
     """The model for nnmip: the largest value of one output over the box."""
     lines = ("nnm 0.1", f'network f = onnx("{path.resolve()}")', f"var x : real[{shape}] in [{LOW}, {HIGH}]")
     return "\n".join((*lines, f"maximize f(x){output}", ""))
-
-
-def environment(folder: Path) -> Path:
-    """The Python of an environment with OMLT."""
-    python = folder / "omlt" / "bin" / "python"
-    if not python.exists():
-        venv.create(folder / "omlt", with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *OMLT], check=True)
-    return python
 
 
 def measured(command: list[str | Path]) -> tuple[int, float, float, float]:
@@ -73,17 +53,19 @@ def measured(command: list[str | Path]) -> tuple[int, float, float, float]:
     return process.returncode, usage.ru_utime + usage.ru_stime, time.perf_counter() - began, memory
 
 
-def commands(net: Path, folder: Path, python: Path | None) -> dict[str, tuple[list[str | Path], Path]]:
+def commands(net: Path, folder: Path, environments: Path | None) -> dict[str, tuple[list[str | Path], Path]]:
     """The commands of the tools, each with the file that it writes."""
     shape, name = SHAPES[net.stem], net.stem
     model, ours = folder / f"{name}.nnm", folder / f"{name}.nnmip.mps"
-    model.write_text(text_of(net, shape, "" if name == "control" else "[3]"))
+    model.write_text(text_of(net, shape, "" if name == SINGLE else "[3]"))
     found: dict[str, tuple[list[str | Path], Path]] = {
         "nnmip": ([sys.executable, "-m", "nnmip", "compile", model, "-o", ours, "--allow-size", "8GB"], ours)
     }
-    if python is not None:
-        theirs = folder / f"{name}.omlt.mps"
-        found["omlt"] = ([python, "-c", PEER, net, theirs, f"({shape},)", str(LOW), str(HIGH)], theirs)
+    if environments is not None:
+        given, theirs = folder / f"{name}.json", folder / f"{name}.{PEER}.mps"
+        low, high = (np.full(tuple(map(int, shape.split(","))), end) for end in (LOW, HIGH))
+        Task(net, low, high, None if name == SINGLE else 3).save(given)
+        found[PEER] = ([PEERS[PEER].python(environments / PEER), "-c", PEERS[PEER].script, given, theirs], theirs)
     return found
 
 
@@ -95,11 +77,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=SHAPES, metavar="NAME", default=list(SHAPES))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    python = None if given.environments is None else environment(given.environments)
     print(f"{'network':14} {'tool':8} {'CPU s':>7} {'wall s':>7} {'MB':>7} {'file MB':>8}   CPU and memory over nnmip")
     for name in given.only:
         first: tuple[float, float] | None = None
-        for tool, (command, path) in commands(given.nets / f"{name}.onnx", given.folder, python).items():
+        for tool, (command, path) in commands(given.nets / f"{name}.onnx", given.folder, given.environments).items():
             path.unlink(missing_ok=True)
             code, cpu, wall, memory = measured(command)
             if code or not path.exists():

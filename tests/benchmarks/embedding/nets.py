@@ -1,10 +1,11 @@
-"""Writes the networks of the comparison with other tools as ONNX files, by a fixed recipe.
+"""Writes the networks of the comparison with other tools as ONNX files, by a fixed recipe, and points for boxes.
 
     python tests/benchmarks/embedding/nets.py FOLDER [--only NAME ...]
 
 `digits_50x2` and `digits_100x3` are trained by scikit-learn on its digits, `control` on a smooth function of five
-inputs; the others have random weights. Every attribute is spelt out and every node has a name, because some readers do
-not know the defaults. Needs the packages onnx and, for the trained ones, scikit-learn.
+inputs; the others have random weights. `points.npz` has a few inputs of each: digits, and what is drawn. Every
+attribute is spelt out and every node has a name, because some readers do not know the defaults. Needs the packages onnx
+and, for the trained ones, scikit-learn.
 """
 
 from __future__ import annotations
@@ -141,15 +142,32 @@ NETS: dict[str, tuple[Callable[[], File], int]] = {
 """Every network with the number of its outputs."""
 
 
+POINTS = 4
+"""How many points every network has."""
+
+
+def points(shape: tuple[int, ...], is_of_digits: bool) -> Array:
+    """Digits of four kinds, or uniform numbers."""
+    if is_of_digits:
+        from sklearn.datasets import load_digits
+
+        return np.asarray(load_digits().data[:POINTS] / 16.0)
+    return np.random.default_rng(0).random((POINTS, *shape))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", choices=NETS, metavar="NAME", default=list(NETS))
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
+    found = {}
     for name in given.only:
         make, outputs = NETS[name]
-        make().save(given.folder / f"{name}.onnx", outputs)
+        file = make()
+        file.save(given.folder / f"{name}.onnx", outputs)
+        found[name] = points(file.shape, name.startswith("digits"))
+    np.savez(given.folder / "points.npz", **found)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,260 @@
+"""CPU seconds of HiGHS and CBC on the files of every tool: the most of one output of a network over a box.
+
+    python tests/benchmarks/embedding/solve.py NETS FOLDER [--environments ENVIRONMENTS] [--only NAME ...]
+        [--tools nnmip omlt scip] [--solvers highs cbc] [--seconds S] [--whole]
+
+NETS holds the files of `nets.py`, FOLDER gets the models and `runs.jsonl`, the results so far: a run that stands there
+with the same limit is not repeated (`--again` does). The solver is the same for all: HiGHS as the package highspy has
+it, CBC as the program that comes with python-mip, both with one thread, a relative gap of 1e-7, and else their own
+defaults. What is limited and compared is CPU seconds from reading the file to the end, without the start of Python.
+`--whole` adds `nnmip solve`, from its start to its end; its limit is of elapsed seconds.
+
+Prints the runs, the geometric mean of the ratios to OMLT (a run that reaches the limit counts as what it used), the
+cases where our file is slower than the best other one by more than 10 % and 0.1 s, and the answers that differ. Ends
+with 1 where a proved answer of ours differs from another by more than 1e-6 of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+from tests.benchmarks.embedding.tasks import OURS, Case, chosen, written
+
+GAP, TOLERANCE = 1e-7, 1e-6
+SLOWER, LEAST = 1.1, 0.1
+WHOLE = "whole"
+"""What `nnmip solve` is called in the tables."""
+
+HIGHS = """
+import json, sys, time
+import highspy
+
+path, seconds, gap = sys.argv[1], float(sys.argv[2]), float(sys.argv[3])
+start = time.process_time()
+
+def stop(event):
+    if time.process_time() - start > seconds:
+        event.interrupt()
+
+highs = highspy.Highs()
+highs.cbMipInterrupt.subscribe(stop)
+highs.cbSimplexInterrupt.subscribe(stop)
+options = {"output_flag": False, "threads": 1, "time_limit": 10 * seconds, "mip_rel_gap": gap, "mip_abs_gap": 1e-9}
+for name, value in options.items():
+    highs.setOptionValue(name, value)
+highs.readModel(path)
+highs.run()
+info = highs.getInfo()
+found = {"seconds": time.process_time() - start, "status": highs.modelStatusToString(highs.getModelStatus()).lower()}
+print(json.dumps({**found, "objective": info.objective_function_value, "bound": info.mip_dual_bound}))
+"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a solver made of the file of a tool; objective and bound of the greatest value, None where there is none."""
+
+    case: str
+    solver: str
+    tool: str
+    limit: float
+    status: str
+    seconds: float
+    objective: float | None = None
+    bound: float | None = None
+
+    @property
+    def is_proved(self) -> bool:
+        return self.status == "optimal"
+
+    @property
+    def cell(self) -> str:
+        return f"{'' if self.is_proved else '>'}{self.seconds:.2f}"
+
+
+def used(command: list[str | Path]) -> tuple[float, str]:
+    """CPU seconds of a process, and what it printed."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    text = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime, text
+
+
+def turned(value: float | None) -> float | None:
+    """A value of the minimised file as one of the output; None for an infinite one."""
+    return None if value is None or not np.isfinite(value) or abs(value) >= 1e20 else -value
+
+
+def by_highs(path: Path, seconds: float) -> dict[str, Any]:
+    _, text = used([sys.executable, "-c", HIGHS, path, str(seconds), str(GAP)])
+    found = json.loads(text)
+    return {**found, "objective": turned(found["objective"]), "bound": turned(found["bound"])}
+
+
+def by_cbc(path: Path, seconds: float) -> dict[str, Any]:
+    import cbcbox
+
+    limits = (
+        "-timeMode",
+        "cpu",
+        "-sec",
+        str(seconds),
+        "-ratioGap",
+        str(GAP),
+        "-allowableGap",
+        "1e-9",
+        "-increment",
+        "1e-9",
+    )
+    cpu, text = used([cbcbox.cbc_bin_path(), path, *limits, "-solve"])
+
+    def number(label: str) -> float | None:
+        found = re.search(rf"^{label}:\s+(\S+)", text, re.MULTILINE)
+        return None if found is None else turned(float(found[1]))
+
+    result = re.search(r"^Result - (.*?)(?: solution found.*)?$", text, re.MULTILINE)
+    status = "no answer" if result is None else result[1].lower()
+    objective = number("Objective value")
+    bound = objective if status == "optimal" else number("Lower bound")
+    return {"status": status, "seconds": cpu, "objective": objective, "bound": bound}
+
+
+def by_nnmip(path: Path, solver: str, seconds: float) -> dict[str, Any]:
+    limits = ("--solver", solver, "--time-limit", str(seconds), "--gap", str(GAP), "--json")
+    cpu, text = used([sys.executable, "-m", "nnmip", "solve", path, *limits])
+    found = json.loads(text)
+    values = {"objective": found["objective"], "bound": found["dual_bound"]}
+    return {"status": found["solution"], "seconds": cpu, **values}
+
+
+SOLVERS = {"highs": by_highs, "cbc": by_cbc}
+
+
+class Record:
+    """The runs so far, in a file with one of them a line."""
+
+    def __init__(self, path: Path, is_new: bool) -> None:
+        self.path = path
+        self.runs: dict[tuple[str, str, str, float], Run] = {}
+        if path.exists() and not is_new:
+            for line in path.read_text().splitlines():
+                self._take(Run(**json.loads(line)))
+
+    def _take(self, run: Run) -> None:
+        self.runs[run.case, run.solver, run.tool, run.limit] = run
+
+    def add(self, run: Run) -> Run:
+        self._take(run)
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(run)) + "\n")
+        return run
+
+
+def runs_of(case: Case, given: argparse.Namespace, record: Record) -> Iterator[Run]:
+    """The runs of a case, made where they are not on record."""
+    path = given.folder / case.name.replace(" ", "_")
+    files: dict[str, Path | None] = {}
+    for solver in given.solvers:
+        for tool in (*given.tools, *([WHOLE] if given.whole else [])):
+            known = record.runs.get((case.name, solver, tool, given.seconds))
+            if known is not None:
+                yield known
+                continue
+            writer = OURS if tool == WHOLE else tool
+            if writer not in files:
+                files[writer] = written(case.task(given.nets), path, writer, given.environments)
+            file = files[writer]
+            if file is not None:
+                whole = tool == WHOLE
+                found = (
+                    by_nnmip(path.with_suffix(".nnm"), solver, given.seconds)
+                    if whole
+                    else SOLVERS[solver](file, given.seconds)
+                )
+                yield record.add(Run(case.name, solver, tool, given.seconds, **found))
+
+
+def shown(runs: list[Run]) -> None:
+    """The rows of a case."""
+    for run in runs:
+        numbers = (f"{'-' if n is None else f'{n:.8f}':>14}" for n in (run.objective, run.bound))
+        print(f"{run.case:24} {run.solver:6} {run.tool:8} {run.cell:>8} {' '.join(numbers)}  {run.status}", flush=True)
+
+
+def verdicts(groups: list[list[Run]]) -> int:
+    """What the runs of every case and solver say side by side; how many of our proved answers differ from others."""
+    ratios: dict[str, list[float]] = {}
+    slow, wrong = [], 0
+    for group in groups:
+        by_tool = {run.tool: run for run in group}
+        ours = by_tool.get(OURS)
+        peers = [run for run in group if run.tool not in (OURS, WHOLE)]
+        if ours is not None and "omlt" in by_tool:
+            ratios.setdefault(ours.solver, []).append(by_tool["omlt"].seconds / ours.seconds)
+        best = min(peers, key=lambda run: (not run.is_proved, run.seconds), default=None)
+        if ours is not None and best is not None and best.is_proved:
+            much = ours.seconds > max(SLOWER * best.seconds, best.seconds + LEAST)
+            if much or not ours.is_proved:
+                slow.append(f"{ours.case} {ours.solver}: {ours.cell} s, {best.tool} {best.cell} s")
+        wrong += _differing(group)
+    for solver, found in ratios.items():
+        mean = float(np.exp(np.mean(np.log(found))))
+        print(f"{solver}: OMLT's file takes {mean:.2f} times as long as ours (geometric mean of {len(found)} cases)")
+    print(f"slower than the best other file: {len(slow)}", *slow, sep="\n  ")
+    print(f"answers of ours that differ from others: {wrong}")
+    return wrong
+
+
+def _differing(group: list[Run]) -> int:
+    """How many proved answers differ from ours, or our value from another's bound, each of them printed."""
+    values = {run.tool: run.objective for run in group if run.is_proved and run.objective is not None}
+    count = 0
+    for mine in (OURS, WHOLE):
+        for tool, value in values.items():
+            own = values.get(mine)
+            if own is not None and tool not in (OURS, mine) and abs(own - value) > TOLERANCE * max(1.0, abs(own)):
+                print(f"{group[0].case} {group[0].solver}: {mine} {own!r}, {tool} {value!r}")
+                count += 1
+    return count
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("nets", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--environments", type=Path, default=Path("environments"), help="a folder for the other tools")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="cases whose names begin so")
+    parser.add_argument("--tools", nargs="+", default=[OURS, "omlt", "scip"])
+    parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
+    parser.add_argument("--seconds", type=float, default=60.0, help="limit of one run")
+    parser.add_argument("--whole", action="store_true", help="`nnmip solve` too")
+    parser.add_argument("--again", action="store_true", help="repeat what is on record")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    record = Record(given.folder / "runs.jsonl", given.again)
+    print(f"{'case':24} {'solver':6} {'file of':8} {'CPU s':>8} {'objective':>14} {'bound':>14}  answer")
+    groups = []
+    for case in chosen(given.only):
+        found = list(runs_of(case, given, record))
+        shown(found)
+        groups += [[run for run in found if run.solver == solver] for solver in given.solvers]
+    return 1 if verdicts([group for group in groups if group]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
