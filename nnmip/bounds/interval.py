@@ -22,6 +22,13 @@ SMALLEST = 2.0**-1074
 """What a product loses at most that underflows."""
 TINY = 1e-6
 """Bounds nearer to 0 than this are moved outward before they become coefficients."""
+DIGITS = 6
+"""How many significant digits a number that only has to be large enough needs."""
+ROOM = 1e-9
+"""By which part of its size such a number is moved at least where it is moved: more than any rounding on the way."""
+LARGEST_POWER = 22
+POWERS = np.array([float(10**power) for power in range(LARGEST_POWER + 1)])
+"""The powers of ten that are float64 numbers."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +78,15 @@ class Interval:
         hi = np.where((hi < 0) & (hi > -TINY), 0.0, np.where((hi > 0) & (hi < TINY), TINY, hi))
         return Interval(np.where(is_known, self.lo, lo), np.where(is_known, self.hi, hi))
 
+    def shortened(self) -> Interval:
+        """Ends of at most six significant digits: longer ones are moved outward, by at least `ROOM` of their size.
+
+        Known numbers stay what they are.
+        """
+        is_known = self.lo == self.hi
+        lo, hi = np.where(is_known, self.lo, -short_above(-self.lo)), np.where(is_known, self.hi, short_above(self.hi))
+        return Interval(lo, hi)
+
     def __add__(self, other: Interval) -> Interval:
         total = Interval(self.lo + other.lo, self.hi + other.hi).widened(np.zeros(()))
         return total.signed((self.lo >= 0) & (other.lo >= 0), (self.hi <= 0) & (other.hi <= 0))
@@ -90,6 +106,20 @@ class Interval:
     def take(self, index: IntArray) -> Interval:
         """Entries of each sample by flat position; axis 0 is the sample axis."""
         return Interval(self.lo.reshape(len(self.lo), -1)[:, index], self.hi.reshape(len(self.hi), -1)[:, index])
+
+
+def short_above(values: FloatArray) -> FloatArray:
+    """Numbers at least as large, of at most `DIGITS` significant digits; what has no more stays what it is.
+
+    Others are moved up by at least `ROOM` of their size, so that no rounding takes them below, in a file neither.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        places = np.floor(np.log10(np.abs(values)))
+    places = np.where(np.isfinite(places), DIGITS - 1 - places, 0.0).astype(np.int64)
+    up, down = POWERS[np.clip(places, 0, LARGEST_POWER)], POWERS[np.clip(-places, 0, LARGEST_POWER)]
+    is_short = np.rint(values * up / down) / up * down == values
+    moved = np.ceil((values + ROOM * np.abs(values)) * up / down) / up * down
+    return np.where(is_short | ~np.isfinite(values), values, np.maximum(moved, values))
 
 
 def matmul(inputs: Interval, weights: Interval) -> Interval:

@@ -19,6 +19,7 @@ from nnmip.hir.goals import Annotation, Constraint, Stage
 from nnmip.hir.known import known_of, renamed
 from nnmip.ops.base import Kind, Word
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
+from nnmip.sema.annotations import network_annotations
 from nnmip.sema.fairness import check_column
 from nnmip.sema.goals import stage_of
 from nnmip.sema.known import KnownNetworks
@@ -101,21 +102,24 @@ class Draft:
         self._networks[name] = made
         return made
 
-    def trained(self, name: str, network: Any, *, bounds: str | None = None) -> NetworkRef:
+    def trained(
+        self, name: str, network: Any, *, bounds: str | None = None, formulation: str | None = None, parts: int = 4
+    ) -> NetworkRef:
         """A network that was trained before, such as one of `result.networks` or of `nnmip.load_network(DIR)`.
 
         Its weights are known numbers, and so is what the program says of it; it reads the columns of a table by name,
-        as `predict` does. bounds: how its units are bounded at points, `interval`, `crown` or `lp`, as `@bounds` says
-        in a file. Raises DiagnosticError NNM0202 for a name that is taken, TypeError for anything else.
+        as `predict` does. bounds: how its units are bounded at points, `interval`, `crown` or `lp`, as
+        `@bounds` says in a file. formulation: `big-m`, `ideal`, or `partition` into so many `parts`, as `@formulation`
+        says. Raises DiagnosticError NNM0202 for a name that is taken, ValueError for another bound, formulation or
+        number of parts, TypeError for anything else.
         """
         span = here(f"trained {name}")
-        if bounds not in (None, "interval", "crown", "lp"):
-            raise ValueError(f"bounds is `interval`, `crown` or `lp`, not {bounds!r}")
+        notes = network_annotations(bounds=(bounds, {}), formulation=(formulation, {"parts": parts}))
         self._declare(name, span)
         known = renamed(known_of(network), name, Origin(span, name))
         self.known.networks[name] = known
-        if bounds is not None:
-            self._annotations[name] = (Annotation("bounds", (bounds,)),)
+        if notes:
+            self._annotations[name] = notes
         self._networks[name] = made = NetworkRef.of_known(self, known.network, span)
         return made
 

@@ -83,7 +83,11 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """`@name(arguments)`: a hint on a declaration or layer, which never changes what it means."""
+    """`@name(arguments)`: a hint on a declaration or layer, which never changes what it means.
+
+    options: the whole numbers that follow by name, such as `parts: 4`.
+    """
 
     name: str
     arguments: tuple[str, ...]
+    options: tuple[tuple[str, int], ...] = ()

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.table import Bounds
-from nnmip.hir.core import Applied, Assignment, Decision, Layer
+from nnmip.hir.core import Applied, Assignment, Decision, Layer, Program
 from nnmip.hir.known import KnownNetwork
 from nnmip.lowering.asked import asked_inside
 from nnmip.lowering.base import SMALLEST, Lowering, Polarity, Signal
@@ -66,10 +66,18 @@ def _applied(low: Lowering, node: Applied) -> Affine:
     low.asked = {} if asked is None else asked_inside(network, asked.reshape((n, width)), known.assignment.values)
     with low.builder.owned_by(node.network):
         ledger.label = low.label(node.network)
+        low.parts = parts_of(low.program, node.network)
         last = _passed(low, ledger, inputs)
+        low.parts = 1
     width = last.value.size // n
     places = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     return last.value.gather(places).reshape(node.shape)
+
+
+def parts_of(program: Program, network: str) -> int:
+    """Into how many parts `@formulation("partition")` splits the inputs of units of a network; 1 without it."""
+    found = dict(program.annotations).get(network, ())
+    return next((dict(each.options)["parts"] for each in found if each.arguments == ("partition",)), 1)
 
 
 def _scaled(known: KnownNetwork, point: Affine) -> Affine:

@@ -106,6 +106,7 @@ class Lowering:
     layers, likewise. firsts: the ReLU layers whose inputs are affine in the data. whole: continuous columns that are 0
     or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
     where not both are. applied: networks at points, by the number of the node (`same`).
+    parts: into how many parts the inputs of a unit of the network that is being applied are split.
     open_units: the units of known networks at points that have a phase.
     """
 
@@ -123,6 +124,7 @@ class Lowering:
     firsts: list[FirstPart] = field(default_factory=list)
     whole: list[Affine] = field(default_factory=list)
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    parts: int = 1
     applied: dict[int, Affine] = field(default_factory=dict)
     _demands: dict[int, Asked] | None = None
     _same: Same = field(default_factory=Same)

@@ -40,12 +40,21 @@ def defined(
     """
     if value.merged().coef.size < least * value.size:
         return value
-    first, inverse = value.distinct()
-    inner, shape = value.gather(first), value.shape
-    lo, hi = bounds.lo.reshape(-1)[first], bounds.hi.reshape(-1)[first]
-    column = low.builder.columns(path, shape, lo, hi, origin, lambda x, choice: inner.value(x), picked=first)
-    low.builder.rows(f"{path}.is", column - inner, origin, lb=0.0, ub=0.0, shape=shape, picked=first)
-    return column.gather(inverse.reshape(shape))
+    return defined_at(low, path, value, bounds, origin, np.arange(value.size))
+
+
+def defined_at(low: Lowering, path: str, value: Affine, bounds: Interval, origin: Origin, where: IntArray) -> Affine:
+    """The same tensor with columns of their own in the place of the entries at the flat positions `where`."""
+    first, inverse = value.gather(where).distinct()
+    picked, shape = where[first], value.shape
+    inner = value.gather(picked)
+    lo, hi = bounds.lo.reshape(-1)[picked], bounds.hi.reshape(-1)[picked]
+    column = low.builder.columns(path, shape, lo, hi, origin, lambda x, choice: inner.value(x), picked=picked)
+    low.builder.rows(f"{path}.is", column - inner, origin, lb=0.0, ub=0.0, shape=shape, picked=picked)
+    if len(where) == value.size:
+        return column.gather(inverse.reshape(shape))
+    rest = np.setdiff1d(np.arange(value.size), where)
+    return scattered([(where, column.gather(inverse)), (rest, value.gather(rest))], shape)
 
 
 Encode = Callable[[Affine, Interval, tuple[tuple[int, ...], IntArray]], Affine]

@@ -78,8 +78,9 @@ def _offer_facts(offer: Offer) -> dict[str, Any]:
 
 
 def _annotation(annotation: Annotation) -> str:
-    """As in the source: `@formulation("big-m")`."""
-    arguments = ", ".join(f'"{argument}"' for argument in annotation.arguments)
+    """As in the source: `@formulation("partition", parts: 4)`."""
+    texts = [f'"{argument}"' for argument in annotation.arguments]
+    arguments = ", ".join([*texts, *(f"{name}: {number}" for name, number in annotation.options)])
     return f"@{annotation.name}({arguments})" if arguments else f"@{annotation.name}"
 
 
@@ -193,7 +194,9 @@ def render_model(facts: Mapping[str, Any]) -> str:
         for layer in layers:
             lines.extend(_remarks(facts, f"{name}.{layer['name']}", indent="    ", label=f"{layer['name']}: "))
         lines.extend(_layer_table(layers))
-    lines.extend([*render_points(facts["points"]), "", *_remarks(facts, GOAL)])
+    known = dict.fromkeys(at["network"] for at in facts["points"])
+    notes = [line for name in known for line in _remarks(facts, name, label=f"{name}: ")]
+    lines.extend([*([""] if notes else []), *notes, *render_points(facts["points"]), "", *_remarks(facts, GOAL)])
     for stage in facts["goal"]:
         terms = " + ".join(f"{number(t['coefficient'])} * {t['label']}" for t in stage["terms"])
         lines.append(f"  {stage['sense']} {terms}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
 from nnmip.lowering.activations import constant, gate_of_entries
+from nnmip.lowering.asked import Asked
 from nnmip.lowering.base import FirstPart, Lowering, Polarity, Signal
 from nnmip.lowering.convexity import cut_between_rows
+from nnmip.lowering.partition import Parts, in_parts
 from nnmip.lowering.piecewise import defined, positive_part
 
 
@@ -17,17 +19,31 @@ def lower(
 
     The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`);
     where z is affine in the data, rows that lie between others add valid inequalities (`convexity`). Only the sides of
-    h are encoded that the model relies on (`asked`).
+    h are encoded that the model relies on (`asked`). `partition` adds rows where a network at a point asks for them.
     """
     (a,) = inputs
     if a.is_data:
         return constant(layer, inputs, bounds)
     asked = low.asked.get(layer.name)
+    parts = _in_parts(low, layer, a, asked, path)
     # Read from one side, an entry of z stands in one row: columns of its own would save nothing.
     is_short = asked is not None and (asked.upper & asked.lower).mean() < 0.5
-    z = a.value if is_short else defined(low, f"{path}.z", a.value, a.bounds, layer.origin)
+    z = parts.value if parts is not None else a.value
+    z = z if is_short else defined(low, f"{path}.z", z, a.bounds, layer.origin)
     part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer), asked)
+    if parts is not None:
+        parts.tighten(low, path, part, layer.origin)
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
         low.firsts.append(FirstPart(layer, part, a.affine_in))
     return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.has_phase))
+
+
+def _in_parts(low: Lowering, layer: Layer, z: Signal, asked: Asked | None, path: str) -> Parts | None:
+    """What the network asks to be split: entries that can have a phase."""
+    if low.parts < 2:
+        return None
+    wanted = (z.bounds.lo < 0) & (z.bounds.hi > 0)
+    if asked is not None:
+        wanted &= asked.lower.reshape(wanted.shape)
+    return in_parts(low, path, z, wanted, low.parts, layer.origin)
