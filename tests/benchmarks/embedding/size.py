@@ -76,7 +76,7 @@ def unstable_units(model: Path) -> int:
 
 def sizes(case: Case, given: argparse.Namespace, tool: str) -> dict[str, Size]:
     """The sizes of what a tool writes, by what the row is called."""
-    task, path = case.task(given.nets), given.folder / case.name.replace(" ", "_")
+    task, path = case.task(given.nets), given.folder / case.file
     if tool != OURS:
         found = written(task, path, tool, given.environments)
         if found is None:

@@ -167,7 +167,7 @@ class Record:
 
 def runs_of(case: Case, given: argparse.Namespace, record: Record) -> Iterator[Run]:
     """The runs of a case, made where they are not on record."""
-    path = given.folder / case.name.replace(" ", "_")
+    path = given.folder / case.file
     files: dict[str, Path | None] = {}
     for solver in given.solvers:
         for tool in (*given.tools, *([WHOLE] if given.whole else [])):

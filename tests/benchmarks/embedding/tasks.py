@@ -68,6 +68,11 @@ class Case:
     def name(self) -> str:
         return f"{self.net} {self.radius:g} p{self.point}" + ("" if self.net == SINGLE else f" y{self.output}")
 
+    @property
+    def file(self) -> str:
+        """The name without what files cannot be called."""
+        return self.name.replace(" ", "_").replace(".", "")
+
     def task(self, nets: Path) -> Task:
         """Inputs stay between 0 and 1, as those of images do."""
         center = np.load(nets / "points.npz")[self.net][self.point]
