@@ -133,6 +133,41 @@ def _nearest(points: FloatArray, values: FloatArray, middle: FloatArray, sign: f
     return slope
 
 
+def bridges(points: FloatArray, values: Interval, place: float) -> Lines:
+    """As `lines`, for many points: the lines that are nearest at a `place` between the first point and the last, as a
+    part of their distance."""
+    at = points[0] + place * (points[-1] - points[0])
+    low, high = (sign * _bridge(points, sign * end, at) for end, sign in ((values.lo, 1.0), (values.hi, -1.0)))
+    return Lines(low, _shift(points, values.lo, low), high, -_shift(points, -values.hi, -high))
+
+
+def _bridge(points: FloatArray, values: FloatArray, at: FloatArray) -> FloatArray:
+    """The slope of the edge of the lower hull over `at`.
+
+    From the line through the first and the last point: while some point is below the line, that which is furthest below
+    takes the place of the end on its side. Each round finds a corner of the hull that was none of the ends.
+    """
+    left, right = np.zeros(at.shape, dtype=np.int64), np.full(at.shape, len(points) - 1)
+
+    def of(array: FloatArray, index: IntArray) -> FloatArray:
+        return np.asarray(np.take_along_axis(array, index[None], axis=0)[0])
+
+    slope = np.zeros(at.shape)
+    for _ in range(len(points)):
+        width = of(points, right) - of(points, left)
+        with np.errstate(all="ignore"):
+            slope = np.where(width > 0.0, (of(values, right) - of(values, left)) / width, 0.0)
+        heights = values - slope * points
+        lowest = heights.argmin(axis=0)
+        room = 1e-12 * (1.0 + np.abs(of(heights, left)))
+        is_below = (of(heights, lowest) < of(heights, left) - room) & (lowest != left) & (lowest != right)
+        if not is_below.any():
+            break
+        is_left = of(points, lowest) <= at
+        left, right = np.where(is_below & is_left, lowest, left), np.where(is_below & ~is_left, lowest, right)
+    return slope
+
+
 def _shift(points: FloatArray, values: FloatArray, slope: FloatArray) -> FloatArray:
     """The largest shift that rounding allows: `slope z + shift <= value` at every point."""
     product = slope * points

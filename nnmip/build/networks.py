@@ -25,7 +25,7 @@ from nnmip.sema.pruning import check_pruning, warn_unread
 from nnmip.sema.scope import NetworkPlaces
 from nnmip.sema.units import owners_of
 from nnmip.sema.values import fail, listed, origin_of
-from nnmip.sema.words import checked_number, checked_sizes, unknown_option
+from nnmip.sema.words import LISTS, checked_list, checked_number, unknown_option
 from nnmip.source import Origin, Span
 from nnmip.syntax.suggest import closest
 
@@ -317,9 +317,9 @@ def option_value(owner: str, option: Option, value: Any, span: Span) -> Any:
         if not isinstance(value, str):
             raise fail("NNM0205", f"`{option.name}` is the name of a column, not {value!r}", span)
         return value
-    if option.kind in ("pair", "sizes"):
+    if option.kind in LISTS:
         numbers = list(value) if isinstance(value, tuple | list) else [value]
-        return checked_sizes(option, [_number(option, number, span) for number in numbers], span)
+        return checked_list(option, [_number(option, number, span) for number in numbers], span)
     return _number(option, value, span)
 
 

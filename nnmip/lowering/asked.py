@@ -9,13 +9,15 @@ import numpy as np
 from nnmip.hir.core import Apply, Layer, LayerOutput, Network, Node, Program, Units, children
 from nnmip.hir.goals import Stage
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
+from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 
 ONE_SIDED = frozenset({"hinge", "zero_one"})
 """Losses that never grow where the true answer gets further ahead."""
 
-RISING = frozenset({"relu", "leaky_relu", "flatten", "reshape"})
-"""Layers whose entries never fall where the entry of the input that they are made from rises, in its order."""
+RISING = frozenset({"relu", "leaky_relu", "piecewise", "flatten", "reshape"})
+"""Layers whose entries never fall where the entry of the input that they are made from rises, in its order, if their
+slope is never negative."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +90,7 @@ def _nothing(rows: int, width: int) -> Asked:
 
 def _read(network: Network, layer: Layer, name: str, asked: Asked, fixed: Mapping[str, FloatArray]) -> Asked:
     """What a layer asks of one that it reads, [rows, entries]."""
-    if layer.skip is None and layer.op in RISING:
+    if layer.skip is None and layer.op in RISING and LAYERS[layer.op].slope(dict(layer.options))[0] >= 0.0:
         return asked
     if layer.skip is None and layer.op == "dense":
         rises, falls = _signs(layer, fixed)

@@ -58,7 +58,8 @@ class ShapeMismatch(Exception):
 @dataclass(frozen=True, slots=True)
 class Option:
     """A named argument. `kind` is `int` or `number` (from `least` to `most`), `choice`, `pair` (a whole number, or one
-    for each of the two last axes, as `[2, 2]`), `sizes` (a list of whole numbers) or `column` (of the data set)."""
+    for each of the two last axes, as `[2, 2]`), `sizes` (a list of whole numbers), `numbers` (a list of numbers) or
+    `column` (of the data set)."""
 
     name: str
     kind: str

@@ -22,6 +22,7 @@ from nnmip.ops.layers import (
     leaky_relu,
     maxpool2d,
     pad,
+    piecewise,
     relu,
     relu6,
     rescale,
@@ -67,7 +68,7 @@ LAYERS: Mapping[str, LayerOp] = MappingProxyType(
         module.OP.name: module.OP
         for module in (
             *(dense, conv2d, rescale),
-            *(relu, leaky_relu, clip, relu6, abs_, hard_sigmoid, hard_tanh, sign, step, gate),
+            *(relu, leaky_relu, clip, relu6, abs_, hard_sigmoid, hard_tanh, piecewise, sign, step, gate),
             *(maxpool2d, avgpool2d, globalavgpool, flatten, reshape, select, pad, concat, add),
         )
     }

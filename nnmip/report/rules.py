@@ -206,6 +206,13 @@ def _with_options(writer: _Writer, layer: Layer, unit: int) -> str:
     return f"{layer.op}({writer.inner(layer, unit)}, {options})"
 
 
+def _curve(writer: _Writer, layer: Layer, unit: int) -> str:
+    points = layer.option("points")
+    return (
+        f"piecewise({writer.inner(layer, unit)}; {len(points)} points from {number(points[0])} to {number(points[-1])})"
+    )
+
+
 def _pooled(what: str) -> Formula:
     def formula(writer: _Writer, layer: Layer, unit: int) -> str:
         down, right = layer.option("kernel")
@@ -248,6 +255,7 @@ FORMULAS: Mapping[str, Formula] = {
     "abs": _around("|", "|"),
     "hard_sigmoid": _with_options,
     "hard_tanh": _around("clip(", ", -1, 1)"),
+    "piecewise": _curve,
     "sign": _around("sign(", ")"),
     "step": _around("step(", ")"),
     "gate": _gate,

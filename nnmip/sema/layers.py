@@ -263,8 +263,9 @@ def _options(call: LayerCall) -> dict[str, Any]:
     options = read_options(call.elaborator, op.name, op.options, given, _others(op))
     for option in op.options:
         if option.required and options[option.name] is None:
-            help = f"say it, such as `{option.name}: 2`; its signature is `{op.signature}`"
-            fix = insert_after(call.node.arguments[0].span, f", {option.name}: 2")
+            example = f"{option.name}: {'[-1, 1]' if option.kind == 'numbers' else '2'}"
+            help = f"say it, such as `{example}`; its signature is `{op.signature}`"
+            fix = insert_after(call.node.arguments[0].span, f", {example}")
             raise fail("NNM0204", f"`{op.name}` needs `{option.name}`", call.node.span, help=help, fix=fix)
     return options
 

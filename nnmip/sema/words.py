@@ -360,23 +360,29 @@ def _option_value(elaborator: Elaborator, option: Option, argument: nodes.Named)
         return _choice(option, argument.value)
     if option.kind == "column":
         return _column(option, argument.value)
-    if option.kind in ("pair", "sizes"):
-        return _sizes(elaborator, option, argument.value)
+    if option.kind in LISTS:
+        return _listed(elaborator, option, argument.value)
     return checked_number(option, elaborator.scalar(argument.value, f"`{option.name}`"), argument.value.span)
 
 
-def _sizes(elaborator: Elaborator, option: Option, expr: nodes.Expr) -> tuple[int, ...]:
-    """A list of whole numbers, or one."""
+LISTS = ("pair", "sizes", "numbers")
+"""The kinds of options that have several numbers."""
+
+
+def _listed(elaborator: Elaborator, option: Option, expr: nodes.Expr) -> tuple[int | float, ...]:
+    """A list of numbers, or one."""
     parts = expr.items if isinstance(expr, nodes.ListLiteral) else (expr,)
     numbers = [checked_number(option, elaborator.scalar(part, f"`{option.name}`"), part.span) for part in parts]
-    return checked_sizes(option, numbers, expr.span)
+    return checked_list(option, numbers, expr.span)
 
 
-def checked_sizes(option: Option, numbers: Sequence[float], span: Span) -> tuple[int, ...]:
-    """The value of an option with several whole numbers; for a pair one number stands for both axes.
+def checked_list(option: Option, numbers: Sequence[float], span: Span) -> tuple[int | float, ...]:
+    """The value of an option with several numbers; for a pair one number stands for both axes.
 
     Raises DiagnosticError NNM0205 for a pair of more than two.
     """
+    if option.kind == "numbers":
+        return tuple(map(float, numbers))
     values = tuple(int(number) for number in numbers)
     if option.kind == "sizes":
         return values
@@ -388,7 +394,8 @@ def checked_sizes(option: Option, numbers: Sequence[float], span: Span) -> tuple
 
 def checked_number(option: Option, value: float, span: Span) -> int | float:
     """The value of a numeric option; DiagnosticError NNM0205 where it is out of range."""
-    if option.kind != "number" and value != np.floor(value):
+    is_whole = option.kind not in ("number", "numbers")
+    if is_whole and value != np.floor(value):
         below = max(int(np.floor(value)), int(option.least))
         help = f"write `{below}` or `{below + 1}`"
         raise fail("NNM0205", f"`{option.name}` must be a whole number, not {value:g}", span, help=help)
@@ -398,7 +405,7 @@ def checked_number(option: Option, value: float, span: Span) -> int | float:
     if value > option.most:
         message = f"`{option.name}` must be at most {option.most:g}, not {value:g}"
         raise fail("NNM0205", message, span, help=f"write `{option.most:g}` or less")
-    return value if option.kind == "number" else int(value)
+    return int(value) if is_whole else value
 
 
 def _column(option: Option, value: nodes.Expr) -> str:

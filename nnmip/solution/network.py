@@ -330,6 +330,10 @@ def _option(option: Option, value: object) -> object:
         if (option.kind == "pair" and len(numbers) != 2) or any(n < option.least for n in numbers):
             raise ValueError(f"`{option.name}` is not {option.kind} of whole numbers from {option.least:g} on")
         return numbers
+    if option.kind == "numbers":
+        if not isinstance(value, list):
+            raise ValueError(f"`{option.name}` is not a list of numbers")
+        return tuple(_finite(number) for number in value)
     number = _whole(value) if option.kind == "int" else _finite(value)
     if not option.least <= number <= option.most:
         raise ValueError(f"`{option.name}` is not from {option.least:g} to {option.most:g}")

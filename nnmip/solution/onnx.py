@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nnmip.hir.core import Layer
 from nnmip.onnx.package import package
 from nnmip.ops.layers.pad import border
+from nnmip.ops.layers.piecewise import Knots
 from nnmip.ops.scores import ROUNDING
 from nnmip.ops.windows import windows_over
 from nnmip.records import dataclass
@@ -250,6 +251,17 @@ def _hard_sigmoid(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
     return graph.node("Clip", line, graph.constant(0.0), graph.constant(1.0))
 
 
+def _curve(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
+    """The value at the first point, and for every piece its slope times what of it z has passed."""
+    knots = Knots.of(dict(layer.options))
+    wide = graph.node("Unsqueeze", inputs[0], graph.constant(np.array([-1])))
+    passed = graph.node("Sub", wide, graph.constant(knots.points[:-1]))
+    passed = graph.node("Max", passed, graph.constant(0.0))
+    passed = graph.node("Min", passed, graph.constant(np.diff(knots.points)))
+    total = graph.node("MatMul", passed, graph.constant(knots.slopes[1:-1]))
+    return graph.node("Add", total, graph.constant(float(knots.values[0])))
+
+
 def _threshold(below: float) -> Writer:
     """1 where z >= 0, up to rounding as everywhere, else `below`."""
 
@@ -306,6 +318,7 @@ NODES: Mapping[str, Writer] = {
     "abs": _plain("Abs"),
     "hard_sigmoid": _hard_sigmoid,
     "hard_tanh": _clipped(lambda layer: (-1.0, 1.0)),
+    "piecewise": _curve,
     "sign": _threshold(-1.0),
     "step": _threshold(0.0),
     "gate": _gate,

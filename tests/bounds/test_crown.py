@@ -102,10 +102,22 @@ def activated(op: str) -> Callable[[Generator], Sketch]:
     return lambda rng: dense_net(rng, 5, 9, 8, 3, activation=op)
 
 
+CURVES: dict[str, dict[str, tuple[float, ...]]] = {
+    "rising": {"points": (-2.0, -1.0, 0.0, 0.5, 3.0), "values": (-1.0, -0.8, 0.1, 0.7, 1.0)},
+    "waves": {"points": (-1.0, -0.6, -0.1, 0.3, 0.3333, 1.7), "values": (0.0, 1.0, -1.0, 0.1, 2.0, 2.0)},
+    "fine": {"points": tuple(np.linspace(-4, 4, 60)), "values": tuple(np.tanh(np.linspace(-4, 4, 60)))},
+}
+
+
+def curved(kind: str) -> Callable[[Generator], Sketch]:
+    return lambda rng: dense_net(rng, 4, 8, 7, 3, activation="piecewise", **CURVES[kind])
+
+
 _BUILT = (image_net, residual_net, joined_net, moved_net, gated_net, single_gate_net, pruned_net)
 
 NETS: dict[str, Callable[[Generator], Sketch]] = {
     **{op: activated(op) for op in ACTIVATIONS},
+    **{f"piecewise {kind}": curved(kind) for kind in CURVES},
     **{net.__name__: net for net in _BUILT},
 }
 

@@ -109,6 +109,15 @@ def gate(inputs: list[FloatArray], weights: Mapping[str, FloatArray], options: O
     return np.where(by == 1.0, x, 0.0)
 
 
+def curve(z: FloatArray, options: Options) -> FloatArray:
+    """The first value, and for every piece its slope times how far z has gone through it."""
+    points, values = options["points"], options["values"]
+    found = np.full(z.shape, float(values[0]))
+    for left, right, low, high in zip(points, points[1:], values, values[1:], strict=False):
+        found = found + (high - low) / (right - left) * (np.minimum(np.maximum(z, left), right) - left)
+    return found
+
+
 def _entrywise(function: Callable[[FloatArray, Options], FloatArray]) -> Layer:
     return lambda inputs, weights, options: function(inputs[0], options)
 
@@ -134,6 +143,7 @@ LAYERS: Mapping[str, Layer] = {
     "relu6": _entrywise(lambda z, o: np.minimum(np.maximum(z, 0.0), 6.0)),
     "hard_tanh": _entrywise(lambda z, o: np.minimum(np.maximum(z, -1.0), 1.0)),
     "hard_sigmoid": _entrywise(lambda z, o: np.minimum(np.maximum(z * o["slope"] + o["shift"], 0.0), 1.0)),
+    "piecewise": _entrywise(curve),
     "step": _entrywise(lambda z, o: np.where(z >= -TOLERANCE, 1.0, 0.0)),
     "sign": _entrywise(lambda z, o: np.where(z >= -TOLERANCE, 1.0, -1.0)),
 }
