@@ -47,11 +47,11 @@ class File:
         numbers = (weights.astype(np.float32), bias.astype(np.float32))
         self.add("Gemm", *numbers, alpha=1.0, beta=1.0, transA=0, transB=1)
 
-    def conv(self, weights: Array, bias: Array, stride: int) -> None:
+    def conv(self, weights: Array, stride: int) -> None:
+        """Without a bias: OMLT 1.2 leaves it out without a word, and answers for another network."""
         kernel = list(weights.shape[2:])
-        numbers = (weights.astype(np.float32), bias.astype(np.float32))
         steps = {"strides": [stride, stride], "dilations": [1, 1], "pads": [0, 0, 0, 0]}
-        self.add("Conv", *numbers, kernel_shape=kernel, group=1, **steps)
+        self.add("Conv", weights.astype(np.float32), kernel_shape=kernel, group=1, **steps)
 
     def reshape(self, *shape: int) -> None:
         """The new shape comes from a node, where more readers look for it."""
@@ -122,9 +122,9 @@ def control() -> File:
 def convolutions(first: int, second: int, width: int) -> File:
     """Two convolutions with stride 2 over 28 x 28 pixels, and two dense layers."""
     rng, file = np.random.default_rng(0), File(1, 28, 28)
-    file.conv(*drawn(rng, first, 1, 4, 4), stride=2)
+    file.conv(drawn(rng, first, 1, 4, 4)[0], stride=2)
     file.add("Relu")
-    file.conv(*drawn(rng, second, first, 3, 3), stride=2)
+    file.conv(drawn(rng, second, first, 3, 3)[0], stride=2)
     file.add("Relu")
     flat = second * 36
     file.reshape(-1, flat)
