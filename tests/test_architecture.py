@@ -97,6 +97,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "report",
         "verification",
     },
+    # Queries of another language, over networks from files, decided as properties.
+    "vnnlib": MEANING | BASE | {"onnx", "formats", "pipeline", "solution", "verification"},
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
     "manual": BASE | {"syntax", "ops"},
@@ -113,6 +115,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "phases",
         "pipeline",
         "verification",
+        "vnnlib",
         "nnmip",
     },
     "nnmip": frozenset({"build", "diagnostics", "syntax", "pipeline", "solution"}),

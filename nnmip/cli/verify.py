@@ -17,14 +17,23 @@ from nnmip.cli.common import (
     print_json,
     size_option,
 )
-from nnmip.cli.paths import MODEL
+from nnmip.cli.paths import FOLDER, MODEL, TABLE, TEXT
+from nnmip.cli.queries import Asked, answer_instances, answer_query, write_queries
 from nnmip.diagnostics import DiagnosticError
 
+VERSIONS = ("auto", "1.0", "2.0")
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
 
 
 @click.command("verify")
-@click.argument("file", type=MODEL)
+@click.argument("files", type=MODEL, nargs=-1)
+@click.option("--vnnlib", "is_query", is_flag=True, help="FILES are a network and a query: net.onnx query.vnnlib.")
+@click.option("--network", "networks", multiple=True, metavar="NAME=FILE", help="The file of a network of the query.")
+@click.option("--witness", type=TEXT, metavar="FILE", help="Write the answer to a query to this file, too.")
+@click.option("--instances", type=TABLE, metavar="FILE", help="Answer a table of networks, queries and seconds.")
+@click.option("--results", type=TABLE, metavar="FILE", help="The table of answers; what is in it is not asked again.")
+@click.option("--write-vnnlib", "folder", type=FOLDER, metavar="DIR", help="Write the properties as queries instead.")
+@click.option("--vnnlib-version", "version", type=click.Choice(VERSIONS), default="auto", show_default=True)
 @click.option("--property", "names", multiple=True, metavar="NAME", help="Only this property; may be repeated.")
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop a property after this time.")
 @click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="For what needs a MILP.")
@@ -34,7 +43,14 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @size_option
 @define_option
 def command(
-    file: str,
+    files: tuple[str, ...],
+    is_query: bool,
+    networks: tuple[str, ...],
+    witness: str | None,
+    instances: str | None,
+    results: str | None,
+    folder: str | None,
+    version: str,
     names: tuple[str, ...],
     time_limit: float | None,
     solver: str,
@@ -46,9 +62,17 @@ def command(
 ) -> int:
     """Decide every `verify` of a model: a line for each, with its proof or the input that breaks it.
 
-    Exit codes: 0 all verified, 1 errors in the model or one is violated, 3 one is open and none is violated, 130
+    With `--vnnlib`, answer the query of a VNN-LIB file over networks in ONNX files: `unsat`, `sat` with an input,
+    `unknown` or `timeout`; with `--instances`, a table of such queries.
+
+    Exit codes: 0 all verified (`unsat`), 1 errors or one is violated (`sat`), 3 one is open and none is violated, 130
     interrupted.
     """
+    if is_query or instances is not None:
+        return _queries(files, networks, witness, instances, results, Asked(time_limit, solver, seed, allow_size))
+    if len(files) != 1:
+        raise click.UsageError(f"one model is expected, not {len(files)}")
+    (file,) = files
     from nnmip.report.verdicts import render_verdict
     from nnmip.verification.verdict import Answer
 
@@ -59,6 +83,8 @@ def command(
         if not chosen:
             click.echo(f"{file}: the model has no `verify`: there is nothing to decide", err=True)
             return ExitCode.NO_ANSWER
+        if folder is not None:
+            return write_queries(model, chosen, folder, version, time_limit)
         verdicts, stop = [], threading.Event()
         for name in chosen:
             verdict = model.verify(name, time_limit=time_limit, solver=solver, seed=seed, stop=stop)
@@ -83,3 +109,22 @@ def command(
     if Answer.VIOLATED in answers:
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Answer.UNKNOWN in answers else ExitCode.YES
+
+
+def _queries(
+    files: tuple[str, ...],
+    networks: tuple[str, ...],
+    witness: str | None,
+    instances: str | None,
+    results: str | None,
+    asked: Asked,
+) -> int:
+    try:
+        if instances is None:
+            return answer_query(files, networks, asked, witness)
+        if files or networks:
+            raise click.UsageError("`--instances` names all files itself")
+        return answer_instances(instances, results, asked)
+    except DiagnosticError as error:
+        print_diagnostics(error.diagnostics, sys.stderr)
+        return ExitCode.NO

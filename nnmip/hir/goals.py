@@ -8,7 +8,7 @@ from nnmip.records import dataclass
 from nnmip.source import Origin, Span
 
 if TYPE_CHECKING:
-    from nnmip.hir.core import Node, Reference
+    from nnmip.hir.core import FloatArray, Node, Reference
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +70,9 @@ class Constraint:
 class Property:
     """For all `points` in their domains for which every assumption holds, every conclusion holds (in every entry).
 
-    The decisions of the points are called after the property: `robust.x`.
+    The decisions of the points are called after the property: `robust.x`. box: bounds of all entries of the points, one
+    after another, beyond their domains; None where there are none. is_exact: whether a conclusion that is missed by
+    rounding alone is broken.
     """
 
     name: str
@@ -79,6 +81,8 @@ class Property:
     assumptions: tuple[Node, ...]
     conclusions: tuple[Node, ...]
     origin: Origin
+    box: tuple[FloatArray, FloatArray] | None = None
+    is_exact: bool = False
 
 
 @dataclass(frozen=True, slots=True)

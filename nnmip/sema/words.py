@@ -52,7 +52,7 @@ Bindings = tuple[tuple[str, str], ...]
 def apply_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     """The HIR of `name(...)`; DiagnosticError NNM0203 for an unknown word, NNM0204 and NNM0205 for its arguments."""
     if name not in WORDS:
-        raise _unknown_word(name, call)
+        raise _unknown_word(elaborator, name, call)
     word = WORDS[name]
     positional, named = _arguments(elaborator, word, call)
     _check_order(elaborator, word, positional)
@@ -143,14 +143,19 @@ _OTHER_NAMES: Mapping[str, str] = MappingProxyType(
 """What the words are called elsewhere."""
 
 
-def _unknown_word(name: str, call: nodes.Call) -> DiagnosticError:
+def _unknown_word(elaborator: Elaborator, name: str, call: nodes.Call) -> DiagnosticError:
     span = call.function.span
     if name in LAYERS:
         help = f"layer h = {LAYERS[name].signature}"
         return fail("NNM0203", f"`{name}` is a layer; it stands inside a network", span, help=f"for example `{help}`")
     if name in FUTURE_WORDS | FUTURE_LAYERS:
         return not_yet(f"`{name}`", span)
-    near = closest(name, WORDS) or _OTHER_NAMES.get(name.lower())
+    networks = [
+        own
+        for own, declared in elaborator.scope.declarations.items()
+        if isinstance(declared, nodes.Network | nodes.NetworkFile)
+    ]
+    near = closest(name, [*networks, *WORDS]) or _OTHER_NAMES.get(name.lower())
     help = f"did you mean `{near}`?" if near else f"the words are {listed(sorted(WORDS))}"
     return fail("NNM0203", f"no loss, norm or predicate is called `{name}`", span, help=help)
 

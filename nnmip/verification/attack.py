@@ -49,7 +49,7 @@ def attack(
     starts = [0.5 * (lo + hi)[None], lo + width * random.random((effort.points, len(lo)))]
     corners = random.integers(0, 2, (effort.points // 5, len(lo))).astype(np.float64)
     x = move(np.clip(np.concatenate([*starts, lo + width * corners]), lo, hi))
-    worst = composite.values(rows, x).max(axis=1)
+    worst = composite.values(rows, x).max(axis=1, initial=-np.inf)
     best = np.inf
     for round_ in range(effort.rounds + 1):
         order = worst.argsort()[: effort.elites]
@@ -59,7 +59,7 @@ def attack(
                 break
             if breaks(point):
                 return point, best
-        if round_ == effort.rounds:
+        if round_ == effort.rounds or not len(rows.constant):
             break
         noise = width * 10.0 ** random.uniform(-4, -0.5, (len(elites), 1)) * random.normal(size=elites.shape)
         x = np.concatenate([elites, np.clip(elites + noise, lo, hi)])

@@ -26,8 +26,9 @@ class Task:
     @property
     def is_impossible(self) -> bool:
         """Whether a row is a number, and false: coefficients cancel in `net(x)[k] < net(x)[k]`."""
-        known = np.array([not any(part[k].any() for part in self.map.parts.values()) for k in range(len(self.rows))])
-        exact = (self.map.sizes == 0) & np.array([row.is_strict for row in self.rows])
+        count = range(len(self.rows))
+        known = np.array([not any(part[k].any() for part in self.map.parts.values()) for k in count], dtype=bool)
+        exact = (self.map.sizes == 0) & np.array([row.is_strict for row in self.rows], dtype=bool)
         return bool((known & (exact | (self.map.constant > self.map.slack))).any())
 
     def excesses(self, least: FloatArray) -> FloatArray:
@@ -62,7 +63,7 @@ def regions_of(property: Property, composite: Composite) -> list[Region]:
     tasks = [task for case in unsafe if not (task := Task(case, composite.map_of(case))).is_impossible]
     found = []
     for case in cases_of(property.assumptions):
-        box = _box(property.points, composite, case)
+        box = _box(property, composite, case)
         if box is None:
             continue
         rows = tuple(row for row in case if not _is_bound(composite.map_of([row])))
@@ -70,11 +71,15 @@ def regions_of(property: Property, composite: Composite) -> list[Region]:
     return found
 
 
-def _box(points: Sequence[Reference], composite: Composite, case: Sequence[Row]) -> Interval | None:
+def _box(property: Property, composite: Composite, case: Sequence[Row]) -> Interval | None:
     """The domains of the points, cut by the rows that speak of nothing else; None where nothing is left."""
-    domains = [(p.decision.domain, p.decision.size) for p in points]
+    domains = [(p.decision.domain, p.decision.size) for p in property.points]
     lo = np.concatenate([np.full(size, domain.lo) for domain, size in domains])
     hi = np.concatenate([np.full(size, domain.hi) for domain, size in domains])
+    if property.box is not None:
+        lo, hi = np.maximum(lo, property.box[0]), np.minimum(hi, property.box[1])
+        if (lo > hi).any():
+            return None
     made = composite.map_of(case)
     others = [part for base, part in made.parts.items() if base != POINT]
     own = np.array([not any(part[k].any() for part in others) for k in range(len(case))], dtype=bool)
@@ -85,7 +90,7 @@ def _box(points: Sequence[Reference], composite: Composite, case: Sequence[Row])
         return None
     rows = AffineRows.dense(matrix, np.full(len(most), -np.inf), most)
     try:
-        box = tightened(rows, Interval(lo, hi), _whole(points))
+        box = tightened(rows, Interval(lo, hi), _whole(property.points))
     except Empty:
         return None
     return Interval(box.lo[None], box.hi[None])

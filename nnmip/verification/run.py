@@ -13,6 +13,7 @@ from nnmip.hir.core import Assignment, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
+from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.sema.values import not_yet
 from nnmip.verification.attack import attack
@@ -132,6 +133,8 @@ class _Run:
         tasks = [(region, task) for region in regions for task in region.tasks]
         nearest = np.inf
         for region, task in tasks:
+            if self._is_over():
+                break
             move = self._move(region)
             point, value = attack(composite, region, task, move, self._breaks, random)
             if point is not None:
@@ -144,6 +147,8 @@ class _Run:
         for region in regions:
             everything = [row for task in region.tasks for row in task.rows]
             rows = composite.map_of(everything).joined(region.map)
+            if not len(rows.constant):
+                continue
             least = composite.walk(rows, region.box).least(rows)[0]
             if (least[len(everything) :] > 0).any():
                 region.tasks.clear()
@@ -155,7 +160,7 @@ class _Run:
                 if (own > 0).any():
                     self.margin = min(self.margin, float(own.max()))
                 else:
-                    left.append(replace(task, size=max(1.0, float(np.abs(own).max()))))
+                    left.append(replace(task, size=max(1.0, float(np.abs(own).max(initial=0.0)))))
             region.tasks[:] = left
         after = sum(len(region.tasks) for region in regions)
         return f"{before - after} of {before} ways to break it are excluded"
@@ -235,10 +240,16 @@ class _Run:
 
     def _breaks(self, point: FloatArray) -> bool:
         """Whether a point [entries] is in the region and breaks a conclusion, as the meaning of the language has it."""
+        # Assumptions may be many, and the points that are asked for break the conclusions more often than not.
+        if self.has_point and not self._is_broken(point):
+            return False
         if not self._is_inside(point):
             return False
         self.has_point = True
-        rounded = Evaluator(self.program, self._assignment(point))
+        return self._is_broken(point)
+
+    def _is_broken(self, point: FloatArray) -> bool:
+        rounded = Evaluator(self.program, self._assignment(point), 0.0 if self.property.is_exact else ROUNDING)
         return not all(bool(np.all(rounded.value(part) > 0.5)) for part in self.property.conclusions)
 
     def _is_inside(self, point: FloatArray) -> bool:
@@ -247,6 +258,11 @@ class _Run:
         for reference in self.property.points:
             if reference.decision.domain.distance(assignment.values[reference.decision.path]).any():
                 return False
+        if (
+            self.property.box is not None
+            and not ((self.property.box[0] <= point) & (point <= self.property.box[1])).all()
+        ):
+            return False
         exact = Evaluator(self.program, assignment, tolerance=0.0)
         return all(bool(np.all(exact.value(part) > 0.5)) for part in self.property.assumptions)
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "nnmip" / "diagnostics" / "pages").glob("*.md"))
 PRELUDES = preludes(read_blocks(ROOT / "grammar" / "reference.md"))
 WITHOUT_EXAMPLE = {"NNM0103", "NNM0106", "NNM0406", *(f"NNM06{number}" for number in range(11, 20)), "NNM0901"}
+WITHOUT_EXAMPLE |= {"NNM0631", "NNM0632"}
 """What no text of one model shows."""
 
 OF_A_COMMAND = {"NNM0209"}
