@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -319,23 +319,30 @@ class Model(Phased):
         time_limit: float | None = None,
         solver: str = "auto",
         seed: int = 0,
+        stages: Sequence[str] | None = None,
         stop: threading.Event | None = None,
     ) -> Verdict:
         """Decide a property: prove it for its whole region, or find an input that breaks it.
 
-        Raises ValueError for a name that the model does not have, DiagnosticError for errors in the model, NNM0104 for
-        a property that is no combination of comparisons.
+        stages: those to go through, of `bounds`, `attack`, `splitting` and `milp`; None for all.
+
+        Raises ValueError for a name that the model does not have, or a stage that there is not, DiagnosticError for
+        errors in the model, NNM0104 for a property that is no combination of comparisons.
         """
-        from nnmip.verification.run import Limits, verify
+        from nnmip.verification.run import STAGES, Limits, verify
 
         self.properties([name])
+        for stage in stages or ():
+            if stage not in STAGES:
+                raise ValueError(f"there is no stage `{stage}`; there are {', '.join(STAGES)}")
         wanted = next(each for each in self.program.properties if each.name == name)
 
         def solve(program: Program, limit: float | None, progress: ProgressHandler, stop: threading.Event) -> Result:
             model = Model.of_program(program, allowance=self.allowance)
             return model.solve(solver=solver, time_limit=limit, progress=progress, stop=stop)
 
-        return verify(self.program, wanted, solve, Limits(time_limit, seed=seed), stop)
+        limits = Limits(time_limit, seed=seed, stages=STAGES if stages is None else tuple(stages))
+        return verify(self.program, wanted, solve, limits, stop)
 
     def pareto(
         self,

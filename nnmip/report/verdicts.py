@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmip.verification.verdict import Answer, Verdict
+from nnmip.verification.verdict import Answer, Step, Verdict
 
 _MOST_NUMBERS = 12
 
@@ -18,8 +18,15 @@ def render_verdict(verdict: Verdict, explain: bool = False) -> str:
         lines.append(f"  {name} = {_numbers(array)}")
     lines += [f"  note: {note}" for note in verdict.notes]
     if explain:
-        lines += [f"  {step.name:<10} {step.seconds:6.2f} s  {step.said}" for step in verdict.steps]
+        lines += [_step(step) for step in verdict.steps]
     return "\n".join(lines) + "\n"
+
+
+def _step(step: Step) -> str:
+    """A step with its CPU seconds, the boxes that it bounded, and the bound that it came to."""
+    known = [] if step.boxes is None else [f"{step.boxes} boxes"]
+    known += [] if step.bound is None else [f"bound {step.bound:.6g}"]
+    return f"  {step.name:<10} {step.seconds:6.2f} s  {'; '.join([*known, step.said] if step.said else known)}"
 
 
 def _how(verdict: Verdict) -> str:

@@ -8,14 +8,14 @@ that their rounding costs at most gamma_{N+4} times the sum of |products|, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 
 import numpy as np
 
 from nnmip.bounds.crown import UNDERFLOW, Crown, Planes
-from nnmip.bounds.interval import UNIT_ROUNDOFF, FloatArray, Interval, image
-from nnmip.bounds.known import KnownWeights
+from nnmip.bounds.interval import UNIT_ROUNDOFF, FloatArray, IntArray, Interval, image
+from nnmip.bounds.known import Known, KnownWeights
 from nnmip.bounds.relaxation import dot, down
 from nnmip.hir.core import Applied, Constant, Gather, Node, Program, Reference
 from nnmip.hir.known import KnownNetwork
@@ -56,6 +56,10 @@ class Map:
             stacked = [m.parts.get(base, np.zeros((n, width))) for m, n in zip((self, other), count, strict=True)]
             parts[base] = np.concatenate(stacked)
         return Map(np.append(self.constant, other.constant), parts, np.append(self.sizes, other.sizes))
+
+    def at(self, rows: IntArray) -> Map:
+        """Some of the rows."""
+        return Map(self.constant[rows], {base: part[rows] for base, part in self.parts.items()}, self.sizes[rows])
 
     @property
     def slack(self) -> FloatArray:
@@ -144,14 +148,14 @@ class Composite:
         at every point, [n, entries]."""
         bases: dict[int, FloatArray] = {POINT: x}
         passes: dict[int, Backprop] = {}
-        for number in self._needed(rows):
+        for number in self.needed(rows):
             known, reads = self.stations[number - 1].known, self.stations[number - 1].reads
             passes[number] = self._pass(number)
             passes[number].inputs = _applied(reads, bases).reshape(len(x), *known.network.input_shape)
             bases[number] = passes[number].result(known.assignment).reshape(len(x), -1)
         values = _applied(rows, bases)
-        if not has_slope:
-            return values, np.zeros((0, 0))
+        if not has_slope or not len(rows.constant):
+            return values, np.zeros(x.shape)
         choice = values.argmax(axis=1)
         found = {base: part[choice] for base, part in rows.parts.items()}
         for number in sorted(passes, reverse=True):
@@ -168,7 +172,7 @@ class Composite:
             self._passes[number] = Backprop(network, np.zeros((1, *network.input_shape)))
         return self._passes[number]
 
-    def _needed(self, rows: Map) -> list[int]:
+    def needed(self, rows: Map) -> list[int]:
         """The stations that rows depend on, in order."""
         found: set[int] = set()
         open_ = [base for base in rows.parts if base != POINT]
@@ -181,17 +185,20 @@ class Composite:
 
     # ---- bounds ------------------------------------------------------------------------------------------------
 
-    def walk(self, rows: Map, box: Interval, steps: int = 3) -> Walk:
-        """Bounds of everything that rows depend on, over boxes [n, entries] of points."""
+    def walk(self, rows: Map, box: Interval, steps: int = 3, given: Mapping[int, Known] | None = None) -> Walk:
+        """Bounds of everything that rows depend on, over boxes [n, entries] of points.
+
+        given: by base, bounds of tensors that are known already."""
         bases = {POINT: box}
         crowns: dict[int, Crown] = {}
-        for number in self._needed(rows):
+        for number in self.needed(rows):
             station = self.stations[number - 1]
             network = station.known.network
             inputs = _bounds(station.reads, bases, len(box.lo))
             crown = Crown(
                 KnownWeights(network, station.known.assignment),
                 inputs.reshape((len(inputs.lo), *network.input_shape)),
+                given={} if given is None else given[number],
                 steps=steps,
             )
             crown.tighten()

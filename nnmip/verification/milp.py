@@ -58,14 +58,26 @@ def least_of(
     """Minimise the largest row of a way to break a property over a region, until its sign is known or `is_over`."""
     from nnmip.backends.protocol import Termination
 
-    stop, margin = threading.Event(), MARGIN * task.size
+    model, margin = _program(program, property, region, task), MARGIN * task.size
 
-    def watch(progress: Progress) -> None:
-        bound, value = progress.dual_bound, progress.incumbent
-        if is_over() or (bound is not None and bound > margin) or (value is not None and value < -margin):
-            stop.set()
+    def solved(ends_at_points: bool) -> tuple[Result, threading.Event]:
+        stop = threading.Event()
 
-    result = solve(_program(program, property, region, task), time_limit, watch, stop)
+        def watch(progress: Progress) -> None:
+            bound, value = progress.dual_bound, progress.incumbent if ends_at_points else None
+            if is_over() or (bound is not None and bound > margin) or (value is not None and value < -margin):
+                stop.set()
+
+        return solve(model, time_limit, watch, stop), stop
+
+    def has_sign(result: Result) -> bool:
+        bound, value = result.dual_bound, result.objective
+        return (bound is not None and bound > margin) or (value is not None and value < -margin)
+
+    result, stop = solved(ends_at_points=True)
+    if stop.is_set() and not has_sign(result) and not is_over():
+        # CBC loses a point that it has reported when it is stopped.
+        result, stop = solved(ends_at_points=False)
     if result.termination is Termination.INFEASIBLE:
         return Solved(np.inf, None, "")
     point = None

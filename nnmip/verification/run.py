@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import field, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,27 +17,41 @@ from nnmip.hir.goals import Property
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.sema.values import not_yet
-from nnmip.verification.attack import attack
+from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
+from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
+from nnmip.verification.closing import Ways
 from nnmip.verification.composite import Composite, entries_of
+from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, on_domains, regions_of
-from nnmip.verification.splitting import split
+from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 INTERRUPTED = "interrupted"
+STAGES = ("bounds", "attack", "splitting", "milp")
+"""What is done to decide a property, in this order."""
 FEW = 12
 """Up to so many entries of a point are cut into boxes."""
+ROUNDS = 3
+"""Rounds of the attack on each way to break a property, before anything is cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a property may cost: wall seconds, None for no limit; how many boxes are bounded before a MILP is asked."""
+    """What a property may cost, and what is done for it.
+
+    time_limit: wall seconds, None for no limit. boxes: how many are bounded at most. splitting: the part of what is
+    left of the time limit that cutting boxes may take where a MILP may follow, and its CPU seconds without a limit.
+    stages: those of `STAGES` to go through.
+    """
 
     time_limit: float | None = None
-    boxes: int = 20_000
-    splitting: float = 20.0
+    boxes: int = 10_000_000
+    splitting: tuple[float, float] = (0.7, 60.0)
     seed: int = 0
+    stages: tuple[str, ...] = STAGES
+    recipe: Recipe = USUAL
 
 
 UNLIMITED = Limits()
@@ -59,10 +74,10 @@ def verify(
 
 
 class _Decided(Exception):
-    """A property is broken at a point [entries]."""
+    """A property is broken at a point [entries], which a step found, or part of one."""
 
-    def __init__(self, point: FloatArray) -> None:
-        self.point = point
+    def __init__(self, point: FloatArray, by: str) -> None:
+        self.point, self.by = point, by
         super().__init__()
 
 
@@ -81,6 +96,7 @@ class _Run:
     is_certified: bool = True
     reason: str = ""
     begun: float = field(default_factory=time.perf_counter)
+    _walks: dict[int, tuple[Ways, Walks]] = field(default_factory=dict)
 
     def verdict(self) -> Verdict:
         try:
@@ -95,7 +111,7 @@ class _Run:
             self.reason = INTERRUPTED
             return self._made(Answer.UNKNOWN, "", "none")
         except _Decided as found:
-            return self._made(Answer.VIOLATED, self.steps[-1].name, "replayed", found.point)
+            return self._made(Answer.VIOLATED, found.by, "replayed", found.point)
         if by is None:
             return self._made(Answer.UNKNOWN, "", "none")
         made = self._made(Answer.VERIFIED, by, "certified" if self.is_certified else "solver")
@@ -104,15 +120,12 @@ class _Run:
     def _decide(self, composite: Composite, regions: list[Region]) -> str | None:
         """The step that proved the property, None where it is open; raises _Decided where it is broken."""
         last = "bounds"
-        steps: tuple[tuple[str, Callable[[Composite, list[Region]], str]], ...] = (
-            ("bounds", self._bounds),
-            ("attack", self._attack),
-            ("splitting", self._split),
-            ("milp", self._milp),
-        )
-        for name, work in steps:
+        steps = {"bounds": self._bounds, "attack": self._attack, "splitting": self._split, "milp": self._milp}
+        for name, work in steps.items():
             if not _are_open(regions):
                 break
+            if name not in self.limits.stages:
+                continue
             if self._is_over():
                 self.reason = self.reason or self._over()
                 return None
@@ -120,30 +133,43 @@ class _Run:
             self.steps.append(Step(name, 0.0, ""))
             try:
                 said = work(composite, regions)
+                self.steps[-1] = replace(self.steps[-1], said=said)
             finally:
                 self.steps[-1] = replace(self.steps[-1], seconds=time.process_time() - begun)
-            self.steps[-1] = replace(self.steps[-1], said=said)
             last = name
         return None if _are_open(regions) else last
 
     # ---- steps -------------------------------------------------------------------------------------------------
 
     def _attack(self, composite: Composite, regions: list[Region]) -> str:
-        random = np.random.default_rng(self.limits.seed)
-        tasks = [(region, task) for region in regions for task in region.tasks]
         nearest = np.inf
-        for region, task in tasks:
-            if self._is_over():
-                break
-            move = self._move(region)
-            point, value = attack(composite, region, task, move, self._breaks, random)
-            if point is not None:
-                raise _Decided(point)
-            nearest = min(nearest, value)
+        for attack in [each for region in regions for each in self._attacks(composite, region, QUICK)]:
+            for _ in range(0 if self._is_over() else ROUNDS):
+                for point in attack.round():
+                    if self._breaks(point):
+                        raise _Decided(point, "attack")
+            nearest = min(nearest, attack.best)
         return f"nothing found; the nearest point keeps it by {nearest:.6g}"
 
+    def _attacks(self, composite: Composite, region: Region, effort: Effort) -> list[Attack]:
+        """An attack for every way to break the property in a region."""
+        random, move = np.random.default_rng(self.limits.seed), self._move(region)
+        ways, walks = self._prepared(composite, region)
+        elites = self.limits.recipe.has_elites
+        return [
+            Attack(partial(walks.largest, rows=own), region.inside, move, random, effort, elites) for own in ways.own
+        ]
+
+    def _prepared(self, composite: Composite, region: Region) -> tuple[Ways, Walks]:
+        """The rows of what is open in a region, and how they are bounded."""
+        found = self._walks.get(id(region))
+        if found is None or found[0].tasks != tuple(region.tasks):
+            ways = Ways.of(region, composite)
+            found = self._walks[id(region)] = ways, walks_of(composite, ways.rows, region.box)
+        return found
+
     def _bounds(self, composite: Composite, regions: list[Region]) -> str:
-        before = sum(len(region.tasks) for region in regions)
+        before, reach = sum(len(region.tasks) for region in regions), np.inf
         for region in regions:
             everything = [row for task in region.tasks for row in task.rows]
             rows = composite.map_of(everything).joined(region.map)
@@ -157,30 +183,50 @@ class _Run:
             for task in region.tasks:
                 own = task.excesses(least[start : start + len(task.rows)])
                 start += len(task.rows)
+                reach = min(reach, float(own.max(initial=-np.inf)))
                 if (own > 0).any():
                     self.margin = min(self.margin, float(own.max()))
                 else:
                     left.append(replace(task, size=max(1.0, float(np.abs(own).max(initial=0.0)))))
             region.tasks[:] = left
         after = sum(len(region.tasks) for region in regions)
+        self._note("", bound=float(reach) if np.isfinite(reach) else None)
         return f"{before - after} of {before} ways to break it are excluded"
 
     def _split(self, composite: Composite, regions: list[Region]) -> str:
         if composite.size > FEW or any(not d.is_interval for d in self._domains()):
             return "left out: " + (f"{composite.size} inputs" if composite.size > FEW else "whole numbers")
-        boxes = 0
+        boxes, open_ = 0, 0
         for region in regions:
             if not region.tasks:
                 continue
-            seconds = min(self.limits.splitting, self._left())
-            made = split(composite, region, self._breaks, seconds, self.limits.boxes, self._is_over)
-            boxes += made.boxes
+            ways, walks = self._prepared(composite, region)
+            if not all(map(len, ways.own)):
+                return "left out: a conclusion that never holds"
+            tree = Tree.of(walks, ways, region, self.limits.recipe)
+            attacks = self._attacks(composite, region, THOROUGH)
+            made = split(tree, attacks, self._breaks, self._splitting(), self.limits.boxes, self._is_over)
+            boxes, open_ = boxes + made.boxes, open_ + made.open
+            self._note(f"{open_} boxes are open" if open_ else "no box is open", boxes)
             if made.point is not None:
-                raise _Decided(made.point)
+                raise _Decided(made.point, made.by)
             if not made.open:
                 region.tasks.clear()
                 self.margin = min(self.margin, made.least)
-        return f"{boxes} boxes"
+                self._note(self.steps[-1].said, boxes, made.least if made.least > 0.0 else None)
+        if open_:
+            self.reason = "the boxes that are open became too many, or too small"
+        return self.steps[-1].said
+
+    def _splitting(self) -> float:
+        """The seconds that cutting may take."""
+        share, most = self.limits.splitting
+        if self.limits.time_limit is None:
+            return most
+        return self._left() * (share if "milp" in self.limits.stages else 1.0)
+
+    def _note(self, said: str, boxes: int | None = None, bound: float | None = None) -> None:
+        self.steps[-1] = replace(self.steps[-1], said=said, boxes=boxes, bound=bound)
 
     def _milp(self, composite: Composite, regions: list[Region]) -> str:
         solved = 0
@@ -202,6 +248,7 @@ class _Run:
                 self.margin = min(self.margin, made.bound)
                 self.reason = self._open_because(made.bound, MARGIN * task.size, made.message)
             region.tasks[:] = left
+        self._note("", bound=float(self.margin) if np.isfinite(self.margin) else None)
         return f"{solved} models"
 
     def _least(self, region: Region, task: Task) -> Solved:
@@ -219,7 +266,7 @@ class _Run:
         for pull in (0.0, 1e-9, 1e-8, 1e-7, 1e-6):
             moved = move(np.clip(point[None] + pull * (middle - point), box.lo, box.hi))[0]
             if self._breaks(moved):
-                raise _Decided(moved)
+                raise _Decided(moved, "milp")
 
     def _open_because(self, bound: float, margin: float, message: str) -> str:
         if self._is_over():
@@ -294,11 +341,15 @@ class _Run:
             by,
             proof,
             time.perf_counter() - self.begun,
-            float(self.margin) if np.isfinite(self.margin) and answer is not Answer.VIOLATED else None,
+            float(self.margin) if self._has_margin(answer) else None,
             {path.removeprefix(own): array for path, array in found.items()},
             self.reason if answer is Answer.UNKNOWN else "",
             steps=tuple(self.steps),
         )
+
+    def _has_margin(self, answer: Answer) -> bool:
+        """Whether more is known of the margin than its sign."""
+        return bool(np.isfinite(self.margin)) and self.margin != 0.0 and answer is not Answer.VIOLATED
 
     def _with_vacuity(self, verdict: Verdict, composite: Composite) -> Verdict:
         """Say so where no input satisfies the assumptions: the property then says nothing."""

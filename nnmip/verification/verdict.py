@@ -22,11 +22,19 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A part of the work: what it was, its CPU seconds, and what it left or found, in words."""
+    """A part of the work: what it was, its CPU seconds, and what it left or found, in words.
+
+    boxes: how many it bounded, where it cut boxes. bound: what the conclusions are known to hold by after it.
+    """
 
     name: str
     seconds: float
     said: str
+    boxes: int | None = None
+    bound: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {field: getattr(self, field) for field in ("name", "seconds", "said", "boxes", "bound")}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,5 +72,5 @@ class Verdict:
             "counterexample": {name: array.tolist() for name, array in self.counterexample.items()},
             "reason": self.reason,
             "notes": list(self.notes),
-            "steps": [{"name": s.name, "seconds": s.seconds, "said": s.said} for s in self.steps],
+            "steps": [s.to_json() for s in self.steps],
         }
