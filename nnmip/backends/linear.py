@@ -43,6 +43,10 @@ class LinearProgram:
     def set_cost(self, cost: FloatArray) -> None:
         self._highs.changeColsCost(len(cost), self._columns, cost)
 
+    def set_bounds(self, lower: FloatArray, upper: FloatArray) -> None:
+        """Other bounds for all columns."""
+        self._highs.changeColsBounds(len(lower), self._columns, lower, upper)
+
     def add_rows(self, matrix: FloatArray, most: FloatArray) -> None:
         """Rows `matrix @ x <= most`; matrix: [rows, columns]."""
         row, column = np.nonzero(matrix)
@@ -78,3 +82,10 @@ class LinearProgram:
         found = self._highs.getSolution()
         value = self._highs.getInfo().objective_function_value
         return LinearAnswer(float(value), np.array(found.col_value), np.array(found.row_dual))
+
+    def ray(self) -> FloatArray | None:
+        """After a solve without an answer: multipliers of the rows that show that there is no point, of either sign;
+        None where HiGHS has none."""
+        answer = self._highs.getDualRay()
+        is_there = len(answer) > 1 and bool(answer[1])
+        return np.array(answer[2]) if is_there else None

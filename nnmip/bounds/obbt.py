@@ -35,14 +35,18 @@ from nnmip.records import dataclass
 
 
 class Answer(Protocol):
-    """What is read of a solved program: a multiplier for every row."""
+    """What is read of a solved program: a multiplier for every row, and a point that only guides."""
 
     @property
     def multipliers(self) -> FloatArray: ...
 
+    @property
+    def x(self) -> FloatArray: ...
+
 
 class LinearSolver(Protocol):
-    """A linear program that maximises, made from a cost and the bounds of its columns."""
+    """A linear program that maximises, made from a cost and the bounds of its columns. ray: multipliers that show that
+    it has no point, after a solve without an answer, where there are any."""
 
     def add_sparse(
         self, starts: IntArray, columns: IntArray, values: FloatArray, least: FloatArray, most: FloatArray
@@ -50,7 +54,11 @@ class LinearSolver(Protocol):
 
     def set_cost(self, cost: FloatArray) -> None: ...
 
+    def set_bounds(self, lower: FloatArray, upper: FloatArray) -> None: ...
+
     def solve(self) -> Answer | None: ...
+
+    def ray(self) -> FloatArray | None: ...
 
 
 SolverMaker = Callable[[FloatArray, FloatArray, FloatArray], LinearSolver]
@@ -147,11 +155,31 @@ class Program:
         return float(np.nextafter(np.nextafter(np.nextafter(total + charge, np.inf), np.inf) + dust, np.inf))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinks:
+    """Entries y = max(a z, c z) that bend at 0: the columns of z, y and their phase, a (`below`) and c (`above`)."""
+
+    inner: IntArray
+    outer: IntArray
+    phase: IntArray
+    below: FloatArray
+    above: FloatArray
+
+    @staticmethod
+    def none() -> Kinks:
+        return Kinks(*np.zeros((3, 0), dtype=np.int64), *np.zeros((2, 0)))
+
+    def __add__(self, other: Kinks) -> Kinks:
+        return Kinks(*(np.concatenate([getattr(k, name) for k in (self, other)]) for name in self.__slots__))
+
+
 @dataclass(slots=True)
 class Prefix:
-    """The relaxation of all layers that a walk has passed, for one box."""
+    """The relaxation of all layers that a walk has passed, for one box; `kinks` with phases only where asked for."""
 
     walk: Crown
+    has_phases: bool = False
+    kinks: Kinks = field(default_factory=Kinks.none)
     rows: Rows = field(default_factory=Rows)
     columns: dict[str, IntArray] = field(default_factory=dict)
 
@@ -234,6 +262,25 @@ class Prefix:
         for slope, below, above in lines:
             use = (np.isfinite(below) | np.isfinite(above)) & (slope != 0.0) & ~same
             self.rows.add(pairs[use], np.stack([np.ones(len(slope)), -slope], axis=1)[use], below[use], above[use])
+        if self.has_phases:
+            self._phased(layer, columns, kept, reads)
+
+    def _phased(self, layer: Layer, columns: IntArray, kept: IntArray, reads: IntArray) -> None:
+        """The rows of `bounds.branched` for entries with a kink at 0; what multiplies a phase is rounded up."""
+        relaxation = self.walk.relaxation(layer)
+        if relaxation.swing is None or not relaxation.swing[0] < relaxation.swing[1]:
+            return
+        below, above = relaxation.swing
+        bent = kept[relaxation.loose[0].ravel()[kept]]
+        bounds = self.walk.outputs[layer.inputs[0]]
+        bend = np.nextafter(above - below, np.inf)
+        up, down = (np.nextafter(bend * e.ravel()[bent], np.inf) for e in (bounds.hi, -bounds.lo))
+        phase = self.rows.add_columns(Interval.box((1, len(bent)), 0.0, 1.0))
+        y, z, none, ones = columns.ravel()[bent], reads[bent], np.full(len(bent), -np.inf), np.ones(len(bent))
+        triples = np.stack([y, z, phase], axis=1)
+        self.rows.add(triples, np.stack([ones, -below * ones, -up], axis=1), none, np.zeros(len(bent)))
+        self.rows.add(triples, np.stack([ones, -above * ones, down], axis=1), none, down)
+        self.kinks += Kinks(z, y, phase, below * ones, above * ones)
 
     def _gated(self, layer: Layer, own: IntArray, kept: IntArray, reads: IntArray) -> None:
         """The hull of x times a bit: lo bit <= y <= hi bit and x - hi (1 - bit) <= y <= x - lo (1 - bit)."""
@@ -269,13 +316,41 @@ WORKERS = 2
 the order of the programs in the last digits."""
 
 
-def tightened(make: SolverMaker) -> Further:
-    """Tightens bounds by two programs for every entry on which a relaxation depends, in walks of one box each."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """To bound `sign` times each of some columns from above, with a solver of the program."""
+
+    program: Program
+    kinks: Kinks
+    solver: LinearSolver
+    columns: IntArray
+    sign: float
+
+
+def largest(task: Task) -> FloatArray:
+    """Certified upper bounds by one program for each column; infinite where the solver has no answer."""
+    found = np.full(len(task.columns), np.inf)
+    for place, column in enumerate(task.columns):
+        cost = np.zeros(len(task.program.lo))
+        cost[column] = task.sign
+        task.solver.set_cost(cost)
+        answer = task.solver.solve()
+        if answer is not None:
+            found[place] = task.program.certified(cost, answer.multipliers)
+    return found
+
+
+Bounder = Callable[[Task], FloatArray]
+"""What gives certified upper bounds of the columns of a task."""
+
+
+def tightened(make: SolverMaker, bounder: Bounder = largest, has_phases: bool = False) -> Further:
+    """Tightens bounds on both sides for every entry on which a relaxation depends, in walks of one box each."""
 
     def tighten(walk: Crown, name: str, loose: Callable[[], BoolArray]) -> None:
         if walk.is_exact(name) or not loose().any():
             return
-        prefix, shape = Prefix(walk), walk.outputs[name].shape
+        prefix, shape = Prefix(walk, has_phases), walk.outputs[name].shape
         columns = prefix.columns[name].ravel()
         program = Program.of(prefix.rows, columns[np.flatnonzero(loose())])
         solvers = [program.solver(make) for _ in range(min(WORKERS, int(loose().sum())))]
@@ -284,7 +359,7 @@ def tightened(make: SolverMaker) -> Further:
             parts = np.array_split(np.flatnonzero(loose()), len(solvers))
             with ThreadPoolExecutor(len(solvers)) as pool:
                 work = [
-                    pool.submit(_largest, program, solver, columns[part], sign)
+                    pool.submit(bounder, Task(program, prefix.kinks, solver, columns[part], sign))
                     for solver, part in zip(solvers, parts, strict=True)
                 ]
             for part, found in zip(parts, work, strict=True):
@@ -297,31 +372,25 @@ def tightened(make: SolverMaker) -> Further:
     return tighten
 
 
-def _largest(program: Program, solver: LinearSolver, columns: IntArray, sign: float) -> FloatArray:
-    """Certified upper bounds of `sign` times each of some columns; infinite where the solver has no answer."""
-    found = np.full(len(columns), np.inf)
-    for place, column in enumerate(columns):
-        cost = np.zeros(len(program.lo))
-        cost[column] = sign
-        solver.set_cost(cost)
-        answer = solver.solve()
-        if answer is not None:
-            found[place] = program.certified(cost, answer.multipliers)
-    return found
-
-
 def obbt(
-    network: Network, assignment: Assignment, inputs: Interval, make: SolverMaker, given: Known | None = None
+    network: Network,
+    assignment: Assignment,
+    inputs: Interval,
+    make: SolverMaker,
+    given: Known | None = None,
+    further: Further | None = None,
 ) -> Bounds:
-    """Bounds of every layer, for inputs [n, *input]: backward linear bounds, tightened by linear programs wherever a
-    relaxation still depends on them. `given` are bounds that are known. Raises Unbounded as `crown` does."""
+    """Bounds of every layer, for inputs [n, *input]: backward linear bounds, tightened by linear programs, or by what
+    is given as `further`, wherever a relaxation still depends on them. `given` are bounds that are known. Raises
+    Unbounded as `crown` does."""
     inputs = bounded_box(network, inputs)
     known = KnownWeights(network, assignment)
     first = crown(network, assignment, inputs).outputs if given is None else given
+    further = tightened(make) if further is None else further
     parts = []
     for sample in range(len(inputs.lo)):
         at = {name: Interval(b.lo[sample : sample + 1], b.hi[sample : sample + 1]) for name, b in first.items()}
-        walk = Crown(known, at[network.input_name], given=at, further=tightened(make), steps=STEPS)
+        walk = Crown(known, at[network.input_name], given=at, further=further, steps=STEPS)
         walk.tighten()
         parts.append(walk.outputs)
     outputs = {

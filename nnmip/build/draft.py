@@ -103,18 +103,27 @@ class Draft:
         return made
 
     def trained(
-        self, name: str, network: Any, *, bounds: str | None = None, formulation: str | None = None, parts: int = 4
+        self,
+        name: str,
+        network: Any,
+        *,
+        bounds: str | None = None,
+        programs: int = 100,
+        formulation: str | None = None,
+        parts: int = 4,
     ) -> NetworkRef:
         """A network that was trained before, such as one of `result.networks` or of `nnmip.load_network(DIR)`.
 
         Its weights are known numbers, and so is what the program says of it; it reads the columns of a table by name,
-        as `predict` does. bounds: how its units are bounded at points, `interval`, `crown` or `lp`, as
-        `@bounds` says in a file. formulation: `big-m`, `ideal`, or `partition` into so many `parts`, as `@formulation`
-        says. Raises DiagnosticError NNM0202 for a name that is taken, ValueError for another bound, formulation or
-        number of parts, TypeError for anything else.
+        as `predict` does. bounds: how its units are bounded at points, `interval`, `crown`, `lp`, or `milp` with so
+        many linear `programs` for each bound, as `@bounds` says in a file. formulation: `big-m`, `ideal`, or
+        `partition` into so many `parts`, as `@formulation` says. Raises DiagnosticError NNM0202 for a name that is
+        taken, ValueError for another bound, formulation or number, TypeError for anything else.
         """
         span = here(f"trained {name}")
-        notes = network_annotations(bounds=(bounds, {}), formulation=(formulation, {"parts": parts}))
+        notes = network_annotations(
+            bounds=(bounds, {"programs": programs}), formulation=(formulation, {"parts": parts})
+        )
         self._declare(name, span)
         known = renamed(known_of(network), name, Origin(span, name))
         self.known.networks[name] = known

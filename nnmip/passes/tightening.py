@@ -30,6 +30,9 @@ AUTO = "auto"
 """Lines, and linear programs where they are few and small."""
 LEAST_UNITS, MOST_WORK = 24, 50_000
 """From how many unstable units on, and up to how many programs times columns, linear programs are solved unasked."""
+MOST_BRANCHING, LEAST_BRANCHING = 20_000_000, 3
+"""How many linear programs, times their columns, MILPs for the bounds of one network may take in all (half a minute or
+so), but for each bound at least so many: one for the whole, and a branch."""
 MOST_POINTS = 8
 """Networks at more points are not looked through from behind: rows on their results cut these alone."""
 
@@ -73,12 +76,15 @@ class Tightening:
                 self._prove("interval")
 
     def _solve_programs(self) -> None:
-        """Linear programs where they are asked for, or cost little beside the MILP."""
+        """Linear programs where they are asked for, or cost little beside the MILP; MILPs where they are asked for."""
         for ledger in self.ledgers.values():
-            wanted = method(self.program, ledger.known.name)
-            if wanted == "lp" or (wanted == AUTO and pays(ledger)):
+            wanted, numbers = method(self.program, ledger.known.name)
+            if wanted in ("lp", "milp") or (wanted == AUTO and pays(ledger)):
                 with ledger.timed("lp"):
                     ledger.meet("lp", _by_programs(ledger))
+            if wanted == "milp":
+                with ledger.timed("milp"):
+                    ledger.meet("milp", _by_branching(ledger, numbers["programs"]))
 
     # ---- forwards ----------------------------------------------------------------------------------------------
 
@@ -102,7 +108,7 @@ class Tightening:
             known = self.program.known_network(node.network)
             inputs = in_scaling(known, box)
             ledger = self.ledgers.get(number, Ledger(known, node.origin))
-            walked(ledger, inputs, step, method(self.program, node.network) != "interval")
+            walked(ledger, inputs, step, method(self.program, node.network)[0] != "interval")
             self.ledgers[number] = ledger
 
         def rule(node: Node, inner: Callable[[Node], Interval]) -> Interval:
@@ -224,10 +230,10 @@ def _is_smaller(before: dict[str, Interval], after: dict[str, Interval], share: 
     return any(bool(shrunk(before[path], after[path]).any()) for path in before)
 
 
-def method(program: Program, network: str) -> str:
-    """What `@bounds` asks for a network; AUTO where it says nothing."""
+def method(program: Program, network: str) -> tuple[str, Mapping[str, int]]:
+    """What `@bounds` asks for a network, with its numbers; AUTO where it says nothing."""
     found = dict(program.annotations).get(network, ())
-    return next((a.arguments[0] for a in found if a.name == "bounds"), AUTO)
+    return next(((a.arguments[0], dict(a.options)) for a in found if a.name == "bounds"), (AUTO, {}))
 
 
 def walked(ledger: Ledger, inputs: Interval, step: str, is_crown: bool = True) -> None:
@@ -242,10 +248,15 @@ def walked(ledger: Ledger, inputs: Interval, step: str, is_crown: bool = True) -
 
 def pays(ledger: Ledger) -> bool:
     """Whether linear programs are worth their time: counted, never measured, so that a model is the same each time."""
+    units, width = _size(ledger)
+    return units >= LEAST_UNITS and 2 * units * width <= MOST_WORK
+
+
+def _size(ledger: Ledger) -> tuple[int, int]:
+    """How many units are unstable, and how many entries all tensors have, at all points."""
     open_ = undecided(ledger.known.network, ledger.known.assignment, ledger.bounds)
     units = sum(int(mask.sum()) for mask in open_.values())
-    width = sum(bounds.lo.size for bounds in ledger.outputs.values())
-    return units >= LEAST_UNITS and 2 * units * width <= MOST_WORK
+    return units, sum(bounds.lo.size for bounds in ledger.outputs.values())
 
 
 def _by_programs(ledger: Ledger) -> Mapping[str, Interval]:
@@ -254,6 +265,19 @@ def _by_programs(ledger: Ledger) -> Mapping[str, Interval]:
 
     make = LinearProgram.of_many_goals
     return obbt(ledger.known.network, ledger.known.assignment, ledger.box, make, ledger.outputs).outputs
+
+
+def _by_branching(ledger: Ledger, most: int) -> Mapping[str, Interval]:
+    """At most so many programs for each bound, and `MOST_BRANCHING` for all, counted with their columns."""
+    from nnmip.backends.linear import LinearProgram
+    from nnmip.bounds.branched import branched
+    from nnmip.bounds.obbt import obbt
+
+    units, width = _size(ledger)
+    count = min(most, MOST_BRANCHING * len(ledger.box.lo) // max(1, 2 * units * width))
+    further = branched(LinearProgram, max(LEAST_BRANCHING, count))
+    known = ledger.known
+    return obbt(known.network, known.assignment, ledger.box, LinearProgram, ledger.outputs, further).outputs
 
 
 def ledger_of(known: KnownNetwork, box: Interval, origin: Origin) -> Ledger:

@@ -62,7 +62,7 @@ ANNOTATIONS: Mapping[str, AnnotationRule] = {
             "bounds",
             '@bounds("lp")',
             {nodes.NetworkFile: "a network from a file"},
-            {"interval": Text(), "crown": Text(), "lp": Text()},
+            {"interval": Text(), "crown": Text(), "lp": Text(), "milp": Text(numbers={"programs": 100})},
         ),
         AnnotationRule("sufficient", "@sufficient", {nodes.Constraint: "a constraint"}, {}),
     )

@@ -108,6 +108,7 @@ class Liar:
     upper: FloatArray
     rows: int = 0
     seed: int = 0
+    gives_up: bool = False
     multipliers: FloatArray = None  # type: ignore[assignment]
 
     def add_sparse(
@@ -118,8 +119,20 @@ class Liar:
     def set_cost(self, cost: FloatArray) -> None:
         self.cost = cost
 
-    def solve(self) -> Liar:
+    def set_bounds(self, lower: FloatArray, upper: FloatArray) -> None:
+        self.lower, self.upper = lower, upper
+
+    @property
+    def x(self) -> FloatArray:
+        return np.random.default_rng(self.seed).uniform(self.lower, self.upper)
+
+    def ray(self) -> FloatArray:
+        return np.random.default_rng(self.seed).normal(size=self.rows)
+
+    def solve(self) -> Liar | None:
         self.seed += 1
+        if self.gives_up and self.seed % 3 == 0:
+            return None
         rng = np.random.default_rng(self.seed)
         self.multipliers = rng.normal(size=self.rows) * rng.choice([0.0, 1e-3, 1.0, np.nan, np.inf], self.rows)
         return self

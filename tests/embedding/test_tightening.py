@@ -10,6 +10,7 @@ import pytest
 
 import nnmip
 from nnmip.backends.process import Session
+from nnmip.bounds import branched
 from nnmip.bounds.interval import Interval
 from nnmip.build import Draft
 from nnmip.hir.core import Program
@@ -169,6 +170,33 @@ def test_linear_programs_give_bounds_that_hold_and_are_tighter() -> None:
     assert (tight <= wide).all() and tight.sum() < 0.99 * wide.sum()
 
 
+def test_milps_give_bounds_that_hold_and_are_tighter_still() -> None:
+    programs, milps = ledger(bounded("lp").program()), ledger(bounded("milp").program())
+    points = np.random.default_rng(0).uniform(-1, 1, size=(10_000, 3))
+    outputs = forward(milps.known.network, milps.known.assignment, points)
+    for name, bounds in milps.outputs.items():
+        assert (outputs[name] >= bounds.lo - 1e-12).all() and (outputs[name] <= bounds.hi + 1e-12).all(), name
+        assert (bounds.lo >= programs.outputs[name].lo).all() and (bounds.hi <= programs.outputs[name].hi).all()
+    assert list(milps.seconds) == ["interval", "crown", "lp", "milp"] and milps.given_by("o")["milp"] > 0
+    wide, tight = (found.result.hi - found.result.lo for found in (programs, milps))
+    seen = outputs["o"].max(axis=0) - outputs["o"].min(axis=0)
+    assert (seen <= tight).all() and tight.sum() < 0.95 * wide.sum()
+
+
+def test_how_many_programs_milps_may_take_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def programs() -> list[int]:
+        asked: list[int] = []
+        right = branched.branched
+        monkeypatch.setattr(branched, "branched", lambda make, most: asked.append(most) or right(make, most))
+        ledger(bounded("milp").program())
+        monkeypatch.undo()
+        return asked
+
+    assert programs() == [100]
+    monkeypatch.setattr(tightening, "MOST_BRANCHING", 10)
+    assert programs() == [3]
+
+
 def test_the_annotation_chooses_what_runs() -> None:
     assert set(ledger(bounded("interval").program()).seconds) == {"interval"}
     assert set(ledger(bounded("crown").program()).seconds) == {"interval", "crown"}
@@ -188,8 +216,8 @@ def test_linear_programs_run_unasked_where_they_are_small_and_many_units_are_uns
 
 @pytest.mark.parametrize("solver", ["highs", "cbc"])
 def test_all_ways_of_bounds_have_one_optimum(solver: str) -> None:
-    optima = [bounded(way).model().solve(solver=solver).objective for way in ("interval", "crown", "lp", None)]
-    assert optima == [pytest.approx(optima[0], abs=1e-6)] * 4
+    optima = [bounded(way).model().solve(solver=solver).objective for way in ("interval", "crown", "lp", "milp", None)]
+    assert optima == [pytest.approx(optima[0], abs=1e-6)] * 5
 
 
 def text(annotation: str) -> str:
@@ -204,10 +232,16 @@ maximize f(x)[0]
 def test_a_file_says_how_a_network_is_bounded() -> None:
     model = nnmip.loads(text('@bounds("lp")')).bind(f=known(dense, 4))
     assert "lp" in ledger(model.program).seconds
+    few, many = (
+        ledger(nnmip.loads(text(f'@bounds("milp", programs: {count})')).bind(f=known(dense, 4)).program)
+        for count in (3, 500)
+    )
+    assert (many.result.hi - many.result.lo).sum() < (few.result.hi - few.result.lo).sum()
 
 
 @pytest.mark.parametrize(
-    ("annotation", "code"), [('@bounds("milp")', "NNM0104"), ('@bounds("ibp")', "NNM0204"), ("@bounds", "NNM0204")]
+    ("annotation", "code"),
+    [('@bounds("lp", programs: 9)', "NNM0204"), ('@bounds("ibp")', "NNM0204"), ("@bounds", "NNM0204")],
 )
 def test_bounds_that_there_are_not_are_refused(annotation: str, code: str) -> None:
     model = nnmip.loads(text(annotation)).bind(f=known(dense, 4))
@@ -217,7 +251,7 @@ def test_bounds_that_there_are_not_are_refused(annotation: str, code: str) -> No
 
 
 @pytest.mark.parametrize("make", KINDS)
-@pytest.mark.parametrize("way", ["interval", "crown", "lp"])
+@pytest.mark.parametrize("way", ["interval", "crown", "lp", "milp"])
 def test_rational_arithmetic_stays_in_every_bound(make: Make, way: str) -> None:
     """No tolerance: every tensor at points of the box, computed without rounding."""
     draft = Draft("exact")
