@@ -18,6 +18,7 @@ from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm, l
 from tests.benchmarks.training.counting import Counting
 from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.measure import Options, command
+from tests.benchmarks.training.phases import Program, heads_of
 from tests.benchmarks.training.rules import Rules
 
 FORMULATIONS = ("direct", "auto")
@@ -133,6 +134,26 @@ def test_continuous_weights(formulation: str, tmp_path: Path) -> None:
     # Without a unit the score is the same for all rows, and half of them are of each class.
     assert (table.labels > 0).mean() == 0.5
     assert solved(row, formulation, tmp_path) == pytest.approx([min(1.0, *values)], abs=1e-6)
+
+
+def test_choices_of_output_weights_agree_with_all_patterns() -> None:
+    row = tiny("continuous-iris2-60", "moons-6", inputs=2, hidden=1)
+    table = row.read()
+    choices = list(_patterns(len(table.labels)))
+    for sign in (-1, 1):
+        best = min(_pattern_optimum(table.features, table.labels, *each) for each in choices if each[1] == sign)
+        labels = table.labels.astype(np.float64)
+        for below, value in ((np.inf, best), (best + 1e-6, best), (best - 1e-6, np.inf)):
+            answer = Program(table.features, labels, (sign,)).solve(below, 60)
+            assert answer.value == pytest.approx(value, abs=1e-7)
+
+
+def test_choices_of_output_weights_agree_with_the_model(tmp_path: Path) -> None:
+    row = tiny("continuous-iris2-60", "iris2-16", inputs=4, hidden=2)
+    table = row.read()
+    programs = [Program(table.features, table.labels.astype(np.float64), heads) for heads in heads_of(row)]
+    least = min(program.solve(np.inf, 60).value for program in programs)
+    assert solved(row, "auto", tmp_path) == pytest.approx([least], abs=1e-6)
 
 
 def _patterns(rows: int) -> Iterator[tuple[tuple[bool, ...], int, tuple[int, ...]]]:
