@@ -50,7 +50,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "passes": MEANING | BASE | {"bounds", "backends"},
     # The packages onnx and onnxruntime, and networks from their files.
     "onnx": MEANING | BASE,
-    "milp": frozenset({"records", "source"}),
+    "milp": frozenset({"records", "arrays", "source"}),
     # The MILP of columns is written over what the search knows of a model.
     "lowering": MEANING | BASE | {"bounds", "passes", "milp", "search"},
     "formats": BASE | {"milp"},
@@ -344,6 +344,20 @@ def test_a_search_loads_only_what_it_needs() -> None:
     assert set(SEARCHED_WITHOUT) <= set(trees())
     absent = SOLVED_WITHOUT + SEARCHED_WITHOUT
     assert not {name for name in loaded if f"{name}.".startswith(tuple(f"{module}." for module in absent))}
+
+
+COMPILED_WITHOUT = (
+    *("mip", "onnx", "highspy", "lark", "numpy.ma", "numpy.random", "_hashlib"),
+    *("nnmip.search", "nnmip.branching", "nnmip.solution.formulations"),
+)
+
+
+def test_a_network_from_a_file_is_compiled_without_the_package_of_its_format(tmp_path: Path) -> None:
+    """Of the package onnx only the classes of its messages are loaded; linear programs only where one is solved."""
+    load_grammar()
+    loaded = loaded_by(["compile", "examples/pricing.nnm", "-o", str(tmp_path / "pricing.mps")])
+    assert {"onnx.onnx_ml_pb2", "onnxruntime"} <= loaded
+    assert not set(COMPILED_WITHOUT) & loaded
 
 
 @pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmip.arrays import distinct, is_among, union, without
+from nnmip.arrays import by_chance, distinct, is_among, union, without
 
 
 def test_sets_are_those_of_numpy() -> None:
@@ -18,3 +18,12 @@ def test_sets_are_those_of_numpy() -> None:
     table = rng.integers(0, 2, size=(20, 3))
     assert np.array_equal(distinct(table, axis=0), np.unique(table, axis=0))
     assert distinct(np.array([0.5, -0.0, 0.0, 0.5])).tolist() == [0.0, 0.5]
+
+
+def test_numbers_by_chance_are_spread_and_the_same_each_time() -> None:
+    numbers = by_chance((50, 40))
+    assert numbers.shape == (50, 40) and np.array_equal(numbers, by_chance((50, 40)))
+    assert len(distinct(numbers)) == 2000
+    assert numbers.min() >= -1.0 and numbers.max() <= 1.0
+    assert np.histogram(numbers, 4, (-1.0, 1.0))[0].min() > 400
+    assert by_chance((0, 3)).shape == (0, 3)

@@ -72,7 +72,7 @@ class Branching:
 
 def branched(make: SolverMaker, programs: int) -> Further:
     """Tightens bounds by branching wherever a relaxation depends on them."""
-    return tightened(make, Branching(programs), has_phases=True)
+    return tightened(make, Branching(programs), has_phases=True, worth=None)
 
 
 def _freed(program: Program, column: int) -> Program:

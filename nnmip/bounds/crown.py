@@ -29,13 +29,14 @@ after the step. At the inputs A . x is bounded by its least corner, with (2) for
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from functools import partial
 from typing import Protocol
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.bounds.crop import Crop, crops
 from nnmip.bounds.interval import UNIT_ROUNDOFF, BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import Known, KnownWeights, bounded_box, in_parts, met
@@ -185,7 +186,7 @@ class Crown:
             self._exact.add(layer.name)
             entries = LAYERS[layer.op].entries((self.outputs[reads[0]].shape[1:],), dict(layer.options))
             places = entries[entries >= 0]
-            if not layer.decisions and entries.shape[-1] == 1 and len(np.unique(places)) == len(places):
+            if not layer.decisions and entries.shape[-1] == 1 and len(distinct(places)) == len(places):
                 self._boxes.add(layer.name)
 
     def _tighten(self, name: str, mask: BoolArray, steps: int) -> bool:
@@ -249,33 +250,59 @@ class Crown:
 
     def _entries(self, name: str, index: IntArray, steps: int) -> Planes:
         """Affine functions below single entries of a tensor, by flat position, and then below minus these entries."""
+        return self._best(*self._start(name, index), steps)
+
+    def gaps(self, name: str, index: IntArray) -> Interval:
+        """How much better than those that are there the bounds of entries [k] of a tensor, for a single sample, can
+        become by the best use of the relaxation: at most this, but for rounding. It is for who decides what to solve.
+
+        A row is bounded by what it is on the lines of a walk, at one point of the box. It also has a value at a point
+        of the relaxation above that; no bound over the relaxation can be better than such a value.
+        """
+        known, whole = self.outputs[name].reshape((1, -1)), []
+        for part in self._parts(index):
+            start, shift = self._start(name, part)
+            walks = self._walks(start, shift, self.steps)
+            attained = [choice.attained(self, planes.slope, start) for planes, choice in walks]
+            whole.append((np.min(attained, axis=0) + shift).reshape(2, -1))
+        least, most = np.concatenate(whole, axis=1)
+        return Interval(least - known.lo[0, index], most + known.hi[0, index])
+
+    def _start(self, name: str, index: IntArray) -> tuple[dict[str, FloatArray], FloatArray]:
+        """Rows for single entries of a tensor, and for minus these: coefficients by tensor, and constants."""
         layer = self.known.network.layer(name)
         single = self._relaxations[name].single if name in self._relaxations else None
         if single is not None and self.known.mask(layer) is None:
             parts, constant = single(index)
             shift = np.zeros(len(index)) if constant is None else constant
             found = {n: np.concatenate([part, -part])[None] for n, part in zip(layer.inputs, parts, strict=True)}
-            return self._best(found, np.concatenate([shift, -shift])[None], steps)
+            return found, np.concatenate([shift, -shift])[None]
         count, shape = len(index), self.outputs[name].shape[1:]
         rows = np.zeros((1, 2 * count, int(np.prod(shape, dtype=np.int64))))
         rows[0, np.arange(count), index], rows[0, count + np.arange(count), index] = 1.0, -1.0
-        return self._best({name: rows.reshape(1, 2 * count, *shape)}, np.zeros((1, 2 * count)), steps)
+        return {name: rows.reshape(1, 2 * count, *shape)}, np.zeros((1, 2 * count))
 
     def _best(self, start: dict[str, FloatArray], shift: FloatArray, steps: int) -> Planes:
         """The best planes of several walks, between which the free slopes turn as long as that brings something."""
-        choice = Choice()
-        planes = last = self._walk(dict(start), shift, choice)
+        walks = self._walks(start, shift, steps)
+        planes, _ = next(walks)
         least = planes.least(self.inputs)
-        for step in range(steps):
-            if not choice.turn(self, last.slope, 0.5 * 0.8**step):
-                break
-            last = self._walk(dict(start), shift, choice)
+        for last, _ in walks:
             value = np.maximum(last.least(self.inputs), least)
             gain = (value - least).mean()
             planes, least = planes.or_else(last, value > least), value
             if not gain > 0.01 * dot(np.abs(planes.slope), self.inputs.hi - self.inputs.lo).mean():
                 break
         return planes
+
+    def _walks(self, start: dict[str, FloatArray], shift: FloatArray, steps: int) -> Iterator[tuple[Planes, Choice]]:
+        """Walks between which the free slopes turn, less every time, with the slopes that they took."""
+        choice = Choice()
+        for step in range(steps + 1):
+            planes = self._walk(dict(start), shift, choice)
+            yield planes, choice
+            if step == steps or not choice.turn(self, planes.slope, 0.5 * 0.8**step):
+                return
 
     def _walk(self, found: dict[str, FloatArray], shift: FloatArray, choice: Choice) -> Planes:
         """Affine functions of the input below those of several tensors: coefficients by name, [b, rows, *shape]."""

@@ -99,8 +99,11 @@ class Lines:
     def ahead(self, z: FloatArray, rows: FloatArray, low: FloatArray) -> FloatArray:
         """The values at z [n, r, *shape] of the lines that the rows take back."""
         below = rows >= 0.0
-        slope = np.where(below, low, self.high[:, None])
-        return np.asarray(slope * z + np.where(below, self.low_shift[:, None], self.high_shift[:, None]))
+        return np.where(below, low * z + self.low_shift[:, None], self.above(z))
+
+    def above(self, z: FloatArray) -> FloatArray:
+        """The values at z [n, r, *shape] of the lines above."""
+        return self.high[:, None] * z + self.high_shift[:, None]
 
     def scale(self, magnitude: FloatArray, swing: tuple[float, float] | None = None) -> FloatArray:
         """The sum of the absolute values of all products, for z up to `magnitude`."""

@@ -9,6 +9,7 @@ proved by the walk that uses the slopes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from nnmip.bounds.interval import FloatArray
 from nnmip.bounds.relaxation import Relaxation
+from nnmip.hir.core import Layer
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 
@@ -49,9 +51,7 @@ class Choice:
         free = [layer for layer in network.layers if layer.name in self.met and self._is_free(walk.relaxation(layer))]
         if not free:
             return False
-        box = walk.inputs
-        corner = np.where(slope >= 0.0, box.lo[:, None], box.hi[:, None])
-        values = self._ahead(walk, corner, free[-1].name)
+        values = self._ahead(walk, slope, {free[-1].name})
         for layer in free:
             relaxation, rows = walk.relaxation(layer), self.met[layer.name]
             assert relaxation.lines is not None and relaxation.swing is not None
@@ -62,6 +62,13 @@ class Choice:
             self.slopes[layer.name] = np.where(relaxation.loose[0][:, None], turned, before)
         return True
 
+    def attained(self, walk: Crown, slope: FloatArray, rows: Mapping[str, FloatArray]) -> FloatArray:
+        """What rows by tensor are, after a walk from them to planes of this slope, at a point of the relaxation for
+        each: on the line above where the walk took that, else on the graph."""
+        values = self._ahead(walk, slope, set(rows), is_inside=True)
+        parts = [(own * values[name]).reshape(*slope.shape[:2], -1).sum(axis=2) for name, own in rows.items()]
+        return np.asarray(sum(parts))
+
     def _is_free(self, relaxation: Relaxation) -> bool:
         return relaxation.swing is not None and bool(relaxation.loose[0].any())
 
@@ -69,29 +76,41 @@ class Choice:
         assert relaxation.lines is not None
         return self.slopes.get(name, relaxation.lines.low[:, None])
 
-    def _ahead(self, walk: Crown, corner: FloatArray, last: str) -> dict[str, FloatArray]:
-        """The values of all tensors up to a layer at one input for each row, along the lines that the row takes."""
-        network, known, batch = walk.known.network, walk.known, corner.shape[:2]
-        values = {network.input_name: corner}
+    def _ahead(
+        self, walk: Crown, slope: FloatArray, wanted: Set[str], is_inside: bool = False
+    ) -> dict[str, FloatArray]:
+        """The values of tensors up to the wanted ones, at the least corner of the plane of each row: along the lines
+        that the row takes, or only along those above, so that they are inside the relaxation."""
+        network, known, box = walk.known.network, walk.known, walk.inputs
+        values = {network.input_name: np.where(slope >= 0.0, box.lo[:, None], box.hi[:, None])}
         for layer in network.layers:
+            if wanted <= values.keys():
+                break
             other = known.stands_for(layer)
             if other is not None:
                 values[layer.name] = values[other]
                 continue
             relaxation, reads = walk.relaxation(layer), tuple(values[name] for name in layer.inputs)
-            if relaxation.lines is not None and layer.name in self.met:
-                chosen = self._slopes(layer.name, relaxation)
-                found = relaxation.lines.ahead(reads[0], self.met[layer.name], chosen)
+            taken = None if relaxation.lines is None else self.met.get(layer.name)
+            if relaxation.lines is None or taken is None:
+                found = _graph(walk, layer, reads)
+            elif is_inside:
+                found = np.where(taken < 0.0, relaxation.lines.above(reads[0]), _graph(walk, layer, reads))
             else:
-                flat = tuple(x.reshape(batch[0] * batch[1], *x.shape[2:]) for x in reads)
-                options = {**dict(layer.options), "tolerance": 0.0}
-                found = (
-                    relaxation.ahead(*flat)
-                    if relaxation.ahead is not None
-                    else LAYERS[layer.op].forward(flat, known.weights(layer), options)
-                ).reshape(*batch, *layer.shape)
+                found = relaxation.lines.ahead(reads[0], taken, self._slopes(layer.name, relaxation))
             mask = known.mask(layer)
             values[layer.name] = found if mask is None else found * mask
-            if layer.name == last:
-                break
         return values
+
+
+def _graph(walk: Crown, layer: Layer, reads: tuple[FloatArray, ...]) -> FloatArray:
+    """What a layer makes of values [n, r, *shape]."""
+    relaxation, batch = walk.relaxation(layer), reads[0].shape[:2]
+    flat = tuple(x.reshape(batch[0] * batch[1], *x.shape[2:]) for x in reads)
+    options = {**dict(layer.options), "tolerance": 0.0}
+    found = (
+        relaxation.ahead(*flat)
+        if relaxation.ahead is not None
+        else LAYERS[layer.op].forward(flat, walk.known.weights(layer), options)
+    )
+    return found.reshape(*batch, *layer.shape)

@@ -138,7 +138,7 @@ def positive_part(
         if gate is not None:
             rows(f"{path}.kept", s - gate.gather(below % gate.size), origin, ub=0.0, shape=shape, picked=below)
         phase = scattered([(below, s)], shape).gather(of_first)
-    beneath = np.setdiff1d(open_, above)
+    beneath = open_[~upper]
     return PositivePart(value.gather(of_first), phase, bounds, np.isin(of_first, below), ~np.isin(of_first, beneath))
 
 

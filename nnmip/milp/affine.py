@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import by_chance
 from nnmip.milp.model import BoolArray, FloatArray, IntArray
 from nnmip.records import dataclass
 
@@ -129,15 +130,19 @@ class Affine:
 
         A sum of repeats that is no more than their rounding error, which grows with their number, counts as 0.
         """
-        order = np.lexsort((self.column, self.entry))
-        entry, column, coef = self.entry[order], self.column[order], self.coef[order]
-        first = np.ones(len(entry), dtype=bool)
-        first[1:] = (entry[1:] != entry[:-1]) | (column[1:] != column[:-1])
+        place = self.entry * (1 + int(self.column.max(initial=0))) + self.column
+        entry, column, coef = self.entry, self.column, self.coef
+        if not (place[1:] > place[:-1]).all():
+            order = np.argsort(place, kind="stable")  # mostly of a few runs that are in order, which is quick
+            place, entry, column, coef = place[order], entry[order], column[order], coef[order]
+        first = np.ones(len(place), dtype=bool)
+        first[1:] = place[1:] != place[:-1]
+        if first.all() and coef.all():
+            return Affine(self.const, entry, column, coef)
         starts = np.flatnonzero(first)
-        total = np.add.reduceat(coef, starts) if len(coef) else coef
-        size = np.add.reduceat(np.abs(coef), starts) if len(coef) else coef
+        total, size = np.add.reduceat(coef, starts), np.add.reduceat(np.abs(coef), starts)
         repeats = np.diff(np.append(starts, len(coef)))
-        keep = np.abs(total) > ROUNDING * np.maximum(repeats, 1) * size
+        keep = np.abs(total) > ROUNDING * repeats * size
         return Affine(self.const, entry[first][keep], column[first][keep], total[keep])
 
     def distinct(self) -> tuple[IntArray, IntArray]:
@@ -148,7 +153,7 @@ class Affine:
         """
         m = self.merged()
         used, places = np.unique(m.column, return_inverse=True)
-        points = np.random.default_rng(0).standard_normal((2, len(used)))
+        points = by_chance((2, len(used)))
         over = Affine(m.const, m.entry, places, m.coef)
         keys = np.stack([m.const.reshape(-1), *(over.value(point).reshape(-1) for point in points)], axis=1)
         _, first, inverse = np.unique(keys, axis=0, return_index=True, return_inverse=True)

@@ -97,7 +97,7 @@ def read_graph(source: Any, allowance: Allowance, span: Span) -> Graph:
 
 
 def _model(source: Any, allowance: Allowance, span: Span) -> Any:
-    onnx = package.package()
+    onnx = package.messages()
     if isinstance(source, onnx.ModelProto):
         copy = onnx.ModelProto()
         copy.CopyFrom(source)
@@ -165,7 +165,7 @@ def _attribute(attribute: Any, allowance: Allowance, span: Span) -> Any:
 
 def array_of(tensor: Any, what: str, folder: Path | None, allowance: Allowance, span: Span) -> Array:
     """The numbers of a stored tensor: floating-point ones of any width as float64, texts as objects."""
-    onnx = package.package()
+    onnx = package.messages()
     shape = tuple(tensor.dims)
     if len(shape) > MOST_AXES or any(size < 0 for size in shape):
         raise unreadable(f"{what} has the shape {list(shape)[:8]}")
@@ -173,8 +173,8 @@ def array_of(tensor: Any, what: str, folder: Path | None, allowance: Allowance, 
     try:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             _load_external(tensor, what, folder)
-        array = np.asarray(onnx.numpy_helper.to_array(tensor))
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError, onnx.checker.ValidationError):
+        array = package.numbers(tensor)
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, AttributeError):
         raise unreadable(f"the numbers of {what} cannot be read") from None
     if array.shape != shape:
         raise unreadable(f"{what} has another number of entries than its shape {list(shape)} says")
@@ -196,7 +196,7 @@ def _load_external(tensor: Any, what: str, folder: Path | None) -> None:
 
 
 def _port(value: Any) -> Port:
-    onnx = package.package()
+    onnx = package.messages()
     if value.type.WhichOneof("value") != "tensor_type":
         return Port(value.name, "", None, "")
     tensor = value.type.tensor_type
@@ -239,7 +239,7 @@ def check_order(graph: Graph, used: set[str]) -> None:
 
 def cut_to(graph: Graph, name: str) -> Any:
     """The model that gives one value, without nodes and inputs that it does not need."""
-    onnx, used = package.package(), needed(graph, [name])
+    onnx, used = package.messages(), needed(graph, [name])
     model = onnx.ModelProto()
     model.CopyFrom(graph.model)
     for field in (model.graph.node, model.graph.input, model.graph.output, model.graph.value_info):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.hir.core import Assignment, Decision, FloatArray, IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.onnx.refusal import unreadable
@@ -149,7 +150,7 @@ class Layers:
         """A layer that works entry by entry; entries in another order stay in that order."""
         view = self.settled(view)
         size, index = self.made[view.base].size, view.index.reshape(-1)
-        if len(index) == size and len(np.unique(index)) == size:
+        if len(index) == size and len(distinct(index)) == size:
             return View.of(self.add(op, view.base, **options), view.index)
         return self.view(self.add(op, self.tensor(view, self.natural(view)), **options), view.shape)
 
@@ -163,7 +164,7 @@ class Layers:
             if shifted.any():
                 bias = shifted if bias is None else bias + shifted
             view = View.of(view.base, view.index)
-        if not _is_every(index, size) and len(index) == size and len(np.unique(index)) == size:
+        if not _is_every(index, size) and len(index) == size and len(distinct(index)) == size:
             weights = weights[:, np.argsort(index)]
             view = self.view(view.base)
         given = {"weights": weights} if bias is None else {"weights": weights, "bias": bias}

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PLAIN = {1: ("f4", "float_data"), 6: ("i4", "int32_data"), 7: ("i8", "int64_data"), 11: ("f8", "double_data")}
+"""The types of ONNX, by number, that are types of NumPy, with the list that a message has where it holds no bytes."""
 
 INSTALL = "ONNX files need the package onnx; install it with  pip install 'nnmip[onnx]'"
 
@@ -23,6 +30,46 @@ def package() -> Any:
     return onnx
 
 
+MESSAGES = "onnx.onnx_ml_pb2"
+
+
+def messages() -> Any:
+    """The classes of the messages of ONNX files. ImportError as for `package`.
+
+    They are all that most files need, and the package loads much more before it has them: the one module of the classes
+    is loaded alone where that can be done. The package takes it as it is when it is imported later.
+    """
+    if not is_available():
+        return package()
+    if MESSAGES in sys.modules:
+        return sys.modules[MESSAGES]
+    home = find_spec("onnx")
+    file = Path((home and home.origin) or "onnx").with_name(f"{MESSAGES.rpartition('.')[2]}.py")
+    spec = spec_from_file_location(MESSAGES, file) if file.is_file() else None
+    if spec is None or spec.loader is None:
+        return package()
+    module = module_from_spec(spec)
+    sys.modules[MESSAGES] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[MESSAGES]
+        raise
+    return module
+
+
+def numbers(tensor: Any) -> NDArray[Any]:
+    """The numbers of a stored tensor. ValueError, or what the package raises, where they are no numbers of its type."""
+    if tensor.data_type not in PLAIN or tensor.HasField("segment"):
+        return np.asarray(package().numpy_helper.to_array(tensor))
+    kind, listed = PLAIN[tensor.data_type]
+    if tensor.HasField("raw_data"):
+        found = np.frombuffer(tensor.raw_data, f"<{kind}").astype(kind, copy=False)
+    else:
+        found = np.array(getattr(tensor, listed), kind)
+    return found.reshape(tuple(tensor.dims))
+
+
 def evaluator(model: Any) -> Any:
     """What onnx itself evaluates a model with, node by node."""
     from onnx.reference import ReferenceEvaluator
@@ -39,10 +86,14 @@ def inlined(model: Any) -> Any:
 
 
 def load_external(tensor: Any, folder: str) -> None:
-    """Read the numbers of a tensor that are in a file of their own."""
+    """Read the numbers of a tensor that are in a file of their own. ValueError for a file that does not fit."""
+    from onnx.checker import ValidationError
     from onnx.external_data_helper import load_external_data_for_tensor
 
-    load_external_data_for_tensor(tensor, folder)
+    try:
+        load_external_data_for_tensor(tensor, folder)
+    except ValidationError as error:
+        raise ValueError(str(error)) from None
 
 
 def runtime() -> Any | None:

@@ -33,6 +33,8 @@ LEAST_UNITS, MOST_WORK = 24, 50_000
 MOST_BRANCHING, LEAST_BRANCHING = 20_000_000, 3
 """How many linear programs, times their columns, MILPs for the bounds of one network may take in all (half a minute or
 so), but for each bound at least so many: one for the whole, and a branch."""
+WORTH = 0.02
+"""What part of the width of an entry a linear program must be able to gain to be solved unasked."""
 MOST_POINTS = 8
 """Networks at more points are not looked through from behind: rows on their results cut these alone."""
 
@@ -81,7 +83,7 @@ class Tightening:
             wanted, numbers = method(self.program, ledger.known.name)
             if wanted in ("lp", "milp") or (wanted == AUTO and pays(ledger)):
                 with ledger.timed("lp"):
-                    ledger.meet("lp", _by_programs(ledger))
+                    ledger.meet("lp", _by_programs(ledger, WORTH if wanted == AUTO else 0.0))
             if wanted == "milp":
                 with ledger.timed("milp"):
                     ledger.meet("milp", _by_branching(ledger, numbers["programs"]))
@@ -259,12 +261,14 @@ def _size(ledger: Ledger) -> tuple[int, int]:
     return units, sum(bounds.lo.size for bounds in ledger.outputs.values())
 
 
-def _by_programs(ledger: Ledger) -> Mapping[str, Interval]:
+def _by_programs(ledger: Ledger, worth: float) -> Mapping[str, Interval]:
     from nnmip.backends.linear import LinearProgram
     from nnmip.bounds.obbt import obbt
+    from nnmip.bounds.obbt import tightened as by_programs
 
-    make = LinearProgram.of_many_goals
-    return obbt(ledger.known.network, ledger.known.assignment, ledger.box, make, ledger.outputs).outputs
+    make, known = LinearProgram.of_many_goals, ledger.known
+    further = by_programs(make, worth=worth)
+    return obbt(known.network, known.assignment, ledger.box, make, ledger.outputs, further).outputs
 
 
 def _by_branching(ledger: Ledger, most: int) -> Mapping[str, Interval]:

@@ -21,7 +21,7 @@ from nnmip.phases import Check
 from nnmip.pipeline.parameters import Parameters
 from nnmip.pipeline.phased import Phased
 from nnmip.sema.goals import check_goal
-from nnmip.sizes import UNASKED, Allowance
+from nnmip.sizes import NONZERO, UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.read import check_text, read_source
 
@@ -117,12 +117,12 @@ class Model(Phased):
 
     def _for_file(self, program: Program, formulation: str) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
-        from nnmip.sizes import NONZERO
-        from nnmip.solution.formulations import IN_FILES
-
         check_goal(program)
-        if formulation not in IN_FILES:
-            raise ValueError(f"formulation must be one of {', '.join(IN_FILES)}, not {formulation!r}")
+        if formulation != "direct":
+            from nnmip.solution.formulations import IN_FILES
+
+            if formulation not in IN_FILES:
+                raise ValueError(f"formulation must be one of {', '.join(IN_FILES)}, not {formulation!r}")
         lowered = self.encoded(formulation, program)
         if not lowered.tangents:
             return lowered

@@ -119,11 +119,11 @@ class Phased:
 
         Raises DiagnosticError NNM0406 where it does not fit.
         """
-        from nnmip.solution.formulations import encoded
-
         program = self.program if program is None else program
         if formulation == "direct":
             return self._cut(self.lowered_at(program))
+        from nnmip.solution.formulations import encoded
+
         if program is not self.program:
             return encoded(program, formulation, self.allowance)
         key = f"lower {formulation}"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from nnmip.backends.linear import LinearProgram
-from nnmip.bounds.crown import Crown, crown
+from nnmip.backends.linear import LinearAnswer, LinearProgram
+from nnmip.bounds.crown import STEPS, Crown, crown
 from nnmip.bounds.fbbt import AffineRows, Empty
 from nnmip.bounds.fbbt import tightened as through_rows
-from nnmip.bounds.interval import FloatArray, IntArray, Interval
+from nnmip.bounds.interval import BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import KnownWeights
-from nnmip.bounds.obbt import Prefix, Program, obbt
+from nnmip.bounds.obbt import Prefix, Program, obbt, tightened
 from tests.bounds.nets import Sketch, boxes, dense_net, points
 from tests.bounds.test_crown import NETS, misses
 from tests.bounds.test_rounding import exact_forward
@@ -97,6 +98,71 @@ def test_one_unit_has_the_bounds_of_its_triangle() -> None:
         network.result_layer
     ]
     assert found.hi.item() == pytest.approx(1.0) and found.lo.item() == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("radius", [0.3, 1.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_programs_gain_no_more_than_the_gaps_say(seed: int, radius: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where all programs are solved, no bound moves further than its gap; and gaps are not much larger than that."""
+    monkeypatch.setattr("nnmip.bounds.obbt._worthwhile", lambda walk, name, index, worth: (index, index))
+    network, assignment = dense_net(np.random.default_rng(seed), 5, 16, 16, 16, 4).network()
+    everything, allowed, gained = tightened(LinearProgram.of_many_goals), [0.0], [0.0]
+
+    def further(walk: Crown, name: str, loose: Callable[[], BoolArray]) -> None:
+        if walk.is_exact(name):
+            return
+        before, index = walk.outputs[name], np.flatnonzero(loose())
+        gaps = walk.gaps(name, index)
+        everything(walk, name, loose)
+        after = walk.outputs[name]
+        for gap, whole in ((gaps.lo, after.lo - before.lo), (gaps.hi, before.hi - after.hi)):
+            gain = whole.ravel()[index]
+            assert (gain <= gap + 1e-7).all()
+            allowed.extend(gap)
+            gained.extend(gain)
+
+    box = boxes(np.random.default_rng(seed), 1, (5,), radius)
+    Crown(KnownWeights(network, assignment), box, further=further, steps=STEPS).tighten()
+    assert len(gained) > 16 and sum(gained) > 0.15 * sum(allowed)
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_gaps_leave_out_only_what_is_not_worth_it(name: str) -> None:
+    """By all kinds of layers: bounds without those programs are at most as much wider as these would have gained."""
+    rng = np.random.default_rng(len(name))
+    sketch = NETS[name](rng)
+    network, assignment = sketch.network()
+    box = boxes(rng, 1, sketch.shapes["x"], 0.3)
+    make = LinearProgram.of_many_goals
+    whole, part = (
+        obbt(network, assignment, box, make),
+        obbt(network, assignment, box, make, further=tightened(make, worth=0.02)),
+    )
+    assert misses(network, assignment, box, part, rng, 20_000) == 0
+    wide, tight = part.outputs[network.result_layer], whole.outputs[network.result_layer]
+    assert (wide.hi - wide.lo <= 1.2 * (tight.hi - tight.lo) + 1e-9).all()
+
+
+class Counter(LinearProgram):
+    """Counts its solves."""
+
+    solves = 0
+
+    def solve(self) -> LinearAnswer | None:
+        Counter.solves += 1
+        return super().solve()
+
+
+def test_programs_are_solved_only_where_they_gain(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, assignment = dense_net(np.random.default_rng(1), 5, 16, 16, 16, 4).network()
+    box = boxes(np.random.default_rng(2), 1, (5,), 1.0)
+    counts = []
+    for worth in (0.0, 0.02, 1.0):
+        monkeypatch.setattr(Counter, "solves", 0)
+        make = Counter.of_many_goals
+        obbt(network, assignment, box, make, further=tightened(make, worth=worth))
+        counts.append(Counter.solves)
+    assert counts[0] > 30 and counts[0] > counts[1] > counts[2]
 
 
 @dataclass

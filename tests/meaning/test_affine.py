@@ -91,6 +91,14 @@ def test_merging_sorts_and_adds_repeats(a: Affine) -> None:
     assert (merged.coef != 0).all()
 
 
+@given(affines())
+def test_what_is_merged_stays_as_it_is(a: Affine) -> None:
+    merged = a.merged()
+    again = merged.merged()
+    assert np.array_equal(again.entry, merged.entry) and np.array_equal(again.column, merged.column)
+    assert np.array_equal(again.coef, merged.coef) and again.const is merged.const
+
+
 @given(affines(), st.integers(0, 99))
 def test_values_follow_the_columns(a: Affine, seed: int) -> None:
     x = np.random.default_rng(seed).integers(-3, 4, COLUMNS).astype(np.float64)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +347,46 @@ def test_a_wrong_weight_is_found(has_runtime: bool, monkeypatch: pytest.MonkeyPa
     read(mlp().model())
     monkeypatch.setattr(checking, "result", slightly_off)
     assert refusal(mlp().model())[0] == "NNM0618" and wrong
+
+
+def _messages(value: Any, kind: int) -> Iterator[Any]:
+    yield numpy_helper.from_array(value)
+    yield helper.make_tensor("", kind, value.shape, value.ravel().tolist())
+
+
+@pytest.mark.parametrize("kind", [1, 6, 7, 9, 10, 11, 16])
+def test_numbers_of_tensors_are_those_of_the_package(kind: int) -> None:
+    """With the numbers in bytes and in lists; those of types that NumPy does not have come from the package itself."""
+    for shape in ((2, 3), (0, 2), ()):
+        array = np.asarray(normal(*shape) * 3).astype(helper.tensor_dtype_to_np_dtype(kind))
+        for message in _messages(array, kind):
+            found, true = package.numbers(message), numpy_helper.to_array(message)
+            assert found.dtype == true.dtype and found.shape == true.shape
+            assert np.array_equal(found, true)
+    short = numpy_helper.from_array(np.zeros(3, np.float32))
+    short.raw_data = short.raw_data[:-2]
+    with pytest.raises(ValueError, match="buffer size"):
+        package.numbers(short)
+    short.segment.begin = 1
+    with pytest.raises(ValueError, match="segments"):
+        package.numbers(short)
+
+
+@pytest.mark.parametrize("order", ["messages, whole", "whole, messages"])
+def test_the_classes_of_messages_are_those_of_the_package(order: str) -> None:
+    """Loaded before the package, or after it."""
+    code = (
+        "from nnmip.onnx.package import messages, package as whole\n"
+        f"first, second = [load() for load in ({order})]\n"
+        "assert first.ModelProto is second.ModelProto\n"
+        "whole().checker.check_tensor(whole().numpy_helper.from_array(__import__('numpy').zeros(2), 'w'))\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_whole_package_is_used_where_its_classes_are_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(package, "MESSAGES", "onnx.of_another_name")
+    assert package.messages() is onnx
 
 
 def test_without_the_package_onnx(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmip.arrays import distinct
 from nnmip.bounds.interval import Interval
 from nnmip.bounds.relaxation import Relaxation
 from nnmip.hir.core import IntArray, Shape
@@ -47,7 +48,7 @@ def relax(inputs: tuple[Interval, ...], decisions: Mapping[str, FloatArray], opt
     """Backwards, the coefficients of all outputs that are one entry are added up."""
     (x,) = inputs
     picked = np.array(options["entries"], dtype=np.int64)
-    is_one_to_one = len(np.unique(picked)) == len(picked)
+    is_one_to_one = len(distinct(picked)) == len(picked)
 
     def back(rows: FloatArray) -> tuple[tuple[FloatArray, ...], None]:
         given = rows.reshape(-1, len(picked)).T
