@@ -299,39 +299,55 @@ def walks_twice(walks: Backward | Layered, boxes: Boxes) -> Boxes:
     return Boxes(boxes.box, walks.walk(boxes, np.arange(1)).neurons, boxes.cut)
 
 
+@pytest.mark.parametrize("batch", [4, 1000])
 @pytest.mark.parametrize("claim", CLAIMS)
-def test_points_that_break_a_property_stay_in_open_boxes_that_know_the_truth(claim: str, tmp_path: Path) -> None:
-    """Whatever is cut, closed and handed down: such a point is in a box where its task is open, obeys the cut, and has
-    its neurons between their bounds."""
+def test_points_that_break_a_property_stay_in_open_boxes(claim: str, batch: int, tmp_path: Path) -> None:
     nets = [net(4), net(53, hidden=(4, 3))]
-    for number, own in enumerate(nets):
-        np.savez(tmp_path / f"net{number}.npz", **own)
     x = np.random.default_rng(0).uniform(-1, 1, (500, 2))
     values = forward(nets[0], x)
     low = min(np.quantile(forward(own, x)[:, 1], 0.3) for own in nets)
     numbers = {"a": np.quantile(values[:, 0], 0.7), "b": low}
     numbers["c"] = 0.5 * np.abs(values[:, 0] - values[:, 1]).max()
+    tree = tree_of(tmp_path, nets, claim.format(**numbers), Recipe(batch=batch))
+    watch(tree, x, 60 if batch < 10 else 10)
+    assert tree.count > 60
+
+
+def test_a_cut_is_not_handed_down_while_another_way_is_open(tmp_path: Path) -> None:
+    """Either side of a line breaks the property, and the planes are exact: a cut by one would hide the other."""
+    line = {"a.weights": np.eye(2), "a.bias": np.full(2, 2.0), "b.weights": np.eye(2), "b.bias": np.full(2, -2.0)}
+    x = np.random.default_rng(0).uniform(-1, 1, (500, 2))
+    watch(tree_of(tmp_path, [line], "abs(net0(x)[0]) <= 0.5", Recipe(batch=1000)), x, 6)
+
+
+def tree_of(folder: Path, nets: Sequence[dict[str, FloatArray]], claim: str, recipe: Recipe) -> Tree:
+    for number, own in enumerate(nets):
+        np.savez(folder / f"net{number}.npz", **own)
     text = f"verify p:\n  forall x : real[2] in [-1, 1]\n  assume x[0] + x[1] <= 1.5\n  prove {claim}\n"
-    lines = "\n".join(f'network net{number} = npz("net{number}.npz")' for number in range(2))
-    model = nnmip.loads(f"nnm 0.1\n{lines}\n{text.format(**numbers)}", directory=tmp_path)
-    (own,) = model.program.properties
-    composite = Composite(model.program, own.points)
-    (region,) = regions_of(own, composite)
+    lines = "\n".join(f'network net{number} = npz("net{number}.npz")' for number in range(len(nets)))
+    model = nnmip.loads(f"nnm 0.1\n{lines}\n{text}", directory=folder)
+    (wanted,) = model.program.properties
+    composite = Composite(model.program, wanted.points)
+    (region,) = regions_of(wanted, composite)
     ways = Ways.of(region, composite)
-    walks = walks_of(composite, ways.rows, region.box)
+    return Tree.of(walks_of(composite, ways.rows, region.box), ways, region, recipe)
+
+
+def watch(tree: Tree, x: FloatArray, batches: int) -> None:
+    """Whatever is cut, closed and handed down: a point that breaks the property is in a box where its task is open,
+    obeys the cut, and has its neurons between their bounds."""
+    walks = tree.walks
     assert isinstance(walks, Backward)
-    tree = Tree.of(walks, ways, region, Recipe(batch=4))
     rows = walks.chain.values(x)
-    breaks = np.stack([(rows[:, own] <= 0.0).all(axis=1) for own in ways.own], axis=1)
+    breaks = np.stack([(rows[:, own] <= 0.0).all(axis=1) for own in tree.ways.own], axis=1)
     assert breaks.any()
     z = np.array([[float(v) for v in exact.neurons(walks.chain, exact.exact(point))[0]] for point in x[:60]])
-    for _ in range(60):
+    for _ in range(batches):
         tree.batch()
         lo, hi, least_, largest, slope, shift, open_ = (part[: len(tree.pile)] for part in tree.pile.arrays)
         assert len(lo) > 0
         inside = ((x[:, None] >= lo) & (x[:, None] <= hi)).all(axis=2) & (x @ slope.T + shift <= 1e-9)
         known = ((z[:, None] >= least_ - 1e-9) & (z[:, None] <= largest + 1e-9)).all(axis=2)
         inside[:60] &= known
-        for task in range(len(ways.tasks)):
+        for task in range(len(tree.ways.tasks)):
             assert (inside[breaks[:, task]] & (open_[:, task] > 0)).any(axis=1).all()
-    assert tree.count > 150
