@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from nnmip.bounds.crown import STEPS
 from nnmip.hir.core import Assignment, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import Evaluator
@@ -175,7 +176,9 @@ class _Run:
             rows = composite.map_of(everything).joined(region.map)
             if not len(rows.constant):
                 continue
-            least = composite.walk(rows, region.box).least(rows)[0]
+            # Where boxes can be cut, better slopes are not worth their time.
+            steps = 0 if self._can_cut(composite) and "splitting" in self.limits.stages else STEPS
+            least = composite.walk(rows, region.box, steps).least(rows)[0]
             if (least[len(everything) :] > 0).any():
                 region.tasks.clear()
                 continue
@@ -194,7 +197,7 @@ class _Run:
         return f"{before - after} of {before} ways to break it are excluded"
 
     def _split(self, composite: Composite, regions: list[Region]) -> str:
-        if composite.size > FEW or any(not d.is_interval for d in self._domains()):
+        if not self._can_cut(composite):
             return "left out: " + (f"{composite.size} inputs" if composite.size > FEW else "whole numbers")
         boxes, open_ = 0, 0
         for region in regions:
@@ -217,6 +220,10 @@ class _Run:
         if open_:
             self.reason = "the boxes that are open became too many, or too small"
         return self.steps[-1].said
+
+    def _can_cut(self, composite: Composite) -> bool:
+        """Whether the point has few entries, all of them real."""
+        return composite.size <= FEW and all(domain.is_interval for domain in self._domains())
 
     def _splitting(self) -> float:
         """The seconds that cutting may take."""
