@@ -12,6 +12,7 @@ from nnmip.hir.core import Applied, Assignment, Decision, Layer, Program
 from nnmip.hir.known import KnownNetwork
 from nnmip.lowering.asked import asked_inside
 from nnmip.lowering.base import SMALLEST, Lowering, Polarity, Signal
+from nnmip.lowering.composed import rows_behind, without_dust
 from nnmip.lowering.decisions import Encoding
 from nnmip.lowering.expressions import lower_expression
 from nnmip.lowering.ideal import OpenUnits
@@ -24,9 +25,6 @@ from nnmip.passes.ledger import Ledger
 from nnmip.passes.tightening import ledger_of
 from nnmip.records import dataclass
 from nnmip.source import Origin
-
-NEGLIGIBLE = 1e-10
-"""By how much weights that are left out may move a unit: a tenth of what solvers let rows be off by."""
 
 
 @dataclass(slots=True, eq=False)
@@ -67,8 +65,9 @@ def _applied(low: Lowering, node: Applied) -> Affine:
     with low.builder.owned_by(node.network):
         ledger.label = low.label(node.network)
         low.parts = parts_of(low.program, node.network)
+        low.behind = rows_behind(network, ledger.outputs, low.asked) if low.parts == 1 else {}
         last = _passed(low, ledger, inputs)
-        low.parts = 1
+        low.parts, low.behind = 1, {}
     width = last.value.size // n
     places = np.arange(n).reshape((n,) + (1,) * network.result_index.ndim) * width + network.result_index
     return last.value.gather(places).reshape(node.shape)
@@ -122,15 +121,9 @@ def _encoded(layer: Layer, decision: Decision, assignment: Assignment, bounds: B
     move it by less than solvers can tell are 0 here, the smallest first.
     """
     values = assignment.values[decision.path]
-    size = np.abs(values)
-    if decision.role == "weights" and ((values != 0) & (size <= SMALLEST)).any():
+    if decision.role == "weights" and ((values != 0) & (np.abs(values) <= SMALLEST)).any():
         largest = max(float(bounds.outputs[name].magnitude.max(initial=0.0)) for name in layer.inputs)
-        flat = np.where(size <= SMALLEST, size, np.inf).reshape(len(values), -1) * largest
-        order = flat.argsort(axis=1, kind="stable")
-        sums = np.take_along_axis(flat, order, axis=1).cumsum(axis=1)
-        is_nothing = np.zeros(flat.shape, dtype=bool)
-        np.put_along_axis(is_nothing, order, sums <= NEGLIGIBLE, axis=1)
-        values = np.where(is_nothing.reshape(values.shape), 0.0, values)
+        values = without_dust(values.reshape(len(values), -1), largest).reshape(values.shape)
     return KnownEncoding(decision, Affine.constant(values), None)
 
 

@@ -107,6 +107,7 @@ class Lowering:
     or 1 at every network. asked: by layer of the network that is being applied which sides of its output are needed,
     where not both are. applied: networks at points, by the number of the node (`same`).
     parts: into how many parts the inputs of a unit of the network that is being applied are split.
+    behind: by ReLU layer of that network how many expressions read it, where its stable units may be passed on.
     open_units: the units of known networks at points that have a phase.
     """
 
@@ -125,6 +126,7 @@ class Lowering:
     whole: list[Affine] = field(default_factory=list)
     asked: Mapping[str, Asked] = field(default_factory=dict)
     parts: int = 1
+    behind: Mapping[str, int] = field(default_factory=dict)
     applied: dict[int, Affine] = field(default_factory=dict)
     _demands: dict[int, Asked] | None = None
     _same: Same = field(default_factory=Same)

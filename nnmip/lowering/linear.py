@@ -7,6 +7,7 @@ import numpy as np
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer
 from nnmip.lowering.base import Lowering, Signal
+from nnmip.lowering.composed import LONG, composed
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
 from nnmip.lowering.fixed import fixed_product
 from nnmip.lowering.products import activation_product, data_product
@@ -32,6 +33,8 @@ def affine_map(low: Lowering, layer: Layer, a: Signal, bounds: Interval, path: s
     weights, connections, n = low.encodings[decision.path], connections_of(layer, a), len(a.value.const)
     if a.is_data:
         z = data_product(a.value.const.reshape(n, -1), weights.value, connections)
+    elif weights.value.is_constant and len(a.value.coef) > LONG * a.value.size:
+        z = composed(low, weights.value.const, a.value, connections)
     elif weights.value.is_constant:
         z = fixed_product(weights.value.const, a, connections)
     else:

@@ -7,9 +7,11 @@ from nnmip.hir.core import Layer, Network
 from nnmip.lowering.activations import constant, gate_of_entries
 from nnmip.lowering.asked import Asked
 from nnmip.lowering.base import FirstPart, Lowering, Polarity, Signal
+from nnmip.lowering.composed import passed_on
 from nnmip.lowering.convexity import cut_between_rows
 from nnmip.lowering.partition import Parts, in_parts
 from nnmip.lowering.piecewise import defined, positive_part
+from nnmip.milp.affine import Affine
 
 
 def lower(
@@ -29,7 +31,8 @@ def lower(
     # Read from one side, an entry of z stands in one row: columns of its own would save nothing.
     is_short = asked is not None and (asked.upper & asked.lower).mean() < 0.5
     z = parts.value if parts is not None else a.value
-    z = z if is_short else defined(low, f"{path}.z", z, a.bounds, layer.origin)
+    if not is_short:
+        z = _with_columns(low, layer, f"{path}.z", z, a)
     part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer), asked)
     if parts is not None:
         parts.tighten(low, path, part, layer.origin)
@@ -37,6 +40,13 @@ def lower(
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
         low.firsts.append(FirstPart(layer, part, a.affine_in))
     return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.has_phase))
+
+
+def _with_columns(low: Lowering, layer: Layer, path: str, z: Affine, a: Signal) -> Affine:
+    """The same tensor with columns of its own, for all entries or, in networks at points, for the open ones."""
+    behind = low.behind.get(layer.name)
+    found = None if behind is None else passed_on(low, path, z, a.bounds, behind, layer.origin)
+    return defined(low, path, z, a.bounds, layer.origin) if found is None else found
 
 
 def _in_parts(low: Lowering, layer: Layer, z: Signal, asked: Asked | None, path: str) -> Parts | None:
