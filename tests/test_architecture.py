@@ -63,6 +63,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     "branching": MEANING | BASE | {"lowering", "milp", "backends", "search", "incumbents"},
     # Properties: bounds of ours, gradients to look for what breaks them, and a MILP that is solved elsewhere.
     "verification": MEANING | BASE | {"bounds", "incumbents", "sema", "backends", "solution"},
+    # Rules over regions of networks that are trained: both of the above, in turn.
+    "regions": MEANING | BASE | {"bounds", "incumbents", "sema", "backends", "solution", "verification"},
     # These tie the meaning and the encoding of a model together.
     "solution": MEANING
     | BASE
@@ -96,6 +98,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "solution",
         "report",
         "verification",
+        "regions",
     },
     # Queries of another language, over networks from files, decided as properties.
     "vnnlib": MEANING | BASE | {"onnx", "formats", "pipeline", "solution", "verification"},

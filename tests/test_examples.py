@@ -34,6 +34,7 @@ OPTIMA = {
     "one_way": 0.272947,
     "petals": 0.135667,
     "virginica": 0.2312,
+    "ward": 0.5872917,
     "xor": 0.0066,
     "tutorial/1_first_network": 0.0,
     "tutorial/2_few_measurements": 0.18,

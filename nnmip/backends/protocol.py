@@ -50,13 +50,15 @@ class SolveOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a running solve stands. Objectives include the offset; None means not known yet."""
+    """Where a running solve stands. Objectives include the offset; None means not known yet. A milestone is shown in
+    any case."""
 
     phase: str
     seconds: float
     incumbent: float | None = None
     dual_bound: float | None = None
     nodes: int | None = None
+    is_milestone: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

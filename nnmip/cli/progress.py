@@ -66,8 +66,10 @@ class LiveProgress:
 
     def update(self, progress: Progress) -> None:
         if self._status is not None:
+            if progress.is_milestone:
+                self._status.console.print(progress_line(progress), markup=False, highlight=False)
             self._status.update(progress_line(progress))
-        elif time.monotonic() - self._last >= PAUSE:
+        elif progress.is_milestone or time.monotonic() - self._last >= PAUSE:
             self._last = time.monotonic()
             sys.stderr.write(progress_line(progress) + "\n")
             sys.stderr.flush()

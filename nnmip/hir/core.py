@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from nnmip.data import Dataset
 from nnmip.hir.domain import Domain
-from nnmip.hir.goals import Annotation, Constraint, Held, Property, Stage
+from nnmip.hir.goals import Annotation, Constraint, Held, Property, RegionRule, Stage
 from nnmip.records import dataclass
 from nnmip.source import Origin, SourceFile
 
@@ -273,8 +273,8 @@ class LayerOutput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Applied:
-    """What a network with known weights gives at points: `operand` (*batch, *input), in the units that the network was
-    trained in, to `shape` (*batch, *output)."""
+    """What a network gives at points: `operand` (*batch, *input), in the units that the network was trained in, to
+    `shape` (*batch, *output). Only in a `RegionRule` can its weights be decided."""
 
     network: str
     operand: Node
@@ -440,7 +440,8 @@ class Program:
 
     lets: the named expressions that are numbers, by which a part of a goal can be called. known: networks from files;
     what the model says of them is in constants already. variables: the decisions beside the networks. properties: what
-    is to be verified, each with points of its own.
+    is to be verified, each with points of its own. regions: constraints over regions of inputs, which no finite number
+    of rows says; they are met by rounds.
 
     included: the files that `source` includes. documentation and annotations: by the path of what they belong to, such
     as `clf` or `clf.h`; `goal` is the goal, and the empty path the model itself.
@@ -461,6 +462,7 @@ class Program:
     known: tuple[KnownNetwork, ...] = ()
     variables: tuple[Reference, ...] = ()
     properties: tuple[Property, ...] = ()
+    regions: tuple[RegionRule, ...] = ()
 
     @property
     def goal(self) -> Stage | None:

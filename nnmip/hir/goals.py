@@ -85,6 +85,38 @@ class Property:
     is_exact: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Slope:
+    """Whether no output of a network falls (for sign -1: rises) where an entry of its input, a flat position, rises."""
+
+    network: str
+    feature: int
+    sign: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """A property that the networks of a model must have. `size` is a number of its points by which its conclusions are
+    tightened in proportion, None where they are tightened by the same everywhere. `slope` says the same as the property
+    of pairs of points, where it does."""
+
+    property: Property
+    size: Node | None = None
+    slope: Slope | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionRule:
+    """A constraint over regions of inputs: every cell must hold for the networks that are decided, which stand in it as
+    `Applied`. `condition` is where the source says what must hold."""
+
+    name: str
+    sentence: str | None
+    cells: tuple[Cell, ...]
+    origin: Origin
+    condition: Span
+
+
 @dataclass(frozen=True, slots=True)
 class Annotation:
     """`@name(arguments)`: a hint on a declaration or layer, which never changes what it means.

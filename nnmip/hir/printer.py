@@ -132,6 +132,9 @@ class _Printer:
             yield from self.stage(number, stage)
         for constraint in self.program.constraints:
             yield from self.constraint(constraint)
+        for rule in self.program.regions:
+            for cell in rule.cells:
+                yield from self.property(cell.property, "rule")
         for property in self.program.properties:
             yield from self.property(property)
 
@@ -143,9 +146,9 @@ class _Printer:
             yield from self.nodes(term.value)
             yield f"  {term.coefficient:.12g} * %{self.numbers[id(term.value)]}  ({term.role}: {term.label})"
 
-    def property(self, property: Property) -> Iterator[str]:
+    def property(self, property: Property, kind: str = "property") -> Iterator[str]:
         sentence = f' "{property.sentence}"' if property.sentence else ""
-        yield self.line(f"property {property.name}{sentence}", property.origin, 0)
+        yield self.line(f"{kind} {property.name}{sentence}", property.origin, 0)
         for word, parts in (("assume", property.assumptions), ("prove", property.conclusions)):
             for part in parts:
                 yield from self.nodes(part)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from nnmip.phases import Check
 from nnmip.pipeline.parameters import Parameters
 from nnmip.pipeline.phased import Phased
 from nnmip.sema.goals import check_goal
+from nnmip.sema.values import not_yet
 from nnmip.sizes import NONZERO, UNASKED, Allowance
 from nnmip.source import SourceFile
 from nnmip.syntax.read import check_text, read_source
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
     from nnmip.formats.files import WrittenModel
     from nnmip.incumbents.given import Start
     from nnmip.lowering.lower import Lowered
+    from nnmip.regions.run import RegionRun
     from nnmip.solution.answer import RunFacts
     from nnmip.solution.formulations import Choice, Offer
     from nnmip.solution.front import Front
     from nnmip.solution.options import RunOptions
     from nnmip.solution.result import How, Result
     from nnmip.solution.work import Problem
+    from nnmip.verification.milp import Solve
     from nnmip.verification.verdict import Verdict
 
 ProgressHandler = Callable[["Progress"], None]
@@ -118,6 +122,7 @@ class Model(Phased):
     def _for_file(self, program: Program, formulation: str) -> Lowered:
         """The MILP of a stage with as many tangents as its tolerance and the allowance say."""
         check_goal(program)
+        _refuse_file(program)
         if formulation != "direct":
             from nnmip.solution.formulations import IN_FILES
 
@@ -200,6 +205,7 @@ class Model(Phased):
         from nnmip.solution.result import Proof
         from nnmip.solution.stage import replayed
 
+        _refuse_file(self.program)
         found = read_names(Path(self.source.path), Path(solution), names, self.allowance)
         try:
             program = at_stage(self.program, *found.stage)
@@ -251,7 +257,7 @@ class Model(Phased):
         for how in found:
             if how in IN_FILES and how != "direct":
                 _ = self.encoded(how)
-        if {"direct", "sign-split"} & found or len(self.program.stages) > 1:
+        if {"direct", "sign-split"} & found or len(self.program.stages) > 1 or self.program.regions:
             _ = self.lowered  # with the last stage, so that no error waits until a stage is proved
 
     def solve(
@@ -301,7 +307,29 @@ class Model(Phased):
             start=start,
         )
         self.prepare(formulation, solver)
+        if self.program.regions:
+            return self._proving(options, progress, stop).run()
         return Run(self._problem(self.program, seed), options, progress, stop).run()
+
+    def _proving(
+        self, options: RunOptions, progress: ProgressHandler | None, stop: threading.Event | None
+    ) -> RegionRun:
+        """A run that meets constraints over regions, round after round."""
+        from nnmip.regions.run import RegionRun
+
+        plain = replace(self.program, regions=())
+        problem = self._problem(plain, options.seed)
+        stop = threading.Event() if stop is None else stop
+        return RegionRun(self.program, problem, options, self._verifying, progress, stop)
+
+    def _verifying(self, solver: str) -> Solve:
+        """What solves the MILPs of a verification."""
+
+        def solve(program: Program, limit: float | None, progress: ProgressHandler, stop: threading.Event) -> Result:
+            model = Model.of_program(program, allowance=self.allowance)
+            return model.solve(solver=solver, time_limit=limit, progress=progress, stop=stop)
+
+        return solve
 
     def properties(self, names: Iterable[str] = ()) -> tuple[str, ...]:
         """The names of the properties, or of those among `names`; ValueError for one that the model does not have."""
@@ -337,12 +365,8 @@ class Model(Phased):
                 raise ValueError(f"there is no stage `{stage}`; there are {', '.join(STAGES)}")
         wanted = next(each for each in self.program.properties if each.name == name)
 
-        def solve(program: Program, limit: float | None, progress: ProgressHandler, stop: threading.Event) -> Result:
-            model = Model.of_program(program, allowance=self.allowance)
-            return model.solve(solver=solver, time_limit=limit, progress=progress, stop=stop)
-
         limits = Limits(time_limit, seed=seed, stages=STAGES if stages is None else tuple(stages))
-        return verify(self.program, wanted, solve, limits, stop)
+        return verify(self.program, wanted, self._verifying(solver), limits, stop)
 
     def pareto(
         self,
@@ -385,6 +409,9 @@ class Model(Phased):
             resume=resume,
             start=start,
         )
+        if self.program.regions:
+            what = "a front of a model with a rule over a region"
+            raise not_yet(what, self.program.regions[0].origin.span, help="`nnmip solve` without it finds one network")
         tradeoff = read_tradeoff(self.program, term, step)
         return Trace(self._problem(tradeoff.program, seed), tradeoff, options, step, progress, stop).run()
 
@@ -418,6 +445,14 @@ class Model(Phased):
 
         sizes = statistics(lowered.milp) if lowered is not None else {}
         return RunFacts(sizes, dict(self.times), seed, versions())
+
+
+def _refuse_file(program: Program) -> None:
+    """NNM0406 for a model with a rule over a region, of which no file of rows can say all."""
+    if program.regions:
+        from nnmip.regions.prepare import no_rows
+
+        raise no_rows(program.regions[0])
 
 
 def load(path: str | Path, parameters: Parameters | None = None, *, allow_size: int | str | None = None) -> Model:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
 
 T = TypeVar("T")
+
+OUTSIDE = "NNM0506"
+"""A network that is asked outside of its input domain; where the domain ends depends on the scaling of the rows."""
 
 
 class Phased:
@@ -101,6 +104,7 @@ class Phased:
         for warning in lowered.warnings:
             self.found.add(warning)
         self._check_last_stage()
+        self._check_regions()
         return lowered
 
     def lowered_at(self, program: Program) -> Lowered:
@@ -148,10 +152,28 @@ class Phased:
         made: Lowered = self._made["cut"]
         return made
 
+    def _to_check(self, program: Program | None) -> Iterator[Callable[[], Program]]:
+        """What makes the programs whose encodings have all that can be wrong with a model."""
+        if program is None:
+            return
+        for each in (program, *self._last_stage(program)):
+            yield partial(replace, each)
+        if program.regions:
+            from nnmip.regions.prepare import sampled
+
+            yield partial(sampled, program)
+
     def _check_last_stage(self) -> None:
         """Encode the last stage too, at values that hold nothing, so that no error waits until a stage is proved."""
         for last in self._last_stage(self.program):
             self.lowered_at(last)
+
+    def _check_regions(self) -> None:
+        """Encode the rules over regions at a point each, so that no error waits until a round needs them."""
+        if self.program.regions:
+            from nnmip.regions.prepare import sampled
+
+            self.lowered_at(sampled(self.program))
 
     def _last_stage(self, program: Program) -> list[Program]:
         """The program at its last stage, the stages before it held at anything; none without several stages."""
@@ -189,14 +211,13 @@ class Phased:
         program = build_program(
             self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, READERS
         )
-        lasts = [] if program is None else [program, *self._last_stage(program)]
-        for each in lasts:
+        for make in self._to_check(program):
             try:
-                warnings = lower_program(each, allowance=self.allowance).warnings
+                warnings = lower_program(make(), allowance=self.allowance).warnings
             except DiagnosticError as error:
                 warnings = error.diagnostics
             for diagnostic in warnings:
-                if not headers.unread or diagnostic.code not in VALUE_CODES:
+                if not headers.unread or diagnostic.code not in VALUE_CODES | {OUTSIDE}:
                     found.add(diagnostic)
         files = ", ".join(f"`{name}`" for name in dict.fromkeys(headers.unread))
         unread = [f"only the header of {files} was read: `--data` checks the rows, too"] if files else []

@@ -58,6 +58,7 @@ def model_facts(lowered: Lowered, fingerprint: str, how: How = DIRECT, offers: S
         "stage": len(program.held) + 1,
         "held": [held.value for held in program.held],
         "constraints": {c.name: c.sentence for c in program.constraints},
+        "regions": {rule.name: rule.sentence for rule in program.regions},
         "documentation": dict(program.documentation),
         "annotations": {path: [_annotation(a) for a in found] for path, found in program.annotations},
         "parts": parts,
@@ -203,6 +204,9 @@ def render_model(facts: Mapping[str, Any]) -> str:
     for name, sentence in facts["constraints"].items():
         lines.extend(_remarks(facts, name))
         lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else ""))
+    for name, sentence in facts["regions"].items():
+        lines.extend(_remarks(facts, name))
+        lines.append(f"  constraint {name}" + (f": {sentence}" if sentence else "") + " (over a region)")
     lines.extend(["", f"  {_which_milp(facts)}:", *_size_table(facts)])
     if two_sided := facts["two_sided_rows"]:
         lines.append(
@@ -216,6 +220,10 @@ def render_model(facts: Mapping[str, Any]) -> str:
         f"  more than the model says: {name} holds a condition that is only sufficient for "
         f"{' and '.join(f'`{word}`' for word in words)}"
         for name, words in facts["sufficient"].items()
+    )
+    lines.extend(
+        f"  without {name}, a rule over a region, which `solve` meets by rounds: train, verify, add what breaks it"
+        for name in facts["regions"]
     )
     lines.extend(_formulations(facts["formulations"], facts["formulation"]["why"]))
     lines.append(_how_line(facts["formulation"]))

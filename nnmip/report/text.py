@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Termination
+from nnmip.report.promises import promise_lines, promised
 from nnmip.report.rules import describe, number
 from nnmip.report.variables import variable_lines
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
@@ -75,6 +76,8 @@ def headline(result: Result) -> str:
         return f"certified: every goal in its order within its tolerance of {best}, with {solver}"
     if result.is_certified and result.bracket is not None:
         return f"certified within {number(result.bracket.tolerance)} of {best}, with {solver}"
+    if result.promise is not None and (claim := promised(result, solver)):
+        return claim
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"{_one(result)} that satisfies the model, found with {solver}"
     if result.solution is SolutionStatus.FEASIBLE:
@@ -322,6 +325,8 @@ def _proof_lines(result: Result) -> list[str]:
     if result.dual_bound is not None and not (len(result.stages) > 1 and result.has_answer):
         shown = "" if result.gap is None else f", gap {_gap(result.gap, result.objective)}"
         lines.append(f"  bound     {_bound(result.dual_bound)}{shown}")
+    if result.promise is not None:
+        lines.extend(promise_lines(result))
     if result.bracket is not None:
         lines.extend(_bracket_lines(result.bracket, result.sense, len(result.stages)))
     is_searched = result.how.formulation in OWN and result.proof is Proof.CERTIFIED

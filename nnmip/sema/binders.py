@@ -187,14 +187,15 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
     Raises DiagnosticError: NNM0104 for regions of real numbers, NNM0205 for what is no set, NNM0303 for an interval.
     """
     domain = binder.domain
-    if binder.type is not None:
-        raise not_yet("a rule over a region of inputs", binder.span)
+    if is_region(binder):
+        help = "a region stands in front of a whole constraint: `constraint c: forall x in domain(net): ...`"
+        raise not_yet("a region of inputs inside another rule", binder.span, help=help)
     match domain:
         case nodes.Ref() | nodes.Attribute():
             return _members_of_value(elaborator.value(domain), domain)
         case nodes.Call(function=nodes.Ref(name=name)) if name in INDEX_SETS:
             return _numbers(index_set(elaborator, domain), domain.span)
-        case nodes.Call(function=nodes.Ref(name="domain" | "filters" as name)):
+        case nodes.Call(function=nodes.Ref(name="filters" as name)):
             raise not_yet(f"`{name}`", domain.span)
         case nodes.Number():
             text = domain.span.text
@@ -211,6 +212,14 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
         help = "for whole numbers write `0..3`; for grid points `[0, 1] step 0.1`"
         raise fail("NNM0303", "an interval has infinitely many members", domain.span, help=help)
     return _numbers(np.array(known.values), domain.span)
+
+
+def is_region(binder: nodes.Binder) -> bool:
+    """Whether a binder goes over all points of a region: it states a type, or the domain of a network."""
+    match binder.domain:
+        case nodes.Call(function=nodes.Ref(name="domain")):
+            return True
+    return binder.type is not None
 
 
 def _members_of_value(value: Value, domain: nodes.Expr) -> Members:

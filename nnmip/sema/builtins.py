@@ -10,7 +10,7 @@ import numpy as np
 
 from nnmip.diagnostics import Label
 from nnmip.diagnostics.edit import insert_before
-from nnmip.hir.core import Apply, Constant, Fold, Gather, Join, LayerOutput, Network, Node
+from nnmip.hir.core import Applied, Apply, Constant, Fold, Gather, Join, LayerOutput, Network, Node
 from nnmip.hir.stack import stacked
 from nnmip.ops.base import Option
 from nnmip.sema.arithmetic import compare
@@ -190,8 +190,13 @@ def network_at(elaborator: Elaborator, network: Network, call: nodes.Call) -> No
     or at several, for a network from a file."""
     point = _point(elaborator, call)
     if point is not None:
-        return at_points(elaborator.scope, network, point, call.arguments[0].span, call.span)
+        at = call.arguments[0].span
+        return at_points(elaborator.scope, network, point, at, call.span, elaborator.is_over_region)
     row = _row(elaborator, call.arguments, network.name, call.span)
+    if elaborator.is_over_region and network.name not in elaborator.scope.known:
+        check_inputs(elaborator.scope, network, row.data, call.span)
+        own = Constant(row.data.raw[row.position].reshape(network.input_shape), origin_of(call.span))
+        return Applied(network.name, own, network.output_shape, origin_of(call.span))
     output = _output(elaborator, network, network.result_layer, row, call.span)
     width = int(np.prod(output.shape[1:], dtype=np.int64))
     return Gather(output, row.position * width + network.result_index, origin_of(call.span))

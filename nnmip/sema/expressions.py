@@ -62,12 +62,16 @@ class Elaborator:
 
     `bindings` says which data set names the inputs of which network; `bound` has the names that quantifiers and
     comprehensions around the expression give to one of their members. `around` is the constraint that it stands in.
+    `columns` has the names of the entries of points, by the id of the node; `is_over_region` says that networks which
+    are still to be trained can be applied to points.
     """
 
     scope: Scope
     bindings: tuple[tuple[str, str], ...] = ()
     bound: Mapping[str, Value] = field(default_factory=lambda: MappingProxyType({}))
     around: nodes.Constraint | None = None
+    columns: Mapping[int, Columns] = field(default_factory=lambda: MappingProxyType({}))
+    is_over_region: bool = False
 
     def only_table(self) -> str | None:
         """The name of the one data set that the file declares; None where there are none or several."""
@@ -242,7 +246,10 @@ class Elaborator:
         return Gather(base, places, origin_of(span))
 
     def _columns(self, base: Value) -> Columns:
-        """The names of axis 1 where `base` is the weights of a layer that reads the input, else none."""
+        """The names of the entries of a point, those of axis 1 of the weights of a layer that reads the input, or
+        none."""
+        if id(base) in self.columns:
+            return self.columns[id(base)]
         if not isinstance(base, Reference) or base.decision.role != "weights":
             return Columns()
         network = self.network(base.decision.path.partition(".")[0], base.origin.span)

@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Constant, Network, Node, Program, Reference
-from nnmip.hir.goals import Annotation, Constraint, Property, Stage
+from nnmip.hir.goals import Annotation, Constraint, Property, RegionRule, Stage
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
@@ -20,6 +20,7 @@ from nnmip.sema.known import NetworkReaders, read_network_file, warn_of_scores
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
+from nnmip.sema.over_regions import check_stages, read_rule
 from nnmip.sema.parameters import read_parameter
 from nnmip.sema.properties import read_property
 from nnmip.sema.scope import Named, Scope, collect_names
@@ -104,8 +105,10 @@ class _Builder:
                     self.scope.resolve(declaration.name.text, declaration.name.span)
         bindings = self._bindings()
         elaborator = Elaborator(self.scope, bindings)
-        stages, constraints = self._statements(elaborator)
+        stages, constraints, regions = self._statements(elaborator)
         properties = self._properties(elaborator)
+        with collected(self.diagnostics):
+            check_stages(stages, regions)
         if self.diagnostics.errors or self.scope.skipped:
             return None
         values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
@@ -124,6 +127,7 @@ class _Builder:
             known=tuple(self.scope.known.networks.values()),
             variables=self._variables(values),
             properties=properties,
+            regions=regions,
         )
 
     def _properties(self, elaborator: Elaborator) -> tuple[Property, ...]:
@@ -158,16 +162,23 @@ class _Builder:
         found = {path: text for each in included for path, text in each.items() if path}
         return tuple((main | found).items())
 
-    def _statements(self, elaborator: Elaborator) -> tuple[tuple[Stage, ...], tuple[Constraint, ...]]:
+    def _statements(
+        self, elaborator: Elaborator
+    ) -> tuple[tuple[Stage, ...], tuple[Constraint, ...], tuple[RegionRule, ...]]:
         stages: list[Stage] = []
         constraints: list[Constraint] = []
+        regions: list[RegionRule] = []
         for declaration in self.declarations:
             with self._guarded(declaration):
                 if isinstance(declaration, nodes.Goal):
                     stages.extend(read_goal(elaborator, declaration))
                 elif isinstance(declaration, nodes.Constraint):
-                    constraints.append(read_constraint(elaborator, declaration))
-        return tuple(stages), tuple(constraints)
+                    rule = read_rule(elaborator, declaration)
+                    if rule is not None:
+                        regions.append(rule)
+                    else:
+                        constraints.append(read_constraint(elaborator, declaration))
+        return tuple(stages), tuple(constraints), tuple(regions)
 
     @contextmanager
     def _guarded(self, declaration: nodes.Declaration) -> Iterator[None]:

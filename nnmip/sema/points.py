@@ -10,14 +10,17 @@ from nnmip.sema.values import describe, fail, not_yet, origin_of
 from nnmip.source import Span
 
 
-def at_points(names: Known, network: Network, point: Node, at: Span, span: Span) -> Applied:
+def at_points(
+    names: Known, network: Network, point: Node, at: Span, span: Span, is_over_region: bool = False
+) -> Applied:
     """`net(x)`: the results of a network for points (*batch, *input), of shape (*batch, *output).
 
-    Raises DiagnosticError: NNM0312 for a network whose weights are decided (NNM0104 where the points are known),
-    NNM0205 for Booleans, NNM0301 for points of another shape.
+    In a rule over a region the weights may be decided. Raises DiagnosticError: NNM0312 for a network whose weights
+    are decided elsewhere (NNM0104 where the points are known), NNM0205 for Booleans, NNM0301 for points of another
+    shape.
     """
     wanted = network.input_shape
-    if network.name not in names.known:
+    if network.name not in names.known and not is_over_region:
         rows = "apply it to rows: `forall s in data: ... net(s) ...`"
         if isinstance(point, Constant):
             raise not_yet("a network applied to a point", span, help=rows)

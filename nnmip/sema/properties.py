@@ -25,7 +25,7 @@ def read_property(elaborator: Elaborator, declaration: nodes.Verify) -> Property
     """
     name = declaration.name.text
     check_names(elaborator, declaration.given)
-    points = {binder.name.text: _point(elaborator, name, binder) for binder in declaration.given}
+    points = {binder.name.text: point_of(elaborator, name, binder) for binder in declaration.given}
     if not points:
         help = "say for which inputs it holds: `forall x : real[4] in [0, 1]`"
         raise fail("NNM0204", f"property `{name}` speaks of no inputs", declaration.name.span, help=help)
@@ -34,13 +34,13 @@ def read_property(elaborator: Elaborator, declaration: nodes.Verify) -> Property
         name,
         declaration.sentence,
         tuple(points.values()),
-        tuple(part for expr in declaration.assume for part in _parts(inner, expr, "an assumption")),
-        tuple(part for expr in declaration.prove for part in _parts(inner, expr, "a conclusion")),
+        tuple(part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption")),
+        tuple(part for expr in declaration.prove for part in read_parts(inner, expr, "a conclusion")),
         Origin(declaration.span, name),
     )
 
 
-def _point(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference:
+def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference:
     """All entries of an input that a property speaks of, as a decision of its own."""
     if binder.type is None:
         help = "write its type: `x : real[4] in [0, 1]`"
@@ -51,7 +51,8 @@ def _point(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference
     return variable(place, shape, binder.type.base, domain)
 
 
-def _parts(elaborator: Elaborator, expr: nodes.Expr, what: str) -> tuple[Node, ...]:
+def read_parts(elaborator: Elaborator, expr: nodes.Expr, what: str) -> tuple[Node, ...]:
+    """What an expression says holds: the comparisons of a chain, or one Boolean; NNM0205 for anything else."""
     while isinstance(expr, nodes.Paren):
         expr = expr.inner
     if isinstance(expr, nodes.Chain):

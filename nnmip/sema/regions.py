@@ -9,6 +9,7 @@ fails nothing is known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,15 @@ _RESHAPING = frozenset({"flatten", "reshape"})
 _NORM = Option("norm", "choice", default=NORMS[0], choices=NORMS)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Monotone:
+    """What a call of `monotone` says: `features` are flat positions in the input, direction one of `DIRECTIONS`."""
+
+    network: Network
+    features: IntArray
+    direction: str
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Whether a condition that is enough is asked for; where it is not, how to ask for it."""
@@ -76,7 +86,7 @@ def monotone_in(names: Known, network: Network, features: IntArray, direction: s
     `features` are flat positions in the input; scaling keeps the order of a column. Raises DiagnosticError NNM0104 for
     a network that is not affine in its input, unless a condition that is enough is asked for.
     """
-    if _affine_layer(network) is None:
+    if not is_affine(network):
         options = {"features": tuple(features.tolist()), "direction": direction}
         return _sufficient(names, "monotone", network, options, span, asked)
     op = {"increasing": ">=", "decreasing": "<="}[direction]
@@ -95,7 +105,7 @@ def lipschitz_within(names: Known, network: Network, most: float, norm: str, spa
     DiagnosticError NNM0104 for a network that is not affine in its input, unless a condition that is enough is asked
     for; and then NNM0205 for one that jumps.
     """
-    if _affine_layer(network) is None:
+    if not is_affine(network):
         return _sufficient(names, "lipschitz", network, {"most": most, "norm": norm}, span, asked)
     dual = {"norm_inf": "norm_1", "norm_1": "norm_inf"}[norm]
     limit = Constant(np.asarray(most), origin_of(span))
@@ -104,6 +114,11 @@ def lipschitz_within(names: Known, network: Network, most: float, norm: str, spa
         size = Apply(dual, (weights,), None, None, (), (), False, origin_of(span))
         rules.append(comparison(names, "<=", size, limit, span))
     return over_all("and", rules, span)
+
+
+def is_affine(network: Network) -> bool:
+    """Whether a network is one layer with weights, and no activation: then properties are rules about its weights."""
+    return _affine_layer(network) is not None
 
 
 def _affine_layer(network: Network) -> Layer | None:
@@ -186,7 +201,17 @@ def refuse_sufficient(value: Node) -> None:
 
 
 def monotone_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
-    """`monotone(net, feature, increasing)`; DiagnosticError NNM0204 or NNM0205 for wrong arguments."""
+    """`monotone(net, feature, increasing)` as a rule about weights; errors are those of `monotone_in` and of
+    `read_monotone`."""
+    said = read_monotone(elaborator, name, call)
+    asked = _asked(elaborator)
+    alone = f"let it stand alone, as a constraint that `solve` meets by rounds; or {asked.help}"
+    asked = replace(asked, help=alone)
+    return monotone_in(elaborator.scope, said.network, said.features, said.direction, call.span, asked)
+
+
+def read_monotone(elaborator: Elaborator, name: str, call: nodes.Call) -> Monotone:
+    """The arguments of `monotone`; DiagnosticError NNM0204 or NNM0205 for wrong ones."""
     network, given = _network(elaborator, name, call, 3)
     feature, direction = (argument.value for argument in given[1:])
     known = direction.name if isinstance(direction, nodes.Ref) else ""
@@ -204,7 +229,7 @@ def monotone_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:
     if value.is_column:
         help = "name one of its categories, such as `colour_red`"
         raise fail("NNM0205", "the categories of a column have no order", feature.span, help=help)
-    return monotone_in(elaborator.scope, network, value.places.reshape(-1), known, call.span, _asked(elaborator))
+    return Monotone(network, value.places.reshape(-1), known)
 
 
 def lipschitz_word(elaborator: Elaborator, name: str, call: nodes.Call) -> Node:

@@ -21,6 +21,7 @@ from nnmip.solution.replay import Replay, ReplayStatus
 
 if TYPE_CHECKING:
     from nnmip.solution.conflict import Conflict
+    from nnmip.solution.promise import Promise
 
 
 class SolutionStatus(StrEnum):
@@ -242,6 +243,9 @@ class Result:
     `sufficient` has the constraints that ask for a condition that is only sufficient, each with the words for which it
     is: what is optimal or infeasible is so `among` the networks that satisfy it.
 
+    `promise` is there where the model has constraints over regions: how they are proved, and in how many rounds.
+    `dual_bound` is then that of the rules at finitely many points.
+
     `values` has the variables of the model; `subject` is what is looked for, `network`, or `answer` where the model
     decides on none.
 
@@ -281,6 +285,7 @@ class Result:
     subject: str = "network"
     portfolio: tuple[Contender, ...] = ()
     start: Beginning | None = None
+    promise: Promise | None = None
 
     def __repr__(self) -> str:
         facts = [f"{name} {value}" for name, value in self._facts()]
@@ -331,8 +336,15 @@ class Result:
 
     @property
     def is_proved(self) -> bool:
-        """Whether the network is proved optimal, or within the stated tolerance of that."""
-        return self.solution is SolutionStatus.OPTIMAL or self.is_certified
+        """Whether the network is proved optimal, within the stated tolerance of that, or for rules over regions
+        tightened by the stated delta."""
+        return self.solution is SolutionStatus.OPTIMAL or self.is_certified or self.is_tightened
+
+    @property
+    def is_tightened(self) -> bool:
+        """Whether no network that keeps the rules over regions with the stated delta to spare is proved to be better,
+        while one that only keeps them may be."""
+        return self.promise is not None and self.promise.is_tight and self.solution is SolutionStatus.FEASIBLE
 
     @property
     def has_answer(self) -> bool:
@@ -369,6 +381,7 @@ class Result:
             "sizes": dict(self.sizes),
             "formulation": self.how.to_json(),
             "start": self.start.to_json() if self.start else None,
+            "regions": self.promise.to_json() if self.promise else None,
             "portfolio": [contender.to_json() for contender in self.portfolio] or None,
             "times": dict(self.times),
             "solver": {"name": self.solver, "version": self.solver_version},

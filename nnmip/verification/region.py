@@ -8,7 +8,8 @@ import numpy as np
 
 from nnmip.bounds.fbbt import AffineRows, Empty, tightened
 from nnmip.bounds.interval import SMALLEST, BoolArray, FloatArray, Interval
-from nnmip.hir.core import Reference
+from nnmip.hir.core import Assignment, Program, Reference
+from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
 from nnmip.verification.claims import Case, Cases, Row, cases_of
@@ -109,6 +110,20 @@ def _whole(points: Sequence[Reference]) -> BoolArray:
 def _is_bound(row: Map) -> bool:
     """Whether a row is a bound of one entry of the point, which the box has."""
     return set(row.parts) == {POINT} and np.count_nonzero(row.parts[POINT]) == 1
+
+
+def is_inside(program: Program, property: Property, assignment: Assignment) -> bool:
+    """Whether a point is in its domains and obeys every assumption, without any tolerance."""
+    for reference in property.points:
+        if reference.decision.domain.distance(assignment.values[reference.decision.path]).any():
+            return False
+    if property.box is not None:
+        values = [np.reshape(assignment.values[point.decision.path], -1) for point in property.points]
+        point, (lo, hi) = np.concatenate(values), property.box
+        if not ((lo <= point) & (point <= hi)).all():
+            return False
+    exact = Evaluator(program, assignment, tolerance=0.0)
+    return all(bool(np.all(exact.value(part) > 0.5)) for part in property.assumptions)
 
 
 def on_domains(points: Sequence[Reference], x: FloatArray) -> FloatArray:

@@ -25,7 +25,7 @@ from nnmip.verification.closing import Ways
 from nnmip.verification.composite import Composite, entries_of
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
-from nnmip.verification.region import Region, Task, on_domains, regions_of
+from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
 from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
@@ -307,18 +307,7 @@ class _Run:
         return not all(bool(np.all(rounded.value(part) > 0.5)) for part in self.property.conclusions)
 
     def _is_inside(self, point: FloatArray) -> bool:
-        """Whether a point is in its domains and obeys every assumption, without any tolerance."""
-        assignment = self._assignment(point)
-        for reference in self.property.points:
-            if reference.decision.domain.distance(assignment.values[reference.decision.path]).any():
-                return False
-        if (
-            self.property.box is not None
-            and not ((self.property.box[0] <= point) & (point <= self.property.box[1])).all()
-        ):
-            return False
-        exact = Evaluator(self.program, assignment, tolerance=0.0)
-        return all(bool(np.all(exact.value(part) > 0.5)) for part in self.property.assumptions)
+        return is_inside(self.program, self.property, self._assignment(point))
 
     def _assignment(self, point: FloatArray) -> Assignment:
         return Assignment(entries_of(self.property.points, point), {})

@@ -51,6 +51,7 @@ KEYS = [
         "sizes",
         "formulation",
         "start",
+        "regions",
         "portfolio",
         "times",
         "solver",

@@ -1,0 +1,190 @@
+"""Proofs that a network with known weights is monotone in an entry of its input: bounds of slopes over boxes.
+
+For x and x + t e in a box, e the axis of the entry, every tensor of the network changes by t times a number of an
+interval. Forwards, affine layers map these intervals, and an activation multiplies them by the slopes of the pieces
+that what it reads can touch (interval bounds of the generalised gradient, as for Lipschitz constants in Zhang et al.,
+"RecurJac", 2019). The arithmetic is rounded outward and keeps signs, so that slopes of exactly 0 are no obstacle. The
+network does not fall on a box where no interval has a negative end; other boxes are cut in halves. Along an axis,
+slopes that are not negative in every box add up, so that what holds in all boxes holds in their union.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from itertools import pairwise
+from types import MappingProxyType
+
+import numpy as np
+
+from nnmip.bounds.crown import Crown
+from nnmip.bounds.interval import FloatArray, Interval, product
+from nnmip.bounds.known import KnownWeights
+from nnmip.hir.core import Layer
+from nnmip.hir.evaluate import result
+from nnmip.hir.goals import Slope
+from nnmip.hir.known import KnownNetwork
+from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
+
+BATCH, MOST_BOXES = 64, 200_000
+LINE = 65
+"""Points on a line along the axis at which a fall is looked for."""
+ROUNDING = 1e-10
+"""A fall by less than this, of values above 1 relative to them, may be rounding."""
+
+Options = Mapping[str, float]
+Pieces = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def _ramp(low: float, high: float, slope: float = 1.0) -> Pieces:
+    return (low, high), (0.0, slope, 0.0)
+
+
+def _hard_sigmoid(options: Options) -> Pieces:
+    slope, shift = options["slope"], options["shift"]
+    return _ramp(-shift / slope, (1.0 - shift) / slope, slope) if slope else ((), (0.0,))
+
+
+PIECES: Mapping[str, Callable[[Options], Pieces]] = MappingProxyType(
+    {
+        "relu": lambda options: ((0.0,), (0.0, 1.0)),
+        "abs": lambda options: ((0.0,), (-1.0, 1.0)),
+        "leaky_relu": lambda options: ((0.0,), (options["slope"], 1.0)),
+        "clip": lambda options: _ramp(options["low"], options["high"]),
+        "relu6": lambda options: _ramp(0.0, 6.0),
+        "hard_tanh": lambda options: _ramp(-1.0, 1.0),
+        "hard_sigmoid": _hard_sigmoid,
+    }
+)
+"""The kinks of an activation, and the slopes between them."""
+
+NEAR = 1e-12
+"""Kinks that are quotients are known up to this, relative to numbers above 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sloped:
+    """What is known of a slope: proved, or the points (two rows) between which the network falls most; else neither,
+    where the boxes or the time ran out. boxes: how many were bounded."""
+
+    is_proved: bool
+    pair: FloatArray | None
+    boxes: int
+
+
+def decide_slope(known: KnownNetwork, slope: Slope, seconds: float, is_stopped: Callable[[], bool]) -> Sloped:
+    """Prove that no output falls along an axis over the whole input domain, or find where one does."""
+    network, domain = known.network, known.network.input_domain
+    size = int(np.prod(network.input_shape, dtype=np.int64))
+    begun, count, fall, pair = time.process_time(), 0, 0.0, None
+    lo, hi = np.full((1, size), domain.lo), np.full((1, size), domain.hi)
+    while len(lo):
+        if count >= MOST_BOXES or time.process_time() - begun > seconds or is_stopped():
+            return Sloped(False, pair, count)
+        part_lo, part_hi, lo, hi = lo[-BATCH:], hi[-BATCH:], lo[:-BATCH], hi[:-BATCH]
+        count += len(part_lo)
+        is_open, weight = _bounded(known, slope, Interval(part_lo, part_hi))
+        part_lo, part_hi, weight = part_lo[is_open], part_hi[is_open], weight[is_open]
+        if not len(part_lo):
+            continue
+        found, depth = _deepest(known, slope, 0.5 * (part_lo + part_hi))
+        if depth > fall:
+            fall, pair = depth, found
+        elif pair is not None:
+            return Sloped(False, pair, count)
+        axis = (weight * (part_hi - part_lo)).argmax(axis=1)
+        at, middle = np.arange(len(axis)), 0.5 * (part_lo + part_hi)
+        if (part_hi[at, axis] - part_lo[at, axis] <= 1e-9 * max(1.0, domain.hi - domain.lo)).any():
+            return Sloped(False, pair, count)
+        left, right = part_hi.copy(), part_lo.copy()
+        left[at, axis] = right[at, axis] = middle[at, axis]
+        lo, hi = np.concatenate([lo, part_lo, right]), np.concatenate([hi, left, part_hi])
+    return Sloped(pair is None, pair, count)
+
+
+def _bounded(known: KnownNetwork, slope: Slope, box: Interval) -> tuple[np.ndarray, FloatArray]:
+    """Which boxes [n, entries] are open, and how much each axis matters there."""
+    network, n = known.network, len(box.lo)
+    weights = KnownWeights(network, known.assignment)
+    crown = Crown(weights, box.reshape((n, *network.input_shape)))
+    crown.tighten()
+    unit = np.zeros(box.lo.shape)
+    unit[:, slope.feature] = 1.0
+    slopes = {network.input_name: Interval.point(unit.reshape(n, *network.input_shape))}
+    matters = np.ones(box.lo.shape)
+    for layer in network.layers:
+        slopes[layer.name] = _passed(weights, layer, slopes, crown.outputs)
+        if layer.op in PIECES and (read := _first_weights(known, layer)) is not None:
+            loose = (_touched(layer, crown.outputs[layer.inputs[0]]).sum(axis=0) > 1).reshape(n, -1)
+            matters = np.where(loose.any(axis=1)[:, None], loose @ np.abs(read), matters)
+    index = network.result_index.reshape(-1)
+    last = slopes[network.result_layer].reshape((n, -1))
+    ends = last.lo[:, index] if slope.sign > 0 else -last.hi[:, index]
+    return np.asarray((ends < 0).any(axis=1)), matters
+
+
+def _first_weights(known: KnownNetwork, layer: Layer) -> FloatArray | None:
+    """The weights [units, entries] of a dense layer that reads the input and that an activation reads."""
+    network = known.network
+    source = next((other for other in network.layers if other.name == layer.inputs[0]), None)
+    if source is None or source.op != "dense" or source.inputs != (network.input_name,):
+        return None
+    return known.assignment.values[f"{source.path}.weights"]
+
+
+def _passed(
+    weights: KnownWeights, layer: Layer, slopes: Mapping[str, Interval], outputs: Mapping[str, Interval]
+) -> Interval:
+    """The slopes behind a layer, of those before it."""
+    op, given = LAYERS[layer.op], [slopes[name] for name in layer.inputs]
+    if layer.op in PIECES:
+        inside = _touched(layer, outputs[layer.inputs[0]])
+        _, own = PIECES[layer.op](dict(layer.options))
+        wide = np.array(own).reshape(-1, *(1,) * (inside.ndim - 1))
+        least, most = np.where(inside, wide, np.inf).min(axis=0), np.where(inside, wide, -np.inf).max(axis=0)
+        return product(Interval(least, most), given[0])
+    if op.connect is not None:
+        numbers = {role: Interval.point(value) for role, value in weights.weights(layer).items() if role != "bias"}
+        return op.interval(tuple(given), numbers, dict(layer.options))
+    if layer.op == "add":
+        total = given[0]
+        for other in given[1:]:
+            total = total + other
+        return total
+    return given[0].reshape((len(given[0].lo), *layer.shape))
+
+
+def _touched(layer: Layer, z: Interval) -> np.ndarray:
+    """Which pieces of an activation what it reads can be in, shape [pieces, n, *shape]."""
+    kinks, _ = PIECES[layer.op](dict(layer.options))
+    room = 0.0 if layer.op != "hard_sigmoid" else NEAR
+    ends = [-np.inf, *kinks, np.inf]
+    found = []
+    for low, high in pairwise(ends):
+        wide = room * max(1.0, *(abs(end) for end in (low, high) if np.isfinite(end)), 1.0)
+        is_point = z.lo == z.hi
+        inside = (z.hi > low - wide) & (z.lo < high + wide)
+        found.append(inside | (is_point & (z.hi >= low) & (z.lo <= high)))
+    return np.stack(found)
+
+
+def _deepest(known: KnownNetwork, slope: Slope, points: FloatArray) -> tuple[FloatArray | None, float]:
+    """The pair on a line along the axis through some points between which an output falls most, and by how much."""
+    network, domain = known.network, known.network.input_domain
+    along = np.linspace(domain.lo, domain.hi, LINE)
+    if not domain.is_interval:
+        along = np.array(sorted(v for v in (*along, *domain.values) if not domain.distance(np.asarray(v)).any()))
+    if len(along) < 2:
+        return None, 0.0
+    rows = np.repeat(points[:, None], len(along), axis=1)
+    rows[:, :, slope.feature] = along
+    flat = rows.reshape(-1, points.shape[1])
+    scores = result(network, known.assignment, flat.reshape(-1, *network.input_shape))
+    values = slope.sign * scores.reshape(len(points), len(along), -1)
+    highest = np.maximum.accumulate(values, axis=1)
+    falls = highest - values
+    line, later, output = np.unravel_index(int(falls.argmax()), falls.shape)
+    first, fall = int(values[line, : later + 1, output].argmax()), float(falls[line, later, output])
+    is_real = fall > ROUNDING * max(1.0, float(np.abs(values).max()))
+    return (rows[line, [first, int(later)]], fall) if is_real else (None, 0.0)

@@ -1,0 +1,267 @@
+"""Constraints over regions of inputs: `forall x in domain(net) where ...: ...`, and `monotone` of any network.
+
+A region stands in front of the whole constraint, behind index sets at most: for each choice of these there is a cell,
+a property of the networks that are still to be trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from nnmip.data import Dataset
+from nnmip.diagnostics import Label
+from nnmip.hir.core import (
+    Applied,
+    Compare,
+    Constant,
+    Decision,
+    Gather,
+    Join,
+    Network,
+    Node,
+    Plus,
+    Reference,
+    Scale,
+)
+from nnmip.hir.goals import Cell, Property, RegionRule, Slope, Stage
+from nnmip.hir.walk import walk
+from nnmip.ops.registry import LAYERS
+from nnmip.records import dataclass
+from nnmip.sema.binders import check_names, instances, is_region
+from nnmip.sema.expressions import Elaborator
+from nnmip.sema.features import table_of
+from nnmip.sema.indexing import Columns
+from nnmip.sema.logic import junction, negation
+from nnmip.sema.properties import point_of, read_parts
+from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, read_monotone
+from nnmip.sema.values import describe, fail, not_yet, origin_of
+from nnmip.sema.variables import VARIABLE
+from nnmip.source import Origin, Span
+from nnmip.syntax import nodes
+
+MONOTONE = "monotone"
+
+
+def read_rule(elaborator: Elaborator, declaration: nodes.Constraint) -> RegionRule | None:
+    """The constraint where it speaks of a region, None where it does not.
+
+    Raises DiagnosticError: what `read_property` does for its points, NNM0205 for a domain of anything but a network,
+    NNM0104 for what a rule over a region cannot read.
+    """
+    elaborator = replace(elaborator, around=declaration)
+    if not _speaks_of_region(elaborator, declaration.body):
+        return None
+    name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
+    reader = _Reader(name, declaration.sentence, origin)
+    cells = tuple(reader.cells(elaborator, declaration.body))
+    return RegionRule(name, declaration.sentence, cells, origin, declaration.body.span)
+
+
+def check_stages(stages: Sequence[Stage], rules: Sequence[RegionRule]) -> None:
+    """NNM0104 for goals in stages beside a rule over a region."""
+    if len(stages) > 1 and rules:
+        label = Label(rules[0].origin.span, "a rule over a region")
+        raise not_yet("a goal in stages beside a rule over a region", stages[1].origin.span, secondary=(label,))
+
+
+def _speaks_of_region(elaborator: Elaborator, expr: nodes.Expr) -> bool:
+    match expr:
+        case nodes.Paren(inner=inner):
+            return _speaks_of_region(elaborator, inner)
+        case nodes.Quantified(kind="forall", binders=binders, body=body):
+            return any(map(is_region, binders)) or _speaks_of_region(elaborator, body)
+        case nodes.Call(function=nodes.Ref(name="monotone"), arguments=(nodes.Positional(value=first), *_)):
+            around = elaborator.around
+            is_stronger = around is not None and any(a.name.text == SUFFICIENT for a in around.annotations)
+            network = elaborator.value(first) if isinstance(first, nodes.Ref) else None
+            is_decided = isinstance(network, Network) and network.name not in elaborator.scope.known
+            return is_decided and isinstance(network, Network) and not is_affine(network) and not is_stronger
+    return False
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads the cells of one constraint."""
+
+    name: str
+    sentence: str | None
+    origin: Origin
+
+    def cells(
+        self,
+        elaborator: Elaborator,
+        expr: nodes.Expr,
+        points: tuple[Reference, ...] = (),
+        assumed: tuple[Node, ...] = (),
+    ) -> Iterator[Cell]:
+        """A cell for each choice of the index sets in front of a region."""
+        match expr:
+            case nodes.Paren(inner=inner):
+                yield from self.cells(elaborator, inner, points, assumed)
+            case nodes.Quantified(kind="forall") if not points or any(map(is_region, expr.binders)):
+                yield from self._quantified(elaborator, expr, points, assumed)
+            case nodes.Call(function=nodes.Ref(name="monotone")) if not points:
+                yield from self._monotone(elaborator, expr)
+            case _:
+                yield self._cell(elaborator, expr, points, assumed)
+
+    def _quantified(
+        self, elaborator: Elaborator, expr: nodes.Quantified, points: tuple[Reference, ...], assumed: tuple[Node, ...]
+    ) -> Iterator[Cell]:
+        regions = tuple(binder for binder in expr.binders if is_region(binder))
+        others = tuple(binder for binder in expr.binders if not is_region(binder))
+        check_names(elaborator, expr.binders)
+        for inner in instances(elaborator, replace(expr, binders=others, where=None)):
+            made, own = inner, points
+            for binder in regions:
+                made, point = self._with_point(made, binder)
+                own = (*own, point)
+            where = () if expr.where is None else read_parts(made, expr.where, "what follows `where`")
+            if not any(isinstance(part, Constant) and not part.value.all() for part in where):
+                kept = tuple(part for part in where if not isinstance(part, Constant))
+                yield from self.cells(made, expr.body, own, (*assumed, *kept))
+
+    def _with_point(self, elaborator: Elaborator, binder: nodes.Binder) -> tuple[Elaborator, Reference]:
+        """An elaborator that knows the point of a binder, and the decision that the point is."""
+        columns = dict(elaborator.columns)
+        if binder.type is not None:
+            point = point_of(elaborator, self.name, binder)
+            value: Node = point
+        else:
+            network = _network_of(elaborator, binder)
+            point, value = self._in_domain(elaborator, network, binder)
+            data = table_of(elaborator, network, binder.span)
+            columns[id(value)] = Columns(unbound=network.name)
+            if data is not None and len(network.input_shape) == 1:
+                columns[id(value)] = Columns(0, data.feature_names, data.name)
+        bound = MappingProxyType({**elaborator.bound, binder.name.text: value})
+        made = replace(elaborator, bound=bound, columns=MappingProxyType(columns), is_over_region=True)
+        return made, point
+
+    def _in_domain(self, elaborator: Elaborator, network: Network, binder: nodes.Binder) -> tuple[Reference, Node]:
+        """A point of the input domain of a network, in scaled units; and in those of its table, as it is called."""
+        path, span = f"{self.name}.{binder.name.text}", binder.name.span
+        data = table_of(elaborator, network, binder.span)
+        return domain_point(network, data, path, span)
+
+    def _cell(
+        self, elaborator: Elaborator, expr: nodes.Expr, points: tuple[Reference, ...], assumed: tuple[Node, ...]
+    ) -> Cell:
+        """What must hold at every point. An assumption on what is decided is one side of an implication."""
+        conclusions = read_parts(elaborator, expr, "a rule over a region says that something holds")
+        own = {point.decision.path for point in points}
+        decided = tuple(part for part in assumed if _reads_decisions(elaborator, part, own))
+        if decided:
+            fails = [negation(part, part.origin.span) for part in decided]
+            conclusions = tuple(junction("or", (*fails, part), part.origin.span) for part in conclusions)
+        for part in conclusions:
+            _check_readable(elaborator, part)
+        plain = tuple(part for part in assumed if part not in decided)
+        return Cell(Property(self.name, self.sentence, points, plain, conclusions, self.origin))
+
+    def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[Cell]:
+        """A cell for each feature of `monotone(net, ...)`."""
+        said = read_monotone(elaborator, MONOTONE, call)
+        _check_continuous(said, call.span)
+        data = table_of(elaborator, said.network, call.span)
+        for feature in said.features.tolist():
+            yield self._rising(said, data, int(feature), call.span)
+
+    def _rising(self, said: Monotone, data: Dataset | None, feature: int, span: Span) -> Cell:
+        """The pairs of points of the input domain that differ in one entry, the second being at least the first."""
+        network, origin = said.network, origin_of(span)
+        point, value = domain_point(network, data, f"{self.name}.{network.input_name}", span)
+        other = Reference(Decision(f"{self.name}.to", VARIABLE, (), network.input_domain, origin), origin)
+        size = int(np.prod(network.input_shape, dtype=np.int64))
+        own = Gather(point, np.asarray(feature), origin)
+        index = np.where(np.arange(size) == feature, size, np.arange(size)).reshape(network.input_shape)
+        second = Gather(Join((value, _in_table(other, data, feature)), origin), index, origin)
+        results = [Applied(network.name, at, network.output_shape, origin) for at in (value, second)]
+        op = {"increasing": "<=", "decreasing": ">="}[said.direction]
+        rises = Compare("<=", own, other, (), origin)
+        claim = Compare(op, results[0], results[1], network.output_shape, origin)
+        width = max(network.input_domain.hi - network.input_domain.lo, np.finfo(np.float64).tiny)
+        gap = Scale(np.asarray(1.0 / width), Plus((other, _minus(own)), (), origin), (), origin)
+        sign = {"increasing": 1.0, "decreasing": -1.0}[said.direction]
+        made = Property(self.name, self.sentence, (point, other), (rises,), (claim,), self.origin)
+        return Cell(made, gap, Slope(network.name, feature, sign))
+
+
+def domain_point(network: Network, data: Dataset | None, path: str, span: Span) -> tuple[Reference, Node]:
+    """A point of the input domain of a network, a decision in scaled units; and the point in those of its table."""
+    origin = Origin(span, path)
+    point = Reference(Decision(path, VARIABLE, network.input_shape, network.input_domain, origin), origin)
+    return point, _in_table(point, data, None)
+
+
+def _in_table(point: Reference, data: Dataset | None, feature: int | None) -> Node:
+    """A point in scaled units, or one entry of it, in the units of a table."""
+    if data is None or data.scaling.is_identity:
+        return point
+    scaling = data.scaling
+    factor = scaling.width / (scaling.high - scaling.low)
+    shift = scaling.shift - scaling.low * factor
+    at = slice(None) if feature is None else feature
+    shape, origin = point.shape, point.origin
+    moved = Scale(np.asarray(factor[at]).reshape(shape), point, shape, origin)
+    return Plus((moved, Constant(np.asarray(shift[at]).reshape(shape), origin)), shape, origin)
+
+
+def _minus(node: Node) -> Node:
+    return Scale(np.asarray(-1.0), node, node.shape, node.origin)
+
+
+def _network_of(elaborator: Elaborator, binder: nodes.Binder) -> Network:
+    """The network of `x in domain(net)`; DiagnosticError NNM0204, NNM0205, and NNM0104 for one from a file."""
+    call = binder.domain
+    assert isinstance(call, nodes.Call)
+    signature = "its signature is `domain(net)`"
+    if len(call.arguments) != 1 or not isinstance(call.arguments[0], nodes.Positional):
+        raise fail("NNM0204", "`domain` takes one network", call.span, help=signature)
+    argument = call.arguments[0].value
+    value = elaborator.value(argument)
+    if not isinstance(value, Network):
+        raise fail("NNM0205", f"`domain` needs a network, and this is {describe(value)}", argument.span, help=signature)
+    if value.name in elaborator.scope.known:
+        help = "write its type and its domain: `x : real[4] in [0, 1]`"
+        raise not_yet("the domain of a network from a file", argument.span, help=help)
+    return value
+
+
+def _reads_decisions(elaborator: Elaborator, part: Node, points: set[str]) -> bool:
+    """Whether an expression depends on what is decided, besides points."""
+    for node in walk(part):
+        match node:
+            case Applied(network=name) if name not in elaborator.scope.known:
+                return True
+            case Reference(decision=decision) if decision.path not in points:
+                return True
+    return False
+
+
+def _check_readable(elaborator: Elaborator, part: Node) -> None:
+    """NNM0104 where a network that is decided is applied to what is decided."""
+    known = elaborator.scope.known
+    for node in walk(part):
+        if isinstance(node, Applied) and node.network not in known:
+            for inside in walk(node.operand):
+                if isinstance(inside, Applied) and inside.network not in known:
+                    raise not_yet(f"`{node.network}` at what another network gives", inside.origin.span)
+
+
+def _check_continuous(said: Monotone, span: Span) -> None:
+    """NNM0104 for layers through which no bounds of slopes are known."""
+    for layer in said.network.layers:
+        if LAYERS[layer.op].connect is None and layer.op not in SLOPED:
+            what = f"`monotone` of a network with `{layer.op}`"
+            raise not_yet(what, span, help=f"`@{SUFFICIENT}` before the constraint asks for a stronger condition")
+
+
+SLOPED = frozenset(
+    {"relu", "leaky_relu", "clip", "relu6", "hard_tanh", "hard_sigmoid", "abs", "flatten", "reshape", "add"}
+)
+"""Layers without weights that bounds of slopes go through."""

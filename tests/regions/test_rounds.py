@@ -1,0 +1,260 @@
+"""Training under rules over regions, against all networks of small models, each checked exactly at its kinks."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnmip
+from nnmip.backends.protocol import Progress, Termination
+from nnmip.regions import check, run
+from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.verification.verdict import Answer
+
+ROWS = ((0.0, 1.3), (0.25, 1.0), (0.5, 0.7), (0.75, 0.3), (1.0, 0.1))
+TABLE = "x,y\n" + "".join(f"{x},{y}\n" for x, y in ROWS)
+SOLVERS = ("highs", "cbc")
+
+MODEL = """nnm 0.1
+data t = csv("t.csv") {{ features x target y }}
+network f(x: real[1] in [0, 1]) {{
+  layer h = dense(x, units: 2, weights in {{-1, 1}}, bias in {{-0.5, 0, 0.25}})
+  layer a = relu(h)
+  layer o = dense(a, units: 1, weights in {{-1, 0, 1}}, bias in {{0, 0.5, 1}})
+  return o[0]
+}}
+{goal}
+{rules}
+"""
+
+
+@dataclass(frozen=True)
+class Net:
+    """A network of the model, in rational arithmetic."""
+
+    w: tuple[Fraction, ...]
+    b: tuple[Fraction, ...]
+    v: tuple[Fraction, ...]
+    c: Fraction
+
+    def __call__(self, x: Fraction) -> Fraction:
+        return self.c + sum(v * max(w * x + b, Fraction(0)) for w, b, v in zip(self.w, self.b, self.v, strict=True))
+
+    def kinks(self, lo: float, hi: float) -> list[Fraction]:
+        """The ends of an interval and all kinks between them: a network is least and largest at one of these."""
+        ends = Fraction(lo), Fraction(hi)
+        inside = [-b / w for w, b in zip(self.w, self.b, strict=True)]
+        return sorted({*ends, *(x for x in inside if ends[0] < x < ends[1])})
+
+    @property
+    def loss(self) -> Fraction:
+        return sum((abs(self(Fraction(x)) - Fraction(str(y))) for x, y in ROWS), start=Fraction(0)) / len(ROWS)
+
+
+def networks() -> Iterator[Net]:
+    pairs = [
+        list(itertools.product(map(Fraction, values), repeat=2))
+        for values in ((-1, 1), ("-0.5", "0", "0.25"), (-1, 0, 1))
+    ]
+    for w, b, v in itertools.product(*pairs):
+        yield from (Net(w, b, v, Fraction(c)) for c in (0, "0.5", 1))
+
+
+Rule = Callable[[Net, Fraction], bool]
+"""Whether a network keeps a rule with so much to spare."""
+
+
+def most(limit: float, lo: float = 0.0, hi: float = 1.0) -> Rule:
+    return lambda net, spare: all(net(x) <= Fraction(str(limit)) - spare for x in net.kinks(lo, hi))
+
+
+def least(limit: float, lo: float, hi: float) -> Rule:
+    return lambda net, spare: all(net(x) >= Fraction(str(limit)) + spare for x in net.kinks(lo, hi))
+
+
+def rising(net: Net, spare: Fraction) -> bool:
+    at = net.kinks(0.0, 1.0)
+    return all(net(b) - net(a) >= spare * (b - a) for a, b in itertools.pairwise(at))
+
+
+def near_rows(net: Net, spare: Fraction) -> bool:
+    ends = [(max(0.0, x - 0.125), min(1.0, x + 0.125)) for x, y in ROWS if y >= 0.6]
+    return all(net(x) >= Fraction("0.6") + spare for lo, hi in ends for x in net.kinks(lo, hi))
+
+
+def conditional(net: Net, spare: Fraction) -> bool:
+    """Below 0.55 for x above 0.375, where x is above 0 and the score may be at its limit."""
+    return all(net(x) < Fraction("0.55") - spare for x in net.kinks(0.375, 1.0))
+
+
+CASES: dict[str, tuple[str, Rule]] = {
+    "sign": ("forall z in domain(f) where z[x] >= 0.5: f(z) >= 0.45", least(0.45, 0.5, 1.0)),
+    "typed": ("forall z : real[1] in [0.25, 1]: f(z) <= 0.7", most(0.7, 0.25, 1.0)),
+    "on_it": ("forall z : real[1] in [0.25, 1]: f(z) <= 0.75", most(0.75, 0.25, 1.0)),
+    "monotone": ("monotone(f, x, increasing)", rising),
+    "robust": (
+        "forall s in t, z in domain(f) where s.y >= 0.6 and abs(z[x] - s.x) <= 0.125: f(z) >= 0.6",
+        near_rows,
+    ),
+    "conditional": ("forall z in domain(f): f(z) >= 0.55 -> z[x] <= 0.375", conditional),
+    "both": (
+        "monotone(f, x, increasing)\nconstraint d: forall z : real[1] in [0, 0.5]: f(z) <= 0.3",
+        lambda net, spare: rising(net, spare) and most(0.3, 0.0, 0.5)(net, spare),
+    ),
+}
+
+
+def solved(rules: str, folder: Path, goal: str = "minimize absolute(f, t)", **options: Any) -> Result:
+    (folder / "t.csv").write_text(TABLE)
+    text = MODEL.format(goal=goal, rules=f"constraint c: {rules}")
+    return nnmip.loads(text, directory=folder).solve(**{"time_limit": 60.0, **options})
+
+
+def net_of(result: Result) -> Net:
+    trained = result.networks["f"]
+    w, b, v, c = (
+        [Fraction(float(n)) for n in array.reshape(-1)]
+        for array in (trained.weights["h"], trained.biases["h"], trained.weights["o"], trained.biases["o"])
+    )
+    return Net(tuple(w), tuple(b), tuple(v), c[0])
+
+
+def best(rule: Rule, spare: Fraction = Fraction(0)) -> float:
+    return min((float(net.loss) for net in networks() if rule(net, spare)), default=np.inf)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("case", CASES)
+def test_the_best_network_that_keeps_a_rule(case: str, solver: str, tmp_path: Path) -> None:
+    text, rule = CASES[case]
+    result = solved(text, tmp_path, solver=solver)
+    assert result.promise is not None and result.objective is not None and result.dual_bound is not None
+    net = net_of(result)
+    assert rule(net, Fraction(0))
+    assert abs(float(net.loss) - result.objective) <= 1e-9
+    optimum = best(rule)
+    assert result.dual_bound <= optimum + 1e-6 <= result.objective + 2e-6
+    if result.solution is SolutionStatus.OPTIMAL:
+        assert result.objective == pytest.approx(optimum, abs=1e-6)
+    else:
+        assert result.is_tightened and result.termination is Termination.OPTIMAL
+        assert result.objective <= best(rule, Fraction(str(run.DELTA))) + 1e-6
+    assert result.proof in (Proof.SOLVER, Proof.CERTIFIED)
+    assert {kept.name for kept in result.promise.rules} == ({"c", "d"} if case == "both" else {"c"})
+
+
+def test_every_rule_costs_something() -> None:
+    """Otherwise the cases would show nothing."""
+    free = min(float(net.loss) for net in networks())
+    assert [case for case, (_, rule) in CASES.items() if best(rule) <= free + 0.01] == ["on_it"]
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_rule_that_no_network_keeps_is_proved_infeasible(solver: str, tmp_path: Path) -> None:
+    text = "forall z : real[1] in [0.25, 0.75]: f(z) >= 9"
+    result = solved(text, tmp_path, solver=solver)
+    assert not any(least(9, 0.25, 0.75)(net, Fraction(0)) for net in networks())
+    assert result.termination is Termination.INFEASIBLE and result.solution is SolutionStatus.NONE
+    assert result.proof is Proof.SOLVER
+    assert result.conflict is not None and [c.name for c in result.conflict.constraints] == ["c"]
+
+
+def test_without_a_goal_any_network_that_keeps_the_rule_will_do(tmp_path: Path) -> None:
+    text, rule = CASES["robust"]
+    result = solved(text, tmp_path, goal="satisfy")
+    assert rule(net_of(result), Fraction(0))
+    assert result.solution is SolutionStatus.FEASIBLE and result.proof is Proof.CERTIFIED
+
+
+def test_at_the_limit_the_best_proven_network_is_there(tmp_path: Path) -> None:
+    """Ctrl-C sets the same event. The constant network is proved at once; the first round breaks the rule."""
+    text, rule = CASES["monotone"]
+    stop = threading.Event()
+
+    def watch(progress: Progress) -> None:
+        if progress.is_milestone and "relaxed" in progress.phase:
+            stop.set()
+
+    result = solved(text, tmp_path, progress=watch, stop=stop, save=tmp_path / "saved")
+    assert result.termination is Termination.INTERRUPTED and result.solution is SolutionStatus.FEASIBLE
+    assert result.promise is not None and not result.promise.is_tight and result.proof is Proof.NONE
+    assert rule(net_of(result), Fraction(0))
+    assert result.objective is not None and result.dual_bound is not None
+    assert result.dual_bound <= best(rule) + 1e-6 <= result.objective + 2e-6
+    again = nnmip.load_network(tmp_path / "saved")
+    assert np.array_equal(again.weights["o"], result.networks["f"].compact().weights["o"])
+
+
+def test_without_time_nothing_is_claimed(tmp_path: Path) -> None:
+    result = solved(CASES["sign"][0], tmp_path, time_limit=0.0)
+    assert result.termination is Termination.TIME_LIMIT
+    assert result.solution in (SolutionStatus.NONE, SolutionStatus.FEASIBLE) and result.proof is Proof.NONE
+
+
+def test_a_second_solver_confirms(tmp_path: Path) -> None:
+    text, rule = CASES["sign"]
+    result = solved(text, tmp_path, confirm=True)
+    assert result.solution is SolutionStatus.OPTIMAL and result.proof in (Proof.CONFIRMED, Proof.CERTIFIED)
+    assert rule(net_of(result), Fraction(0))
+
+
+# ---- continuous weights --------------------------------------------------------------------------------------------
+
+LINE = """nnm 0.1
+data t = csv("t.csv") {{ features x scale standard target y }}
+network f(x: real[1] in [-2, 2]) {{
+  layer o = dense(x, units: 1, weights in [-4, 4], bias in [-4, 4])
+  return o[0]
+}}
+minimize absolute(f, t)
+{rule}
+"""
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_line_that_stays_below_a_limit(solver: str, tmp_path: Path) -> None:
+    """The rule for a line is the rule for both ends of the region: x in [0.1, 0.9] in the units of the table."""
+    (tmp_path / "t.csv").write_text(TABLE)
+    text = LINE.format(rule="constraint c: forall z : real[1] in [0.1, 0.9]: f(z) <= 0.8")
+    result = nnmip.loads(text, directory=tmp_path).solve(solver=solver, time_limit=60)
+    column = np.array([x for x, _ in ROWS])
+    ends = [(x - column.mean()) / column.std() for x in (0.1, 0.9)]
+    said = " and ".join(f"f.o.weights[0, 0] * {end!r} + f.o.bias[0] <= 0.8" for end in map(float, ends))
+    exact = nnmip.loads(LINE.format(rule=f"constraint c: {said}"), directory=tmp_path).solve(solver=solver)
+    assert result.objective is not None and exact.objective is not None and result.dual_bound is not None
+    assert result.dual_bound <= exact.objective + 1e-6
+    assert exact.objective - 1e-6 <= result.objective <= exact.objective + 2 * run.DELTA
+    assert result.is_proved and result.promise is not None
+    weights, bias = result.networks["f"].weights["o"][0, 0], result.networks["f"].biases["o"][0]
+    assert all(weights * end + bias <= 0.8 for end in ends)
+    kept = result.promise.rules[0]
+    assert kept.proof == "certified"
+
+
+# ---- faults that a test has to see -----------------------------------------------------------------------------------
+
+
+def test_a_verification_that_is_skipped_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blind(self: check.Checker, network: Any) -> list[check.Finding]:
+        return [check.Finding(0, Answer.VERIFIED, "", "certified", None, None, 0.0, "")]
+
+    monkeypatch.setattr(check.Checker, "findings", blind)
+    text, rule = CASES["sign"]
+    assert not rule(net_of(solved(text, tmp_path)), Fraction(0))
+
+
+def test_a_delta_of_the_wrong_sign_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that is loosened where it should be tightened is never verified where the best network lies on it."""
+    text, _ = CASES["on_it"]
+    assert solved(text, tmp_path).is_tightened
+    monkeypatch.setattr(run, "DELTA", -run.DELTA)
+    result = solved(text, tmp_path, time_limit=10)
+    assert not result.is_proved and result.proof is Proof.NONE
