@@ -13,6 +13,8 @@ from nnmip.search.bound import Bounds
 from nnmip.search.choices import Choices, Everything
 from nnmip.search.ending_one import OneScore
 from nnmip.search.ending_several import SeveralScores
+from nnmip.search.group_master import GroupMaster
+from nnmip.search.groups import Groups, worth_groups
 from nnmip.search.loss import Shortfalls
 from nnmip.search.master import Master, Relaxed
 from nnmip.search.mistakes import Mistakes
@@ -150,6 +152,11 @@ class Search:
 
         if self.problem.loss.outputs > 1 and pays(choices, count):
             self._patterns.search(start, choices, root, count, floor)
+        elif isinstance(self.ending, OneScore) and self.problem.allowed is None and worth_groups(choices, count):
+            master = GroupMaster(self.master.program, self._bounds, self.record, choices)
+            groups = Groups(self.problem, self.record, self.ending, master, choices)
+            groups.search(start, count, root, floor)
+            self._peel.nodes += groups.nodes
         else:
             self._peel.search(start, choices, np.array([count]), floor)
 

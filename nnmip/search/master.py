@@ -65,12 +65,13 @@ class DualProgram:
         upper = np.concatenate([loss.limit, np.full(outputs, np.inf), np.full(kinds, ample)])
         self.program = LinearProgram(self._target, lower, upper)
         score = np.repeat(np.arange(outputs), [len(points) for points in biases.points])
-        points = np.zeros((len(score), pieces + outputs + kinds))
+        self.width = pieces + outputs + kinds
+        points = np.zeros((len(score), self.width))
         points[:, :pieces] = loss.slope.T[score] * np.concatenate(biases.points)[:, None]
         points[np.arange(len(score)), pieces + score] = 1.0
         self.program.add_rows(points, np.concatenate(biases.cost))
         if not loss.is_separate:
-            groups = np.zeros((len(loss.weight), pieces + outputs + kinds))
+            groups = np.zeros((len(loss.weight), self.width))
             groups[loss.group, np.arange(pieces)] = 1.0
             self.program.add_rows(groups, loss.weight)
 
@@ -106,12 +107,13 @@ class Master:
         self._pool, self._heads, self._loss, self._bounds = pool, heads, loss, bounds
         price = float(np.abs(pool.cost).max(initial=0.0) + np.abs(heads.cost).max())
         ample = 1.0 + price + bounds.reach_of(pool, heads) * float(loss.limit @ loss.steepness)
-        self._new: Callable[[], DualProgram] = lambda: DualProgram(loss, biases, self.kinds, ample)
+        self.program: Callable[[int], DualProgram] = lambda kinds: DualProgram(loss, biases, kinds, ample)
+        """One without columns, which can be of so many kinds."""
         self._empty()
         self.solved = 0
 
     def _empty(self) -> None:
-        self._dual = self._new()
+        self._dual = self.program(self.kinds)
         self._first = self._dual.program.rows
         self._key = np.zeros(0, dtype=np.int64)
         self._most = np.zeros(0)
