@@ -16,6 +16,7 @@ import pytest
 import nnmip
 from nnmip.backends.protocol import Progress, Termination
 from nnmip.regions import check, run
+from nnmip.report.text import render_result
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.verification.verdict import Answer
 
@@ -258,3 +259,50 @@ def test_a_delta_of_the_wrong_sign_is_seen(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(run, "DELTA", -run.DELTA)
     result = solved(text, tmp_path, time_limit=10)
     assert not result.is_proved and result.proof is Proof.NONE
+
+
+# ---- what is said of it ----------------------------------------------------------------------------------------------
+
+WARD = Path(__file__).parents[2] / "examples" / "ward.nnm"
+
+
+def test_the_example_breaks_its_rule_without_it_and_is_proved_with_it() -> None:
+    text = WARD.read_text(encoding="utf-8")
+    free = nnmip.loads(text[: text.index("constraint older")], directory=WARD.parent).solve()
+    ages = np.arange(24.0, 88.5, 0.5)
+    rows = np.stack([ages, np.full(len(ages), 120.0)], axis=1)
+    assert np.diff(free.networks["danger"].scores(rows)).min() < -0.01
+    kept = nnmip.load(WARD).solve()
+    assert kept.solution is SolutionStatus.OPTIMAL and kept.proof is Proof.CERTIFIED
+    for pressure in np.linspace(92.0, 142.0, 101):
+        rows = np.stack([ages, np.full(len(ages), pressure)], axis=1)
+        scores = kept.networks["danger"].scores(rows)
+        assert np.diff(scores).min() >= -1e-12
+        assert pressure > 95 or scores[ages >= 40].min() >= 0.1
+    regions = kept.to_json()["regions"]
+    assert [(rule["name"], rule["proof"]) for rule in regions["rules"]] == [
+        ("older", "certified"),
+        ("low", "certified"),
+    ]
+    assert regions["rounds"][-1]["verdict"] == "verified" and regions["tightened"] == []
+    shown = render_result(kept)
+    assert 'older "danger never falls with age": proved for its whole region, by slopes (certified)' in shown
+
+
+def test_a_report_says_what_a_tightened_rule_claims(tmp_path: Path) -> None:
+    result = solved(CASES["on_it"][0], tmp_path)
+    shown = render_result(result)
+    assert "optimal for `c` tightened by 1e-05, proved for the rules themselves" in shown
+    assert "no network that keeps `c` with 1e-05 to spare is better; no network that keeps the rules is better" in shown
+    regions = result.to_json()["regions"]
+    assert (regions["delta"], regions["tightened"], regions["optimal_for_tightened"]) == (1e-5, ["c"], True)
+
+
+def test_a_file_and_a_front_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TABLE)
+    rules = "constraint c: forall z in domain(f): f(z) <= 1"
+    model = nnmip.loads(MODEL.format(goal="minimize absolute(f, t) + l0(f.weights)", rules=rules), directory=tmp_path)
+    for refused, code in ((lambda: model.compile("lp"), "NNM0406"), (lambda: model.pareto("l0"), "NNM0104")):
+        with pytest.raises(nnmip.DiagnosticError) as error:
+            refused()
+        assert [d.code for d in error.value.diagnostics] == [code]
