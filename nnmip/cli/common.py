@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
@@ -162,6 +161,8 @@ def _nearest(path: Path) -> str:
         names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
     except OSError:
         return ""
+    from difflib import get_close_matches
+
     near = get_close_matches(path.name, names, n=1, cutoff=0.7)
     return f"; did you mean `{path.parent / near[0]}`?" if near else ""
 

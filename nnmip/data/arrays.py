@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from math import prod
 from pathlib import Path
-from typing import IO, Any
-from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -19,6 +18,9 @@ from nnmip.records import dataclass
 from nnmip.sizes import CELL, ENTRY, UNASKED, Allowance, counted, in_bytes
 from nnmip.source import Span
 from nnmip.syntax.suggest import closest
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile, ZipInfo
 
 AnyArray = NDArray[Any]
 PLAIN_KINDS = "biufUS"
@@ -94,6 +96,8 @@ def read_npz(
     header_only: bool = False,
 ) -> dict[str, AnyArray]:
     """The arrays in the NPZ file at `path` that `choose` names, as for `read_npy`."""
+    from zipfile import ZipFile
+
     size = check_file(path, span, "NPZ", base)
     allowance.check(size, 1, f"`{path.name}`", span, help=KEEP_LESS)
     try:
@@ -131,6 +135,8 @@ class _Archive:
     header_only: bool
 
     def load(self, choose: Choice) -> dict[str, AnyArray]:
+        from zipfile import ZIP_DEFLATED, ZIP_STORED
+
         members = {m.filename.removesuffix(".npy"): m for m in self.archive.infolist() if m.filename.endswith(".npy")}
         for member in members.values():
             if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED) or member.flag_bits & 1:

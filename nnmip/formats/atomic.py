@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import uuid
 from collections.abc import Iterator
@@ -23,7 +22,9 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
     try:
         with _opened(temporary, path) as raw:
             if path.suffix == ".gz":
-                with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
+                from gzip import GzipFile
+
+                with GzipFile(filename="", mode="wb", compresslevel=6, fileobj=raw, mtime=0) as packed:
                     yield cast(BinaryIO, packed)
             else:
                 yield raw

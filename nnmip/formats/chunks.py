@@ -9,7 +9,7 @@ import numpy as np
 from nnmip.milp.model import IntArray
 
 # Entries, columns or rows in a portion; bounds the memory of the text.
-CHUNK = 1 << 15
+CHUNK = 1 << 12
 
 
 def slices(total: int) -> Iterator[slice]:

@@ -11,9 +11,7 @@ import numpy as np
 
 from nnmip.formats.atomic import atomic_file
 from nnmip.formats.lp import write_lp
-from nnmip.formats.lp_reader import read_lp
 from nnmip.formats.mps import write_mps
-from nnmip.formats.mps_reader import read_mps
 from nnmip.formats.names import OBJECTIVE_CONSTANT, ModelNames, model_names
 from nnmip.formats.one_sided import one_sided
 from nnmip.formats.reading import INFINITY
@@ -92,6 +90,9 @@ def format_model(milp: Milp, format: str, stream: BinaryIO) -> None:
 
 def read_model(path: str | os.PathLike[str], allowance: Allowance = UNASKED) -> Milp:
     """Read an LP or MPS file as its suffix says. Raises ValueError for an unknown suffix, else as the readers do."""
+    from nnmip.formats.lp_reader import read_lp
+    from nnmip.formats.mps_reader import read_mps
+
     _, suffix = split_suffix(Path(path))
     return read_lp(path, allowance) if suffix.startswith(".lp") else read_mps(path, allowance)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 import numpy as np
 
@@ -19,6 +18,9 @@ from nnmip.milp.model import Block, BoolArray, FloatArray, IntArray, Milp
 from nnmip.records import dataclass
 from nnmip.sizes import LINE_TEXT, UNASKED, Allowance, counted
 from nnmip.source import Origin, SourceFile, Span
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
 
 # Every solver takes a bound of this size for no bound at all.
 INFINITY = 1e20
@@ -65,6 +67,8 @@ def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UN
 
     Raises DiagnosticError with `code`, and NNM0310 for more text than is allowed, packed or not.
     """
+    import gzip
+
     place = Path(path)
     nothing = Text(SourceFile(str(path), ""), code)
     try:
@@ -81,7 +85,7 @@ def load_text(path: str | os.PathLike[str], code: str, allowance: Allowance = UN
         nothing.refuse(f"`{place.name}` cannot be read", 0, 0, note=(error.strerror or "").lower())
 
 
-def _read(stream: BinaryIO | gzip.GzipFile, most: int) -> bytes:
+def _read(stream: BinaryIO | GzipFile, most: int) -> bytes:
     """At most `most` bytes; a stream that is asked for them at once would first make room for all of them."""
     chunks: list[bytes] = []
     while most > 0 and (chunk := stream.read(min(most, _CHUNK))):

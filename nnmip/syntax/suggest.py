@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from difflib import SequenceMatcher
 from itertools import islice
 
 _CUTOFF = 0.7
@@ -40,6 +39,8 @@ def closest(word: str, candidates: Iterable[str]) -> str | None:
 
 def _share(word: str, other: str) -> float:
     """The share of letters in common, below 0 where that is too little for a proposal."""
+    from difflib import SequenceMatcher
+
     share = SequenceMatcher(None, other, word).ratio()
     begins_alike = word[:_BEGINNING] == other[:_BEGINNING]
     return share if share >= (_CUTOFF_BEHIND if begins_alike else _CUTOFF) else -1.0
