@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from nnmip.arrays import distinct
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Network
 from nnmip.lowering.asked import Asked
@@ -64,7 +65,7 @@ def passed_on(low: Lowering, path: str, z: Affine, bounds: Interval, behind: int
     z = z.merged()
     active = z.where(is_on)
     with_columns = len(active.coef) + behind * int(is_on.sum())
-    without = behind * n * -(-len(np.unique(active.column)) // n)
+    without = behind * n * -(-len(distinct(active.column)) // n)
     if with_columns - without < LEAST_SAVED:
         return None
     picked, rest = np.flatnonzero(is_open), np.flatnonzero(~is_open)
