@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,6 +13,17 @@ from nnmip.records import dataclass
 from nnmip.source import Origin
 
 
+class Runnable(Protocol):
+    """A network as whoever trained it runs it."""
+
+    @property
+    def type(self) -> Any:
+        """The type of NumPy that it reads."""
+
+    def run(self, x: FloatArray) -> FloatArray:
+        """The result, flat, for one input [*input]."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownNetwork:
     """A network with the numbers of its weights, by path in `assignment`; nothing of it is decided.
@@ -20,6 +31,7 @@ class KnownNetwork:
     features: the names of its inputs, empty where no table named them. scaling: that of the table it was trained on,
     None without one. coding: what its label codes stand for, (text, code), empty where they have no names.
     scores: what a file calls the result, where it goes on to apply a function to it (`network.squashed_by`).
+    file: the file that it was read from, where that can be run as it is and holds the result.
     """
 
     network: Network
@@ -28,6 +40,7 @@ class KnownNetwork:
     scaling: Scaling | None
     coding: tuple[tuple[str, float], ...]
     scores: str = ""
+    file: Runnable | None = None
 
     @property
     def name(self) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from nnmip.hir.evaluate import result
 from nnmip.onnx import package
 from nnmip.onnx.graph import Graph, Port, cut_to, needed
 from nnmip.onnx.refusal import Refused, unreadable
+from nnmip.onnx.replay import TYPES, session
 from nnmip.records import dataclass
 
 POINTS = 8
@@ -22,8 +22,6 @@ DOUBLE, SINGLE = 1e-9, 1e-4
 
 DOUBLE_TYPE = 11
 """The number of the type in ONNX."""
-
-TYPES = {"float": np.float32, "double": np.float64, "float16": np.float16, "int64": np.int64, "int32": np.int32}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,20 +83,11 @@ def _given(graph: Graph, port: Port, name: str, x: FloatArray, rows: int, shape:
     """What the model gives for points, flat for each: by ONNX Runtime, else by the evaluator of the package onnx."""
     cut, sizes = cut_to(graph, name), shape if rows == 1 else (rows, *shape[1:])
     feeds = [{port.name: part} for part in x.astype(TYPES[port.kind]).reshape(-1, *sizes)]
-    runtime = package.runtime()
-    tries = [] if runtime is None else [partial(_with_runtime, runtime, cut)]
-    for start in (*tries, partial(package.evaluator, cut)):
+    for start in (partial(session, cut), partial(package.evaluator, cut)):
         try:
-            session = start()
-            found = [np.asarray(session.run(None, feed)[0], dtype=np.float64) for feed in feeds]
+            running = start()
+            found = [np.asarray(running.run(None, feed)[0], dtype=np.float64) for feed in feeds]
             return np.concatenate([array.reshape(rows, -1) for array in found])
         except Exception:  # each of the two knows operators that the other does not, and has errors of its own
             continue
     raise unreadable("neither ONNX Runtime nor the package onnx can run the model, so that nothing vouches for it")
-
-
-def _with_runtime(runtime: Any, model: Any) -> Any:
-    options = runtime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, 1
-    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL  # the file as it is, run once
-    return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

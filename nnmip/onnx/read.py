@@ -13,12 +13,13 @@ import numpy as np
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import FloatArray, Shape
 from nnmip.hir.known import KnownNetwork
-from nnmip.onnx.check import TYPES, Claim, check
+from nnmip.onnx.check import Claim, check
 from nnmip.onnx.graph import Graph, Node, Port, check_order, needed, read_graph
 from nnmip.onnx.layers import INPUT, Layers
 from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
+from nnmip.onnx.replay import TYPES, OnnxFile
 from nnmip.onnx.views import Compared, Squashed, Value, View
 from nnmip.ops.base import ShapeMismatch
 from nnmip.records import dataclass
@@ -62,7 +63,7 @@ def _read(source: Any, output: str | None, name: str, origin: Origin, allowance:
     problems: list[Refused] = []
     for way in _ways(port):
         try:
-            return _Import(graph, port, way, wanted, allowance, span).known(name, origin)
+            return _Import(source, graph, port, way, wanted, allowance, span).known(name, origin)
         except Refused as refused:
             problems.append(refused)
     raise problems[-1]
@@ -137,6 +138,7 @@ def _input(graph: Graph, wanted: str) -> Port:
 class _Import:
     """One way to read a graph."""
 
+    source: Any
     graph: Graph
     port: Port
     way: _Way
@@ -158,9 +160,12 @@ class _Import:
         network, assignment = layers.network(scores, name, origin)
         if isinstance(value, Squashed):
             network = replace(network, squashed_by=value.function)
-        check(self.graph, self.port, self.way.rows, shape, network, assignment, self._claim(value))
-        source = value.source if isinstance(value, Squashed) else ""
-        return KnownNetwork(network, assignment, (), None, (), source)
+        claim = self._claim(value)
+        check(self.graph, self.port, self.way.rows, shape, network, assignment, claim)
+        scores_of_file = value.source if isinstance(value, Squashed) else claim.name
+        file = OnnxFile(self.source, self.port, scores_of_file, self.allowance, self.span) if scores_of_file else None
+        named = value.source if isinstance(value, Squashed) else ""
+        return KnownNetwork(network, assignment, (), None, (), named, file)
 
     def _claim(self, value: View | Squashed) -> Claim:
         """What is compared: the scores themselves where the file has them, else the function of them."""

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from nnmip.bounds.crown import STEPS
+from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Assignment, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import Evaluator
@@ -26,6 +27,7 @@ from nnmip.verification.composite import Composite, entries_of
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
+from nnmip.verification.replay import NOT_CONFIRMED, FromFiles, has_files, stored
 from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
@@ -75,10 +77,10 @@ def verify(
 
 
 class _Decided(Exception):
-    """A property is broken at a point [entries], which a step found, or part of one."""
+    """A property is broken at a point, the run's `broken_at`, which a step found, or part of one."""
 
-    def __init__(self, point: FloatArray, by: str) -> None:
-        self.point, self.by = point, by
+    def __init__(self, by: str) -> None:
+        self.by = by
         super().__init__()
 
 
@@ -96,6 +98,10 @@ class _Run:
     has_point: bool = False
     is_certified: bool = True
     reason: str = ""
+    boxes: tuple[Interval, ...] = ()
+    broken_at: FloatArray | None = None
+    is_doubted: bool = False
+    """Whether a point was found that the files of the networks do not confirm."""
     begun: float = field(default_factory=time.perf_counter)
     _walks: dict[int, tuple[Ways, Walks]] = field(default_factory=dict)
 
@@ -105,6 +111,7 @@ class _Run:
             regions = regions_of(self.property, composite)
         except Opaque as error:
             raise not_yet("a property that says this", error.node.origin.span) from None
+        self.boxes = tuple(region.box for region in regions)
         try:
             by = self._decide(composite, regions)
         except KeyboardInterrupt:
@@ -112,7 +119,7 @@ class _Run:
             self.reason = INTERRUPTED
             return self._made(Answer.UNKNOWN, "", "none")
         except _Decided as found:
-            return self._made(Answer.VIOLATED, found.by, "replayed", found.point)
+            return self._made(Answer.VIOLATED, found.by, "replayed", self.broken_at)
         if by is None:
             return self._made(Answer.UNKNOWN, "", "none")
         made = self._made(Answer.VERIFIED, by, "certified" if self.is_certified else "solver")
@@ -148,7 +155,7 @@ class _Run:
             for _ in range(0 if self._is_over() else ROUNDS):
                 for point in attack.round():
                     if self._breaks(point):
-                        raise _Decided(point, "attack")
+                        raise _Decided("attack")
             nearest = min(nearest, attack.best)
         return f"nothing found; the nearest point keeps it by {nearest:.6g}"
 
@@ -212,7 +219,7 @@ class _Run:
             boxes, open_ = boxes + made.boxes, open_ + made.open
             self._note(f"{open_} boxes are open" if open_ else "no box is open", boxes)
             if made.point is not None:
-                raise _Decided(made.point, made.by)
+                raise _Decided(made.by)
             if not made.open:
                 region.tasks.clear()
                 self.margin = min(self.margin, made.least)
@@ -273,7 +280,7 @@ class _Run:
         for pull in (0.0, 1e-9, 1e-8, 1e-7, 1e-6):
             moved = move(np.clip(point[None] + pull * (middle - point), box.lo, box.hi))[0]
             if self._breaks(moved):
-                raise _Decided(moved, "milp")
+                raise _Decided("milp")
 
     def _open_because(self, bound: float, margin: float, message: str) -> str:
         if self._is_over():
@@ -293,18 +300,34 @@ class _Run:
         return [point.decision.domain for point in self.property.points]
 
     def _breaks(self, point: FloatArray) -> bool:
-        """Whether a point [entries] is in the region and breaks a conclusion, as the meaning of the language has it."""
+        """Whether a point [entries] is in the region and breaks a conclusion, as the meaning of the language has it
+        and as the files of the networks confirm it; at `broken_at`, an input that they can hold.
+        """
         # Assumptions may be many, and the points that are asked for break the conclusions more often than not.
         if self.has_point and not self._is_broken(point):
             return False
         if not self._is_inside(point):
             return False
         self.has_point = True
-        return self._is_broken(point)
+        if not self._is_broken(point):
+            return False
+        for moved in stored(self.program, point, self._box_of(point)):
+            if not np.array_equal(moved, point) and not (self._is_inside(moved) and self._is_broken(moved)):
+                continue
+            if not has_files(self.program) or self._is_broken(moved, FromFiles):
+                self.broken_at = moved
+                return True
+        self.is_doubted = True
+        return False
 
-    def _is_broken(self, point: FloatArray) -> bool:
-        rounded = Evaluator(self.program, self._assignment(point), 0.0 if self.property.is_exact else ROUNDING)
+    def _is_broken(self, point: FloatArray, by: type[Evaluator] = Evaluator) -> bool:
+        rounded = by(self.program, self._assignment(point), 0.0 if self.property.is_exact else ROUNDING)
         return not all(bool(np.all(rounded.value(part) > 0.5)) for part in self.property.conclusions)
+
+    def _box_of(self, point: FloatArray) -> Interval | None:
+        """The box of a region that a point is in."""
+        inside = (box for box in self.boxes if ((box.lo[0] <= point) & (point <= box.hi[0])).all())
+        return next(inside, None)
 
     def _is_inside(self, point: FloatArray) -> bool:
         return is_inside(self.program, self.property, self._assignment(point))
@@ -339,13 +362,17 @@ class _Run:
             time.perf_counter() - self.begun,
             float(self.margin) if self._has_margin(answer) else None,
             {path.removeprefix(own): array for path, array in found.items()},
-            self.reason if answer is Answer.UNKNOWN else "",
+            self._why() if answer is Answer.UNKNOWN else "",
             steps=tuple(self.steps),
         )
 
     def _has_margin(self, answer: Answer) -> bool:
         """Whether more is known of the margin than its sign."""
         return bool(np.isfinite(self.margin)) and self.margin != 0.0 and answer is not Answer.VIOLATED
+
+    def _why(self) -> str:
+        """Why the property is open."""
+        return NOT_CONFIRMED if self.is_doubted and not self.stop.is_set() else self.reason
 
     def _with_vacuity(self, verdict: Verdict, composite: Composite) -> Verdict:
         """Say so where no input satisfies the assumptions: the property then says nothing."""

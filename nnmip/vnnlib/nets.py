@@ -7,16 +7,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.hir.core import FloatArray
 from nnmip.hir.known import KnownNetwork
-from nnmip.onnx import package
-from nnmip.onnx.check import TYPES
-from nnmip.onnx.graph import Graph, Port, cut_to, needed, read_graph
+from nnmip.onnx.graph import Graph, needed, read_graph
 from nnmip.onnx.read import read_onnx
 from nnmip.onnx.refusal import Refused
+from nnmip.onnx.replay import OnnxFile
 from nnmip.records import dataclass
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, Span
@@ -31,36 +28,18 @@ class Bound:
     """
 
     interface: Interface
-    path: Path
-    graph: Graph
-    port: Port
+    file: OnnxFile
     known: Mapping[str, KnownNetwork]
     names: Mapping[str, str]
 
     @property
     def type(self) -> Any:
         """The type of NumPy that its input is of."""
-        return TYPES[self.port.kind]
+        return self.file.type
 
     def run(self, x: FloatArray) -> dict[str, FloatArray]:
-        """What ONNX Runtime, or where that is missing the package onnx, gives for one input, flat, by tensor."""
-        sizes = tuple(size or 1 for size in self.port.shape or ())
-        rows = max(1, prod(sizes) // max(1, x.size))
-        feed = {self.port.name: np.tile(x.reshape(-1), rows).reshape(sizes).astype(self.type)}
-        found = {}
-        for variable, name in self.names.items():
-            value = np.asarray(_session(cut_to(self.graph, name)).run(None, feed)[0], dtype=np.float64)
-            found[variable] = value.reshape(rows, -1)[0]
-        return found
-
-
-def _session(model: Any) -> Any:
-    runtime = package.runtime()
-    if runtime is None:
-        return package.evaluator(model)
-    options = runtime.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, 1
-    return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        """What the file gives for one input, flat, by tensor."""
+        return {variable: self.file.run(x, name) for variable, name in self.names.items()}
 
 
 def bind(query: Query, files: Mapping[str, Path], allowance: Allowance) -> list[Bound]:
@@ -126,7 +105,7 @@ def _bound(
             known[variable.name] = made
     used = needed(graph, names.values())
     port = next(port for port in graph.inputs if port.name in used)
-    return Bound(network, path, graph, port, known, names)
+    return Bound(network, OnnxFile(path, port, "", allowance, network.span), known, names)
 
 
 def _names(query: Query, network: Interface, graph: Graph) -> dict[str, str]:
