@@ -13,11 +13,13 @@ from nnmip.passes.registry import HIR_PASSES
 from nnmip.records import dataclass
 from nnmip.sema.known import NetworkReader, NetworkReaders
 from nnmip.sema.model import build_program
+from nnmip.sema.variables import Interval
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile
 from nnmip.syntax.parser import ParseResult, parse
 
 if TYPE_CHECKING:
+    from nnmip.hir.core import Program
     from nnmip.hir.known import KnownNetwork
     from nnmip.lowering.lower import Lowered
 
@@ -48,6 +50,13 @@ def _npz(path: Path, options: Mapping[str, str], name: str, origin: Origin, allo
     from nnmip.solution.plain import read_plain
 
     return read_plain(path, options.get("activation", "relu"), name, origin, allowance)
+
+
+def find_ranges(program: Program, whole: frozenset[str]) -> Mapping[str, Interval]:
+    """What constraints leave of the variables of a program; needed where one has no domain."""
+    from nnmip.passes.ranges import ranges
+
+    return ranges(program, whole)
 
 
 READERS: NetworkReaders = MappingProxyType(
@@ -83,7 +92,8 @@ class Check(Pass):
     gives: ClassVar[Level] = Level.HIR
 
     def run(self, ir: ParseResult, job: Job) -> Analysed | None:
-        program = build_program(ir, job.directory, job.parameters, job.found, job.bound, job.allowance, readers=READERS)
+        given = ir, job.directory, job.parameters, job.found, job.bound, job.allowance
+        program = build_program(*given, readers=READERS, ranges=find_ranges)
         return None if program is None else Analysed(program)
 
 

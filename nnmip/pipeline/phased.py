@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Program
 from nnmip.hir.walk import among, strengthened
-from nnmip.phases import PASSES, READERS, Check, Parse
+from nnmip.phases import PASSES, READERS, Check, Parse, find_ranges
 from nnmip.pipeline.parameters import Parameters, read_parameters
 from nnmip.sema.model import build_program
 from nnmip.sema.outside import HeadersOnly
@@ -208,9 +208,8 @@ class Phased:
         from nnmip.lowering.lower import VALUE_CODES, lower_program
 
         found, headers = Diagnostics(), HeadersOnly()
-        program = build_program(
-            self.parsed, self.directory, self.parameters, found, self.bound, self.allowance, headers, READERS
-        )
+        given = self.parsed, self.directory, self.parameters, found, self.bound, self.allowance
+        program = build_program(*given, headers, READERS, find_ranges)
         for make in self._to_check(program):
             try:
                 warnings = lower_program(make(), allowance=self.allowance).warnings

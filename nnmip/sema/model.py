@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -26,7 +26,7 @@ from nnmip.sema.properties import read_property
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, as_tensor, collected
-from nnmip.sema.variables import read_variable
+from nnmip.sema.variables import Ranges, is_open, read_variable
 from nnmip.sizes import MEETING, UNASKED, Allowance, counted
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -44,6 +44,7 @@ def build_program(
     allowance: Allowance = UNASKED,
     headers: HeadersOnly | None = None,
     readers: NetworkReaders = MappingProxyType({}),
+    ranges: RangeFinder | None = None,
 ) -> Program | None:
     """The HIR of a parsed file and what it includes, or None with errors in `diagnostics`, as many as are independent.
 
@@ -52,16 +53,20 @@ def build_program(
     What is larger than `allowance` is not built. With `headers` no more is read of data files than their headers, where
     that is enough for the shapes; a few rows then stand in for theirs, and None without errors says that something
     depends on numbers that were not read. `readers` read networks from
-    files, by their names in the language.
+    files, by their names in the language. `ranges` finds what constraints leave of variables that have no domain.
     """
     try:
         sources = read_includes(parsed, directory, allowance)
         for diagnostic in sources.diagnostics:
             diagnostics.add(diagnostic)
-        return _Builder(sources, overrides, diagnostics, bound, allowance, headers, readers).build()
+        return _Builder(sources, overrides, diagnostics, bound, allowance, headers, readers, ranges).build()
     except DiagnosticError as error:  # more mistakes than are told
         diagnostics.keep(error)
         return None
+
+
+RangeFinder = Callable[[Program, frozenset[str]], Ranges]
+"""What finds what constraints leave of the variables of a program, some of which are whole numbers, by their names."""
 
 
 class _Builder:
@@ -76,8 +81,11 @@ class _Builder:
         allowance: Allowance,
         headers: HeadersOnly | None,
         readers: NetworkReaders,
+        ranges: RangeFinder | None,
     ) -> None:
         main = sources.files[0]
+        self.find_ranges, self.ranges = ranges, dict[str, Any]()
+        self.is_trial = False
         self.sources, self.readers = sources, readers
         self.start = main.header.span if main.header is not None else Span(main.source, 0, 0)
         self.diagnostics = diagnostics
@@ -98,6 +106,7 @@ class _Builder:
     def build(self) -> Program | None:
         may_be_missing = not self.is_readable or self.scope.is_open or self.has_properties
         check_single_goal(self.goals, may_be_missing, self.start, self.diagnostics)
+        self._take_ranges()
         for declaration in self.declarations:
             self._annotate(declaration)
             with self._guarded(declaration):
@@ -111,6 +120,38 @@ class _Builder:
             check_stages(stages, regions)
         if self.diagnostics.errors or self.scope.skipped:
             return None
+        return self._program(bindings, stages, constraints, properties, regions)
+
+    def _take_ranges(self) -> None:
+        """What constraints leave of variables without a domain, in a model where these have any value."""
+        names = [n for n, d in self.scope.declarations.items() if isinstance(d, nodes.Var | nodes.Let)]
+        endless = {n: d for n in names if is_open(d := self.scope.declarations[n]) and isinstance(d, nodes.Var)}
+        if self.find_ranges is None or not endless:
+            return
+        for name, declaration in self.scope.declarations.items():
+            if name not in names and _has_value(declaration):
+                with self._guarded(declaration):
+                    self.scope.resolve(name, declaration.name.span)
+        outer = self.diagnostics
+        with self.scope.on_trial(names) as self.diagnostics:
+            self.is_trial = True
+            bindings = self._bindings()
+            with collected(self.diagnostics):
+                _, constraints, _ = self._statements(Elaborator(self.scope, bindings))
+                if not self.diagnostics.errors and not self.scope.skipped:
+                    whole = frozenset(name for name, d in endless.items() if d.type.base == "int")
+                    self.ranges = dict(self.find_ranges(self._program(bindings, (), constraints, (), ()), whole))
+            self.is_trial = False
+        self.diagnostics = outer
+
+    def _program(
+        self,
+        bindings: tuple[tuple[str, str], ...],
+        stages: tuple[Stage, ...],
+        constraints: tuple[Constraint, ...],
+        properties: tuple[Property, ...],
+        regions: tuple[RegionRule, ...],
+    ) -> Program:
         values = {n: self.scope.resolve(n, d.name.span) for n, d in self.scope.declarations.items() if _has_value(d)}
         return Program(
             source=self.sources.files[0].source,
@@ -208,7 +249,7 @@ class _Builder:
                 warn_of_scores(declaration, self.scope.known.networks[network.name], self.diagnostics)
                 return network
             case nodes.Var():
-                return read_variable(self.elaborator, declaration)
+                return read_variable(self.elaborator, declaration, None if self.is_trial else self.ranges)
             case nodes.Let():
                 return read_let(self.elaborator, declaration)
         raise Poisoned

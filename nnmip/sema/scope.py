@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, Protocol
 
@@ -122,6 +123,20 @@ class Scope:
         finally:
             self._building.pop()
         return self._values[name]
+
+    @contextmanager
+    def on_trial(self, names: Iterable[str]) -> Iterator[Diagnostics]:
+        """Forget afterwards what some names were found to be inside, and what was wrong with them."""
+        before = self.broken.copy(), self.skipped, self.diagnostics
+        self.diagnostics = Diagnostics()
+        try:
+            yield self.diagnostics
+        finally:
+            self.broken.clear()
+            self.broken.update(before[0])
+            _, self.skipped, self.diagnostics = before
+            for name in names:
+                self._values.pop(name, None)
 
     def places(self, network: str) -> NetworkPlaces:
         """The places of a network that is declared."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Protocol
+
 import numpy as np
+from numpy.typing import NDArray
 
 from nnmip.diagnostics import Label
 from nnmip.diagnostics.edit import insert_after
@@ -16,20 +20,75 @@ from nnmip.sema.values import fail
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 
+FloatArray = NDArray[np.float64]
+
 VARIABLE = "variable"
 """The role of a decision that is not part of a network."""
 
 BITS = Domain.of([], [0.0, 1.0])
 
 
-def read_variable(elaborator: Elaborator, declaration: nodes.Var) -> Reference:
-    """All entries of a variable; raises what `variable` does, and what shapes and domains raise."""
+MOST = 1e12
+"""What constraints leave of a variable beyond this counts as no bound."""
+
+
+class Interval(Protocol):
+    """Bounds of the entries of a variable, in their order."""
+
+    @property
+    def lo(self) -> FloatArray: ...
+
+    @property
+    def hi(self) -> FloatArray: ...
+
+
+Ranges = Mapping[str, Interval]
+"""What constraints leave of variables without a domain, entry by entry, by their names."""
+
+
+def is_open(declaration: object) -> bool:
+    """Whether a declaration is that of a variable whose bounds have to come from constraints."""
+    return isinstance(declaration, nodes.Var) and declaration.domain is None and declaration.type.base != "bool"
+
+
+def read_variable(elaborator: Elaborator, declaration: nodes.Var, ranges: Ranges | None = None) -> Reference:
+    """All entries of a variable; raises what `variable` does, and what shapes and domains raise.
+
+    ranges: what constraints leave of variables without a domain; None where that is about to be found out, and such a
+    variable has any value meanwhile.
+    """
     name, type_ = declaration.name.text, declaration.type
     shape = read_shape(elaborator, type_, f"`{name}`")
     written = declaration.domain
-    domain = None if written is None or type_.base == "bool" else read_bounds(written, elaborator.constant)
     place = Place(Origin(declaration.name.span, name), type_.span, written.span if written is not None else None)
+    if is_open(declaration):
+        if ranges is None:
+            return Reference(Decision(name, VARIABLE, shape, Domain.everything(), place.origin), place.origin)
+        return variable(place, shape, type_.base, _derived(place, shape, type_.base, ranges.get(name)))
+    domain = None if written is None or type_.base == "bool" else read_bounds(written, elaborator.constant)
     return variable(place, shape, type_.base, domain)
+
+
+def _derived(place: Place, shape: Shape, base: str, found: Interval | None) -> Domain | None:
+    """The interval around what constraints leave of all entries; None where they say nothing.
+
+    Raises DiagnosticError NNM0401 where they leave one without an end.
+    """
+    if found is None:
+        return None
+    missing = [(end, side) for end, side in ((-found.lo, "lower"), (found.hi, "upper")) if (end > MOST).any()]
+    if not missing:
+        return Domain.of([(float(found.lo.min()), float(found.hi.max()))])
+    if all((end > MOST).all() for end, _ in missing) and len(missing) == 2:
+        return None
+    end, side = missing[0]
+    index = np.unravel_index(int((end > MOST).argmax()), shape)
+    entry = f"{place.origin.path}[{', '.join(map(str, index))}]" if shape else place.origin.path
+    example = "0..10" if base == "int" else "[0, 10]"
+    message = f"`{entry}` has no {side} bound, neither from a domain nor from affine constraints"
+    relation = "<= 10" if side == "upper" else ">= 0"
+    help = f"write a domain behind its type: `in {example}`, or a constraint such as `{entry} {relation}`"
+    raise fail("NNM0401", message, place.type, help=help, fix=insert_after(place.type, f" in {example}"))
 
 
 @dataclass(frozen=True, slots=True)
