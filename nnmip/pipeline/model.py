@@ -352,7 +352,7 @@ class Model(Phased):
     ) -> Verdict:
         """Decide a property: prove it for its whole region, or find an input that breaks it.
 
-        stages: those to go through, of `bounds`, `attack`, `splitting` and `milp`; None for all.
+        stages: those to go through, of `bounds`, `attack`, `splitting`, `programs` and `milp`; None for all.
 
         Raises ValueError for a name that the model does not have, or a stage that there is not, DiagnosticError for
         errors in the model, NNM0104 for a property that is no combination of comparisons.

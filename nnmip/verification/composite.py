@@ -13,7 +13,7 @@ from dataclasses import field
 
 import numpy as np
 
-from nnmip.bounds.crown import UNDERFLOW, Crown, Planes
+from nnmip.bounds.crown import UNDERFLOW, Crown, Further, Planes
 from nnmip.bounds.interval import UNIT_ROUNDOFF, FloatArray, IntArray, Interval, image
 from nnmip.bounds.known import Known, KnownWeights
 from nnmip.bounds.relaxation import dot, down
@@ -185,10 +185,17 @@ class Composite:
 
     # ---- bounds ------------------------------------------------------------------------------------------------
 
-    def walk(self, rows: Map, box: Interval, steps: int = 3, given: Mapping[int, Known] | None = None) -> Walk:
+    def walk(
+        self,
+        rows: Map,
+        box: Interval,
+        steps: int = 3,
+        given: Mapping[int, Known] | None = None,
+        further: Further | None = None,
+    ) -> Walk:
         """Bounds of everything that rows depend on, over boxes [n, entries] of points.
 
-        given: by base, bounds of tensors that are known already."""
+        given: by base, bounds of tensors that are known already. further: as in `bounds.crown`."""
         bases = {POINT: box}
         crowns: dict[int, Crown] = {}
         for number in self.needed(rows):
@@ -199,6 +206,7 @@ class Composite:
                 KnownWeights(network, station.known.assignment),
                 inputs.reshape((len(inputs.lo), *network.input_shape)),
                 given={} if given is None else given[number],
+                further=further,
                 steps=steps,
             )
             crown.tighten()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
 from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
 from nnmip.verification.closing import Ways
-from nnmip.verification.composite import Composite, entries_of
+from nnmip.verification.composite import Composite, Map, entries_of
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
@@ -32,7 +33,7 @@ from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 INTERRUPTED = "interrupted"
-STAGES = ("bounds", "attack", "splitting", "milp")
+STAGES = ("bounds", "attack", "splitting", "programs", "milp")
 """What is done to decide a property, in this order."""
 FEW = 12
 """Up to so many entries of a point are cut into boxes."""
@@ -46,12 +47,14 @@ class Limits:
 
     time_limit: wall seconds, None for no limit. boxes: how many are bounded at most. splitting: the part of what is
     left of the time limit that cutting boxes may take where a MILP may follow, and its CPU seconds without a limit.
-    stages: those of `STAGES` to go through.
+    programs: the part of what is left that linear programs may take, and their wall seconds without a limit. stages:
+    those of `STAGES` to go through.
     """
 
     time_limit: float | None = None
     boxes: int = 10_000_000
     splitting: tuple[float, float] = (0.7, 60.0)
+    programs: tuple[float, float] = (0.3, 30.0)
     seed: int = 0
     stages: tuple[str, ...] = STAGES
     recipe: Recipe = USUAL
@@ -128,8 +131,9 @@ class _Run:
     def _decide(self, composite: Composite, regions: list[Region]) -> str | None:
         """The step that proved the property, None where it is open; raises _Decided where it is broken."""
         last = "bounds"
-        steps = {"bounds": self._bounds, "attack": self._attack, "splitting": self._split, "milp": self._milp}
-        for name, work in steps.items():
+        work = (self._bounds, self._attack, self._split, self._programs, self._milp)
+        steps = dict(zip(STAGES, work, strict=True))
+        for name, step in steps.items():
             if not _are_open(regions):
                 break
             if name not in self.limits.stages:
@@ -137,13 +141,13 @@ class _Run:
             if self._is_over():
                 self.reason = self.reason or self._over()
                 return None
-            begun = time.process_time()
+            begun = _cpu()
             self.steps.append(Step(name, 0.0, ""))
             try:
-                said = work(composite, regions)
+                said = step(composite, regions)
                 self.steps[-1] = replace(self.steps[-1], said=said)
             finally:
-                self.steps[-1] = replace(self.steps[-1], seconds=time.process_time() - begun)
+                self.steps[-1] = replace(self.steps[-1], seconds=_cpu() - begun)
             last = name
         return None if _are_open(regions) else last
 
@@ -179,26 +183,63 @@ class _Run:
     def _bounds(self, composite: Composite, regions: list[Region]) -> str:
         before, reach = sum(len(region.tasks) for region in regions), np.inf
         for region in regions:
-            everything = [row for task in region.tasks for row in task.rows]
-            rows = composite.map_of(everything).joined(region.map)
+            rows = _everything(composite, region)
             if not len(rows.constant):
                 continue
             # Where boxes can be cut, better slopes are not worth their time.
             steps = 0 if self._can_cut(composite) and "splitting" in self.limits.stages else STEPS
             least = composite.walk(rows, region.box, steps).least(rows)[0]
-            if (least[len(everything) :] > 0).any():
-                region.tasks.clear()
+            reach = min(reach, self._excluded(region, least))
+        after = sum(len(region.tasks) for region in regions)
+        self._note("", bound=float(reach) if np.isfinite(reach) else None)
+        return f"{before - after} of {before} ways to break it are excluded"
+
+    def _excluded(self, region: Region, least: FloatArray) -> float:
+        """Take out the tasks that lower bounds of their rows, and then of those assumed, exclude; the least of the
+        largest bounds of a task."""
+        count = sum(len(task.rows) for task in region.tasks)
+        if (least[count:] > 0).any():
+            region.tasks.clear()
+            return np.inf
+        start, left, reach = 0, [], np.inf
+        for task in region.tasks:
+            own = task.excesses(least[start : start + len(task.rows)])
+            start += len(task.rows)
+            reach = min(reach, float(own.max(initial=-np.inf)))
+            if (own > 0).any():
+                self.margin = min(self.margin, float(own.max()))
+            else:
+                known = np.abs(own[np.isfinite(own)])
+                left.append(replace(task, size=max(1.0, float(known.max(initial=0.0)))))
+        region.tasks[:] = left
+        return reach
+
+    def _programs(self, composite: Composite, regions: list[Region]) -> str:
+        """Linear programs, within a part of the time that is left."""
+        from nnmip.verification.programs import Programs
+
+        before, reach, is_used = sum(len(region.tasks) for region in regions), np.inf, False
+        share, most = self.limits.programs
+        end = time.perf_counter() + (most if self.limits.time_limit is None else share * self._left())
+
+        def is_over() -> bool:
+            return self._is_over() or time.perf_counter() > end
+
+        for region in regions:
+            rows = _everything(composite, region)
+            if not region.tasks or is_over() or not len(rows.constant):
                 continue
-            start, left = 0, []
-            for task in region.tasks:
-                own = task.excesses(least[start : start + len(task.rows)])
-                start += len(task.rows)
-                reach = min(reach, float(own.max(initial=-np.inf)))
-                if (own > 0).any():
-                    self.margin = min(self.margin, float(own.max()))
-                else:
-                    left.append(replace(task, size=max(1.0, float(np.abs(own).max(initial=0.0)))))
-            region.tasks[:] = left
+            made = Programs.of(composite, region, rows, is_over)
+            if made is None:
+                continue
+            is_used = True
+            self._excluded(region, made.walk.least(rows)[0])
+            if region.tasks and not is_over():
+                rows = _everything(composite, region)
+                made.rows = rows
+                reach = min(reach, self._excluded(region, made.least(list(range(len(rows.constant))))))
+        if not is_used:
+            return "left out: few unstable units"
         after = sum(len(region.tasks) for region in regions)
         self._note("", bound=float(reach) if np.isfinite(reach) else None)
         return f"{before - after} of {before} ways to break it are excluded"
@@ -391,6 +432,17 @@ class _Run:
             if not np.isposinf(made.bound):
                 note = "no input is known that satisfies its assumptions"
         return replace(verdict, notes=(note,))
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of those that it waited for, such as solvers."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
+
+
+def _everything(composite: Composite, region: Region) -> Map:
+    """All rows of the tasks that are open, and then those assumed."""
+    return composite.map_of([row for task in region.tasks for row in task.rows]).joined(region.map)
 
 
 def _are_open(regions: list[Region]) -> bool:

@@ -6,8 +6,8 @@
 
 Every property goes through bounds, attack and splitting, without a MILP. The table has a line for each; below are the
 share decided by neither attack nor bounds of the whole box, the median and the slowest, and how many of those that are
-broken the attack found, alone or between boxes. `--without` then decides those that took 300 to 20 000 boxes again with
-one part left out, at most 60 000 boxes and 20 seconds each, and those that were broken without elites.
+broken the attack found, alone or between boxes. `--without` then decides those that took 300 to 3000 boxes again with
+one part left out, at most 30 000 boxes and 20 seconds each, and those that were broken without elites.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ def summary(found: list[Row]) -> str:
 
 def without(found: list[Row]) -> Iterator[str]:
     """Lines of a table: boxes and CPU seconds with one part left out."""
-    hard = [row for row in found if 300 <= row.boxes <= 20_000 and row.verdict.answer is Answer.VERIFIED]
-    capped = replace(LIMITS, boxes=60_000, splitting=(1.0, 20.0), stages=("splitting",))
+    hard = [row for row in found if 300 <= row.boxes <= 3000 and row.verdict.answer is Answer.VERIFIED]
+    capped = replace(LIMITS, boxes=30_000, splitting=(1.0, 20.0), stages=("splitting",))
     for part in ("", *PARTS[:3]):
         recipe = replace(Recipe(), **{part: False}) if part else Recipe()
         made = [row.again(replace(capped, recipe=recipe)) for row in hard]
