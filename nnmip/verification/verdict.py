@@ -41,8 +41,7 @@ class Step:
 class Verdict:
     """The answer to a property.
 
-    by: the step that decided it, `bounds`, `attack`, `splitting`, `programs` or
-    `milp`; empty where it is open. proof: `certified`
+    by: the step that decided it, of `run.STAGES`; empty where it is open. proof: `certified`
     by bounds of ours, rounded outward; `solver` where the dual bound of a solver was needed; `replayed` for a
     counterexample; `none`. margin: what the conclusions are known to hold by, the least over all ways to break them;
     negative as long as it is open, None where there is none. counterexample: the input that breaks the property, by
