@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from nnmip.diagnostics import Diagnostics
+from nnmip.ops.base import Option
+from nnmip.ops.smooth import LEAST, MOST
 from nnmip.passes.base import Analysed, Level, Pass, check_order
 from nnmip.passes.registry import HIR_PASSES
 from nnmip.records import dataclass
@@ -34,19 +36,19 @@ class Job(Protocol):
     allowance: Allowance
 
 
-def _saved(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+def _saved(path: Path, options: Mapping[str, Any], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
     from nnmip.solution.known import read_known
 
     return read_known(path, options.get("network"), name, origin, allowance)
 
 
-def _onnx(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+def _onnx(path: Path, options: Mapping[str, Any], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
     from nnmip.onnx.read import read_onnx
 
-    return read_onnx(path, options.get("output"), name, origin, allowance)
+    return read_onnx(path, options.get("output"), name, origin, allowance, options.get("smooth"))
 
 
-def _npz(path: Path, options: Mapping[str, str], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+def _npz(path: Path, options: Mapping[str, Any], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
     from nnmip.solution.plain import read_plain
 
     return read_plain(path, options.get("activation", "relu"), name, origin, allowance)
@@ -59,9 +61,14 @@ def find_ranges(program: Program, whole: frozenset[str]) -> Mapping[str, Interva
     return ranges(program, whole)
 
 
+SMOOTH = Option("smooth", "number", least=LEAST, most=MOST)
+
+
 READERS: NetworkReaders = MappingProxyType(
     {
-        "onnx": NetworkReader('onnx("f.onnx", output: "name")', "the name of a file", ("output",), _onnx),
+        "onnx": NetworkReader(
+            'onnx("f.onnx", output: "name", smooth: 0.001)', "the name of a file", ("output",), _onnx, (SMOOTH,)
+        ),
         "npz": NetworkReader('npz("f.npz", activation: "relu")', "the name of a file", ("activation",), _npz),
         "saved": NetworkReader('saved("folder", "network")', "the name of a folder", ("network",), _saved),
     }

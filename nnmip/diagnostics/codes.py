@@ -55,6 +55,8 @@ TITLES: dict[str, str] = {
     "NNM0617": "network file with something that cannot be imported",
     "NNM0618": "imported network differs from its file",
     "NNM0619": "scores instead of what a network file gives",
+    "NNM0620": "curves of lines instead of smooth functions",
+    "NNM0621": "a property of curves instead of smooth functions",
     "NNM0631": "query file cannot be read",
     "NNM0632": "query that cannot be decided here",
     # 09xx: nnmip itself

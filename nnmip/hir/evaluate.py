@@ -5,7 +5,9 @@ This module and `ops` share no code with the encodings; every answer of a solver
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import field
+from types import MappingProxyType
 
 import numpy as np
 
@@ -44,17 +46,24 @@ from nnmip.records import dataclass
 
 
 def forward(
-    network: Network, assignment: Assignment, inputs: FloatArray, tolerance: float = ROUNDING
+    network: Network,
+    assignment: Assignment,
+    inputs: FloatArray,
+    tolerance: float = ROUNDING,
+    instead: Mapping[str, Callable[[FloatArray], FloatArray]] = MappingProxyType({}),
 ) -> dict[str, FloatArray]:
     """The output of every layer for `inputs` of shape [n, *input], by layer name, each [n, *shape].
 
-    `tolerance` is how far a value may be below 0 and still count as 0 for `step` and `sign`.
+    `tolerance` is how far a value may be below 0 and still count as 0 for `step` and `sign`. `instead`: functions in
+    the place of layers, by name.
     """
     outputs = {network.input_name: inputs}
     for layer in network.layers:
         decisions = {d.role: assignment.values[d.path] for d in layer.decisions}
         options = {**dict(layer.options), "tolerance": tolerance}
-        value = LAYERS[layer.op].forward(tuple(outputs[name] for name in layer.inputs), decisions, options)
+        reads = tuple(outputs[name] for name in layer.inputs)
+        apply = instead.get(layer.name)
+        value = LAYERS[layer.op].forward(reads, decisions, options) if apply is None else apply(*reads)
         kept = assignment.kept.get(layer.path)
         if kept is not None and layer.skip is not None:
             value = value if kept else outputs[layer.skip]

@@ -24,6 +24,38 @@ class Runnable(Protocol):
         """The result, flat, for one input [*input]."""
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A layer that is linear between points in the place of a smooth function. node: what applies that in the file.
+    error: how far the two are from each other at most, which is proved."""
+
+    layer: str
+    function: str
+    node: str
+    pieces: int
+    error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Smoothed:
+    """The curves of a network, and how far each of its results is at most from that with the smooth functions, at every
+    input; which is proved."""
+
+    curves: tuple[Curve, ...]
+    error: FloatArray
+
+    def __str__(self) -> str:
+        """Which functions of which nodes are curves, and what that costs at the outputs."""
+        groups: dict[tuple[str, int, float], list[str]] = {}
+        for curve in self.curves:
+            groups.setdefault((curve.function, curve.pieces, curve.error), []).append(curve.node)
+        parts = []
+        for (function, pieces, error), nodes in groups.items():
+            where = ", ".join([*nodes[:4], *(["..."] if len(nodes) > 4 else [])])
+            parts.append(f"{function} ({where}) is {pieces} lines within {error:.3g}")
+        return f"{'; '.join(parts)}; outputs are within {float(self.error.max(initial=0.0)):.3g} of the file's"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class KnownNetwork:
     """A network with the numbers of its weights, by path in `assignment`; nothing of it is decided.
@@ -31,7 +63,8 @@ class KnownNetwork:
     features: the names of its inputs, empty where no table named them. scaling: that of the table it was trained on,
     None without one. coding: what its label codes stand for, (text, code), empty where they have no names.
     scores: what a file calls the result, where it goes on to apply a function to it (`network.squashed_by`).
-    file: the file that it was read from, where that can be run as it is and holds the result.
+    file: the file that it was read from, where that can be run as it is and holds the result. smoothed: what stands for
+    smooth functions inside of it; None without any.
     """
 
     network: Network
@@ -41,6 +74,7 @@ class KnownNetwork:
     coding: tuple[tuple[str, float], ...]
     scores: str = ""
     file: Runnable | None = None
+    smoothed: Smoothed | None = None
 
     @property
     def name(self) -> str:
@@ -74,11 +108,11 @@ def known_of(trained: Any) -> KnownNetwork:
 
     What was pruned is cut out.
     """
-    for part in ("compact", "network", "assignment", "features", "scaling", "coding"):
+    for part in ("compact", "network", "assignment", "features", "scaling", "coding", "smoothed"):
         if not hasattr(trained, part):
             raise TypeError(f"network must be a trained network, not {trained!r:.80}")
     cut = trained.compact() if trained.assignment.kept else trained
-    return KnownNetwork(cut.network, cut.assignment, cut.features, cut.scaling, cut.coding)
+    return KnownNetwork(cut.network, cut.assignment, cut.features, cut.scaling, cut.coding, smoothed=cut.smoothed)
 
 
 def renamed(known: KnownNetwork, name: str, origin: Origin) -> KnownNetwork:

@@ -9,11 +9,13 @@ import numpy as np
 
 from nnmip.arrays import by_chance
 from nnmip.hir.core import Assignment, FloatArray, Network, Shape
-from nnmip.hir.evaluate import result
+from nnmip.hir.evaluate import forward, result, returned
+from nnmip.hir.known import Smoothed
 from nnmip.onnx import package
 from nnmip.onnx.graph import Graph, Port, cut_to, needed
 from nnmip.onnx.refusal import Refused, unreadable
 from nnmip.onnx.replay import TYPES, session
+from nnmip.ops.smooth import FUNCTIONS
 from nnmip.records import dataclass
 
 POINTS = 8
@@ -41,17 +43,42 @@ def points(network: Network, kind: str, count: int) -> FloatArray:
     return np.asarray(drawn.astype(TYPES[kind]), dtype=np.float64)
 
 
-def check(
-    graph: Graph, port: Port, rows: int, shape: Shape, network: Network, assignment: Assignment, claim: Claim
-) -> None:
+@dataclass(frozen=True, slots=True, eq=False)
+class Computed:
+    """An imported network with the numbers of its weights, and its curves, if it has any."""
+
+    network: Network
+    assignment: Assignment
+    smoothed: Smoothed | None = None
+
+    def result(self, x: FloatArray) -> FloatArray:
+        """What it returns with the smooth functions themselves."""
+        curves = () if self.smoothed is None else self.smoothed.curves
+        instead = {curve.layer: FUNCTIONS[curve.function].exact for curve in curves}
+        return returned(self.network, forward(self.network, self.assignment, x, instead=instead))
+
+    def check_error(self, x: FloatArray, exact: FloatArray) -> None:
+        """Raise Refused NNM0618 where the curves are further from what is exact than was proved."""
+        if self.smoothed is None:
+            return
+        room = DOUBLE * max(1.0, float(np.abs(exact).max(initial=0.0)))
+        away = np.abs(result(self.network, self.assignment, x) - exact)
+        if not (away <= self.smoothed.error + room).all():
+            raise _differs("its curves are further from the smooth functions than was proved")
+
+
+def check(graph: Graph, port: Port, rows: int, shape: Shape, computed: Computed, claim: Claim) -> None:
     """Raise Refused NNM0618 where the network differs from the graph, which is run with `rows` rows at once.
 
-    shape: that of the input for one row, as the model has it.
+    shape: that of the input for one row, as the model has it. Smooth functions are compared as they are, and the curves
+    in their place with them.
     """
-    x = points(network, port.kind, -(-POINTS // rows) * rows)
+    x = points(computed.network, port.kind, -(-POINTS // rows) * rows)
     given = _given(graph, port, claim.name, x, rows, shape)
     with np.errstate(all="ignore"):
-        ours = claim.apply(result(network, assignment, x)).reshape(len(x), -1)
+        exact = computed.result(x)
+        computed.check_error(x, exact)
+        ours = claim.apply(exact).reshape(len(x), -1)
     if given.shape != ours.shape:
         raise _differs(f"it gives {ours.shape[1]} numbers for a row, and ONNX Runtime {given.shape[1]}")
     if not np.isfinite(given).all():

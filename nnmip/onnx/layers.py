@@ -14,8 +14,9 @@ from nnmip.arrays import distinct
 from nnmip.hir.core import Assignment, Decision, FloatArray, IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.onnx.refusal import unreadable
-from nnmip.onnx.views import View
+from nnmip.onnx.views import Squashed, View
 from nnmip.ops.registry import LAYERS, WORDS
+from nnmip.ops.smooth import USUAL, Approximation, approximation
 from nnmip.records import dataclass
 from nnmip.sizes import ENTRY, Allowance, product
 from nnmip.source import Origin, Span
@@ -41,6 +42,15 @@ class Made:
         return prod(self.shape)
 
 
+@dataclass(frozen=True, slots=True)
+class Curved:
+    """A curve in the place of a smooth function that a node applies."""
+
+    function: str
+    node: str
+    made: Approximation
+
+
 @dataclass(slots=True)
 class Layers:
     """Layers as they are added, in order; those that nothing reads are left out in the end."""
@@ -51,6 +61,10 @@ class Layers:
     label: str = ""
     """The node that is worked on."""
     made: dict[str, Made] = field(default_factory=dict)
+    smooth: float = USUAL
+    """How far a curve may be from its function."""
+    curves: dict[str, Curved] = field(default_factory=dict)
+    """By the name of the tensor, what is a curve in the place of a smooth function."""
     _same: dict[object, str] = field(default_factory=dict)
     _settled: dict[int, tuple[View, View]] = field(default_factory=dict)
 
@@ -154,6 +168,15 @@ class Layers:
             return View.of(self.add(op, view.base, **options), view.index)
         return self.view(self.add(op, self.tensor(view, self.natural(view)), **options), view.shape)
 
+    def curved(self, value: Squashed) -> View:
+        """A smooth function of every entry as a curve that is linear between points."""
+        made = approximation(value.function, self.smooth)
+        before, self.label = self.label, value.label
+        view = self.entrywise("piecewise", value.scores, points=made.points, values=made.values)
+        self.label = before
+        self.curves[view.base] = Curved(value.function, value.node, made)
+        return view
+
     def dense(self, view: View, weights: FloatArray, bias: FloatArray | None) -> View:
         """weights [units, i] times a vector of as many entries, plus a bias: [units]. Scales, shifts and the order of
         the entries go into the weights."""
@@ -209,8 +232,9 @@ class Layers:
 
     # ---- the network -----------------------------------------------------------------------------------------------
 
-    def network(self, result: View, name: str, origin: Origin) -> tuple[Network, Assignment]:
-        """The layers that the result needs, with their weights; the result picks entries of the last."""
+    def network(self, result: View, name: str, origin: Origin) -> tuple[Network, Assignment, Mapping[str, Curved]]:
+        """The layers that the result needs, with their weights, and the curves among them by layer; the result picks
+        entries of the last."""
         result = self.settled(result)
         if result.base == INPUT:
             result = View.of(self.add("flatten", INPUT), result.index)
@@ -231,7 +255,8 @@ class Layers:
         index = result.index.reshape(shape if result.index.size > 1 else ())
         whole = Domain.everything()
         found = Network(name, INPUT, self.input_shape, whole, tuple(layers), names[result.base], index, origin)
-        return found, Assignment(values, {})
+        curves = {names[key]: self.curves[key] for key in kept if key in self.curves}
+        return found, Assignment(values, {}), curves
 
     def _needed(self, last: str) -> list[str]:
         """The layers that lead to `last`, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
-from nnmip.hir.core import FloatArray, Shape
-from nnmip.hir.known import KnownNetwork
-from nnmip.onnx.check import Claim, check
+from nnmip.hir.core import Assignment, FloatArray, Network, Shape
+from nnmip.hir.known import Curve, KnownNetwork, Smoothed
+from nnmip.onnx.check import Claim, Computed, check
 from nnmip.onnx.graph import Graph, Node, Port, check_order, needed, read_graph
-from nnmip.onnx.layers import INPUT, Layers
+from nnmip.onnx.layers import INPUT, Curved, Layers
 from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.replay import TYPES, OnnxFile
 from nnmip.onnx.views import Compared, Squashed, Value, View
 from nnmip.ops.base import ShapeMismatch
+from nnmip.ops.drift import Jump, Source, output_drift
+from nnmip.ops.smooth import FUNCTIONS, USUAL
 from nnmip.records import dataclass
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile, Span
@@ -32,16 +34,20 @@ SEVERAL_ROWS = 4
 LABELS = frozenset({"string", "int64", "int32", "bool"})
 
 
-def read_onnx(source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
+def read_onnx(
+    source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance, smooth: float | None = None
+) -> KnownNetwork:
     """The network of an ONNX file (its path, its bytes, or an `onnx.ModelProto`), called `name`.
 
-    output: which output of the file it returns, the first with scores where it is None. Raises DiagnosticError: NNM0616
-    for a file that holds no sound model, NNM0617 for what cannot be imported, NNM0618 where the network does not
-    compute what the file does, NNM0310 for one that is larger than is allowed.
+    output: which output of the file it returns, the first with scores where it is None. smooth: how far a curve in the
+    place of a smooth function inside of it may be from that, the usual error where it is None.
+
+    Raises DiagnosticError: NNM0616 for a file that holds no sound model, NNM0617 for what cannot be imported, NNM0618
+    where the network does not compute what the file does, NNM0310 for one that is larger than is allowed.
     """
     span = Span(SourceFile(str(source) if isinstance(source, Path) else "<model>", ""), 0, 0)
     try:
-        return _read(source, output, name, origin, allowance, span)
+        return _read(source, output, name, origin, allowance, span, USUAL if smooth is None else smooth)
     except Refused as refused:
         found = Diagnostic(refused.code, f"{_called(source)}: {refused.message}", span, help=refused.help)
         raise DiagnosticError([found]) from None
@@ -51,7 +57,9 @@ def _called(source: Any) -> str:
     return f"`{source.name}`" if isinstance(source, Path) else "the model"
 
 
-def _read(source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance, span: Span) -> KnownNetwork:
+def _read(
+    source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance, span: Span, smooth: float
+) -> KnownNetwork:
     try:
         graph = read_graph(source, allowance, span)
     except ImportError as error:
@@ -63,7 +71,7 @@ def _read(source: Any, output: str | None, name: str, origin: Origin, allowance:
     problems: list[Refused] = []
     for way in _ways(port):
         try:
-            return _Import(source, graph, port, way, wanted, allowance, span).known(name, origin)
+            return _Import(source, graph, port, way, wanted, allowance, span, smooth).known(name, origin)
         except Refused as refused:
             problems.append(refused)
     raise problems[-1]
@@ -145,27 +153,30 @@ class _Import:
     wanted: str
     allowance: Allowance
     span: Span
+    smooth: float
 
     def known(self, name: str, origin: Origin) -> KnownNetwork:
         shape = self.way.shape
         own = shape[1:] if len(shape) > 1 and shape[0] == 1 else shape
         self.allowance.check(float(np.prod(own, dtype=np.float64)), 40, "its input", self.span)
-        layers = Layers(own, self.allowance, self.span)
+        layers = Layers(own, self.allowance, self.span, smooth=self.smooth)
         value = self._value(layers)
         if isinstance(value, np.ndarray):
             raise unsupported(f"its output `{self.wanted}` does not depend on the input")
         if isinstance(value, Compared):
             raise unsupported(f"its output `{self.wanted}` holds truth values", "export the scores, too")
         scores = value.scores if isinstance(value, Squashed) else value
-        network, assignment = layers.network(scores, name, origin)
+        network, assignment, curves = layers.network(scores, name, origin)
+        smoothed = _smoothed(network, assignment, curves)
         if isinstance(value, Squashed):
             network = replace(network, squashed_by=value.function)
         claim = self._claim(value)
-        check(self.graph, self.port, self.way.rows, shape, network, assignment, claim)
+        computed = Computed(network, assignment, smoothed)
+        check(self.graph, self.port, self.way.rows, shape, computed, claim)
         scores_of_file = value.source if isinstance(value, Squashed) else claim.name
         file = OnnxFile(self.source, self.port, scores_of_file, self.allowance, self.span) if scores_of_file else None
         named = value.source if isinstance(value, Squashed) else ""
-        return KnownNetwork(network, assignment, (), None, (), named, file)
+        return KnownNetwork(network, assignment, (), None, (), named, file, smoothed)
 
     def _claim(self, value: View | Squashed) -> Claim:
         """What is compared: the scores themselves where the file has them, else the function of them."""
@@ -208,6 +219,24 @@ class _Import:
         for name, value in zip(node.outputs, given, strict=False):
             if name:
                 at.values[name] = value
+
+
+def _smoothed(network: Network, assignment: Assignment, curves: Mapping[str, Curved]) -> Smoothed | None:
+    """The curves of a network with the error at its outputs; Refused where that has no bound."""
+    if not curves:
+        return None
+    sources = {name: Source(FUNCTIONS[each.function].steepest, each.made.error) for name, each in curves.items()}
+    try:
+        error = output_drift(network, assignment, sources)
+    except Jump as jump:
+        first = next(iter(curves.values()))
+        message = (
+            f"the layer `{jump.layer.name}` (`{jump.layer.op}`) jumps behind the `{first.function}` ({first.node}), "
+        )
+        help = "take an output before the jump: what is linear between points there is only near the function"
+        raise unsupported(f"{message}so that no error of its curve can be certified", help) from None
+    made = [Curve(name, c.function, c.node, c.made.pieces, c.made.error) for name, c in curves.items()]
+    return Smoothed(tuple(made), error)
 
 
 def _applied(value: Squashed, scores: FloatArray) -> FloatArray:

@@ -62,7 +62,8 @@ class Squashed:
     is above a threshold, can be told from the scores.
 
     apply: the function, from the scores [n, *shape of the view] to what the file gives. is_entrywise: whether it looks
-    at every score alone. source: the value in the file that holds the scores themselves, empty where none does.
+    at every score alone. source: the value in the file that holds the scores themselves, empty where none does. node:
+    the node that applies the function, as messages show it; label: its name.
     """
 
     scores: View
@@ -70,6 +71,8 @@ class Squashed:
     apply: Callable[[FloatArray], FloatArray]
     is_entrywise: bool
     source: str = ""
+    node: str = ""
+    label: str = ""
 
     def moved(self, move: Move) -> Squashed:
         """The entries in another order; a function that compares them keeps them all."""

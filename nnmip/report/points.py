@@ -19,6 +19,7 @@ def points_facts(lowered: Lowered) -> list[dict[str, Any]]:
 
 def _facts(lowered: Lowered, ledger: Ledger) -> dict[str, Any]:
     network, phases = ledger.known.network, ledger.phases()
+    smoothed = lowered.program.known_network(network.name).smoothed
     return {
         "network": network.name,
         "text": " ".join(ledger.origin.span.text.split()),
@@ -38,6 +39,7 @@ def _facts(lowered: Lowered, ledger: Ledger) -> dict[str, Any]:
             for layer in network.layers
         ],
         "seconds": dict(ledger.seconds),
+        "curves": None if smoothed is None else str(smoothed),
     }
 
 
@@ -56,6 +58,7 @@ def render_points(facts: Sequence[Mapping[str, Any]]) -> list[str]:
         several = f" at {at['points']} points" if at["points"] > 1 else ""
         spent = ", ".join(f"{step} {seconds:.3f} s" for step, seconds in at["seconds"].items())
         lines.extend(["", f"  {at['text']} in line {at['line']}{several}, bounds proved by {spent}:"])
+        lines.extend([f"    {at['curves']}"] if at["curves"] else [])
         lines.extend(table([HEAD, *map(_cells, at["layers"])], indent=4))
     return lines
 

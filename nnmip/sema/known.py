@@ -27,7 +27,7 @@ from nnmip.hir.core import (
 from nnmip.hir.evaluate import Evaluator, forward
 from nnmip.hir.known import KnownNetwork, known_of, renamed
 from nnmip.hir.walk import walk
-from nnmip.ops.base import Word
+from nnmip.ops.base import Option, Word
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.sema.values import NODE_TYPES, Poisoned, Value, fail, listed, not_yet, short_text_of
@@ -45,13 +45,15 @@ class NetworkReader:
     """How a declaration reads a network: `network f = NAME("path", ...)`.
 
     signature: as messages show it. what: what the path names. options: named texts; the first can stand without its
-    name. read(path, options, name in the model, origin, allowance) -> the network, raising DiagnosticError.
+    name. numbers: options that are numbers. read(path, options, name in the model, origin, allowance) -> the network,
+    raising DiagnosticError.
     """
 
     signature: str
     what: str
     options: tuple[str, ...]
-    read: Callable[[Path, Mapping[str, str], str, Origin, Allowance], KnownNetwork]
+    read: Callable[[Path, Mapping[str, Any], str, Origin, Allowance], KnownNetwork]
+    numbers: tuple[Option, ...] = ()
 
 
 NetworkReaders = Mapping[str, NetworkReader]
@@ -155,8 +157,17 @@ def known_options(word: Word, options: dict[str, Any], network: Network, span: S
     return options
 
 
+NumberOf = Callable[[Option, nodes.Expr], float]
+"""The value of an option that is a number; raises DiagnosticError."""
+
+
 def read_network_file(
-    declaration: nodes.NetworkFile, directory: Path, outside: Outside, readers: NetworkReaders, known: KnownNetworks
+    declaration: nodes.NetworkFile,
+    directory: Path,
+    outside: Outside,
+    readers: NetworkReaders,
+    known: KnownNetworks,
+    number_of: NumberOf,
 ) -> Network:
     """The network of `network f = onnx("f.onnx")`; paths in the model start from `directory`.
 
@@ -168,7 +179,7 @@ def read_network_file(
     if name in outside.values:
         found = _bound(outside.values[name], name, origin)
     else:
-        reader, path, options = _stated(declaration.value, readers)
+        reader, path, options = _stated(declaration.value, readers, number_of)
         try:
             found = reader.read(outside.paths.get(name, directory / path), options, name, origin, known.allowance)
         except DiagnosticError as error:
@@ -187,6 +198,17 @@ def warn_of_scores(declaration: nodes.NetworkFile, known: KnownNetwork, diagnost
         diagnostics.warning("NNM0619", message, declaration.value.span, help=help)
 
 
+def warn_of_curves(declaration: nodes.NetworkFile, known: KnownNetwork, diagnostics: Diagnostics) -> None:
+    """NNM0620 where curves stand for smooth functions, and the text does not say how near they are."""
+    call, smoothed = declaration.value, known.smoothed
+    arguments = call.arguments if isinstance(call, nodes.Call) else ()
+    is_said = any(isinstance(a, nodes.Named) and a.name.text == "smooth" for a in arguments)
+    if smoothed is not None and not is_said:
+        diagnostics.warning("NNM0620", f"`{known.name}`: {smoothed}", call.span, help=NEARER)
+
+
+NEARER = "say how near the curves are, to say that they are meant: `smooth: 0.001`; nearer ones have more binaries"
+
 ORDER = "which is the largest, and on which side of 0 one is, means what it meant"
 
 
@@ -200,7 +222,9 @@ def _bound(value: Any, name: str, origin: Origin) -> KnownNetwork:
         raise fail("NNM0205", message, origin.span, help=help) from None
 
 
-def _stated(call: nodes.Expr, readers: NetworkReaders) -> tuple[NetworkReader, str, dict[str, str]]:
+def _stated(
+    call: nodes.Expr, readers: NetworkReaders, number_of: NumberOf
+) -> tuple[NetworkReader, str, dict[str, Any]]:
     """The reader that a declaration names, the path, and the options."""
     if not (isinstance(call, nodes.Call) and isinstance(call.function, nodes.Ref)):
         raise fail("NNM0204", "a network is read from a file or a folder", call.span, help='write `onnx("f.onnx")`')
@@ -209,13 +233,16 @@ def _stated(call: nodes.Expr, readers: NetworkReaders) -> tuple[NetworkReader, s
         near = closest(name, readers)
         help = f"did you mean `{near}`?" if near else f"the readers are {listed(readers)}"
         raise fail("NNM0203", f"no reader of networks is called `{name}`", span, help=help)
-    reader, texts, options = readers[name], [], {}
+    reader, texts, options = readers[name], [], dict[str, Any]()
+    numbers = {option.name: option for option in reader.numbers}
     for argument in call.arguments:
         match argument:
             case nodes.Positional(value=nodes.String(value=text)):
                 texts.append(text)
             case nodes.Named(name=nodes.Name(text=option), value=nodes.String(value=text)) if option in reader.options:
                 options[option] = text
+            case nodes.Named(name=nodes.Name(text=option), value=value) if option in numbers:
+                options[option] = number_of(numbers[option], value)
             case nodes.Named(name=nodes.Name(text=option)) if option in reader.options:
                 help = f'write `{option}: "{short_text_of(argument.value.span)}"`'
                 raise fail("NNM0204", f"the option `{option}` is a text in quotes", argument.value.span, help=help)

@@ -13,10 +13,11 @@ from nnmip.data import Dataset
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.hir.core import Constant, Network, Node, Program, Reference
 from nnmip.hir.goals import Annotation, Constraint, Property, RegionRule, Stage
+from nnmip.ops.base import Option
 from nnmip.sema.annotations import read_annotations
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.goals import check_single_goal, read_constraint, read_goal
-from nnmip.sema.known import NetworkReaders, read_network_file, warn_of_scores
+from nnmip.sema.known import NetworkReaders, read_network_file, warn_of_curves, warn_of_scores
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
@@ -27,6 +28,7 @@ from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, as_tensor, collected
 from nnmip.sema.variables import Ranges, is_open, read_variable
+from nnmip.sema.words import checked_number
 from nnmip.sizes import MEETING, UNASKED, Allowance, counted
 from nnmip.source import Span
 from nnmip.syntax import nodes
@@ -245,14 +247,19 @@ class _Builder:
                 return NetworkReader(self.elaborator, declaration, self.diagnostics).read()
             case nodes.NetworkFile():
                 directory = self.sources.directory(declaration.span)
-                network = read_network_file(declaration, directory, self.outside, self.readers, self.scope.known)
-                warn_of_scores(declaration, self.scope.known.networks[network.name], self.diagnostics)
-                return network
+                known = self.scope.known
+                found = read_network_file(declaration, directory, self.outside, self.readers, known, self._number)
+                warn_of_scores(declaration, known.networks[found.name], self.diagnostics)
+                warn_of_curves(declaration, known.networks[found.name], self.diagnostics)
+                return found
             case nodes.Var():
                 return read_variable(self.elaborator, declaration, None if self.is_trial else self.ranges)
             case nodes.Let():
                 return read_let(self.elaborator, declaration)
         raise Poisoned
+
+    def _number(self, option: Option, expr: nodes.Expr) -> float:
+        return checked_number(option, self.elaborator.scalar(expr, f"`{option.name}`"), expr.span)
 
     def _data(self, declaration: nodes.Data) -> Value:
         data = read_data(self.elaborator, declaration, self.sources.directory(declaration.span), self.outside)

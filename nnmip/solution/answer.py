@@ -240,12 +240,14 @@ def term_values(program: Program, stage: int, checked: Replay) -> tuple[TermValu
 
 
 def _notes(program: Program) -> tuple[str, ...]:
-    """What a reader must know: the strictness of every `zero_one` with margin 0, and test rows outside the domain."""
+    """What a reader must know: the strictness of every `zero_one` with margin 0, networks that are near those of their
+    files, and test rows outside the domain."""
     notes = [
         f"{name}: the condition is sufficient for {' and '.join(f'`{word}`' for word in words)}, not necessary; "
         "networks that break it and have the property all the same are left out"
         for name, words in strengthened(program).items()
     ]
+    notes.extend(f"{known.name}: {known.smoothed}" for known in program.known if known.smoothed is not None)
     for node in (found for root in roots(program) for found in walk(root)):
         if not isinstance(node, Apply) or node.word != "zero_one" or node.option("margin") != 0:
             continue

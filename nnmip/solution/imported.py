@@ -6,25 +6,37 @@ from pathlib import Path
 from typing import Any
 
 from nnmip.onnx.read import read_onnx
+from nnmip.ops.smooth import LEAST, MOST
 from nnmip.sizes import Allowance
 from nnmip.solution.network import TrainedNetwork
 from nnmip.source import Origin, SourceFile, Span
 
 
 def load_onnx(
-    source: Any, output: str | None = None, *, name: str = "net", allow_size: int | str | None = None
+    source: Any,
+    output: str | None = None,
+    *,
+    smooth: float | None = None,
+    name: str = "net",
+    allow_size: int | str | None = None,
 ) -> TrainedNetwork:
     """The network of an ONNX model: a path, the bytes of a file, or an `onnx.ModelProto` (the extra `nnmip[onnx]`).
 
     It has the exact numbers of the file and reads its inputs in the order of the file. `output` names the output with
-    the scores, the first that can hold some without it. `model.bind(f=network)` puts it into the place of a network
-    file that a model names, `draft.trained("f", network)` into a program that is built in Python. Raises
-    DiagnosticError: NNM0616 for what is no ONNX model, NNM0617 for what cannot be imported, NNM0618 where the network
-    does not compute what ONNX Runtime computes, NNM0310 for one that is larger than `allow_size`.
+    the scores, the first that can hold some without it. A `Sigmoid` or `Tanh` inside of it becomes a curve of lines
+    that is at most `smooth` (0.001) from it: what is predicted is what the curves give, and `network.smoothed` says how
+    far that is from the file at most. `model.bind(f=network)` puts it into the place of a network file that a model
+    names, `draft.trained("f", network)` into a program that is built in Python.
+
+    Raises DiagnosticError: NNM0616 for what is no ONNX model, NNM0617 for what cannot be imported, NNM0618 where the
+    network does not compute what ONNX Runtime computes, NNM0310 for one that is larger than `allow_size`; ValueError
+    for a `smooth` that is out of range.
     """
+    if smooth is not None and not LEAST <= smooth <= MOST:
+        raise ValueError(f"smooth must be from {LEAST:g} to {MOST:g}, not {smooth:g}")
     origin = Origin(Span(SourceFile(name, ""), 0, 0), name)
     known = read_onnx(
-        Path(source) if isinstance(source, str) else source, output, name, origin, Allowance.of(allow_size)
+        Path(source) if isinstance(source, str) else source, output, name, origin, Allowance.of(allow_size), smooth
     )
     return TrainedNetwork(
         network=known.network,
@@ -34,4 +46,5 @@ def load_onnx(
         label=None,
         label_column=None,
         coding=(),
+        smoothed=known.smoothed,
     )

@@ -29,7 +29,14 @@ def read_known(path: Path, inner: str | None, name: str, origin: Origin, allowan
 
 def known_network(trained: TrainedNetwork, name: str, origin: Origin) -> KnownNetwork:
     """A trained network with its numbers, under another name."""
-    found = KnownNetwork(trained.network, trained.assignment, trained.features, trained.scaling, trained.coding)
+    found = KnownNetwork(
+        trained.network,
+        trained.assignment,
+        trained.features,
+        trained.scaling,
+        trained.coding,
+        smoothed=trained.smoothed,
+    )
     return renamed(found, name, origin)
 
 

@@ -15,6 +15,7 @@ from nnmip.data.columns import feature_rows
 from nnmip.hir.core import Assignment, Decision, Layer, Network, Program, Shape
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import result
+from nnmip.hir.known import Smoothed
 from nnmip.ops.base import Option, ShapeMismatch, Task
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import predicted_codes
@@ -32,7 +33,8 @@ class TrainedNetwork:
 
     inputs: how the features are read from the columns of a table (empty where no table names them).
     coding: (label text, code) pairs of a classifier, empty otherwise. targets: names of the outputs of a regression,
-    empty otherwise; target_columns: their names in the file.
+    empty otherwise; target_columns: their names in the file. smoothed: what stands for smooth functions in a network of
+    another tool; all that is predicted is what the curves give.
     """
 
     network: Network
@@ -44,6 +46,7 @@ class TrainedNetwork:
     coding: tuple[tuple[str, float], ...]
     targets: tuple[str, ...] = ()
     target_columns: tuple[str, ...] = ()
+    smoothed: Smoothed | None = None
 
     def __repr__(self) -> str:
         return f"<{self._in_words()}>"
@@ -60,6 +63,7 @@ class TrainedNetwork:
         weights = list(self.weights.values())
         nonzero, total = sum(int(np.count_nonzero(w)) for w in weights), sum(w.size for w in weights)
         end = f"; the scores before a {self.network.squashed_by}" if self.network.squashed_by else ""
+        end += f"; {self.smoothed}" if self.smoothed is not None else ""
         return f"TrainedNetwork {self.name}: {chain}; {nonzero} of {total} weights nonzero{end}"
 
     @property

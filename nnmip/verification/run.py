@@ -13,13 +13,15 @@ import numpy as np
 
 from nnmip.bounds.crown import STEPS
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Assignment, FloatArray, Program
+from nnmip.hir.core import Assignment, Constant, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
+from nnmip.hir.walk import walk
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
-from nnmip.sema.values import not_yet
+from nnmip.sema.known import KNOWN
+from nnmip.sema.values import fail, not_yet
 from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
 from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
@@ -74,9 +76,26 @@ def verify(
 
     Setting `stop`, or Ctrl-C, which sets it, ends the run with what is known.
 
-    Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions.
+    Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions,
+    NNM0621 for one of a network that is only near that of its file.
     """
+    _check_exact(program, property)
     return _Run(program, property, solve, limits, stop or threading.Event()).verdict()
+
+
+def _check_exact(program: Program, property: Property) -> None:
+    """NNM0621 for a property that reads a network with curves: it would be decided of these, not of the file."""
+    near = {known.name: known for known in program.known if known.smoothed is not None}
+    for node in (found for root in (*property.assumptions, *property.conclusions) for found in walk(root)):
+        name = getattr(node, "network", None)
+        is_folded = bool(near) and isinstance(node, Constant) and node.origin.path == KNOWN
+        if name in near or is_folded:
+            known = near.get(name or "", next(iter(near.values())))
+            message = (
+                f"`{known.name}` has curves in the place of smooth functions, so that no property of it is decided"
+            )
+            help = "prove the largest or least value in the region with `solve`, and add the error that it states"
+            raise fail("NNM0621", message, node.origin.span, help=help)
 
 
 class _Decided(Exception):

@@ -16,7 +16,7 @@ from tests.manual.blocks import Block, preludes, read_blocks, whole_model
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "nnmip" / "diagnostics" / "pages").glob("*.md"))
 PRELUDES = preludes(read_blocks(ROOT / "grammar" / "reference.md"))
-WITHOUT_EXAMPLE = {"NNM0103", "NNM0106", "NNM0406", *(f"NNM06{number}" for number in range(11, 20)), "NNM0901"}
+WITHOUT_EXAMPLE = {"NNM0103", "NNM0106", "NNM0406", *(f"NNM06{number}" for number in range(11, 22)), "NNM0901"}
 WITHOUT_EXAMPLE |= {"NNM0631", "NNM0632"}
 """What no text of one model shows."""
 

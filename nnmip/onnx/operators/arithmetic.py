@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def difference_of(at: At, left: Value, right: Value) -> Value:
         and isinstance(left, np.ndarray)
         and (left == 1).all()
     ):
-        return Squashed(right.scores.affine(-1.0), right.function, right.apply, True)  # 1 - s(z) = s(-z)
+        return replace(right, scores=right.scores.affine(-1.0), source="")  # 1 - s(z) = s(-z)
     return sum_of(at, left, at.as_view(right).affine(-1.0))
 
 

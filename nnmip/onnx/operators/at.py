@@ -12,6 +12,7 @@ from nnmip.onnx.graph import Array, Node
 from nnmip.onnx.layers import Layers
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.views import Compared, Move, Squashed, Value, View
+from nnmip.ops.smooth import FUNCTIONS
 from nnmip.records import dataclass
 
 Rule = Callable[["At"], Value | tuple[Value, ...]]
@@ -49,6 +50,8 @@ class At:
     def as_view(self, value: Value) -> View:
         if isinstance(value, View):
             return value
+        if isinstance(value, Squashed) and value.is_entrywise and value.function in FUNCTIONS:
+            return self.layers.curved(value)
         if isinstance(value, Squashed):
             raise unsupported(
                 f"{self.what} reads what a `{value.function}` gives, which is understood at the end of a network alone",

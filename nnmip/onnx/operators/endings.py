@@ -10,10 +10,7 @@ from nnmip.hir.core import FloatArray
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rule, Rules, places_of
 from nnmip.onnx.views import Squashed, Value, View
-
-
-def _sigmoid(scores: FloatArray) -> FloatArray:
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * scores)))
+from nnmip.ops.smooth import FUNCTIONS
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
@@ -29,14 +26,12 @@ def _log_softmax(scores: FloatArray) -> FloatArray:
     return np.asarray((shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))).reshape(scores.shape))
 
 
-def _entrywise(function: Callable[[FloatArray], FloatArray]) -> Rule:
-    def rule(at: At) -> Value:
-        value = at.value(0)
-        if isinstance(value, np.ndarray):
-            return function(value)
-        return Squashed(at.as_view(value), at.node.op, function, True, at.node.inputs[0])
-
-    return rule
+def _entrywise(at: At) -> Value:
+    """A `Sigmoid` or `Tanh`; where something reads it, it becomes a curve (`Layers.curved`)."""
+    value, function = at.value(0), FUNCTIONS[at.node.op].exact
+    if isinstance(value, np.ndarray):
+        return function(value)
+    return Squashed(at.as_view(value), at.node.op, function, True, at.node.inputs[0], str(at.node), at.node.name)
 
 
 def _over_classes(function: Callable[[FloatArray], FloatArray]) -> Rule:
@@ -63,8 +58,8 @@ SCORES = 'name the output with the scores: `onnx("f.onnx", output: "...")`'
 
 
 RULES: Rules = {
-    "Sigmoid": _entrywise(_sigmoid),
-    "Tanh": _entrywise(np.tanh),
+    "Sigmoid": _entrywise,
+    "Tanh": _entrywise,
     "Softmax": _over_classes(_softmax),
     "LogSoftmax": _over_classes(_log_softmax),
     "ArgMax": _label,
@@ -104,10 +99,10 @@ def _transformed(at: At, scores: View, after: str) -> Value:
     if after not in AFTER:
         raise at.refuse(f"has the post-transform `{after}`", f"supported are NONE, {', '.join(AFTER)}")
     name, function, is_entrywise = AFTER[after]
-    return Squashed(scores, name, function, is_entrywise)
+    return Squashed(scores, name, function, is_entrywise, "", str(at.node), at.node.name)
 
 
-AFTER = {"LOGISTIC": ("Sigmoid", _sigmoid, True), "SOFTMAX": ("Softmax", _softmax, False)}
+AFTER = {"LOGISTIC": ("Sigmoid", FUNCTIONS["Sigmoid"].exact, True), "SOFTMAX": ("Softmax", _softmax, False)}
 
 
 def _nothing() -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from math import prod
 
@@ -200,7 +201,7 @@ def _concat_squashed(at: At, values: list[Squashed], axis: int) -> Squashed:
     if any(not v.is_entrywise or v.function != first.function for v in values):
         raise at.refuse(f"joins what a `{first.function}` gives", "take the scores before it as the output")
     views = at.layers.joined([value.scores for value in values])
-    return Squashed(_concat_of_views(list(views), list(views), axis), first.function, first.apply, True)
+    return replace(first, scores=_concat_of_views(list(views), list(views), axis), source="")
 
 
 def _expand(at: At) -> Value:

@@ -1,9 +1,9 @@
 """The recipe of the trained networks in `examples/data`: `python -m tests.benchmarks.embedding.trained [FOLDER]`.
 
-Every network is a perceptron with one or two hidden layers of ReLU units, trained by Adam (Kingma and Ba, 2015) on the
-whole table, from a fixed seed. The scaling of inputs stands inside the file, as the nodes Sub and Div in front, so that
-the network reads the units of the table. Weights are rounded, so that what decayed to nothing is 0. The last digits
-depend on the machine: the tests read the files that are kept.
+Every network is a perceptron with one or two hidden layers of ReLU or of tanh units, trained by Adam (Kingma and
+Ba, 2015) on the whole table, from a fixed seed. The scaling of inputs stands inside the file, as nodes Sub and Div in
+front, so that the network reads the units of the table. Weights are rounded, so that what decayed to nothing is 0. The
+last digits depend on the machine: the tests read the files that are kept.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ Array = npt.NDArray[np.float64]
 Layers = list[tuple[Array, Array]]
 FOLDER = Path(__file__).parents[3] / "examples" / "data"
 
+Activation = tuple[Callable[[Array], Array], Callable[[Array], Array]]
+ACTIVATIONS: dict[str, Activation] = {
+    "Relu": (lambda sums: np.maximum(sums, 0), lambda values: 1.0 * (values > 0)),
+    "Tanh": (np.tanh, lambda values: 1 - values**2),
+}
+"""By operator: the function, and its slope by the value that it gives."""
+
 STEPS = 3000
 RATE = 0.01
 DECAY = 1e-3
 DECIMALS = 4
 
 
-def fit(rows: Array, targets: Array, hidden: tuple[int, ...], logistic: bool, seed: int) -> Layers:
+def fit(rows: Array, targets: Array, hidden: tuple[int, ...], logistic: bool, seed: int, by: str = "Relu") -> Layers:
     """The weights `[inputs, units]` and biases after training, by squared or by logistic loss, with weight decay."""
     random = np.random.default_rng(seed)
     sizes = (rows.shape[1], *hidden, targets.shape[1])
@@ -38,7 +45,7 @@ def fit(rows: Array, targets: Array, hidden: tuple[int, ...], logistic: bool, se
     first = [np.zeros_like(number) for number in numbers]
     second = [np.zeros_like(number) for number in numbers]
     for step in range(1, STEPS + 1):
-        for index, slope in enumerate(_slopes(rows, targets, layers, logistic)):
+        for index, slope in enumerate(_slopes(rows, targets, layers, logistic, ACTIVATIONS[by])):
             whole = slope + DECAY * numbers[index]
             first[index] += 0.1 * (whole - first[index])
             second[index] += 0.001 * (whole**2 - second[index])
@@ -47,24 +54,26 @@ def fit(rows: Array, targets: Array, hidden: tuple[int, ...], logistic: bool, se
     return layers
 
 
-def _slopes(rows: Array, targets: Array, layers: Layers, logistic: bool) -> list[Array]:
+def _slopes(rows: Array, targets: Array, layers: Layers, logistic: bool, activation: Activation) -> list[Array]:
     """The derivatives of the mean loss by every weight and bias, in the order of the layers."""
     values = [rows]
     for index, (weights, bias) in enumerate(layers):
         sums = values[-1] @ weights + bias
-        values.append(np.maximum(sums, 0) if index < len(layers) - 1 else sums)
+        values.append(activation[0](sums) if index < len(layers) - 1 else sums)
     guess = (1 + np.tanh(values[-1] / 2)) / 2 if logistic else values[-1]
     back = (guess - targets) / len(rows)
     slopes: list[Array] = []
     for index in reversed(range(len(layers))):
         slopes = [values[index].T @ back, back.sum(axis=0), *slopes]
-        back = (back @ layers[index][0].T) * (values[index] > 0)
+        back = (back @ layers[index][0].T) * activation[1](values[index])
     return slopes
 
 
-def write(path: Path, centre: Array, spread: Array, layers: Layers, shape: tuple[int, ...] = ()) -> None:
+def write(
+    path: Path, centre: Array, spread: Array, layers: Layers, shape: tuple[int, ...] = (), by: str = "Relu"
+) -> None:
     """The network as an ONNX file in single precision: the input of a shape made flat, (x - centre) / spread, then
-    Gemm and Relu in turn."""
+    Gemm and the activation in turn."""
     nodes = [
         helper.make_node("Flatten", ["x"], ["flat"]),
         helper.make_node("Sub", ["flat", "centre"], ["moved"]),
@@ -77,7 +86,7 @@ def write(path: Path, centre: Array, spread: Array, layers: Layers, shape: tuple
         to = "y" if last else f"z{index}"
         nodes.append(helper.make_node("Gemm", [f"h{index - 1}", f"w{index}", f"b{index}"], [to], f"fc{index}"))
         if not last:
-            nodes.append(helper.make_node("Relu", [to], [f"h{index}"], f"relu{index}"))
+            nodes.append(helper.make_node(by, [to], [f"h{index}"], f"{by.lower()}{index}"))
     shapes = {"x": ["rows", *(shape or centre.shape)], "y": ["rows", layers[-1][0].shape[1]]}
     x, y = (helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items())
     known = [numpy_helper.from_array(value.round(DECIMALS).astype(np.float32), name) for name, value in numbers.items()]
@@ -128,6 +137,19 @@ def zero_or_one(path: Path) -> None:
     write(path, np.full(16, 0.5), np.full(16, 0.5), fit(2 * rows - 1, targets, (8, 6), True, 4), (4, 4))
 
 
+def kiln(path: Path) -> None:
+    """The strength of a tile and the share that cracks, in per cent, by heat (C), hours and thickness (mm)."""
+    random = np.random.default_rng(5)
+    low, high = np.array([900.0, 1.0, 5.0]), np.array([1200.0, 8.0, 15.0])
+    points = random.uniform(low, high, (500, 3))
+    heat, hours, thick = ((points - low) / (high - low)).T
+    strength = 60 / (1 + np.exp(4 - 6 * heat - 3 * hours + 2 * thick)) + 10 * thick
+    cracks = 12 / (1 + np.exp(7 - 5 * heat - 4 * thick + 2 * hours))
+    centre, spread = (low + high) / 2, (high - low) / 2
+    layers = fit((points - centre) / spread, np.stack([strength, cracks], axis=1) / 20, (5,), False, 5, "Tanh")
+    write(path, centre, spread, _in_units(layers, 20), by="Tanh")
+
+
 def _in_units(layers: Layers, unit: float) -> Layers:
     """The same network with its outputs times a unit."""
     return [*layers[:-1], (layers[-1][0] * unit, layers[-1][1] * unit)]
@@ -138,6 +160,7 @@ RECIPES: dict[str, Callable[[Path], None]] = {
     "reactor.onnx": reactor,
     "course.onnx": course,
     "zero_or_one.onnx": zero_or_one,
+    "kiln.onnx": kiln,
 }
 
 if __name__ == "__main__":

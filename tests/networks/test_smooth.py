@@ -1,0 +1,183 @@
+"""Smooth functions inside of networks: curves with a proved error, from single functions to the outputs of networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+import nnmip
+from nnmip.diagnostics import DiagnosticError, Severity
+from nnmip.hir.evaluate import result
+from nnmip.hir.known import KnownNetwork
+from nnmip.onnx.check import Computed
+from nnmip.onnx.read import read_onnx
+from nnmip.ops import smooth
+from nnmip.ops.smooth import FUNCTIONS, approximation, certified_error
+from nnmip.sizes import UNASKED
+from tests.networks.nets import Net
+from tests.networks.test_import import ORIGIN, run
+
+ERRORS = (0.1, 0.01, 1e-3, 1e-4)
+
+
+@pytest.mark.parametrize("largest", ERRORS)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_error_of_a_curve_is_proved_and_reached(name: str, largest: float) -> None:
+    """At 10^5 points and at the ends of all pieces nothing is further away, and something is nearly as far."""
+    made = approximation(name, largest)
+    z = np.concatenate([np.linspace(-40.0, 40.0, 100_001), made.points, np.linspace(-3.0, 3.0, 100_001)])
+    away = np.abs(np.interp(z, made.points, made.values) - FUNCTIONS[name].exact(z))
+    assert away.max() <= made.error + 1e-15 and made.error <= largest
+    assert away.max() >= 0.999 * made.error
+    assert np.all(np.diff(made.points) > 0) and np.all(np.diff(made.values) > 0)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_proof_is_about_the_curve_that_is_used(name: str) -> None:
+    """Whatever it is: a point or a value that is moved changes the error by what it does to the distance."""
+    made, rng = approximation(name, 0.01), np.random.default_rng(0)
+    z = np.linspace(-40.0, 40.0, 400_001)
+    for _ in range(20):
+        points = np.sort(np.array(made.points) + 0.1 * rng.normal(size=len(made.points)))
+        values = np.array(made.values) + 0.05 * rng.normal(size=len(made.values))
+        proved = certified_error(FUNCTIONS[name], tuple(points), tuple(values))
+        away = np.abs(np.interp(z, points, values) - FUNCTIONS[name].exact(z)).max()
+        assert away <= proved + 1e-15 and proved <= away + 1e-3
+
+
+def test_few_pieces_are_enough() -> None:
+    assert [approximation(name, 1e-3).pieces for name in FUNCTIONS] == [19, 27]
+    assert [approximation(name, 0.1).pieces for name in FUNCTIONS] == [3, 3]
+
+
+# ---- networks ------------------------------------------------------------------------------------------------------
+
+
+def random_net(seed: int) -> Net:
+    """Dense layers, or an image, with smooth functions, ReLU, residual sums and pools between them."""
+    rng = np.random.default_rng(seed)
+
+    def drawn(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape)
+
+    kind = ("Tanh", "Sigmoid")[seed % 2]
+    if seed % 3 == 2:
+        stored = {"w": drawn(3, 1, 2, 2), "v": drawn(12, 2), "c": drawn(2)}
+        nodes = [("Conv", "x w", "h"), (kind, "h", "a"), ("MaxPool", "a", "p", {"kernel_shape": [2, 2]})]
+        nodes += [("Flatten", "p", "f"), ("Gemm", "f v c", "y")]
+        return Net(("N", 1, 4, 4), nodes, {**stored, "v": drawn(12, 2)})
+    stored = {"w": drawn(3, 4), "b": drawn(4), "v": drawn(4, 4), "u": drawn(4, 2), "half": np.full(1, 0.5)}
+    nodes = [("Gemm", "x w b", "h"), (kind, "h", "a"), ("MatMul", "a v", "z"), ("Relu", "z", "r")]
+    nodes += [("Add", "r a", "s"), ("Sigmoid", "s", "t"), ("Mul", "t half", "m"), ("MatMul", "m u", "y")]
+    return Net(("N", 3), nodes, stored)
+
+
+def read(net: Net, smooth: float | None = None) -> KnownNetwork:
+    return read_onnx(net.model(onnx.TensorProto.DOUBLE), None, "f", ORIGIN, UNASKED, smooth)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_error_at_the_outputs_holds(seed: int) -> None:
+    """Against the file in double precision, at random points of several sizes."""
+    net = random_net(seed)
+    for largest in (0.05, None):
+        known = read(net, largest)
+        assert known.smoothed is not None and known.smoothed.error.shape == known.network.output_shape
+        assert all(curve.error <= (largest or 1e-3) for curve in known.smoothed.curves)
+        rng, spread = np.random.default_rng(seed), (3000, *(1 for _ in known.network.input_shape))
+        x = rng.normal(size=(3000, *known.network.input_shape)) * rng.choice([0.3, 1.0, 4.0], size=spread)
+        exact = Computed(known.network, known.assignment, known.smoothed).result(x)
+        shape = (1, *known.network.input_shape)
+        theirs = run(net.model(onnx.TensorProto.DOUBLE), x[:40], shape, np.float64)
+        assert np.abs(exact[:40] - theirs).max() <= 1e-9 * max(1.0, np.abs(theirs).max())
+        away = np.abs(result(known.network, known.assignment, x) - exact)
+        assert (away <= known.smoothed.error + 1e-12).all()
+        assert away.max() >= 0.02 * known.smoothed.error.max()
+
+
+def test_what_is_stated() -> None:
+    known = read(random_net(0))
+    tanh, sigmoid = (approximation(name, 1e-3) for name in ("Tanh", "Sigmoid"))
+    assert str(known.smoothed) == (
+        f"Tanh (node 2) is 27 lines within {tanh.error:.3g}; Sigmoid (node 6) is 19 lines within {sigmoid.error:.3g}; "
+        f"outputs are within {known.smoothed.error.max():.3g} of the file's"  # type: ignore[union-attr]
+    )
+
+
+def test_an_error_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A seeded fault: what is proved too well does not pass the check of the import."""
+    monkeypatch.setattr("nnmip.onnx.read.output_drift", lambda network, *rest: np.full(network.output_shape, 1e-6))
+    with pytest.raises(DiagnosticError, match="NNM0618"):
+        read(random_net(0))
+
+
+def test_a_wrong_curve_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A curve of the other function: the values of the file are those of the function itself."""
+    wrong = smooth.Approximation((-1.0, 1.0), (-0.5, 0.5), 1e-3)
+    monkeypatch.setattr("nnmip.onnx.layers.approximation", lambda name, largest: wrong)
+    with pytest.raises(DiagnosticError, match="NNM0618"):
+        read(random_net(0))
+
+
+TEXT = """nnm 0.1
+network f = onnx("f.onnx", smooth: {smooth})
+var x: real[3] in [-1, 1]
+{goal} f(x)[0]
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    onnx.save(random_net(0).model(onnx.TensorProto.DOUBLE), tmp_path / "f.onnx")
+    return tmp_path
+
+
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+@pytest.mark.parametrize("goal", ["minimize", "maximize"])
+def test_the_optimum_is_that_of_dense_points(folder: Path, goal: str, solver: str) -> None:
+    """With the curves nothing is better, and with the functions nothing by more than the error."""
+    solved = nnmip.loads(TEXT.format(goal=goal, smooth=0.02), directory=folder).solve(solver=solver, time_limit=100)
+    assert solved.solution == "optimal"
+    known = read(random_net(0), 0.02)
+    axis = np.linspace(-1.0, 1.0, 41)
+    x = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    sign = 1.0 if goal == "maximize" else -1.0
+    ours = (sign * result(known.network, known.assignment, x)[:, 0]).max()
+    theirs = (sign * Computed(known.network, known.assignment, known.smoothed).result(x)[:, 0]).max()
+    best = sign * solved.objective
+    assert ours - 1e-6 <= best <= ours + 0.05
+    assert best >= theirs - known.smoothed.error[0] - 1e-6  # type: ignore[union-attr]
+    assert f"f: {known.smoothed}" in solved.notes
+
+
+def test_the_text_says_how_near(folder: Path) -> None:
+    silent = TEXT.format(goal="minimize", smooth=0).replace(", smooth: 0", "")
+    model = nnmip.loads(silent, directory=folder)
+    (found,) = model.check()
+    assert (found.code, found.severity) == ("NNM0620", Severity.WARNING)
+    assert found.message == f"`f`: {read(random_net(0)).smoothed}"
+    assert nnmip.loads(TEXT.format(goal="minimize", smooth=0.01), directory=folder).check() == ()
+    (wrong,) = nnmip.loads(TEXT.format(goal="minimize", smooth=0.5), directory=folder).check()
+    assert (wrong.code, wrong.message) == ("NNM0205", "`smooth` must be at most 0.1, not 0.5")
+
+
+def test_a_network_in_python_says_so(folder: Path) -> None:
+    network = nnmip.load_onnx(folder / "f.onnx", smooth=0.01)
+    assert "is 9 lines within" in repr(network)
+    bound = nnmip.loads(TEXT.format(goal="minimize", smooth=0.01), directory=folder).bind(f=network)
+    assert bound.program.known[0].smoothed == network.smoothed
+    with pytest.raises(ValueError, match=r"smooth must be from 1e-06 to 0\.1"):
+        nnmip.load_onnx(folder / "f.onnx", smooth=1.0)
+
+
+def test_no_property_is_decided(folder: Path) -> None:
+    text = (
+        TEXT.split("var")[0].format(smooth=0.01) + "verify small: forall x: real[3] in [-1, 1] prove f(x)[0] <= 100\n"
+    )
+    with pytest.raises(DiagnosticError) as caught:
+        nnmip.loads(text, directory=folder).verify("small")
+    (found,) = caught.value.diagnostics
+    assert found.code == "NNM0621" and "`f` has curves in the place of smooth functions" in found.message
