@@ -16,6 +16,7 @@ from nnmip.backends.process import Session
 from tests.benchmarks.training.columns import UNIT, FloatArray, IntArray, units_of
 from tests.benchmarks.training.composite import BOX, MARGIN, Problem, confirm, least_hinge
 from tests.benchmarks.training.counting import Counting
+from tests.benchmarks.training.covering import Covering
 from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.measure import Options, command
 from tests.benchmarks.training.phases import Program, heads_of
@@ -94,6 +95,18 @@ def test_counting_agrees_with_enumeration(units: int) -> None:
             errors = (leads < MARGIN - 1e-9).mean(axis=2).min(axis=1)
             best = min(best, float((errors + cost[some].sum(axis=1)).min()))
     assert Counting(row).run(units) == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3])
+@pytest.mark.parametrize(("table", "fan"), [("moons-20", 2), ("bc-50", 1)])
+def test_covering_agrees_with_counting(table: str, fan: int, units: int) -> None:
+    """None below the optimum, and the optimum below a value above it, for which networks may have more errors."""
+    inputs = {"moons-20": 2, "bc-50": 30}[table]
+    row = tiny("zero-one-iris2-50", table, inputs=inputs, fan=fan, hidden=units)
+    least = Counting(row).run(units)
+    assert Covering(row, least).run(units) is None
+    for above in (0.001, 0.03):
+        assert Covering(row, least + above).run(units) == round(1000 * least)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import Assignment, Program
+from nnmip.records import dataclass
 from nnmip.search.biases import Biases
 from nnmip.search.enumerate import Columns, Prices, activated, check_columns, sums_of
 from nnmip.search.mistakes import FewestMistakes, Mistakes
@@ -25,14 +26,28 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-CHAINS = 32
 MOST_STEPS = 15_000
-NUMBERS = 10**9
-"""How many products of weights and rows are formed in all, at most."""
-COLD = 0.04
-"""The last temperature as a share of the first one, which is half of what a step at random changes."""
 TRIES = 40
 """Steps that tell the first temperature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How many networks there are side by side, and how many products of weights and rows are formed in all at most.
+    The first temperature is a share `hot` of a quantile of what a step at random makes worse, the last one a share
+    `cold` of the first."""
+
+    chains: int
+    numbers: int
+    quantile: float
+    hot: float
+    cold: float
+
+
+SLOPES = Schedule(chains=32, numbers=10**9, quantile=0.5, hot=0.5, cold=0.04)
+PLATEAUS = Schedule(chains=128, numbers=2 * 10**9, quantile=0.75, hot=0.3, cold=0.1)
+"""A share of wrong rows changes by whole rows: most steps change what weights cost alone, and must not tell how warm it
+has to be for a row to be given up for others."""
 
 
 def unlisted(program: Program, allowance: Allowance) -> View | None:
@@ -104,28 +119,32 @@ class _Annealing:
         self._values = np.array(weights.domain.values)
         self._biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
         self._chance = np.random.default_rng(0)
+        self._schedule = PLATEAUS if isinstance(view.loss, Mistakes) else SLOPES
+        chains = self._schedule.chains
         units, rows = view.parts.units, len(view.rows)
-        self._both = np.tile(nothing, (CHAINS, units, 1))
-        self._head = np.full((CHAINS, units), -1)
-        self._adds = np.zeros((CHAINS, units, rows))
-        self._cost = np.full((CHAINS, units), idle)
+        self._both = np.tile(nothing, (chains, units, 1))
+        self._head = np.full((chains, units), -1)
+        self._adds = np.zeros((chains, units, rows))
+        self._cost = np.full((chains, units), idle)
         self._value = self._values_of(self._adds.sum(axis=1)) + self._cost.sum(axis=1)
         self._least, self._known = math.inf, (self._both[0], self._head[0])
         self._remember()
 
     def run(self, stop: Callable[[], bool]) -> None:
-        steps = min(MOST_STEPS, NUMBERS // (CHAINS * self._adds.shape[2] * self._both.shape[2]))
-        changes = [self._step(np.inf) for _ in range(TRIES)]
-        moved = np.concatenate(changes)
-        hot = 0.5 * float(np.median(moved[moved > 0])) if (moved > 0).any() else 0.0
+        schedule, (chains, _, rows) = self._schedule, self._adds.shape
+        steps = min(MOST_STEPS, schedule.numbers // (chains * rows * self._both.shape[2]))
+        moved = np.concatenate([self._step(np.inf) for _ in range(TRIES)])
+        moved = moved[moved > 0]
+        hot = schedule.hot * float(np.quantile(moved, schedule.quantile)) if len(moved) else 0.0
         for step in range(steps):
             if step % 64 == 0 and stop():
                 break
-            self._step(hot * COLD ** (step / steps))
+            self._step(hot * schedule.cold ** (step / steps))
 
     def _step(self, temperature: float) -> FloatArray:
         """Change one unit of each network, and keep the change by chance; how much each would change its value."""
-        every, unit = np.arange(CHAINS), self._chance.integers(0, self._head.shape[1], CHAINS)
+        chains, units = self._head.shape
+        every, unit = np.arange(chains), self._chance.integers(0, units, chains)
         both, head = self._changed(self._both[every, unit], self._head[every, unit])
         adds, cost, allowed = self._of_units(both, head)
         scores = self._adds.sum(axis=1) - self._adds[every, unit] + adds
@@ -133,24 +152,25 @@ class _Annealing:
         value = self._values_of(scores) + paid
         worse = np.maximum(value - self._value, 0.0)
         odds = np.exp(-worse / temperature) if temperature > 0 else (worse == 0).astype(float)
-        kept = allowed & (self._chance.random(CHAINS) < odds)
-        chains, units = every[kept], unit[kept]
-        self._both[chains, units], self._head[chains, units] = both[kept], head[kept]
-        self._adds[chains, units], self._cost[chains, units] = adds[kept], cost[kept]
+        kept = allowed & (self._chance.random(chains) < odds)
+        at = every[kept], unit[kept]
+        self._both[at], self._head[at] = both[kept], head[kept]
+        self._adds[at], self._cost[at] = adds[kept], cost[kept]
         self._value[kept] = value[kept]
         self._remember()
         return np.where(allowed, worse, 0.0)
 
     def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
         """One weight at random, now and then another one, the bias or the head."""
-        chance, every, width = self._chance, np.arange(CHAINS), both.shape[1] - 1
+        chance, chains, width = self._chance, len(both), both.shape[1] - 1
+        every = np.arange(chains)
         both = both.copy()
-        kind = chance.random((3, CHAINS))
+        kind = chance.random((3, chains))
         for which in (kind[0] < 0.8, kind[0] < 0.3):
-            at = chance.integers(0, width, CHAINS)
-            both[every[which], at[which]] = chance.choice(self._values, CHAINS)[which]
-        both[:, -1] = np.where(kind[1] < 0.3, chance.choice(self._biases, CHAINS), both[:, -1])
-        other = chance.integers(-1, len(self._heads.cost), CHAINS)
+            at = chance.integers(0, width, chains)
+            both[every[which], at[which]] = chance.choice(self._values, chains)[which]
+        both[:, -1] = np.where(kind[1] < 0.3, chance.choice(self._biases, chains), both[:, -1])
+        other = chance.integers(-1, len(self._heads.cost), chains)
         # A change of an idle unit alone is none.
         other = np.where((head < 0) & (other < 0), 0, other)
         return both, np.where((kind[2] < 0.1) | (head < 0), other, head)
