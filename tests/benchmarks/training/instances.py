@@ -201,7 +201,8 @@ OPTIMA: Mapping[str, tuple[float, ...]] = MappingProxyType(
 )
 """Proved by `composite.py`, `rules.py`, `counting.py`, or `phases.py` (continuous weights: without a start, all choices
 of output weights take 57 s of CPU for continuous-iris2-100). Those of zero-one-iris2-50-q2, zero-one-bc-100-f2 and
-two-layers-iris2-50 rest on one search; `covering.py` lists the former two, at some hundred seconds of CPU or more."""
+two-layers-iris2-50 rest on one search; `covering.py` is made for the former two, but has not ended on them yet:
+samples say some 20 and 10 minutes of CPU."""
 
 BEST: Mapping[str, float] = MappingProxyType({"wine-60": 0.0420, "signs": 0.029})
 """The value of the best network that is known. That of signs has no wrong row and 29 weights that are not 0 (26 of
