@@ -102,6 +102,8 @@ ARROWS: Mapping[str, frozenset[str]] = {
     },
     # Queries of another language, over networks from files, decided as properties.
     "vnnlib": MEANING | BASE | {"onnx", "formats", "pipeline", "solution", "verification"},
+    # The same question for many rows, in processes or on a cluster.
+    "batches": MEANING | BASE | {"syntax", "formats", "pipeline", "verification"},
     # Another way in than text: it makes the same HIR by the same checks, and hands it to the pipeline.
     "build": MEANING | BASE | {"syntax", "sema", "pipeline"},
     "manual": BASE | {"syntax", "ops"},
@@ -119,6 +121,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "pipeline",
         "verification",
         "vnnlib",
+        "batches",
         "nnmip",
     },
     "nnmip": frozenset({"build", "diagnostics", "syntax", "pipeline", "solution"}),
@@ -140,6 +143,7 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     "onnx": frozenset({"onnx"}),
     "onnxruntime": frozenset({"onnx"}),
     "matplotlib": frozenset({"solution"}),
+    "distributed": frozenset({"batches"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }

@@ -17,8 +17,10 @@ from nnmip.cli.common import (
     print_json,
     size_option,
 )
-from nnmip.cli.paths import FOLDER, MODEL, TABLE, TEXT
-from nnmip.cli.queries import Asked, answer_instances, answer_query, write_queries
+from nnmip.cli.paths import FOLDER, MODEL, ROWS, TABLE, TEXT
+from nnmip.cli.queries import Asked as Query
+from nnmip.cli.queries import answer_instances, answer_query, write_queries
+from nnmip.cli.rows import answer_rows, read_radius
 from nnmip.diagnostics import DiagnosticError
 
 VERSIONS = ("auto", "1.0", "2.0")
@@ -31,6 +33,10 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @click.option("--network", "networks", multiple=True, metavar="NAME=FILE", help="The file of a network of the query.")
 @click.option("--witness", type=TEXT, metavar="FILE", help="Write the answer to a query to this file, too.")
 @click.option("--instances", type=TABLE, metavar="FILE", help="Answer a table of networks, queries and seconds.")
+@click.option("--over", "table", type=ROWS, metavar="FILE", help="Decide the properties for each row of a table.")
+@click.option("--radius", metavar="NAME=LEAST..MOST:STEP", help="With --over: bisect a parameter for each row.")
+@click.option("--executor", default="processes", show_default=True, help="in-process, processes or dask://HOST:PORT.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once; as many as processors.")
 @click.option("--results", type=TABLE, metavar="FILE", help="The table of answers; what is in it is not asked again.")
 @click.option("--write-vnnlib", "folder", type=FOLDER, metavar="DIR", help="Write the properties as queries instead.")
 @click.option("--vnnlib-version", "version", type=click.Choice(VERSIONS), default="auto", show_default=True)
@@ -48,6 +54,10 @@ def command(
     networks: tuple[str, ...],
     witness: str | None,
     instances: str | None,
+    table: str | None,
+    radius: str | None,
+    executor: str,
+    jobs: int | None,
     results: str | None,
     folder: str | None,
     version: str,
@@ -69,10 +79,15 @@ def command(
     interrupted.
     """
     if is_query or instances is not None:
-        return _queries(files, networks, witness, instances, results, Asked(time_limit, solver, seed, allow_size))
+        return _queries(files, networks, witness, instances, results, Query(time_limit, solver, seed, allow_size))
     if len(files) != 1:
         raise click.UsageError(f"one model is expected, not {len(files)}")
     (file,) = files
+    if table is not None:
+        from nnmip.batches.rows import Asked
+
+        rows = Asked(file, define, names, time_limit, solver, seed, allow_size, read_radius(radius))
+        return answer_rows(table, results, executor, jobs, rows)
     from nnmip.report.verdicts import render_verdict
     from nnmip.verification.verdict import Answer
 
@@ -117,7 +132,7 @@ def _queries(
     witness: str | None,
     instances: str | None,
     results: str | None,
-    asked: Asked,
+    asked: Query,
 ) -> int:
     try:
         if instances is None:
