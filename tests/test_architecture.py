@@ -81,7 +81,9 @@ ARROWS: Mapping[str, frozenset[str]] = {
         "nnmip",
         "onnx",
     },
-    "report": MEANING | BASE | {"syntax", "passes", "lowering", "milp", "backends", "solution", "verification"},
+    "report": MEANING
+    | BASE
+    | {"syntax", "formats", "passes", "lowering", "milp", "backends", "solution", "verification"},
     "phases": MEANING | BASE | {"syntax", "sema", "passes", "lowering", "solution", "onnx"},
     "pipeline": MEANING
     | BASE
@@ -142,7 +144,7 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     "cffi": frozenset({"backends"}),
     "onnx": frozenset({"onnx"}),
     "onnxruntime": frozenset({"onnx"}),
-    "matplotlib": frozenset({"solution"}),
+    "matplotlib": frozenset({"report", "solution"}),
     "distributed": frozenset({"batches"}),
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),

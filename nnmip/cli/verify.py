@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,12 +18,16 @@ from nnmip.cli.common import (
     print_diagnostics,
     print_json,
     size_option,
+    unwritable,
 )
 from nnmip.cli.paths import FOLDER, MODEL, ROWS, TABLE, TEXT
 from nnmip.cli.queries import Asked as Query
 from nnmip.cli.queries import answer_instances, answer_query, write_queries
 from nnmip.cli.rows import answer_rows, read_radius
 from nnmip.diagnostics import DiagnosticError
+
+if TYPE_CHECKING:
+    from nnmip.verification.verdict import Verdict
 
 VERSIONS = ("auto", "1.0", "2.0")
 SOLVERS = ("auto", "highs", "cbc", "gurobi")
@@ -38,6 +44,7 @@ SOLVERS = ("auto", "highs", "cbc", "gurobi")
 @click.option("--executor", default="processes", show_default=True, help="in-process, processes or dask://HOST:PORT.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once; as many as processors.")
 @click.option("--results", type=TABLE, metavar="FILE", help="The table of answers; what is in it is not asked again.")
+@click.option("--save", type=FOLDER, metavar="DIR", help="Write what breaks a property to this folder.")
 @click.option("--write-vnnlib", "folder", type=FOLDER, metavar="DIR", help="Write the properties as queries instead.")
 @click.option("--vnnlib-version", "version", type=click.Choice(VERSIONS), default="auto", show_default=True)
 @click.option("--property", "names", multiple=True, metavar="NAME", help="Only this property; may be repeated.")
@@ -59,6 +66,7 @@ def command(
     executor: str,
     jobs: int | None,
     results: str | None,
+    save: str | None,
     folder: str | None,
     version: str,
     names: tuple[str, ...],
@@ -106,6 +114,8 @@ def command(
             verdicts.append(verdict)
             if not as_json:
                 click.echo(render_verdict(verdict, explain), nl=False)
+            if save is not None and verdict.answer is Answer.VIOLATED:
+                _saved(verdict, save, as_json)
             if stop.is_set():
                 break
     except DiagnosticError as error:
@@ -124,6 +134,17 @@ def command(
     if Answer.VIOLATED in answers:
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Answer.UNKNOWN in answers else ExitCode.YES
+
+
+def _saved(verdict: Verdict, folder: str, is_quiet: bool) -> None:
+    from nnmip.report.counterexamples import save_counterexample
+
+    try:
+        files = save_counterexample(verdict, Path(folder))
+    except OSError as error:
+        raise unwritable(folder, error) from None
+    if not is_quiet:
+        click.echo(f"  saved: {', '.join(map(str, files))}")
 
 
 def _queries(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+from matplotlib.image import imread
 from onnx import TensorProto
 
 import nnmip
 from nnmip.onnx.replay import OnnxFile
 from nnmip.verification.verdict import Answer
 from tests.vnnlib.nets import perceptron, save
+from tests.workbench import nnmip as nnmip_command
 
 TEXT = """nnm 0.1
 network f = onnx("f.onnx")
@@ -56,3 +59,28 @@ def test_what_the_file_does_not_confirm_is_open(tmp_path: Path, monkeypatch: pyt
     assert (
         verdict.reason == "a point was found that breaks it in 64-bit arithmetic, but not as ONNX Runtime runs the file"
     )
+
+
+def test_what_breaks_a_property_is_saved(tmp_path: Path) -> None:
+    """In all its digits, and an image as a picture; what holds leaves no file."""
+    np.savez(tmp_path / "net.npz", **{"h.weights": np.ones((1, 20)), "o.weights": np.ones((1, 1))})
+    entries = ", ".join(f"x[{i}, {j}]" for i in range(4) for j in range(5))
+    (tmp_path / "m.nnm").write_text(
+        'nnm 0.1\nnetwork net = npz("net.npz")\n'
+        "verify bright: forall x : real[4, 5] in [0, 0.1], k : real in [0, 0.3] "
+        f"prove net([{entries}]) <= 1.5 + k\n"
+        "verify dark: forall x : real[20] in [0, 0.1] prove net(x) <= 2.5\n"
+    )
+    found = nnmip_command(tmp_path, "verify", "m.nnm", "--save", "out")
+    assert found.returncode == 1, found.stderr
+    names = ["bright.json", "bright.x.npy", "bright.x.png", "bright.k.npy"]
+    assert f"  saved: {', '.join(f'out/{name}' for name in names)}" in found.stdout.splitlines()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    x, k = np.load(tmp_path / "out" / "bright.x.npy"), np.load(tmp_path / "out" / "bright.k.npy")
+    assert x.shape == (4, 5) and x.sum() > 1.5 + k
+    said = json.loads((tmp_path / "out" / "bright.json").read_text())
+    assert said["verdict"] == "violated" and said["counterexample"]["x"] == x.tolist()
+    picture = imread(tmp_path / "out" / "bright.x.png")
+    assert picture.shape == (4, 5, 4) and abs(picture[..., 0] - (x - x.min()) / (np.ptp(x) or 1)).max() < 0.01
+    (tmp_path / "file").write_text("")
+    assert nnmip_command(tmp_path, "verify", "m.nnm", "--save", "file").returncode == 2
