@@ -37,7 +37,8 @@ SAMPLES, WALKS, STEPS = 400, 12, 30
 @dataclass(frozen=True, slots=True, eq=False)
 class Finding:
     """The answer for one cell. point: where the networks break the rule, or come nearest to that where it is open;
-    violation: by how much they break it there. proof: `certified` or `solver` where it is verified."""
+    violation: by how much they break it there. proof: `certified` or `solver` where it is verified. note: that no
+    point obeys the assumptions, where that is why."""
 
     rule: int
     answer: Answer
@@ -47,6 +48,7 @@ class Finding:
     point: Point | None
     violation: float
     reason: str
+    note: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +102,8 @@ class Checker:
                 return self._broken(Point(place, number, values), network, "slopes", "")
         verdict = verify(program, property, self.solve, Limits(self.seconds(), seed=self.seed), self.stop)
         if verdict.answer is Answer.VERIFIED:
-            return Finding(place, verdict.answer, verdict.by, verdict.proof, verdict.margin, None, 0.0, "")
+            note = ", ".join(verdict.notes)
+            return Finding(place, verdict.answer, verdict.by, verdict.proof, verdict.margin, None, 0.0, "", note)
         own = f"{property.name}."
         given = {own + name: np.asarray(array) for name, array in verdict.counterexample.items()}
         worst = self._worst(program, property, given)

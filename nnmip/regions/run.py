@@ -50,13 +50,17 @@ SUFFICIENT_SHARE = 0.2
 SUFFICIENT_SECONDS = 10.0
 """The same without a time limit."""
 
+TRAINING_SHARE = 0.9
+"""The share of the time left that a round may train, so that a network it ends with at the limit can be verified."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proved:
-    """A network that keeps all rules, with its replay and how each rule is proved."""
+    """A network that keeps all rules, with its replay and how each rule is proved. notes: which rules say nothing."""
 
     checked: Replay
     rules: tuple[Kept, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -97,7 +101,8 @@ class RegionRun:
             self.stop.set()
             termination = Termination.INTERRUPTED
         result = self._result(termination)
-        result = replace(result, notes=(*result.notes, *users.remarks, *self.remarks))
+        said = () if self.best is None else self.best.notes
+        result = replace(result, notes=(*result.notes, *said, *users.remarks, *self.remarks))
         if self.keeper is None:
             return result
         remark = self.keeper.finish(result, self.problem.describe(result))
@@ -161,7 +166,9 @@ class RegionRun:
 
     def _solved(self, session: Session, program: Program, kind: str) -> Result:
         number = len([each for each in self.rounds if each.kind != START]) + 1
-        options = replace(self.options, save=None, resume=None, start=None, time_limit=self._left())
+        left = self._left()
+        limit = None if left is None else TRAINING_SHARE * left
+        options = replace(self.options, save=None, resume=None, start=None, time_limit=limit)
         problem = replace(self.problem, program=program)
         starts = [] if self.best is None else [self.best.checked.assignment]
 
@@ -240,7 +247,7 @@ class RegionRun:
         ranks = rank(program, checked.evaluation)
         if self.best is None or is_better(ranks, rank(program, self.best.checked.evaluation)):
             findings = self._confirmed(network, findings)
-            self.best = Proved(checked, _kept(self.program, findings))
+            self.best = Proved(checked, _kept(self.program, findings), _vacuous(self.program, findings))
             if self.keeper is not None:
                 self.keeper.offer(program, network, None)
 
@@ -380,6 +387,16 @@ def _kept(program: Program, findings: Sequence[Finding]) -> tuple[Kept, ...]:
         proofs = {finding.proof for finding in own}
         proof = next((name for name in ("solver", "confirmed") if name in proofs), "certified")
         found.append(Kept(rule.name, rule.sentence, by, proof, min(margins) if margins else None))
+    return tuple(found)
+
+
+def _vacuous(program: Program, findings: Sequence[Finding]) -> tuple[str, ...]:
+    """Notes on rules whose assumptions no point obeys, in any of their cells: they are kept, and ask for nothing."""
+    found = []
+    for place, rule in enumerate(program.regions):
+        notes = [finding.note for finding in findings if finding.rule == place]
+        if notes and all(notes):
+            found.append(f"`{rule.name}`: {', '.join(dict.fromkeys(notes))}")
     return tuple(found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -205,6 +205,36 @@ def test_a_second_solver_confirms(tmp_path: Path) -> None:
     result = solved(text, tmp_path, confirm=True)
     assert result.solution is SolutionStatus.OPTIMAL and result.proof in (Proof.CONFIRMED, Proof.CERTIFIED)
     assert rule(net_of(result), Fraction(0))
+
+
+def test_a_round_leaves_time_to_verify_its_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that uses up its time without a proof, by a clock of its own; its network keeps the rule."""
+    left, training = [100.0], run.Run.run_in
+
+    def slow(self: run.Run, *arguments: Any, **options: Any) -> Result:
+        result = training(self, *arguments, **options)
+        assert self.options.time_limit is not None
+        left[0] -= self.options.time_limit
+        return replace(result, solution=SolutionStatus.FEASIBLE, termination=Termination.TIME_LIMIT, proof=Proof.NONE)
+
+    monkeypatch.setattr(run.Run, "run_in", slow)
+    monkeypatch.setattr(run.RegionRun, "_left", lambda self: left[0])
+    result = solved("forall z in domain(f): f(z) >= -9", tmp_path, time_limit=100.0)
+    assert result.termination is Termination.TIME_LIMIT and result.promise is not None
+    assert result.promise.rounds[-1].verdict == "verified"
+    assert result.objective == pytest.approx(best(least(-9, 0.0, 1.0)), abs=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["f(z) >= 0.45", "f(z) <= 5"])
+def test_a_rule_over_nothing_is_kept_and_the_report_says_so(rule: str, tmp_path: Path) -> None:
+    result = solved(f"forall z in domain(f) where z[x] >= 1.5: {rule}", tmp_path)
+    assert result.solution is SolutionStatus.OPTIMAL
+    assert "`c`: no input satisfies its assumptions: it says nothing" in result.notes
+
+
+def test_a_rule_of_which_one_cell_is_empty_says_something(tmp_path: Path) -> None:
+    text = "forall s in t, z in domain(f) where abs(z[x] - s.x - 0.5) <= 0.1: f(z) <= 0.7"
+    assert not any("says nothing" in note for note in solved(text, tmp_path).notes)
 
 
 # ---- continuous weights --------------------------------------------------------------------------------------------
