@@ -68,6 +68,9 @@ def _directions(layer: Layer, inputs: list[State], weights: FloatArray | None, o
     falls, climbs = (_moved(layer, [state[k] for state in inputs], options) for k in (0, 1))
     if layer.op == "abs":
         return falls + climbs, falls + climbs
+    if layer.op == "piecewise":
+        rises, sinks = (bool((sign * _pieces(options) > 0).any()) for sign in (1, -1))
+        return rises * falls + sinks * climbs, rises * climbs + sinks * falls
     if layer.op == "gate":
         by = inputs[1][0] + inputs[1][1]
         by = by if by.shape == falls.shape else by.reshape(*by.shape[:2], *(1,) * (falls.ndim - 2))
@@ -80,4 +83,11 @@ def _slopes(layer: Layer, inputs: list[State], weights: FloatArray | None, optio
     if weights is not None:
         return (LAYERS[layer.op]([inputs[0][0]], {"weights": np.abs(weights)}, options),)
     moved = _moved(layer, [state[0] for state in inputs], options)
+    if layer.op == "piecewise":
+        return (moved * np.abs(_pieces(options)).max(),)
     return (moved * options["slope"] if layer.op == "hard_sigmoid" else moved,)
+
+
+def _pieces(options: dict[str, Any]) -> FloatArray:
+    """The slopes of a `piecewise` between its points."""
+    return np.diff(options["values"]) / np.diff(options["points"])

@@ -31,12 +31,19 @@ NEGATIVE_POOL = model(
 )
 """A pool of which every candidate is negative and none comes from a ReLU."""
 
+REMOVED = model(
+    "layer h = dense(x, units: 1, weights in {0, 1}); layer a = hard_sigmoid(h, prune: units); return a[0]",
+    "minimize hinge(net, train)",
+    rows="1,2,neg\n2,2,neg\n",
+)
+"""A unit that is best removed, and would be 0.5 with weights of 0; no weight behind it hides that."""
+
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
-    """Random networks with their true optima, and one by hand."""
+    """Random networks with their true optima, and two by hand."""
     found = []
-    nets = {seed: seeded_net(seed) for seed in range(4000, 4060)} | {0: NEGATIVE_POOL}
+    nets = {seed: seeded_net(seed) for seed in range(4000, 4060)} | {0: NEGATIVE_POOL, 1: REMOVED}
     for seed, net in nets.items():
         program = load(net, tmp_path_factory.mktemp(f"m{seed}"))
         found.append((seed, program, enumerate_optimum(program).objective))
