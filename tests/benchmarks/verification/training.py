@@ -124,11 +124,12 @@ class Example:
     def text(self) -> str:
         return self.path.read_text(encoding="utf-8").replace(self.left_out, "")
 
-    def solved(self, text: str, seconds: float) -> tuple[Result, Net, float]:
+    def solved(self, text: str, seconds: float) -> tuple[Result, Net | None, float]:
+        """The answer, its network if there is one, and CPU seconds."""
         begun = _cpu()
         model = nnmip.loads(text, directory=self.path.parent)
         result = model.solve(time_limit=seconds)
-        return result, net_of(model, result), _cpu() - begun
+        return result, net_of(model, result) if result.networks else None, _cpu() - begun
 
 
 def _cpu() -> float:
@@ -157,6 +158,10 @@ MODELS = {
 }
 
 
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.6f}"
+
+
 def report(name: str, example: Example, seconds: float) -> bool:
     """Print what became of an example; whether its rules are proved, and no sample breaks one."""
     result, net, spent = example.solved(example.text, seconds)
@@ -166,12 +171,15 @@ def report(name: str, example: Example, seconds: float) -> bool:
     trained = [each for each in promise.rounds if each.kind != "start"]
     status = "optimal for tightened rules" if result.is_tightened else str(result.solution)
     print(
-        f"{name}: {len(trained)} rounds, {promise.points} points, {spent:.1f} s CPU, objective {result.objective:.6f}, "
-        f"bound {result.dual_bound:.6f}, {status}, {result.proof}; without the rules {free.objective:.6f}, {free.proof}"
+        f"{name}: {len(trained)} rounds, {promise.points} points, {spent:.1f} s CPU, "
+        f"objective {_shown(result.objective)}, bound {_shown(result.dual_bound)}, {status}, {result.proof}; "
+        f"without the rules {_shown(free.objective)}, {free.proof}"
     )
     for each in promise.rounds:
         said = each.verdict + (f", `{each.rule}` by {each.violation:.3g}" if each.rule else "")
-        print(f"    {each.kind:<9} {each.points:>2} points, objective {each.objective:.6f}: {said}")
+        print(f"    {each.kind:<9} {each.points:>2} points, objective {_shown(each.objective)}: {said}")
+    if net is None or free_net is None:
+        return False
     kept = {rule.name: rule for rule in promise.rules}
     worst = 0.0
     for rule, sampled in example.rules.items():
