@@ -54,6 +54,13 @@ class Region:
         rim = np.minimum(1e-12 * width + 8 * np.finfo(np.float64).eps * size, 0.25 * width)
         return Interval(self.box.lo + rim, self.box.hi - rim)
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether two of its rows are an equation: each is the other with the opposite sign."""
+        parts = [self.map.parts[base] for base in self.map.bases]
+        rows = [row.tolist() for row in np.column_stack([self.map.constant, *parts])]
+        return any([-value for value in row] in rows for row in rows)
+
 
 def regions_of(property: Property, composite: Composite) -> list[Region]:
     """The parts of the region of a property that are not empty, each with all ways to break the property there.

@@ -43,6 +43,10 @@ ROUNDS = 3
 """Rounds of the attack on each way to break a property, before anything is cut."""
 
 
+FLAT_SECONDS = 1.0
+"""For regions that an equation between entries makes flat."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What a property may cost, and what is done for it.
@@ -275,7 +279,7 @@ class _Run:
                 return "left out: a conclusion that never holds"
             tree = Tree.of(walks, ways, region, self.limits.recipe)
             attacks = self._attacks(composite, region, THOROUGH)
-            made = split(tree, attacks, self._breaks, self._splitting(), self.limits.boxes, self._is_over)
+            made = split(tree, attacks, self._breaks, self._splitting(region), self.limits.boxes, self._is_over)
             boxes, open_ = boxes + made.boxes, open_ + made.open
             self._note(f"{open_} boxes are open" if open_ else "no box is open", boxes)
             if made.point is not None:
@@ -292,9 +296,11 @@ class _Run:
         """Whether the point has few entries, all of them real."""
         return composite.size <= FEW and all(domain.is_interval for domain in self._domains())
 
-    def _splitting(self) -> float:
-        """The seconds that cutting may take."""
+    def _splitting(self, region: Region) -> float:
+        """The seconds that cutting may take: few where a region has no inside, which boxes cover badly."""
         share, most = self.limits.splitting
+        if region.is_flat and "milp" in self.limits.stages:
+            return min(FLAT_SECONDS, self._left())
         if self.limits.time_limit is None:
             return most
         return self._left() * (share if "milp" in self.limits.stages else 1.0)
