@@ -6,7 +6,9 @@ Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing" (1983). It pr
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,28 +28,30 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-MOST_STEPS = 15_000
+MOST_STEPS = 25_000
 TRIES = 40
-"""Steps that tell the first temperature."""
+"""Steps that tell the first temperature of slopes."""
+HEADS, BIASES, SECOND = 0.02, 0.15, 0.25
+"""How often a step on plateaus changes the head or the bias of a unit, and how often two of its weights, not one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How many networks there are side by side, and how many products of weights and rows are formed in all at most.
-    The first temperature is a share `hot` of a quantile of what a step at random makes worse, the last one a share
-    `cold` of the first."""
+    The last temperature is a share `cold` of the first one, which is a share `hot` of the median of what steps at
+    random make worse (slopes), or of what a row weighs (plateaus)."""
 
     chains: int
+    steps: int
     numbers: int
-    quantile: float
     hot: float
     cold: float
 
 
-SLOPES = Schedule(chains=32, numbers=10**9, quantile=0.5, hot=0.5, cold=0.04)
-PLATEAUS = Schedule(chains=128, numbers=2 * 10**9, quantile=0.75, hot=0.3, cold=0.1)
-"""A share of wrong rows changes by whole rows: most steps change what weights cost alone, and must not tell how warm it
-has to be for a row to be given up for others."""
+SLOPES = Schedule(chains=32, steps=15_000, numbers=10**9, hot=0.5, cold=0.04)
+PLATEAUS = Schedule(chains=128, steps=MOST_STEPS, numbers=4 * 10**9, hot=0.48, cold=1 / 6)
+"""A share of wrong rows changes by whole rows: what most steps change is what weights cost, which does not tell how
+warm it has to be for a row to be given up for others."""
 
 
 def unlisted(program: Program, allowance: Allowance) -> View | None:
@@ -63,11 +67,15 @@ def unlisted(program: Program, allowance: Allowance) -> View | None:
     return None
 
 
-def annealed(view: View, stop: Callable[[], bool], interrupted: Callable[[], None]) -> Assignment | None:
+def annealed(
+    view: View, spent: Callable[[], float], interrupted: Callable[[], None], seed: int = 0
+) -> Assignment | None:
     """The best network that is met; None where the model has several scores, rules that tie units, an earlier goal, or
     units that cannot be idle.
 
-    stop: asked now and then. Ctrl-C, which `interrupted` is told of, ends it with the best network so far.
+    spent: asked now and then for the share of the time that is gone; from 1 on it ends. It cools by the time where that
+    is gone sooner than the steps; else the seed alone decides what is found. Ctrl-C, which `interrupted` is told of,
+    ends it with the best network so far.
     """
     if view.coupling or view.program.held or len(view.output) > 1:
         return None
@@ -79,9 +87,10 @@ def annealed(view: View, stop: Callable[[], bool], interrupted: Callable[[], Non
     assert out is not None
     if best is None or not allowed[0] or not prices.has_heads or not out.domain.has_zero:
         return None
-    annealing = _Annealing(view, best, prices, nothing, float(cost[0]))
+    plateaus = isinstance(view.loss, Mistakes)
+    annealing = (_Plateaus if plateaus else _Slopes)(view, best, prices, nothing, float(cost[0]), seed)
     try:
-        annealing.run(stop)
+        annealing.run(spent)
     except KeyboardInterrupt:
         interrupted()
     return annealing.best
@@ -106,11 +115,13 @@ def _best_bias(view: View) -> BestBias | None:
     return best_bias(view.loss, biases)
 
 
-class _Annealing:
+class _Annealing(ABC):
     """Networks side by side: weights and bias of every unit [chains, units, d + 1], its head, -1 for an idle unit, what
     it adds to the scores [chains, units, n], and what it costs."""
 
-    def __init__(self, view: View, best: BestBias, prices: Prices, nothing: FloatArray, idle: float) -> None:
+    schedule: ClassVar[Schedule]
+
+    def __init__(self, view: View, best: BestBias, prices: Prices, nothing: FloatArray, idle: float, seed: int) -> None:
         """nothing, idle: weights and bias of an idle unit, and what it costs."""
         self._view, self._best, self._prices, self._nothing, self._idle = view, best, prices, nothing, idle
         self._heads: Heads = prices.of_heads()
@@ -118,28 +129,39 @@ class _Annealing:
         assert weights is not None
         self._values = np.array(weights.domain.values)
         self._biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
-        self._chance = np.random.default_rng(0)
-        self._schedule = PLATEAUS if isinstance(view.loss, Mistakes) else SLOPES
-        chains = self._schedule.chains
-        units, rows = view.parts.units, len(view.rows)
+        self._chance = np.random.default_rng(seed)
+        chains, units, rows = self.schedule.chains, view.parts.units, len(view.rows)
         self._both = np.tile(nothing, (chains, units, 1))
         self._head = np.full((chains, units), -1)
         self._adds = np.zeros((chains, units, rows))
         self._cost = np.full((chains, units), idle)
+        self._start()
         self._value = self._values_of(self._adds.sum(axis=1)) + self._cost.sum(axis=1)
         self._least, self._known = math.inf, (self._both[0], self._head[0])
         self._remember()
 
-    def run(self, stop: Callable[[], bool]) -> None:
-        schedule, (chains, _, rows) = self._schedule, self._adds.shape
-        steps = min(MOST_STEPS, schedule.numbers // (chains * rows * self._both.shape[2]))
-        moved = np.concatenate([self._step(np.inf) for _ in range(TRIES)])
-        moved = moved[moved > 0]
-        hot = schedule.hot * float(np.quantile(moved, schedule.quantile)) if len(moved) else 0.0
+    @abstractmethod
+    def _start(self) -> None:
+        """Change the networks, all idle so far, to those that are started from."""
+
+    @abstractmethod
+    def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
+        """What a step makes of one unit of each network."""
+
+    @abstractmethod
+    def _hot(self) -> float:
+        """The first temperature."""
+
+    def run(self, spent: Callable[[], float]) -> None:
+        schedule, (chains, _, rows) = self.schedule, self._adds.shape
+        steps = min(MOST_STEPS, schedule.steps, schedule.numbers // (chains * rows * self._both.shape[2]))
+        hot, gone = self._hot(), 0.0
         for step in range(steps):
-            if step % 64 == 0 and stop():
+            if step % 64 == 0:
+                gone = spent()
+            if gone >= 1:
                 break
-            self._step(hot * schedule.cold ** (step / steps))
+            self._step(hot * schedule.cold ** max(step / steps, gone))
 
     def _step(self, temperature: float) -> FloatArray:
         """Change one unit of each network, and keep the change by chance; how much each would change its value."""
@@ -159,21 +181,6 @@ class _Annealing:
         self._value[kept] = value[kept]
         self._remember()
         return np.where(allowed, worse, 0.0)
-
-    def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
-        """One weight at random, now and then another one, the bias or the head."""
-        chance, chains, width = self._chance, len(both), both.shape[1] - 1
-        every = np.arange(chains)
-        both = both.copy()
-        kind = chance.random((3, chains))
-        for which in (kind[0] < 0.8, kind[0] < 0.3):
-            at = chance.integers(0, width, chains)
-            both[every[which], at[which]] = chance.choice(self._values, chains)[which]
-        both[:, -1] = np.where(kind[1] < 0.3, chance.choice(self._biases, chains), both[:, -1])
-        other = chance.integers(-1, len(self._heads.cost), chains)
-        # A change of an idle unit alone is none.
-        other = np.where((head < 0) & (other < 0), 0, other)
-        return both, np.where((kind[2] < 0.1) | (head < 0), other, head)
 
     def _of_units(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """What units add to the scores, what they cost, and whether the conditions allow them."""
@@ -205,3 +212,76 @@ class _Annealing:
         columns = Columns(pool, self._heads, self._idle, self._nothing, 0.0, False, 0.0, len(busy), None)
         members = tuple((place, int(head[unit])) for place, unit in enumerate(busy))
         return assignment_of(self._view, columns, members, np.array([self._best.bias(scores)]))
+
+
+class _Slopes(_Annealing):
+    """For a convex loss: the networks start idle."""
+
+    schedule = SLOPES
+
+    def _start(self) -> None:
+        pass
+
+    def _hot(self) -> float:
+        moved = np.concatenate([self._step(np.inf) for _ in range(TRIES)])
+        moved = moved[moved > 0]
+        return self.schedule.hot * float(np.median(moved)) if len(moved) else 0.0
+
+    def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
+        """One weight at random, now and then another one, the bias or the head; any of them may be what it was."""
+        chance, chains, width = self._chance, len(both), both.shape[1] - 1
+        every = np.arange(chains)
+        both = both.copy()
+        kind = chance.random((3, chains))
+        for which in (kind[0] < 0.8, kind[0] < 0.3):
+            at = chance.integers(0, width, chains)
+            both[every[which], at[which]] = chance.choice(self._values, chains)[which]
+        both[:, -1] = np.where(kind[1] < 0.3, chance.choice(self._biases, chains), both[:, -1])
+        other = chance.integers(-1, len(self._heads.cost), chains)
+        # A change of an idle unit alone is none.
+        other = np.where((head < 0) & (other < 0), 0, other)
+        return both, np.where((kind[2] < 0.1) | (head < 0), other, head)
+
+
+class _Plateaus(_Annealing):
+    """For a share of wrong rows: the networks start with busy units, and every step is a change."""
+
+    schedule = PLATEAUS
+
+    def _hot(self) -> float:
+        assert isinstance(self._view.loss, Mistakes)
+        return self.schedule.hot * float(self._view.loss.weight.mean())
+
+    def _start(self) -> None:
+        """Units at random; those that the conditions do not allow are idle."""
+        self._values, self._biases = np.sort(self._values), np.sort(self._biases)
+        chance, (chains, units) = self._chance, self._head.shape
+        weights = chance.choice(self._values, (chains, units, len(self._nothing) - 1))
+        both = np.concatenate([weights, chance.choice(self._biases, (chains, units, 1))], axis=2)
+        head = chance.integers(0, len(self._heads.cost), (chains, units))
+        adds, cost, allowed = self._of_units(both.reshape(chains * units, -1), head.reshape(-1))
+        busy = allowed.reshape(chains, units)
+        self._both[busy], self._head[busy] = both[busy], head[busy]
+        self._adds[busy], self._cost[busy] = adds[allowed], cost[allowed]
+
+    def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
+        """Another head, the next bias, or another value of one or two weights; an idle unit becomes busy."""
+        chance, every, width = self._chance, np.arange(len(both)), both.shape[1] - 1
+        both, kind = both.copy(), chance.random(len(both))
+        heads = (head < 0) | (kind < HEADS)
+        biases = ~heads & (kind < HEADS + BIASES) & (len(self._biases) > 1)
+        weights = ~heads & ~biases & (len(self._values) > 1)
+        both[biases, -1] = self._next_bias(both[biases, -1])
+        for which in (every[weights], every[weights & (kind > 1 - SECOND)]):
+            at = chance.integers(0, width, len(which))
+            place = np.searchsorted(self._values, both[which, at])
+            place += chance.integers(1, max(2, len(self._values)), len(which))
+            both[which, at] = self._values[place % len(self._values)]
+        count = len(self._heads.cost) + 1
+        other = (head + 1 + chance.integers(1, count, len(head))) % count - 1
+        return both, np.where(heads, other, head)
+
+    def _next_bias(self, bias: FloatArray) -> FloatArray:
+        last = len(self._biases) - 1
+        place = np.searchsorted(self._biases, bias) + self._chance.choice([-1, 1], len(bias))
+        return np.asarray(self._biases[np.where(place < 0, 1, np.where(place > last, last - 1, place))])

@@ -197,6 +197,8 @@ class Prices:
     def _alone(self, both: FloatArray) -> BoolArray:
         """Which weights and biases no condition on several units forbids by themselves."""
         held = np.ones(len(both), dtype=bool)
+        if not self.of_parts:
+            return held
         batch = self.batch(both, np.zeros((len(both), *self.first.shape)))
         for node in self.of_parts:
             held &= (batch.value(node) > 0.5).reshape(len(batch.value(node)), -1).all(axis=1)

@@ -59,7 +59,8 @@ class FewestMistakes:
         self._all_up, self._all_down = float(weight[: self._ups].sum()), float(weight[self._ups :].sum())
 
     def values(self, scores: FloatArray, more: FloatArray) -> FloatArray:
-        ends = (self._limit - scores[self._order]) - more[:, self._order]
+        # `take` keeps the rows of an array together, which an index does not
+        ends = (self._limit - scores[self._order]) - more.take(self._order, axis=1)
         if self._biases.listed:
             points, cost = self._biases.points[0], self._biases.cost[0]
             return np.asarray(np.min([self._at(ends, c) + paid for c, paid in zip(points, cost, strict=True)], axis=0))

@@ -133,8 +133,12 @@ class Way:
         view = unlisted(program, work.options.allowance)
         if view is None:
             return
-        end = work.seconds + ANNEALING * self._limit
-        network = annealed(view, lambda: work.stop.is_set() or work.seconds >= end, work.stop.set)
+        begin, share = work.seconds, ANNEALING * self._limit
+
+        def spent() -> float:
+            return math.inf if work.stop.is_set() or share <= 0 else (work.seconds - begin) / share
+
+        network = annealed(view, spent, work.stop.set)
         if network is not None:
             work.known.append(tidied(program, network))
 

@@ -31,7 +31,7 @@ def test_random_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             view = view_of(program)
         except Refusal:
             continue
-        network = annealed(view, lambda: False, lambda: None)
+        network = annealed(view, lambda: 0.0, lambda: None)
         if network is None:
             continue
         evaluation = evaluate(program, network)
@@ -78,11 +78,38 @@ def test_it_is_left_out_where_columns_can_be_listed(tmp_path: Path) -> None:
 
 def test_it_ends_when_it_is_stopped_or_interrupted(tmp_path: Path) -> None:
     view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
-    assert annealed(view, lambda: True, lambda: None) is not None
+    assert annealed(view, lambda: 1.0, lambda: None) is not None
     told: list[bool] = []
 
-    def press() -> bool:
+    def press() -> float:
         raise KeyboardInterrupt
 
     assert annealed(view, press, lambda: told.append(True)) is not None
     assert told == [True]
+
+
+def test_the_seed_decides_what_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anneal, "MOST_STEPS", 300)
+    program = load_model(chosen(["signs"])[0].path, signs(tmp_path)).program
+    values = []
+    for seed in (0, 0, 1):
+        network = annealed(view_of(program), lambda: 0.0, lambda: None, seed)
+        assert network is not None
+        values.append({path: value.tolist() for path, value in network.values.items()})
+    assert values[0] == values[1] != values[2]
+
+
+def test_it_cools_by_the_time_where_that_ends_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    plain = anneal._Annealing._step
+
+    def step(self: anneal._Annealing, temperature: float) -> anneal.FloatArray:
+        seen.append(temperature)
+        return plain(self, temperature)
+
+    monkeypatch.setattr(anneal._Annealing, "_step", step)
+    gone = iter((0.0, 0.5, 0.99, 1.0))
+    view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
+    assert annealed(view, lambda: next(gone), lambda: None) is not None
+    assert len(seen) == 3 * 64
+    assert seen[0] == pytest.approx(0.48 / 80) and seen[-1] == pytest.approx(0.001, rel=0.05)
