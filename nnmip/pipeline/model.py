@@ -349,10 +349,12 @@ class Model(Phased):
         seed: int = 0,
         stages: Sequence[str] | None = None,
         stop: threading.Event | None = None,
+        short: bool = True,
     ) -> Verdict:
         """Decide a property: prove it for its whole region, or find an input that breaks it.
 
-        stages: those to go through, of `bounds`, `attack`, `splitting`, `programs` and `milp`; None for all.
+        stages: those to go through, of `bounds`, `attack`, `splitting`, `programs` and `milp`; None for all. short:
+        whether the input is rounded to few decimals, where that breaks the property too.
 
         Raises ValueError for a name that the model does not have, or a stage that there is not, DiagnosticError for
         errors in the model, NNM0104 for a property that is no combination of comparisons.
@@ -365,7 +367,8 @@ class Model(Phased):
                 raise ValueError(f"there is no stage `{stage}`; there are {', '.join(STAGES)}")
         wanted = next(each for each in self.program.properties if each.name == name)
 
-        limits = Limits(time_limit, seed=seed, stages=STAGES if stages is None else tuple(stages))
+        asked = STAGES if stages is None else tuple(stages)
+        limits = Limits(time_limit, seed=seed, stages=asked, is_short=short)
         return verify(self.program, wanted, self._verifying(solver), limits, stop)
 
     def pareto(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from nnmip.report.rules import MOST_DIGITS, number
+from nnmip.verification.counterexample import Broken
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 _MOST_NUMBERS = 12
+NOT = {"<=": ">", ">=": "<", "=": "!="}
 
 
 def render_verdict(verdict: Verdict, explain: bool = False) -> str:
@@ -16,6 +19,7 @@ def render_verdict(verdict: Verdict, explain: bool = False) -> str:
         lines.append(f"  {verdict.sentence}")
     for name, array in verdict.counterexample.items():
         lines.append(f"  {name} = {_numbers(array)}")
+    lines += [f"  broken: {_broken(each)}" for each in verdict.broken]
     lines += [f"  note: {note}" for note in verdict.notes]
     if explain:
         lines += [_step(step) for step in verdict.steps]
@@ -38,6 +42,14 @@ def _how(verdict: Verdict) -> str:
             return f"found by {verdict.by} and replayed"
         case Answer.UNKNOWN:
             return verdict.reason or "open"
+
+
+def _broken(broken: Broken) -> str:
+    left, right = number(broken.left), number(broken.right)
+    if left == right:
+        left, right = number(broken.left, MOST_DIGITS), number(broken.right, MOST_DIGITS)
+    where = "" if broken.entry is None else f" in entry {broken.entry}"
+    return f"{broken.text}{where}, for {left} {NOT[broken.op]} {right}"
 
 
 def _numbers(array: np.ndarray) -> str:

@@ -27,6 +27,7 @@ from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
 from nnmip.verification.closing import Ways
 from nnmip.verification.composite import Composite, Map, entries_of
+from nnmip.verification.counterexample import broken_at, shorter
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
@@ -41,8 +42,6 @@ FEW = 12
 """Up to so many entries of a point are cut into boxes."""
 ROUNDS = 3
 """Rounds of the attack on each way to break a property, before anything is cut."""
-
-
 FLAT_SECONDS = 1.0
 """For regions that an equation between entries makes flat."""
 
@@ -54,7 +53,8 @@ class Limits:
     time_limit: wall seconds, None for no limit. boxes: how many are bounded at most. splitting: the part of what is
     left of the time limit that cutting boxes may take where a MILP may follow, and its CPU seconds without a limit.
     programs: the part of what is left that linear programs may take, and their wall seconds without a limit. stages:
-    those of `STAGES` to go through.
+    those of `STAGES` to go through. is_short: whether a counterexample is rounded to few decimals where that breaks the
+    property too.
     """
 
     time_limit: float | None = None
@@ -64,6 +64,7 @@ class Limits:
     seed: int = 0
     stages: tuple[str, ...] = STAGES
     recipe: Recipe = USUAL
+    is_short: bool = True
 
 
 UNLIMITED = Limits()
@@ -145,7 +146,7 @@ class _Run:
             self.reason = INTERRUPTED
             return self._made(Answer.UNKNOWN, "", "none")
         except _Decided as found:
-            return self._made(Answer.VIOLATED, found.by, "replayed", self.broken_at)
+            return self._violated(found.by)
         if by is None:
             return self._made(Answer.UNKNOWN, "", "none")
         made = self._made(Answer.VERIFIED, by, "certified" if self.is_certified else "solver")
@@ -431,6 +432,16 @@ class _Run:
             self._why() if answer is Answer.UNKNOWN else "",
             steps=tuple(self.steps),
         )
+
+    def _violated(self, by: str) -> Verdict:
+        """The verdict of a point that breaks the property, which is made easy to read first."""
+        assert self.broken_at is not None
+        if self.limits.is_short:
+            # What is found last is at `broken_at`, as the files hold it.
+            shorter(self.broken_at, self._box_of(self.broken_at), self._breaks)
+        at = (FromFiles if has_files(self.program) else Evaluator)(self.program, self._assignment(self.broken_at))
+        made = self._made(Answer.VIOLATED, by, "replayed", self.broken_at)
+        return replace(made, broken=broken_at(self.property, at))
 
     def _has_margin(self, answer: Answer) -> bool:
         """Whether more is known of the margin than its sign."""

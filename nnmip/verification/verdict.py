@@ -10,6 +10,7 @@ from typing import Any
 
 from nnmip.hir.core import FloatArray
 from nnmip.records import dataclass
+from nnmip.verification.counterexample import Broken
 
 
 class Answer(StrEnum):
@@ -45,7 +46,7 @@ class Verdict:
     by bounds of ours, rounded outward; `solver` where the dual bound of a solver was needed; `replayed` for a
     counterexample; `none`. margin: what the conclusions are known to hold by, the least over all ways to break them;
     negative as long as it is open, None where there is none. counterexample: the input that breaks the property, by
-    name. reason: why it is open. notes: what else there is to know.
+    name. broken: the comparisons that fail there. reason: why it is open. notes: what else there is to know.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Verdict:
     reason: str = ""
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    broken: tuple[Broken, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -70,6 +72,7 @@ class Verdict:
             "seconds": self.seconds,
             "margin": self.margin,
             "counterexample": {name: array.tolist() for name, array in self.counterexample.items()},
+            "broken": [each.to_json() for each in self.broken],
             "reason": self.reason,
             "notes": list(self.notes),
             "steps": [s.to_json() for s in self.steps],

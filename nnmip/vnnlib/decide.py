@@ -122,6 +122,7 @@ class _Run:
             solver=self.solver,
             seed=self.seed,
             stop=self.stop,
+            short=False,
         )
 
     def _left(self) -> float:
