@@ -27,7 +27,7 @@ def command(
     and label codes are those of the training.
     """
     from nnmip.formats.atomic import atomic_file
-    from nnmip.report.rules import number
+    from nnmip.report.numbers import number
     from nnmip.sizes import Allowance
     from nnmip.solution.prediction import as_csv, predict_table
     from nnmip.solution.store import RunFolder

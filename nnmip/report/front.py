@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnmip.backends.protocol import Termination
-from nnmip.report.rules import number
+from nnmip.report.numbers import number
 from nnmip.report.text import ENDINGS, PROOFS, conflict_lines, no_network
 from nnmip.solution.front import Axis, Front, FrontPoint
 

@@ -17,8 +17,8 @@ from nnmip.lowering.lower import Lowered
 from nnmip.milp.model import Block
 from nnmip.milp.statistics import sizes_of, statistics
 from nnmip.passes.base import Analysed
+from nnmip.report.numbers import number
 from nnmip.report.points import points_facts, render_points
-from nnmip.report.rules import number
 from nnmip.report.table import table
 from nnmip.solution.formulations import Offer
 from nnmip.solution.result import DIRECT, Formulation, How

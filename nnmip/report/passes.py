@@ -8,7 +8,7 @@ from nnmip.hir.printer import print_program
 from nnmip.lowering.lower import Lowered
 from nnmip.milp.printer import print_milp
 from nnmip.passes.base import Analysed
-from nnmip.report.rules import number
+from nnmip.report.numbers import number
 from nnmip.syntax.parser import ParseResult
 from nnmip.syntax.public import dump
 

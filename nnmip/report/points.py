@@ -7,7 +7,7 @@ from typing import Any
 
 from nnmip.lowering.lower import Lowered
 from nnmip.passes.ledger import Ledger
-from nnmip.report.rules import number
+from nnmip.report.numbers import number
 from nnmip.report.table import table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nnmip.backends.protocol import Termination
-from nnmip.report.rules import number
+from nnmip.report.numbers import number
 from nnmip.solution.promise import START, TIGHTENED, Kept, Promise
 from nnmip.solution.result import Result, SolutionStatus
 

@@ -11,14 +11,8 @@ from nnmip.hir.core import Layer
 from nnmip.hir.wiring import Wiring, wiring_of
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
+from nnmip.report.numbers import DIGITS, MOST_DIGITS, number
 from nnmip.solution.network import FloatArray, TrainedNetwork
-
-DIGITS, MOST_DIGITS = 6, 17
-
-
-def number(value: float, digits: int = DIGITS) -> str:
-    """A number as reports print it, six significant digits unless told otherwise."""
-    return f"{value + 0.0:.{digits}g}"
 
 
 def linear(weights: FloatArray, names: list[str], bias: float, digits: int = DIGITS) -> str:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from nnmip.backends.protocol import Termination
+from nnmip.report.numbers import number
 from nnmip.report.promises import promise_lines, promised
-from nnmip.report.rules import describe, number
+from nnmip.report.rules import describe
 from nnmip.report.variables import variable_lines
 from nnmip.solution.metrics import Accuracy, Errors, Group, GroupMetric, Metric
 from nnmip.solution.replay import ReplayStatus

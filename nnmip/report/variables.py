@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from nnmip.hir.core import FloatArray
-from nnmip.report.rules import number
+from nnmip.report.numbers import number
 from nnmip.solution.result import VariableValue
 
 MOST_ENTRIES = 16

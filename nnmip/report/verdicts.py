@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from nnmip.report.rules import MOST_DIGITS, number
+from nnmip.report.numbers import MOST_DIGITS, number
 from nnmip.verification.counterexample import Broken
 from nnmip.verification.verdict import Answer, Step, Verdict
 
