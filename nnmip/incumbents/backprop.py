@@ -34,15 +34,17 @@ class Backprop:
 
     def slopes(self, assignment: Assignment, back: FloatArray) -> dict[str, FloatArray]:
         """A subgradient for every decision by path, where `back` is that of the result."""
-        return self._walk(assignment, back)[0]
+        return self._walk(assignment, back, True)[0]
 
     def of_inputs(self, assignment: Assignment, back: FloatArray) -> FloatArray:
         """A subgradient for the inputs [n, entries], where `back` is that of the result."""
-        into = self._walk(assignment, back)[1].get(self.network.input_name)
+        into = self._walk(assignment, back, False)[1].get(self.network.input_name)
         return np.zeros((len(self.inputs), self.inputs[0].size)) if into is None else into
 
-    def _walk(self, assignment: Assignment, back: FloatArray) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
-        """The subgradients of decisions by path, and of layers and the input by name."""
+    def _walk(
+        self, assignment: Assignment, back: FloatArray, has_own: bool
+    ) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+        """The subgradients of decisions by path, with `has_own`, and of layers and the input by name."""
         network, rows = self.network, len(self.inputs)
         last = network.layer(network.result_layer)
         size = int(np.prod(last.shape, dtype=np.int64))
@@ -53,7 +55,7 @@ class Backprop:
             if gradient is None:
                 continue
             read = [self._outputs[name].reshape(rows, -1) for name in layer.inputs]
-            into, own = self._parts[layer.name].back(read, gradient, _values(layer, assignment))
+            into, own = self._parts[layer.name].back(read, gradient, _values(layer, assignment), has_own)
             found |= {f"{layer.path}.{role}": array for role, array in own.items()}
             first = 0
             for name, array in zip(layer.inputs, read, strict=True):
@@ -73,30 +75,52 @@ class _Weighted:
     def __init__(self, layer: Layer, connections: Connections) -> None:
         self.layer, self.connections = layer, connections
         self.is_full = bool((connections.source == np.arange(connections.source.shape[1])).all())
+        self.alike = [] if self.is_full and connections.per_unit == 1 else _alike(connections)
 
     def back(
-        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray]
+        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray], has_own: bool
     ) -> tuple[FloatArray, dict[str, FloatArray]]:
         (x,), connections = read, self.connections
         weights = values["weights"].reshape(connections.units, -1)
-        if self.is_full and connections.per_unit == 1:
-            into, own = gradient @ weights, gradient.T @ x
-        else:
-            into, own = self._sparse(x, gradient, weights)
-        found = {"weights": own.reshape(values["weights"].shape)}
+        into = self._into(gradient, weights, x.shape[1])
+        if not has_own:
+            return into, {}
+        found = {"weights": self._own(x, gradient, weights).reshape(values["weights"].shape)}
         if "bias" in values:
-            by_unit = gradient.reshape(len(x), connections.units, connections.per_unit)
-            found["bias"] = by_unit.sum(axis=(0, 2))
+            found["bias"] = self._by_unit(gradient).sum(axis=(0, 2))
         return into, found
 
-    def _sparse(self, x: FloatArray, gradient: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        connections = self.connections
-        source = np.where(connections.source >= 0, connections.source, x.shape[1])
+    def _into(self, gradient: FloatArray, weights: FloatArray, width: int) -> FloatArray:
+        if not self.alike:
+            return gradient @ weights
+        by_unit, into = self._by_unit(gradient), np.zeros((len(gradient), width))
+        for units, source in self.alike:
+            parts = by_unit[:, units].transpose(0, 2, 1) @ weights[units]
+            into += _scattered(parts, np.where(source >= 0, source, width), width)
+        return into
+
+    def _own(self, x: FloatArray, gradient: FloatArray, weights: FloatArray) -> FloatArray:
+        if not self.alike:
+            return np.asarray(gradient.T @ x)
+        by_unit, own = self._by_unit(gradient), np.zeros_like(weights)
         wide = np.concatenate([x, np.zeros((len(x), 1))], axis=1)
-        by_output = np.einsum("no,nok->ok", gradient, wide[:, source])
-        own = by_output.reshape(connections.units, connections.per_unit, -1).sum(axis=1)
-        into = _scattered(gradient[:, :, None] * weights[connections.unit], source, x.shape[1])
-        return into, own
+        for units, source in self.alike:
+            own[units] = np.tensordot(by_unit[:, units], wide[:, source], axes=([0, 2], [0, 1]))
+        return own
+
+    def _by_unit(self, gradient: FloatArray) -> FloatArray:
+        return gradient.reshape(len(gradient), self.connections.units, self.connections.per_unit)
+
+
+def _alike(connections: Connections) -> list[tuple[IntArray, IntArray]]:
+    """The units that read the same entries, as the filters of one group of a convolution do, with what each of their
+    outputs reads, [outputs of a unit, k]."""
+    by_unit = connections.source.reshape(connections.units, -1)
+    found: dict[bytes, list[int]] = {}
+    for unit, source in enumerate(by_unit):
+        found.setdefault(source.tobytes(), []).append(unit)
+    shape = (connections.per_unit, -1)
+    return [(np.array(units), by_unit[units[0]].reshape(shape)) for units in found.values()]
 
 
 class _Fixed:
@@ -107,7 +131,7 @@ class _Fixed:
         self.entries: IntArray = op.entries(shapes, dict(layer.options))
 
     def back(
-        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray]
+        self, read: list[FloatArray], gradient: FloatArray, values: Mapping[str, FloatArray], has_own: bool
     ) -> tuple[FloatArray, dict[str, FloatArray]]:
         x = np.concatenate(read, axis=1)
         width, is_there = x.shape[1], self.entries >= 0
