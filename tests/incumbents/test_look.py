@@ -65,6 +65,8 @@ BODIES = {
     "whole means": "layer r = abs(c)\n  layer p = globalavgpool(r)\n  layer flat = flatten(p)",
     "sums": "layer r = relu(c)\n  layer s = add(r, c)\n  layer flat = flatten(s)",
     "joined": "layer f = flatten(c)\n  layer g = clip(f, low: -0.5, high: 0.75)\n  layer flat = concat(f, g)",
+    "groups": "layer q = conv2d(c, filters: 4, kernel: [2, 2], groups: 2, weights in [-1, 1] step 1/4)\n"
+    "  layer flat = flatten(q)",
     "padded": "layer q = pad(c, border: 1)\n  layer flat = flatten(q)",
 }
 
@@ -87,6 +89,11 @@ def test_slopes_of_layers(name: str) -> None:
                 changed[path].reshape(-1)[place] += step
             low, high = (float(((back.result(everything_kept(program, v)) - y) ** 2).mean()) for v in moved)
             assert slopes[path].reshape(-1)[place] == pytest.approx((high - low) / 2e-6, abs=1e-5), path
+    into = back.of_inputs(network, np.ones_like(scores))
+    for place in range(9):
+        step = 1e-6 * (np.arange(9) == place).reshape(1, 3, 3)
+        low, high = (Backprop(program.networks[0], X + s).result(network) for s in (-step, step))
+        assert into[:, place] == pytest.approx((high - low) / 2e-6, abs=1e-5)
 
 
 LOSSES = {

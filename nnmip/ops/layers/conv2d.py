@@ -48,7 +48,8 @@ def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray],
     views = sliding_window_view(padded, reach, axis=(2, 3))[:, :, ::down, ::right]
     views = views[..., :: windows.dilation[0], :: windows.dilation[1]]
     parts = np.split(weights, groups), np.split(views, groups, axis=1)
-    y = np.concatenate([np.einsum("ncijuv,fcuv->nfij", v, w) for w, v in zip(*parts, strict=True)], axis=1)
+    sums = [np.tensordot(v, w, axes=([1, 4, 5], [1, 2, 3])) for w, v in zip(*parts, strict=True)]
+    y = np.moveaxis(np.concatenate(sums, axis=3), 3, 1)
     return y + decisions["bias"][:, None, None] if "bias" in decisions else y
 
 
