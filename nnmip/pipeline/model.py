@@ -353,8 +353,8 @@ class Model(Phased):
     ) -> Verdict:
         """Decide a property: prove it for its whole region, or find an input that breaks it.
 
-        stages: those to go through, of `bounds`, `attack`, `splitting`, `programs` and `milp`; None for all. short:
-        whether the input is rounded to few decimals, where that breaks the property too.
+        stages: those to go through, of `bounds`, `attack`, `exact`, `splitting`, `programs` and `milp`; None for all.
+        short: whether the input is rounded to few decimals, where that breaks the property too.
 
         Raises ValueError for a name that the model does not have, or a stage that there is not, DiagnosticError for
         errors in the model, NNM0104 for a property that is no combination of comparisons.

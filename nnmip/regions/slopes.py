@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from types import MappingProxyType
 
 import numpy as np
 
@@ -26,38 +25,13 @@ from nnmip.hir.goals import Slope
 from nnmip.hir.known import KnownNetwork
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
+from nnmip.verification.units import PIECES
 
 BATCH, MOST_BOXES = 64, 200_000
 LINE = 65
 """Points on a line along the axis at which a fall is looked for."""
 ROUNDING = 1e-10
 """A fall by less than this, of values above 1 relative to them, may be rounding."""
-
-Options = Mapping[str, float]
-Pieces = tuple[tuple[float, ...], tuple[float, ...]]
-
-
-def _ramp(low: float, high: float, slope: float = 1.0) -> Pieces:
-    return (low, high), (0.0, slope, 0.0)
-
-
-def _hard_sigmoid(options: Options) -> Pieces:
-    slope, shift = options["slope"], options["shift"]
-    return _ramp(-shift / slope, (1.0 - shift) / slope, slope) if slope else ((), (0.0,))
-
-
-PIECES: Mapping[str, Callable[[Options], Pieces]] = MappingProxyType(
-    {
-        "relu": lambda options: ((0.0,), (0.0, 1.0)),
-        "abs": lambda options: ((0.0,), (-1.0, 1.0)),
-        "leaky_relu": lambda options: ((0.0,), (options["slope"], 1.0)),
-        "clip": lambda options: _ramp(options["low"], options["high"]),
-        "relu6": lambda options: _ramp(0.0, 6.0),
-        "hard_tanh": lambda options: _ramp(-1.0, 1.0),
-        "hard_sigmoid": _hard_sigmoid,
-    }
-)
-"""The kinks of an activation, and the slopes between them."""
 
 NEAR = 1e-12
 """Kinks that are quotients are known up to this, relative to numbers above 1."""
@@ -140,8 +114,8 @@ def _passed(
     op, given = LAYERS[layer.op], [slopes[name] for name in layer.inputs]
     if layer.op in PIECES:
         inside = _touched(layer, outputs[layer.inputs[0]])
-        _, own = PIECES[layer.op](dict(layer.options))
-        wide = np.array(own).reshape(-1, *(1,) * (inside.ndim - 1))
+        own = PIECES[layer.op](dict(layer.options)).slopes
+        wide = np.array(own, dtype=np.float64).reshape(-1, *(1,) * (inside.ndim - 1))
         least, most = np.where(inside, wide, np.inf).min(axis=0), np.where(inside, wide, -np.inf).max(axis=0)
         return product(Interval(least, most), given[0])
     if op.connect is not None:
@@ -157,7 +131,7 @@ def _passed(
 
 def _touched(layer: Layer, z: Interval) -> np.ndarray:
     """Which pieces of an activation what it reads can be in, shape [pieces, n, *shape]."""
-    kinks, _ = PIECES[layer.op](dict(layer.options))
+    kinks = map(float, PIECES[layer.op](dict(layer.options)).kinks)
     room = 0.0 if layer.op != "hard_sigmoid" else NEAR
     ends = [-np.inf, *kinks, np.inf]
     found = []

@@ -196,24 +196,24 @@ def rows_of(value: Node, entry: int, sign: float, is_strict: bool) -> Cases:
     return ((Row(value, entry, sign, is_strict),),)
 
 
-def terms_of(value: Node, entry: int) -> list[tuple[Node, float]]:
-    """Scalars with their factors, whose sum an entry of an expression is."""
+def terms_of(value: Node, entry: int, number: Callable[[float], Any] = float) -> list[tuple[Node, Any]]:
+    """Scalars with their factors, whose sum an entry of an expression is; `number` says what the factors are."""
     match value:
         case Plus(terms=terms, shape=shape):
-            return [pair for term in terms for pair in terms_of(term, _place(term.shape, shape, entry))]
+            return [pair for term in terms for pair in terms_of(term, _place(term.shape, shape, entry), number)]
         case Scale(factor=factor, operand=operand, shape=shape):
-            own = float(np.broadcast_to(factor, shape).reshape(-1)[entry])
-            inner = terms_of(operand, _place(operand.shape, shape, entry))
+            own = number(float(np.broadcast_to(factor, shape).reshape(-1)[entry]))
+            inner = terms_of(operand, _place(operand.shape, shape, entry), number)
             return [(term, own * f) for term, f in inner]
         case Gather(base=base, index=index):
-            return terms_of(base, int(index.reshape(-1)[entry]))
+            return terms_of(base, int(index.reshape(-1)[entry]), number)
         case Join(parts=parts):
             for part in parts:
                 size = int(np.prod(part.shape, dtype=np.int64))
                 if entry < size:
-                    return terms_of(part, entry)
+                    return terms_of(part, entry, number)
                 entry -= size
-    return [(value if value.shape == () else Gather(value, np.asarray(entry), value.origin), 1.0)]
+    return [(value if value.shape == () else Gather(value, np.asarray(entry), value.origin), number(1.0))]
 
 
 def _place(inner: tuple[int, ...], outer: tuple[int, ...], entry: int) -> int:

@@ -40,12 +40,15 @@ class Task:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """A box [1, entries] of points; `rows` are what is assumed beyond it, with their map. `tasks` are what is open."""
+    """A box [1, entries] of points; `rows` are what is assumed beyond it, with their map. `tasks` are what is open.
+
+    case: all that is assumed, with what the box, rounded outward, has taken up."""
 
     box: Interval
     rows: Case
     map: Map
     tasks: list[Task]
+    case: Case = ()
 
     @property
     def inside(self) -> Interval:
@@ -75,7 +78,7 @@ def regions_of(property: Property, composite: Composite) -> list[Region]:
         if box is None:
             continue
         rows = tuple(row for row in case if not _is_bound(composite.map_of([row])))
-        found.append(Region(box, rows, composite.map_of(rows), list(tasks)))
+        found.append(Region(box, rows, composite.map_of(rows), list(tasks), case))
     return found
 
 

@@ -13,6 +13,8 @@ from nnmip.hir.known import KnownNetwork
 
 NOT_CONFIRMED = "a point was found that breaks it in 64-bit arithmetic, but not as ONNX Runtime runs the file"
 
+BELOW_ROUNDING = "it is broken by {:.2g}, too little to see in 64-bit arithmetic"
+
 
 class FromFiles(Evaluator):
     """Values of expressions in which networks are run from their files, where these can be run."""

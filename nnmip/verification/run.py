@@ -13,15 +13,13 @@ import numpy as np
 
 from nnmip.bounds.crown import STEPS
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Assignment, Constant, FloatArray, Program
+from nnmip.hir.core import Assignment, FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
-from nnmip.hir.walk import walk
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
-from nnmip.sema.known import KNOWN
-from nnmip.sema.values import fail, not_yet
+from nnmip.sema.values import not_yet
 from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
 from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
@@ -31,19 +29,23 @@ from nnmip.verification.counterexample import broken_at, shorter
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
 from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
-from nnmip.verification.replay import NOT_CONFIRMED, FromFiles, has_files, stored
+from nnmip.verification.replay import BELOW_ROUNDING, NOT_CONFIRMED, FromFiles, has_files, stored
+from nnmip.verification.smooth import check_exact
 from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 INTERRUPTED = "interrupted"
-STAGES = ("bounds", "attack", "splitting", "programs", "milp")
-"""What is done to decide a property, in this order."""
+STAGES = ("bounds", "attack", "exact", "splitting", "programs", "milp")
+"""What is done to decide a property, in this order; what is left in the end has `exact` once more."""
 FEW = 12
 """Up to so many entries of a point are cut into boxes."""
 ROUNDS = 3
 """Rounds of the attack on each way to break a property, before anything is cut."""
 FLAT_SECONDS = 1.0
 """For regions that an equation between entries makes flat."""
+
+CLOSE = 1e-6
+"""What comes so near to being broken, of the size of its numbers, is tried exactly before boxes are cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +86,8 @@ def verify(
     Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions,
     NNM0621 for one of a network that is only near that of its file.
     """
-    _check_exact(program, property)
+    check_exact(program, property)
     return _Run(program, property, solve, limits, stop or threading.Event()).verdict()
-
-
-def _check_exact(program: Program, property: Property) -> None:
-    """NNM0621 for a property that reads a network with curves: it would be decided of these, not of the file."""
-    near = {known.name: known for known in program.known if known.smoothed is not None}
-    for node in (found for root in (*property.assumptions, *property.conclusions) for found in walk(root)):
-        name = getattr(node, "network", None)
-        is_folded = bool(near) and isinstance(node, Constant) and node.origin.path == KNOWN
-        if name in near or is_folded:
-            known = near.get(name or "", next(iter(near.values())))
-            message = (
-                f"`{known.name}` has curves in the place of smooth functions, so that no property of it is decided"
-            )
-            help = "prove the largest or least value in the region with `solve`, and add the error that it states"
-            raise fail("NNM0621", message, node.origin.span, help=help)
 
 
 class _Decided(Exception):
@@ -129,6 +116,8 @@ class _Run:
     broken_at: FloatArray | None = None
     is_doubted: bool = False
     """Whether a point was found that the files of the networks do not confirm."""
+    is_close: bool = False
+    below_rounding: str = ""
     begun: float = field(default_factory=time.perf_counter)
     _walks: dict[int, tuple[Ways, Walks]] = field(default_factory=dict)
 
@@ -155,9 +144,8 @@ class _Run:
     def _decide(self, composite: Composite, regions: list[Region]) -> str | None:
         """The step that proved the property, None where it is open; raises _Decided where it is broken."""
         last = "bounds"
-        work = (self._bounds, self._attack, self._split, self._programs, self._milp)
-        steps = dict(zip(STAGES, work, strict=True))
-        for name, step in steps.items():
+        work = (self._bounds, self._attack, self._exact_if_close, self._split, self._programs, self._milp)
+        for name, step in (*zip(STAGES, work, strict=True), ("exact", self._exact_at_last)):
             if not _are_open(regions):
                 break
             if name not in self.limits.stages:
@@ -185,6 +173,8 @@ class _Run:
                     if self._breaks(point):
                         raise _Decided("attack")
             nearest = min(nearest, attack.best)
+        sizes = [task.size for region in regions for task in region.tasks]
+        self.is_close = nearest <= CLOSE * max(sizes, default=1.0)
         return f"nothing found; the nearest point keeps it by {nearest:.6g}"
 
     def _attacks(self, composite: Composite, region: Region, effort: Effort) -> list[Attack]:
@@ -268,6 +258,30 @@ class _Run:
         self._note("", bound=float(reach) if np.isfinite(reach) else None)
         return f"{before - after} of {before} ways to break it are excluded"
 
+    def _exact_if_close(self, composite: Composite, regions: list[Region]) -> str:
+        return self._exact(composite, regions) if self.is_close else "left out: no point comes near to breaking it"
+
+    def _exact_at_last(self, composite: Composite, regions: list[Region]) -> str:
+        return "left out: it was tried" if self.is_close else self._exact(composite, regions)
+
+    def _exact(self, composite: Composite, regions: list[Region]) -> str:
+        """Rational arithmetic, for properties that hold with nothing to spare."""
+        from nnmip.verification.exact import tried
+
+        nodes, before = 0, sum(len(region.tasks) for region in regions)
+        for region in regions:
+            made = tried(self.program, self.property, composite, region, self._is_over)
+            nodes += made.nodes
+            if len(made.left) < len(region.tasks):
+                self.margin = min(self.margin, 0.0)
+            region.tasks[:] = made.left
+            for point, depth in made.points:
+                self._try(region, point, "exact")
+                if depth <= CLOSE:
+                    self.below_rounding = BELOW_ROUNDING.format(float(depth))
+        after = sum(len(region.tasks) for region in regions)
+        return f"{before - after} of {before} ways to break it are excluded, by {nodes} branches"
+
     def _split(self, composite: Composite, regions: list[Region]) -> str:
         if not self._can_cut(composite):
             return "left out: " + (f"{composite.size} inputs" if composite.size > FEW else "whole numbers")
@@ -339,7 +353,7 @@ class _Run:
             self.stop.set()
         return made
 
-    def _try(self, region: Region, point: FloatArray) -> None:
+    def _try(self, region: Region, point: FloatArray, by: str = "milp") -> None:
         """Raise _Decided where a solver's point breaks the property, as it is or pulled inside by its tolerances."""
         box = region.inside
         middle = 0.5 * (box.lo + box.hi)
@@ -347,7 +361,7 @@ class _Run:
         for pull in (0.0, 1e-9, 1e-8, 1e-7, 1e-6):
             moved = move(np.clip(point[None] + pull * (middle - point), box.lo, box.hi))[0]
             if self._breaks(moved):
-                raise _Decided("milp")
+                raise _Decided(by)
 
     def _open_because(self, bound: float, margin: float, message: str) -> str:
         if self._is_over():
@@ -449,7 +463,9 @@ class _Run:
 
     def _why(self) -> str:
         """Why the property is open."""
-        return NOT_CONFIRMED if self.is_doubted and not self.stop.is_set() else self.reason
+        if self.stop.is_set():
+            return self.reason
+        return NOT_CONFIRMED if self.is_doubted else self.below_rounding or self.reason
 
     def _with_vacuity(self, verdict: Verdict, composite: Composite) -> Verdict:
         """Say so where no input satisfies the assumptions: the property then says nothing."""

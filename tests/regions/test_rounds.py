@@ -18,6 +18,7 @@ from nnmip.backends.protocol import Progress, Termination
 from nnmip.regions import check, run
 from nnmip.report.text import render_result
 from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.verification import units
 from nnmip.verification.verdict import Answer
 
 ROWS = ((0.0, 1.3), (0.25, 1.0), (0.5, 0.7), (0.75, 0.3), (1.0, 0.1))
@@ -150,6 +151,16 @@ def test_the_best_network_that_keeps_a_rule(case: str, solver: str, tmp_path: Pa
         assert result.objective <= best(rule, Fraction(str(run.DELTA))) + 1e-6
     assert result.proof in (Proof.SOLVER, Proof.CERTIFIED)
     assert {kept.name for kept in result.promise.rules} == ({"c", "d"} if case == "both" else {"c"})
+
+
+def test_a_rule_that_the_best_network_meets_exactly_is_proved_as_it_is(tmp_path: Path) -> None:
+    """With weights of finite domains nothing has to be tightened: the best network reaches 0.75 itself."""
+    text, rule = CASES["on_it"]
+    result = solved(text, tmp_path)
+    assert max(net_of(result)(x) for x in net_of(result).kinks(0.25, 1.0)) == Fraction("0.75")
+    assert result.solution is SolutionStatus.OPTIMAL and not result.is_tightened and result.promise is not None
+    assert result.objective == pytest.approx(best(rule), abs=1e-6)
+    assert [(kept.by, kept.proof) for kept in result.promise.rules] == [("exact", "certified")]
 
 
 def test_every_rule_costs_something() -> None:
@@ -285,6 +296,7 @@ def test_a_verification_that_is_skipped_is_seen(tmp_path: Path, monkeypatch: pyt
 def test_a_delta_of_the_wrong_sign_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that is loosened where it should be tightened is never verified where the best network lies on it."""
     text, _ = CASES["on_it"]
+    monkeypatch.setattr(units, "MOST_UNITS", 0)
     assert solved(text, tmp_path).is_tightened
     monkeypatch.setattr(run, "DELTA", -run.DELTA)
     result = solved(text, tmp_path, time_limit=10)
@@ -319,7 +331,9 @@ def test_the_example_breaks_its_rule_without_it_and_is_proved_with_it() -> None:
     assert 'older "danger never falls with age": proved for its whole region, by slopes (certified)' in shown
 
 
-def test_a_report_says_what_a_tightened_rule_claims(tmp_path: Path) -> None:
+def test_a_report_says_what_a_tightened_rule_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that is too large for an exact proof."""
+    monkeypatch.setattr(units, "MOST_UNITS", 0)
     result = solved(CASES["on_it"][0], tmp_path)
     shown = render_result(result)
     assert "optimal for `c` tightened by 1e-05, proved for the rules themselves" in shown

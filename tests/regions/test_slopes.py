@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from nnmip.hir.evaluate import result
 from nnmip.hir.goals import Slope
 from nnmip.hir.known import KnownNetwork
 from nnmip.regions import slopes
+from nnmip.verification.units import Pieces
 
 ACTIVATIONS = ("relu(h)", "leaky_relu(h)", "clip(h, low: 0, high: 1)", "hard_sigmoid(h)", "abs(h)", "hard_tanh(h)")
 
@@ -86,6 +89,7 @@ def test_flat_parts_are_no_obstacle() -> None:
 
 def test_a_piece_that_is_forgotten_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A relu taken for active everywhere: the grid shows falls of what is then called monotone."""
-    monkeypatch.setattr(slopes, "PIECES", {**slopes.PIECES, "abs": lambda options: ((0.0,), (1.0, 1.0))})
+    rising = Pieces((Fraction(0),), Fraction(0), (Fraction(1), Fraction(1)))
+    monkeypatch.setattr(slopes, "PIECES", {**slopes.PIECES, "abs": lambda options: rising})
     with pytest.raises(AssertionError):
         test_what_is_proved_holds_on_a_grid_and_what_falls_falls("abs(h)")

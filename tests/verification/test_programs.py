@@ -84,5 +84,5 @@ def test_programs_prove_only_what_a_milp_proves(seed: int, tmp_path: Path) -> No
 
 
 def test_a_stage_that_there_is_not_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"no stage `lp`; there are bounds, attack, splitting, programs, milp"):
+    with pytest.raises(ValueError, match=r"no stage `lp`; there are bounds, attack, exact, splitting, programs, milp"):
         model_of(tmp_path, "net(x)[0] <= 9").verify("p", stages=["lp"])
