@@ -149,8 +149,7 @@ def decide_row(asked: Asked, row: Row) -> list[tuple[str, ...]]:
     """The answers to a row, one for each property, as rows of `HEADER` without the model."""
     try:
         model = asked.model(row.values)
-        names = model.properties(asked.names)
-        return [_answer(asked, row, name, model) for name in names]
+        return [_answer(asked, row, name, model) for name in asked.names]
     except DiagnosticError as error:
         first = error.diagnostics[0]
         return [_cells(row, name, note=f"{first.code}: {first.message}") for name in asked.names]
@@ -163,9 +162,20 @@ def _answer(asked: Asked, row: Row, name: str, model: Model) -> tuple[str, ...]:
     return _cells(row, name, verdict)
 
 
+_WORSE = {Answer.VERIFIED: 0, Answer.UNKNOWN: 1, Answer.VIOLATED: 2}
+
+
 def _verdict(asked: Asked, model: Model, name: str, seconds: float | None = None) -> Verdict:
-    limit = asked.time_limit if seconds is None else seconds
-    return model.verify(name, time_limit=limit, solver=asked.solver, seed=asked.seed)
+    """The verdict on a property; the worst one of all members where it is one for each member of a set."""
+    limit, worst = asked.time_limit if seconds is None else seconds, None
+    for member in model.properties([name]):
+        verdict = model.verify(member, time_limit=limit, solver=asked.solver, seed=asked.seed)
+        if worst is None or _WORSE[verdict.answer] > _WORSE[worst.answer]:
+            worst = verdict
+        if verdict.answer is Answer.VIOLATED:
+            break
+    assert worst is not None
+    return worst
 
 
 def _bisected(asked: Asked, row: Row, name: str, radius: Radius) -> tuple[str, ...]:

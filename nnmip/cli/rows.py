@@ -139,13 +139,12 @@ def _shown(done: int, total: int) -> Iterator[Any]:
 
 def _summary(answers: Answers, keys: Sequence[tuple[str, ...]], wanted: Sequence[str], total: int) -> None:
     """A line for each property: how many rows have which verdict, and the radius in the middle."""
+    from nnmip.report.verdicts import tally
+
     for name in wanted:
         rows = [answers.rows[key] for key in keys if key[2] == name and key in answers.rows]
         counts = Counter(row[3] for row in rows)
-        shown = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-        line = f"{name}: {shown or 'none decided'} of {total} rows"
-        if counts["verified"]:
-            line += f"; verified {100 * counts['verified'] / total:.1f} %"
+        line = f"{name}: {tally(counts, total, ' rows')}"
         held = [float(row[8]) for row in rows if row[8]]
         if held:
             line += f"; holds up to {min(held):.6g} ... {max(held):.6g}, median {median(held):.6g}"

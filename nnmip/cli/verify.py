@@ -27,6 +27,8 @@ from nnmip.cli.rows import answer_rows, read_radius
 from nnmip.diagnostics import DiagnosticError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nnmip.verification.verdict import Verdict
 
 VERSIONS = ("auto", "1.0", "2.0")
@@ -116,6 +118,8 @@ def command(
                 click.echo(render_verdict(verdict, explain), nl=False)
             if save is not None and verdict.answer is Answer.VIOLATED:
                 _saved(verdict, save, as_json)
+            if not as_json:
+                _show_members(verdicts, chosen, stop.is_set())
             if stop.is_set():
                 break
     except DiagnosticError as error:
@@ -134,6 +138,17 @@ def command(
     if Answer.VIOLATED in answers:
         return ExitCode.NO
     return ExitCode.NO_ANSWER if Answer.UNKNOWN in answers else ExitCode.YES
+
+
+def _show_members(verdicts: Sequence[Verdict], chosen: Sequence[str], is_last: bool) -> None:
+    """The summary of a property for each member of a set, after the last one that is decided."""
+    from nnmip.report.verdicts import render_members
+
+    declared = verdicts[-1].of
+    own = [verdict for verdict in verdicts if verdict.of == declared]
+    total = sum(name.startswith(f"{declared}[") for name in chosen)
+    if declared and (is_last or len(own) == total):
+        click.echo(render_members(own, total), nl=False)
 
 
 def _saved(verdict: Verdict, folder: str, is_quiet: bool) -> None:

@@ -83,6 +83,7 @@ class Property:
     origin: Origin
     box: tuple[FloatArray, FloatArray] | None = None
     is_exact: bool = False
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

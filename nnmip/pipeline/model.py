@@ -332,13 +332,16 @@ class Model(Phased):
         return solve
 
     def properties(self, names: Iterable[str] = ()) -> tuple[str, ...]:
-        """The names of the properties, or of those among `names`; ValueError for one that the model does not have."""
-        found = tuple(each.name for each in self.program.properties)
-        wanted = tuple(names)
-        for name in wanted:
-            if name not in found:
-                raise ValueError(f"the model has no property `{name}`; it has {', '.join(found) or 'none'}")
-        return tuple(name for name in found if name in wanted) if wanted else found
+        """The names of the properties, or of those among `names`; ValueError for one that the model does not have.
+
+        A property over sets has a name for each member, as `robust[3]`; `robust` among `names` stands for all of them.
+        """
+        found = {each.name: each.of or each.name for each in self.program.properties}
+        wanted = set(names)
+        for name in sorted(wanted - found.keys() - set(found.values())):
+            declared = ", ".join(dict.fromkeys(found.values())) or "none"
+            raise ValueError(f"the model has no property `{name}`; it has {declared}")
+        return tuple(name for name, declared in found.items() if not wanted or {name, declared} & wanted)
 
     def verify(
         self,
@@ -361,7 +364,9 @@ class Model(Phased):
         """
         from nnmip.verification.run import STAGES, Limits, verify
 
-        self.properties([name])
+        members = self.properties([name])
+        if name not in members:
+            raise ValueError(f"`{name}` is a property for each member of a set; ask for one of them, as `{members[0]}`")
         for stage in stages or ():
             if stage not in STAGES:
                 raise ValueError(f"there is no stage `{stage}`; there are {', '.join(STAGES)}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import numpy as np
 
 from nnmip.report.numbers import MOST_DIGITS, number
@@ -15,7 +18,7 @@ NOT = {"<=": ">", ">=": "<", "=": "!="}
 def render_verdict(verdict: Verdict, explain: bool = False) -> str:
     """A line with the answer, and what belongs to it below."""
     lines = [f"{verdict.name}: {verdict.answer}, {_how(verdict)}, {verdict.seconds:.2f} s"]
-    if verdict.sentence:
+    if verdict.sentence and not verdict.of:
         lines.append(f"  {verdict.sentence}")
     for name, array in verdict.counterexample.items():
         lines.append(f"  {name} = {_numbers(array)}")
@@ -24,6 +27,22 @@ def render_verdict(verdict: Verdict, explain: bool = False) -> str:
     if explain:
         lines += [_step(step) for step in verdict.steps]
     return "\n".join(lines) + "\n"
+
+
+def render_members(verdicts: Sequence[Verdict], total: int) -> str:
+    """What the properties of the members of one declaration come to, of so many members."""
+    first, counts = verdicts[0], Counter(str(verdict.answer) for verdict in verdicts)
+    lines = [f"{first.of}: {tally(counts, total)}"]
+    if first.sentence:
+        lines.append(f"  {first.sentence}")
+    return "\n".join(lines) + "\n"
+
+
+def tally(counts: Counter[str], total: int, what: str = "") -> str:
+    """How many of so many have which verdict, and the share that is verified."""
+    shown = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    share = f"; verified {100 * counts['verified'] / total:.1f} %" if counts["verified"] else ""
+    return f"{shown or 'none decided'} of {total}{what}{share}"
 
 
 def _step(step: Step) -> str:

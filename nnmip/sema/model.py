@@ -23,7 +23,7 @@ from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
 from nnmip.sema.over_regions import check_stages, read_rule
 from nnmip.sema.parameters import read_parameter
-from nnmip.sema.properties import read_property
+from nnmip.sema.properties import read_properties
 from nnmip.sema.scope import Named, Scope, collect_names
 from nnmip.sema.sources import read_data, warn_of_one_class
 from nnmip.sema.values import Poisoned, Value, as_tensor, collected
@@ -178,7 +178,7 @@ class _Builder:
         for declaration in self.declarations:
             if isinstance(declaration, nodes.Verify):
                 with self._guarded(declaration):
-                    found.append(read_property(elaborator, declaration))
+                    found.extend(read_properties(elaborator, declaration))
         return tuple(found)
 
     def _variables(self, values: Mapping[str, Value]) -> tuple[Reference, ...]:

@@ -49,7 +49,7 @@ MONOTONE = "monotone"
 def read_rule(elaborator: Elaborator, declaration: nodes.Constraint) -> RegionRule | None:
     """The constraint where it speaks of a region, None where it does not.
 
-    Raises DiagnosticError: what `read_property` does for its points, NNM0205 for a domain of anything but a network,
+    Raises DiagnosticError: what `read_properties` does for its points, NNM0205 for a domain of anything but a network,
     NNM0104 for what a rule over a region cannot read.
     """
     elaborator = replace(elaborator, around=declaration)

@@ -2,33 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import cast
 
-from nnmip.hir.core import Node, Reference
+from nnmip.hir.core import Constant, Node, Reference
 from nnmip.hir.goals import Property
-from nnmip.sema.binders import check_names
+from nnmip.sema.binders import check_names, instances, is_region
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.logic import as_truth, read_chain
 from nnmip.sema.shapes import read_shape
-from nnmip.sema.values import fail, not_yet
+from nnmip.sema.values import RowValue, Value, fail, not_yet
 from nnmip.sema.variables import Place, variable
 from nnmip.source import Origin
 from nnmip.syntax import nodes
 
 
-def read_property(elaborator: Elaborator, declaration: nodes.Verify) -> Property:
-    """A property with its points, its assumptions and its conclusions.
+def read_properties(elaborator: Elaborator, declaration: nodes.Verify) -> Iterator[Property]:
+    """A property with its points, its assumptions and its conclusions; where sets stand before the points, one for each
+    choice of their members for which no assumption is known to be false.
 
-    Raises DiagnosticError: what `variable` does for its points, NNM0202 for a name that is taken, NNM0205 for an
-    assumption or a conclusion that is no Boolean, NNM0104 for sets of other things than numbers.
+    Raises DiagnosticError: what `variable` does for its points and `instances` for its sets, NNM0202 for a name that is
+    taken, NNM0204 for one without points or without members, NNM0205 for an assumption or a conclusion that is no
+    Boolean.
     """
-    name = declaration.name.text
     check_names(elaborator, declaration.given)
-    points = {binder.name.text: point_of(elaborator, name, binder) for binder in declaration.given}
+    points = [binder for binder in declaration.given if is_region(binder)]
+    sets = tuple(binder for binder in declaration.given if not is_region(binder))
     if not points:
         help = "say for which inputs it holds: `forall x : real[4] in [0, 1]`"
-        raise fail("NNM0204", f"property `{name}` speaks of no inputs", declaration.name.span, help=help)
+        message = f"property `{declaration.name.text}` speaks of no inputs"
+        raise fail("NNM0204", message, declaration.name.span, help=help)
+    if not sets:
+        yield _property(elaborator, declaration, points)
+        return
+    # What is read for each member is the whole declaration.
+    quantifier = nodes.Quantified("forall", sets, None, cast(nodes.Expr, declaration), declaration.span)
+    seen: set[str] = set()
+    for inner in instances(elaborator, quantifier):
+        member = ", ".join(_member(inner.bound[binder.name.text]) for binder in sets)
+        found = _property(inner, declaration, points, member)
+        is_left_out = any(isinstance(part, Constant) and not part.value.all() for part in found.assumptions)
+        if member not in seen and not is_left_out:
+            seen.add(member)
+            yield found
+    if not seen:
+        message = f"no member of its sets is left for property `{declaration.name.text}`"
+        help = "an assumption that is known for a member chooses among them, and here none has one that holds"
+        raise fail("NNM0204", message, sets[0].span, help=help)
+
+
+def _member(value: Value) -> str:
+    """A member of a set in the name of its property: a number, or the number of a row, from 1."""
+    match value:
+        case RowValue(position=position):
+            return str(position + 1)
+        case Constant(value=number):
+            return f"{float(number):g}"
+    raise AssertionError(value)
+
+
+def _property(
+    elaborator: Elaborator, declaration: nodes.Verify, given: Sequence[nodes.Binder], member: str | None = None
+) -> Property:
+    declared = declaration.name.text
+    name = declared if member is None else f"{declared}[{member}]"
+    points = {binder.name.text: point_of(elaborator, name, binder) for binder in given}
     inner = replace(elaborator, bound={**elaborator.bound, **points})
     return Property(
         name,
@@ -37,14 +77,15 @@ def read_property(elaborator: Elaborator, declaration: nodes.Verify) -> Property
         tuple(part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption")),
         tuple(part for expr in declaration.prove for part in read_parts(inner, expr, "a conclusion")),
         Origin(declaration.span, name),
+        of=declared if member is not None else "",
     )
 
 
 def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference:
     """All entries of an input that a property speaks of, as a decision of its own."""
     if binder.type is None:
-        help = "write its type: `x : real[4] in [0, 1]`"
-        raise not_yet("a property for each member of a set", binder.span, help=help)
+        help = "write its type and its domain: `x : real[4] in [0, 1]`"
+        raise not_yet("the domain of a network in a property", binder.span, help=help)
     shape = read_shape(elaborator, binder.type, f"`{binder.name.text}`")
     domain = None if binder.type.base == "bool" else read_bounds(binder.domain, elaborator.constant)
     place = Place(Origin(binder.name.span, f"{name}.{binder.name.text}"), binder.type.span, binder.domain.span)

@@ -445,6 +445,7 @@ class _Run:
             {path.removeprefix(own): array for path, array in found.items()},
             self._why() if answer is Answer.UNKNOWN else "",
             steps=tuple(self.steps),
+            of=self.property.of,
         )
 
     def _violated(self, by: str) -> Verdict:

@@ -46,7 +46,8 @@ class Verdict:
     by bounds of ours, rounded outward; `solver` where the dual bound of a solver was needed; `replayed` for a
     counterexample; `none`. margin: what the conclusions are known to hold by, the least over all ways to break them;
     negative as long as it is open, None where there is none. counterexample: the input that breaks the property, by
-    name. broken: the comparisons that fail there. reason: why it is open. notes: what else there is to know.
+    name. broken: the comparisons that fail there. reason: why it is open. notes: what else there is to know. of: the
+    declaration of which this is the property of one member of its sets, empty where it has none.
     """
 
     name: str
@@ -61,10 +62,12 @@ class Verdict:
     notes: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     broken: tuple[Broken, ...] = ()
+    of: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
             "property": self.name,
+            "of": self.of,
             "sentence": self.sentence,
             "verdict": str(self.answer),
             "by": self.by,
