@@ -2,15 +2,17 @@
 
     python tests/benchmarks/embedding/soundness.py NETS [--points N] [--only NAME ...] [--passes NAME ...] [--faults]
 
-NETS holds the files of `nets.py`. A third of the points are uniform, a third corners drawn at random, a third climbs
-from corners: along the gradient of one unit, up or down, to the corner that it shows, and again from there. The bounds
-are those of intervals, of lines (CROWN), of linear programs where these are few, and those that constraints cut: below
-a sum of inputs and above a value of one output (FBBT), at points that meet both, many of them just so.
+NETS holds the files of `nets.py`. Every bound has points of its own: the corner where the plane of CROWN is least that
+proves it, and from there the corner that the gradient shows, and again. The others are uniform, and corners drawn at
+random. The bounds are those of intervals, of lines (CROWN), of linear programs where these are few, and those that
+constraints cut: below a sum of inputs and above a value of one output (FBBT), at points that meet both, many of them
+just so. All passes see the same points.
 
 With `--faults` every pass is broken in turn, by bounds that are 1e-6 of their size too tight, by slopes that are wrong
-by 1e-3, by programs whose certificates are too good. Points have to find each on one of the networks, in the box or in
-a narrow one, where networks are nearly linear and bounds are attained. Ends with 1 where a value is outside of its
-bounds by more than rounding, or a fault is not found.
+by 1e-3, by programs whose certificates are too good. Points have to find each on every network, where its pass is not
+left out, in one of three boxes: that of the bounds, a narrow one, where networks are nearly linear and bounds are
+attained, and one where a single unit bends or a few do, so that programs are solved whose bounds are. Ends with 1 where
+a value is outside of its bounds by more than rounding, or a fault is not found.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -34,22 +37,24 @@ from nnmip.backends.linear import LinearProgram
 from nnmip.bounds import crown as crown_module
 from nnmip.bounds import known as known_module
 from nnmip.bounds import obbt as obbt_module
-from nnmip.bounds.crown import crown, undecided
+from nnmip.bounds.crown import crown, settled, undecided
 from nnmip.bounds.fbbt import tightened
-from nnmip.bounds.interval import FloatArray, Interval
+from nnmip.bounds.interval import BoolArray, FloatArray, Interval
 from nnmip.bounds.known import Contradiction, propagate_known
 from nnmip.bounds.obbt import obbt
 from nnmip.bounds.relaxation import Lines
-from nnmip.hir.core import Assignment, Network
+from nnmip.hir.core import Assignment, Layer, Network
 from nnmip.hir.evaluate import forward
 from nnmip.incumbents.backprop import Backprop
 from nnmip.passes import tightening as tightening_module
 from nnmip.passes.tightening import Tightening
 
-CENTER, RADIUS, NARROW = 0.5, 0.02, 0.001
+CENTER, RADIUS, NARROW, LEAST = 0.5, 0.02, 0.001, 1e-6
 PART, ROUNDING = 1000, 1e-9
-CLIMBS = 4
+CLIMBS = 3
 """How often a point goes on to the corner that its gradient shows."""
+CLOSER = 12
+"""How often a point goes nearer to the end of a part."""
 MOST_PROGRAMS = 500
 """Up to how many unstable units linear programs are solved."""
 SHRUNK, SLANTED = 1e-6, 1e-3
@@ -90,14 +95,21 @@ class Net:
 
 # ---- points --------------------------------------------------------------------------------------------------------
 
+Values = Mapping[str, FloatArray]
 
-def drawn(net: Net, rng: np.random.Generator, count: int) -> Iterator[FloatArray]:
-    """Points of the box, in parts: uniform ones, corners, and climbs."""
-    shape, layers = (PART, *net.network.input_shape), [layer.name for layer in net.network.layers]
-    for part in range(0, count, 3 * PART):
-        yield rng.uniform(net.low, net.high, shape)
-        yield corners(net, rng, PART)
-        yield climbed(net, rng, layers[(part // (3 * PART)) % len(layers)])
+
+def drawn(net: Net, rng: np.random.Generator, count: int) -> Iterator[Values]:
+    """The values of everything at points of the box, in parts: climbs to all bounds, then uniform points and corners up
+    to a count."""
+    for layer in net.network.layers:
+        if layer.decisions or layer.name == net.network.result_layer:
+            for x in climbs(net, layer):
+                count -= len(x)
+                yield net.values(x)
+    shape = (PART, *net.network.input_shape)
+    for part in range(0, count, PART):
+        is_corner = part // PART % 2
+        yield net.values(corners(net, rng, PART) if is_corner else rng.uniform(net.low, net.high, shape))
 
 
 def corners(net: Net, rng: np.random.Generator, count: int) -> FloatArray:
@@ -105,21 +117,23 @@ def corners(net: Net, rng: np.random.Generator, count: int) -> FloatArray:
     return np.where(rng.random(shape) < rng.random(), net.low, net.high)
 
 
-def climbed(net: Net, rng: np.random.Generator, name: str) -> FloatArray:
-    """Corners on the way up or down of single units of a layer."""
-    starts = PART // CLIMBS
-    x = corners(net, rng, starts)
-    network = net.up_to(name)
-    back = np.zeros((starts, network.result_index.size))
-    back[np.arange(starts), rng.integers(0, back.shape[1], starts)] = rng.choice([-1.0, 1.0], starts)
-    found = []
-    for _ in range(CLIMBS):
-        walk = Backprop(network, x)
-        walk.result(net.assignment)
-        slope = walk.of_inputs(net.assignment, back).reshape(x.shape)
-        x = np.where(slope > 0, net.high, np.where(slope < 0, net.low, x))
-        found.append(x)
-    return np.concatenate(found)
+def climbs(net: Net, layer: Layer) -> Iterator[FloatArray]:
+    """Corners on the way to the least and to the largest value of every unit of a layer."""
+    network, size = net.network, int(np.prod(layer.shape, dtype=np.int64))
+    until = net.up_to(layer.name)
+    walk = settled(network, net.assignment, propagate_known(network, net.assignment, net.box))
+    for part in np.array_split(np.arange(2 * size), -(-2 * size // PART)):
+        down = np.zeros((len(part), size))
+        down[np.arange(len(part)), part // 2] = np.where(part % 2, -1.0, 1.0)
+        slope = walk.planes(layer.name, down.reshape(1, len(part), *layer.shape)).slope[0]
+        x = np.where(slope > 0, net.low, net.high)
+        yield x
+        for _ in range(CLIMBS):
+            back = Backprop(until, x)
+            back.result(net.assignment)
+            slope = back.of_inputs(net.assignment, down).reshape(x.shape)
+            x = np.where(slope > 0, net.low, np.where(slope < 0, net.high, x))
+            yield x
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,7 @@ class Cut:
         """The sum leaves every input half its width if the others are least; half of the points meet the output."""
         size = net.box.lo.size
         cut = Cut(net, size * net.low + (net.high - net.low) / 2, -np.inf)
-        return replace(cut, least=float(np.median(cut.outputs(cut.below(rng)))))
+        return replace(cut, least=float(np.median(cut.result(net.values(cut.below(rng))))))
 
     def below(self, rng: np.random.Generator) -> FloatArray:
         """Points under the sum: mixtures of its corners, where one input takes all that is left, and these."""
@@ -144,23 +158,38 @@ class Cut:
         shares[: PART // 2] = np.eye(shares.shape[1])[rng.integers(0, shares.shape[1], PART // 2)]
         return (self.net.low + (self.net.high - self.net.low) / 2 * shares).reshape(shape)
 
-    def outputs(self, x: FloatArray) -> FloatArray:
-        values = self.net.values(x)[self.net.network.result_layer].reshape(len(x), -1)
-        return values[:, self.net.network.result_index.reshape(-1)[0]]
-
-    def drawn(self, rng: np.random.Generator, count: int) -> Iterator[FloatArray]:
-        """Points of the part: those that meet it as they are, and those where a line to one that does not leaves it."""
-        for _ in range(0, count, PART):
+    def drawn(self, rng: np.random.Generator, count: int) -> Iterator[Values]:
+        """The values of everything at points of the part: those that meet it as they are, and those on a line to one
+        that does not, nearer and nearer to where it leaves the part."""
+        while count > 0:
             x = self.below(rng)
-            value = self.outputs(x)
-            inside, outside = x[value >= self.least], x[value < self.least]
-            number = min(len(inside), len(outside))
-            near, far = inside[:number], outside[:number]
-            for _ in range(40):
-                middle = (near + far) / 2
-                fits = (self.outputs(middle) >= self.least).reshape(-1, *(1,) * (x.ndim - 1))
-                near, far = np.where(fits, middle, near), np.where(fits, far, middle)
-            yield np.concatenate([inside, near])
+            for values, is_inside in self._towards_the_end(x):
+                count -= int(is_inside.sum())
+                yield {name: value[is_inside] for name, value in values.items()}
+
+    def _towards_the_end(self, x: FloatArray) -> Iterator[tuple[Values, BoolArray]]:
+        values = self.net.values(x)
+        above = self.result(values) - self.least
+        yield values, above >= 0
+        inside, outside = np.flatnonzero(above >= 0), np.flatnonzero(above < 0)
+        number = min(len(inside), len(outside))
+        ends, wide = [x[inside[:number]], x[outside[:number]]], (-1, *(1,) * (x.ndim - 1))
+        over, under = above[inside[:number]], above[outside[:number]]
+        for step in range(CLOSER):
+            # Where a line says that the part ends, and every third time half way.
+            share = np.full(number, 0.5) if step % 3 == 2 else over / (over - under)
+            middle = ends[0] + share.reshape(wide) * (ends[1] - ends[0])
+            values = self.net.values(middle)
+            above = self.result(values) - self.least
+            fits = above >= 0
+            yield values, fits
+            ends = [np.where(fits.reshape(wide), middle, ends[0]), np.where(fits.reshape(wide), ends[1], middle)]
+            over, under = np.where(fits, above, over), np.where(fits, under, above)
+
+    def result(self, values: Values) -> FloatArray:
+        """The output that is cut."""
+        flat = values[self.net.network.result_layer]
+        return flat.reshape(len(flat), -1)[:, self.net.network.result_index.reshape(-1)[0]]
 
     def bounds(self) -> Known:
         """The bounds of everything where a model states both constraints."""
@@ -200,35 +229,51 @@ def by_programs(net: Net) -> Known | None:
     first = crown(net.network, net.assignment, net.box)
     if sum(int(mask.sum()) for mask in undecided(net.network, net.assignment, first).values()) > MOST_PROGRAMS:
         return None
-    return obbt(net.network, net.assignment, net.box, LinearProgram.of_many_goals, first.outputs).outputs
+    make = LinearProgram.of_many_goals
+    every = obbt_module.tightened(make, worth=None)  # also where lines are as good, so that bounds are attained
+    return obbt(net.network, net.assignment, net.box, make, first.outputs, every).outputs
 
 
 PASSES: dict[str, Callable[[Net], Known | None]] = {"interval": by_intervals, "crown": by_lines, "lp": by_programs}
 CUTTING = "fbbt"
 
 
-def outside(net: Net, step: str, count: int) -> float | None:
-    """How far the worst value is outside of its bounds, relative to its layer's size; 0 or less where none is, infinite
-    where bounds contradict each other, None where the pass is left out."""
+Broken = Callable[[], AbstractContextManager[Any]]
+"""What stands around the finding of bounds."""
+
+
+def outside(net: Net, wanted: Mapping[str, tuple[str, Broken]], count: int) -> dict[str, float | None]:
+    """How far the worst value is outside of the bounds of some passes, relative to its layer's size; 0 or less where
+    none is, infinite where bounds contradict each other, None where the pass is left out."""
     rng = np.random.default_rng(0)
-    try:
-        if step == CUTTING:
-            cut = Cut.of(net, rng)
-            bounds, points = cut.bounds(), cut.drawn(rng, count)
+    cut = Cut.of(net, rng)
+    worst: dict[str, float | None] = {}
+    known: dict[str, Known] = {}
+    for name, (step, broken) in wanted.items():
+        try:
+            with broken():
+                found = cut.bounds() if step == CUTTING else PASSES[step](net)
+        except Contradiction:
+            worst[name] = np.inf
         else:
-            found = PASSES[step](net)
-            if found is None:
-                return None
-            bounds, points = found, drawn(net, rng, count)
-    except Contradiction:
-        return np.inf
-    worst = -np.inf
-    for x in points:
-        for name, value in net.values(x).items():
-            held = bounds[name]
-            size = max(1.0, float(held.magnitude.max(initial=0.0)))
-            worst = max(worst, float(np.maximum(value - held.hi, held.lo - value).max()) / size)
+            worst[name] = None if found is None else -np.inf
+            known |= {} if found is None else {name: found}
+    by_cutting = {name: bounds for name, bounds in known.items() if wanted[name][0] == CUTTING}
+    others = {name: bounds for name, bounds in known.items() if name not in by_cutting}
+    for draw, part in ((cut.drawn, by_cutting), (partial(drawn, net), others)):
+        for values in draw(rng, count) if part else ():
+            for name, bounds in part.items():
+                worst[name] = max(worst[name] or 0.0, _furthest(values, bounds))
     return worst
+
+
+def _furthest(values: Values, bounds: Known) -> float:
+    found = 0.0
+    for name, value in values.items():
+        held = bounds[name]
+        size = max(1.0, float(held.magnitude.max(initial=0.0)))
+        found = max(found, float(np.maximum(value - held.hi, held.lo - value).max(initial=0.0)) / size)
+    return found
 
 
 # ---- faults --------------------------------------------------------------------------------------------------------
@@ -289,7 +334,7 @@ def cut_too_far() -> AbstractContextManager[Any]:
     return mock.patch.object(tightening_module, "tightened", lambda *given: shrunk(right(*given)))
 
 
-FAULTS: dict[str, tuple[str, Callable[[], AbstractContextManager[Any]]]] = {
+FAULTS: dict[str, tuple[str, Broken]] = {
     "intervals that are too tight": ("interval", lambda: with_layers(known_module)),
     "planes that are too high": ("crown", too_high),
     "a slope that is wrong": ("crown", slanted),
@@ -298,15 +343,37 @@ FAULTS: dict[str, tuple[str, Callable[[], AbstractContextManager[Any]]]] = {
 }
 
 
-def reported(net: Net, name: str, step: str, count: int) -> bool:
-    """Whether points are outside of the bounds of a pass, by more than rounding."""
-    worst = outside(net, step, count)
-    if worst is None:
-        text = f"left out: more than {MOST_PROGRAMS} unstable units"
-    else:
-        text = f"{count} points, outside by {max(worst, 0.0):.2g}"
-    print(f"{net.path.stem:14} {(net.high - net.low) / 2:6g} {name:32} {text}", flush=True)
-    return worst is not None and worst > ROUNDING
+def reported(net: Net, wanted: Mapping[str, tuple[str, Broken]], count: int) -> dict[str, bool | None]:
+    """Whether points are outside of bounds by more than rounding; None where a pass is left out."""
+    found: dict[str, bool | None] = {}
+    for name, worst in outside(net, wanted, count).items():
+        if worst is None:
+            text = f"left out: more than {MOST_PROGRAMS} unstable units"
+        else:
+            text = f"{count} points, outside by {max(worst, 0.0):.2g}"
+        print(f"{net.path.stem:14} {(net.high - net.low) / 2:8.3g} {name:32} {text}", flush=True)
+        found[name] = None if worst is None else worst > ROUNDING
+    return found
+
+
+def bent(path: Path) -> float:
+    """The radius, up to a fifth, of the least box in which a unit is unstable; at most that of the bounds."""
+    radius = RADIUS
+    while radius > LEAST and _unstable(Net.read(path, 0.8 * radius)):
+        radius *= 0.8
+    return radius
+
+
+def _unstable(net: Net) -> int:
+    bounds = crown(net.network, net.assignment, net.box)
+    return sum(int(mask.sum()) for mask in undecided(net.network, net.assignment, bounds).values())
+
+
+def not_found(path: Path, wanted: Mapping[str, tuple[str, Broken]], count: int) -> list[str]:
+    """The faults that points do not show on a network."""
+    found = [reported(Net.read(path, radius), wanted, count) for radius in (RADIUS, bent(path), NARROW)]
+    seen = {name: [each[name] for each in found if each[name] is not None] for name in wanted}
+    return [name for name, each in seen.items() if each and not any(each)]
 
 
 def main() -> int:
@@ -318,17 +385,18 @@ def main() -> int:
     parser.add_argument("--faults", action="store_true", help="break the passes, and see that points show it")
     given = parser.parse_args()
     paths = [path for path in sorted(given.nets.glob("*.onnx")) if given.only is None or path.stem in given.only]
-    if given.faults:
-        found = {name: 0 for name, (step, _) in FAULTS.items() if step in given.passes}
-        for path in paths:
-            for radius in (RADIUS, NARROW):
-                for name in found:
-                    step, fault = FAULTS[name]
-                    with fault():
-                        found[name] += reported(Net.read(path, radius), name, step, given.points)
-        return 0 if all(found.values()) else 1
-    wrong = [reported(Net.read(path, RADIUS), step, step, given.points) for path in paths for step in given.passes]
-    return 1 if any(wrong) else 0
+    right: dict[str, tuple[str, Broken]] = {step: (step, nullcontext) for step in given.passes}
+    faults = {name: each for name, each in FAULTS.items() if each[0] in given.passes}
+    wrong = 0
+    for path in paths:
+        if given.faults:
+            missed = not_found(path, faults, given.points)
+            wrong += len(missed)
+            for name in missed:
+                print(f"{path.stem:14} not found: {name}", flush=True)
+        else:
+            wrong += sum(found is True for found in reported(Net.read(path, RADIUS), right, given.points).values())
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
