@@ -56,7 +56,7 @@ TITLES: dict[str, str] = {
     "NNM0618": "imported network differs from its file",
     "NNM0619": "scores instead of what a network file gives",
     "NNM0620": "curves of lines instead of smooth functions",
-    "NNM0621": "a property of curves instead of smooth functions",
+    "NNM0621": "a property of curves whose error is not known there",
     "NNM0631": "query file cannot be read",
     "NNM0632": "query that cannot be decided here",
     # 09xx: nnmip itself

@@ -84,6 +84,7 @@ class Property:
     box: tuple[FloatArray, FloatArray] | None = None
     is_exact: bool = False
     of: str = ""
+    folded: tuple[tuple[str, Span], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,13 +16,14 @@ from nnmip.sema.values import fail, not_yet
 from nnmip.verification.claims import Opaque
 from nnmip.verification.composite import Composite, entries_of
 from nnmip.verification.region import Region, is_inside, on_domains, regions_of
+from nnmip.verification.smooth import refuse_curves
 
 
 def sampled(program: Program) -> Program:
     """The program with every rule at one point of its region, to see what its rounds will have to encode.
 
     Raises DiagnosticError: NNM0104 for a rule that is no combination of comparisons of affine expressions; NNM0506 for
-    a rule that asks a network outside of its input domain.
+    a rule that asks a network outside of its input domain; NNM0621 for one that reads a network with curves.
     """
     found: list[Point] = []
     for place, rule in enumerate(program.regions):
@@ -45,6 +46,7 @@ def no_rows(rule: RegionRule) -> DiagnosticError:
 
 def _points(program: Program, rule: RegionRule, cell: Cell) -> Iterator[dict[str, np.ndarray]]:
     """A point for each part of the region of a cell that is not empty, if the middle of it is one."""
+    refuse_curves(program, cell.property)
     network = Assignment({d.path: d.domain.project(np.zeros(d.shape)) for d in program.decisions}, {})
     property = fixed_property(cell.property, network)
     known = {n.name: _stand_in(program, n, network) for n in program.networks}

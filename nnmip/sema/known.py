@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from nnmip.sizes import ENTRY, UNASKED, Allowance, product
 from nnmip.source import Origin, SourceFile, Span
 from nnmip.syntax import nodes
 from nnmip.syntax.suggest import closest
+from nnmip.syntax.walk import walk as tree
 
 if TYPE_CHECKING:
     from nnmip.sema.outside import Outside
@@ -64,6 +65,10 @@ KNOWN = "known network"
 _NAMES = SourceFile("", "")
 
 
+def _place(span: Span) -> tuple[str, int, int]:
+    return span.file.path, span.start, span.end
+
+
 @dataclass(slots=True)
 class KnownNetworks:
     """The networks from files of a model by name, the tables that they have met, and what they give for their rows."""
@@ -72,6 +77,8 @@ class KnownNetworks:
     networks: dict[str, KnownNetwork] = field(default_factory=dict)
     tables: dict[str, Dataset] = field(default_factory=dict)
     outputs: dict[tuple[str, str], dict[str, FloatArray]] = field(default_factory=dict)
+    folded_at: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """Where in the source an expression became a number by a network, and which one."""
 
     def __contains__(self, name: str) -> bool:
         return name in self.networks
@@ -129,8 +136,25 @@ class KnownNetworks:
                     read.add(name)
         if not read or not read <= self.networks.keys():
             return value
+        self.folded_at[_place(value.origin.span)] = min(read)
         found = np.asarray(self._meaning().value(value), dtype=np.float64)
         return Constant(found, Origin(value.origin.span, KNOWN), value.boolean)
+
+    def folded_in(self, parts: Iterable[nodes.Node], declarations: Mapping[str, Any]) -> tuple[tuple[str, Span], ...]:
+        """The networks that gave numbers to parts of the source, or to the named expressions that these read."""
+        if not self.folded_at:
+            return ()
+        found, seen, open_ = list[tuple[str, Span]](), set[str](), list(parts)
+        while open_:
+            for node in tree(open_.pop()):
+                name = self.folded_at.get(_place(node.span)) if hasattr(node, "span") else None
+                if name is not None:
+                    found.append((name, node.span))
+                if isinstance(node, nodes.Ref) and node.name not in seen:
+                    seen.add(node.name)
+                    named = declarations.get(node.name)
+                    open_ += [named.value] if isinstance(named, nodes.Let) else []
+        return tuple(found)
 
     def _meaning(self) -> Evaluator:
         """The meaning of the language over the known networks."""

@@ -161,7 +161,9 @@ class _Reader:
         for part in conclusions:
             _check_readable(elaborator, part)
         plain = tuple(part for part in assumed if part not in decided)
-        return Cell(Property(self.name, self.sentence, points, plain, conclusions, self.origin))
+        around = [] if elaborator.around is None else [elaborator.around]
+        folded = elaborator.scope.known.folded_in(around, elaborator.scope.declarations)
+        return Cell(Property(self.name, self.sentence, points, plain, conclusions, self.origin, folded=folded))
 
     def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[Cell]:
         """A cell for each feature of `monotone(net, ...)`."""

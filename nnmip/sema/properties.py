@@ -70,15 +70,12 @@ def _property(
     name = declared if member is None else f"{declared}[{member}]"
     points = {binder.name.text: point_of(elaborator, name, binder) for binder in given}
     inner = replace(elaborator, bound={**elaborator.bound, **points})
-    return Property(
-        name,
-        declaration.sentence,
-        tuple(points.values()),
-        tuple(part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption")),
-        tuple(part for expr in declaration.prove for part in read_parts(inner, expr, "a conclusion")),
-        Origin(declaration.span, name),
-        of=declared if member is not None else "",
-    )
+    assumptions = tuple(part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption"))
+    conclusions = tuple(part for expr in declaration.prove for part in read_parts(inner, expr, "a conclusion"))
+    origin, of = Origin(declaration.span, name), declared if member is not None else ""
+    folded = elaborator.scope.known.folded_in([declaration], elaborator.scope.declarations)
+    property = Property(name, declaration.sentence, tuple(points.values()), assumptions, conclusions, origin)
+    return replace(property, of=of, folded=folded)
 
 
 def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference:

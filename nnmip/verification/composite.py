@@ -23,6 +23,7 @@ from nnmip.hir.same import Same
 from nnmip.incumbents.backprop import Backprop
 from nnmip.records import dataclass
 from nnmip.verification.claims import Opaque, Row, terms_of
+from nnmip.verification.smooth import meant
 
 ROUNDED = 64 * UNIT_ROUNDOFF
 """What coefficients and constants lose at most in the sums and products that made them, of their size."""
@@ -145,26 +146,29 @@ class Composite:
 
     def largest(self, rows: Map, x: FloatArray, has_slope: bool = False) -> tuple[FloatArray, FloatArray]:
         """The rows at points [n, entries], shape [n, rows], and with `has_slope` a subgradient of the largest of them
-        at every point, [n, entries]."""
+        at every point, [n, entries]. Values are with smooth functions, slopes are those of curves in their place."""
         bases: dict[int, FloatArray] = {POINT: x}
         passes: dict[int, Backprop] = {}
         for number in self.needed(rows):
             known, reads = self.stations[number - 1].known, self.stations[number - 1].reads
             passes[number] = self._pass(number)
             passes[number].inputs = _applied(reads, bases).reshape(len(x), *known.network.input_shape)
-            bases[number] = passes[number].result(known.assignment).reshape(len(x), -1)
+            found = passes[number].result(known.assignment)
+            if known.smoothed is not None:
+                found = meant(known, passes[number].inputs)
+            bases[number] = found.reshape(len(x), -1)
         values = _applied(rows, bases)
         if not has_slope or not len(rows.constant):
             return values, np.zeros(x.shape)
         choice = values.argmax(axis=1)
-        found = {base: part[choice] for base, part in rows.parts.items()}
+        slopes = {base: part[choice] for base, part in rows.parts.items()}
         for number in sorted(passes, reverse=True):
-            mine = found.pop(number)
+            mine = slopes.pop(number)
             into = passes[number].of_inputs(self.stations[number - 1].known.assignment, mine)
             for base, matrix in self.stations[number - 1].reads.parts.items():
                 part = into @ matrix
-                found[base] = found[base] + part if base in found else part
-        return values, found.get(POINT, np.zeros(x.shape))
+                slopes[base] = slopes[base] + part if base in slopes else part
+        return values, slopes.get(POINT, np.zeros(x.shape))
 
     def _pass(self, number: int) -> Backprop:
         if number not in self._passes:

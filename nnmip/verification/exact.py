@@ -82,7 +82,8 @@ def tried(
 
 def exactly(program: Program, property: Property, composite: Composite, region: Region, task: Task) -> Search | None:
     """A search for one way to break a property in a region; None for what is not small, or not known exactly."""
-    if composite.size > MOST_ENTRIES or property.box is not None or property.is_exact:
+    is_rounded = property.folded or property.box is not None or property.is_exact
+    if is_rounded or composite.size > MOST_ENTRIES:
         return None
     units = Units(program, composite.places, composite.size)
     try:

@@ -9,11 +9,11 @@ import numpy as np
 from nnmip.bounds.fbbt import AffineRows, Empty, tightened
 from nnmip.bounds.interval import SMALLEST, BoolArray, FloatArray, Interval
 from nnmip.hir.core import Assignment, Program, Reference
-from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
 from nnmip.verification.claims import Case, Cases, Row, cases_of
 from nnmip.verification.composite import POINT, Composite, Map
+from nnmip.verification.smooth import Meant, loosened
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,9 +71,11 @@ def regions_of(property: Property, composite: Composite) -> list[Region]:
     Raises Opaque.
     """
     unsafe: Cases = cases_of(property.conclusions, holds=False)
-    tasks = [task for case in unsafe if not (task := Task(case, composite.map_of(case))).is_impossible]
+    ways = [loosened(case, composite.program) for case in unsafe]
+    tasks = [task for case in ways if not (task := Task(case, composite.map_of(case))).is_impossible]
     found = []
-    for case in cases_of(property.assumptions):
+    for stated in cases_of(property.assumptions):
+        case = loosened(stated, composite.program)
         box = _box(property, composite, case)
         if box is None:
             continue
@@ -132,7 +134,7 @@ def is_inside(program: Program, property: Property, assignment: Assignment) -> b
         point, (lo, hi) = np.concatenate(values), property.box
         if not ((lo <= point) & (point <= hi)).all():
             return False
-    exact = Evaluator(program, assignment, tolerance=0.0)
+    exact = Meant(program, assignment, tolerance=0.0)
     return all(bool(np.all(exact.value(part) > 0.5)) for part in property.assumptions)
 
 

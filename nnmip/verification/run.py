@@ -12,12 +12,9 @@ from functools import partial
 import numpy as np
 
 from nnmip.bounds.crown import STEPS
-from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Assignment, FloatArray, Program
+from nnmip.hir.core import FloatArray, Program
 from nnmip.hir.domain import Domain
-from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
-from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.sema.values import not_yet
 from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
@@ -25,12 +22,11 @@ from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
 from nnmip.verification.closing import Ways
 from nnmip.verification.composite import Composite, Map, entries_of
-from nnmip.verification.counterexample import broken_at, shorter
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
-from nnmip.verification.region import Region, Task, is_inside, on_domains, regions_of
-from nnmip.verification.replay import BELOW_ROUNDING, NOT_CONFIRMED, FromFiles, has_files, stored
-from nnmip.verification.smooth import check_exact
+from nnmip.verification.region import Region, Task, on_domains, regions_of
+from nnmip.verification.replay import BELOW_ROUNDING, NOT_CONFIRMED, Replayed
+from nnmip.verification.smooth import NEAR_CURVES, check_read, largest_error
 from nnmip.verification.splitting import USUAL, Recipe, Tree, split
 from nnmip.verification.verdict import Answer, Step, Verdict
 
@@ -84,14 +80,14 @@ def verify(
     Setting `stop`, or Ctrl-C, which sets it, ends the run with what is known.
 
     Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions,
-    NNM0621 for one of a network that is only near that of its file.
+    NNM0621 for one that asks a network with curves in a way for which their error is not known.
     """
-    check_exact(program, property)
+    check_read(program, property)
     return _Run(program, property, solve, limits, stop or threading.Event()).verdict()
 
 
 class _Decided(Exception):
-    """A property is broken at a point, the run's `broken_at`, which a step found, or part of one."""
+    """A property is broken at a point, `replayed.point`, which a step found, or part of one."""
 
     def __init__(self, by: str) -> None:
         self.by = by
@@ -109,17 +105,16 @@ class _Run:
     stop: threading.Event
     steps: list[Step] = field(default_factory=list)
     margin: float = np.inf
-    has_point: bool = False
     is_certified: bool = True
     reason: str = ""
-    boxes: tuple[Interval, ...] = ()
-    broken_at: FloatArray | None = None
-    is_doubted: bool = False
-    """Whether a point was found that the files of the networks do not confirm."""
     is_close: bool = False
     below_rounding: str = ""
     begun: float = field(default_factory=time.perf_counter)
+    replayed: Replayed = field(init=False)
     _walks: dict[int, tuple[Ways, Walks]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.replayed = Replayed(self.program, self.property)
 
     def verdict(self) -> Verdict:
         try:
@@ -127,7 +122,7 @@ class _Run:
             regions = regions_of(self.property, composite)
         except Opaque as error:
             raise not_yet("a property that says this", error.node.origin.span) from None
-        self.boxes = tuple(region.box for region in regions)
+        self.replayed.boxes = tuple(region.box for region in regions)
         try:
             by = self._decide(composite, regions)
         except KeyboardInterrupt:
@@ -170,7 +165,7 @@ class _Run:
         for attack in [each for region in regions for each in self._attacks(composite, region, QUICK)]:
             for _ in range(0 if self._is_over() else ROUNDS):
                 for point in attack.round():
-                    if self._breaks(point):
+                    if self.replayed.breaks(point):
                         raise _Decided("attack")
             nearest = min(nearest, attack.best)
         sizes = [task.size for region in regions for task in region.tasks]
@@ -294,7 +289,7 @@ class _Run:
                 return "left out: a conclusion that never holds"
             tree = Tree.of(walks, ways, region, self.limits.recipe)
             attacks = self._attacks(composite, region, THOROUGH)
-            made = split(tree, attacks, self._breaks, self._splitting(region), self.limits.boxes, self._is_over)
+            made = split(tree, attacks, self.replayed.breaks, self._splitting(region), self.limits.boxes, self._is_over)
             boxes, open_ = boxes + made.boxes, open_ + made.open
             self._note(f"{open_} boxes are open" if open_ else "no box is open", boxes)
             if made.point is not None:
@@ -360,7 +355,7 @@ class _Run:
         move = self._move(region)
         for pull in (0.0, 1e-9, 1e-8, 1e-7, 1e-6):
             moved = move(np.clip(point[None] + pull * (middle - point), box.lo, box.hi))[0]
-            if self._breaks(moved):
+            if self.replayed.breaks(moved):
                 raise _Decided(by)
 
     def _open_because(self, bound: float, margin: float, message: str) -> str:
@@ -379,42 +374,6 @@ class _Run:
 
     def _domains(self) -> list[Domain]:
         return [point.decision.domain for point in self.property.points]
-
-    def _breaks(self, point: FloatArray) -> bool:
-        """Whether a point [entries] is in the region and breaks a conclusion, as the meaning of the language has it
-        and as the files of the networks confirm it; at `broken_at`, an input that they can hold.
-        """
-        # Assumptions may be many, and the points that are asked for break the conclusions more often than not.
-        if self.has_point and not self._is_broken(point):
-            return False
-        if not self._is_inside(point):
-            return False
-        self.has_point = True
-        if not self._is_broken(point):
-            return False
-        for moved in stored(self.program, point, self._box_of(point)):
-            if not np.array_equal(moved, point) and not (self._is_inside(moved) and self._is_broken(moved)):
-                continue
-            if not has_files(self.program) or self._is_broken(moved, FromFiles):
-                self.broken_at = moved
-                return True
-        self.is_doubted = True
-        return False
-
-    def _is_broken(self, point: FloatArray, by: type[Evaluator] = Evaluator) -> bool:
-        rounded = by(self.program, self._assignment(point), 0.0 if self.property.is_exact else ROUNDING)
-        return not all(bool(np.all(rounded.value(part) > 0.5)) for part in self.property.conclusions)
-
-    def _box_of(self, point: FloatArray) -> Interval | None:
-        """The box of a region that a point is in."""
-        inside = (box for box in self.boxes if ((box.lo[0] <= point) & (point <= box.hi[0])).all())
-        return next(inside, None)
-
-    def _is_inside(self, point: FloatArray) -> bool:
-        return is_inside(self.program, self.property, self._assignment(point))
-
-    def _assignment(self, point: FloatArray) -> Assignment:
-        return Assignment(entries_of(self.property.points, point), {})
 
     def _left(self) -> float:
         limit = self.limits.time_limit
@@ -449,14 +408,8 @@ class _Run:
         )
 
     def _violated(self, by: str) -> Verdict:
-        """The verdict of a point that breaks the property, which is made easy to read first."""
-        assert self.broken_at is not None
-        if self.limits.is_short:
-            # What is found last is at `broken_at`, as the files hold it.
-            shorter(self.broken_at, self._box_of(self.broken_at), self._breaks)
-        at = (FromFiles if has_files(self.program) else Evaluator)(self.program, self._assignment(self.broken_at))
-        made = self._made(Answer.VIOLATED, by, "replayed", self.broken_at)
-        return replace(made, broken=broken_at(self.property, at))
+        point, broken = self.replayed.shown(self.limits.is_short)
+        return replace(self._made(Answer.VIOLATED, by, "replayed", point), broken=broken)
 
     def _has_margin(self, answer: Answer) -> bool:
         """Whether more is known of the margin than its sign."""
@@ -466,17 +419,19 @@ class _Run:
         """Why the property is open."""
         if self.stop.is_set():
             return self.reason
-        return NOT_CONFIRMED if self.is_doubted else self.below_rounding or self.reason
+        error = 0.0 if self._is_over() else largest_error(self.program, self.property)
+        open_ = self.below_rounding or (NEAR_CURVES.format(error) if error else self.reason)
+        return NOT_CONFIRMED if self.replayed.is_doubted else open_
 
     def _with_vacuity(self, verdict: Verdict, composite: Composite) -> Verdict:
         """Say so where no input satisfies the assumptions: the property then says nothing."""
-        if self.has_point or not self.property.assumptions:
+        if self.replayed.has_point or not self.property.assumptions:
             return verdict
         note = "no input satisfies its assumptions: it says nothing"
         regions = regions_of(self.property, composite)
         for region in regions:
             middle = 0.5 * (region.box.lo + region.box.hi)
-            if self._is_inside(self._move(region)(middle)[0]):
+            if self.replayed.is_inside(self._move(region)(middle)[0]):
                 return verdict
             empty = Task((), region.map)
             made = self._least(region, empty)

@@ -26,7 +26,6 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.hir.rational import Rational, rational, rationals
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
-from nnmip.sema.known import KNOWN
 from nnmip.verification.claims import Row, terms_of
 
 MOST_UNITS = 64
@@ -127,7 +126,7 @@ class Units:
         base, at = (term.base, int(term.index)) if isinstance(term, Gather) else (term, 0)
         found = self._zeros()
         match base:
-            case Constant(value=value, origin=origin) if origin.path != KNOWN:
+            case Constant(value=value):
                 found[0] = rational(float(value.reshape(-1)[at]))
             case Reference(decision=decision) if decision.path in self.places:
                 found[1 + self.places[decision.path].start + at] = rational(1.0)
@@ -167,7 +166,11 @@ class Units:
 
     def _result(self, known: KnownNetwork, inputs: Any) -> Any:
         network = known.network
-        if known.assignment.kept or any(layer.skip is not None for layer in network.layers):
+        if (
+            known.smoothed is not None
+            or known.assignment.kept
+            or any(layer.skip is not None for layer in network.layers)
+        ):
             raise NotExact
         outputs = {network.input_name: inputs.reshape(self.width, *network.input_shape)}
         for layer in network.layers:

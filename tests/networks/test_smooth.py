@@ -17,6 +17,7 @@ from nnmip.onnx.read import read_onnx
 from nnmip.ops import smooth
 from nnmip.ops.smooth import FUNCTIONS, approximation, certified_error
 from nnmip.sizes import UNASKED
+from nnmip.verification.verdict import Answer, Verdict
 from tests.networks.nets import Net
 from tests.networks.test_import import ORIGIN, run
 
@@ -173,11 +174,68 @@ def test_a_network_in_python_says_so(folder: Path) -> None:
         nnmip.load_onnx(folder / "f.onnx", smooth=1.0)
 
 
-def test_no_property_is_decided(folder: Path) -> None:
-    text = (
-        TEXT.split("var")[0].format(smooth=0.01) + "verify small: forall x: real[3] in [-1, 1] prove f(x)[0] <= 100\n"
+def largest_of(known: KnownNetwork, sign: float = 1.0) -> tuple[float, float]:
+    """The largest first output times a sign at dense points: with the curves, and with the functions."""
+    axis = np.linspace(-1.0, 1.0, 41)
+    x = np.stack(np.meshgrid(axis, axis, axis), axis=-1).reshape(-1, 3)
+    ours = (sign * result(known.network, known.assignment, x)[:, 0]).max()
+    return float(ours), float((sign * Computed(known.network, known.assignment, known.smoothed).result(x)[:, 0]).max())
+
+
+def decided(folder: Path, limit: float, smooth: float, sign: float, **options: object) -> Verdict:
+    claim = f"f(x)[0] {'<=' if sign > 0 else '>='} {sign * limit!r}"
+    text = TEXT.split("var")[0].format(smooth=smooth) + (
+        f"verify small:\n  forall x: real[3] in [-1, 1]\n  prove {claim}\n"
     )
+    return nnmip.loads(text, directory=folder).verify("small", time_limit=60.0, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("size", "solver", "sign"), [(0.02, "highs", 1.0), (0.002, "cbc", 1.0), (0.02, "cbc", -1.0)])
+def test_a_property_is_decided_of_the_file(folder: Path, size: float, solver: str, sign: float) -> None:
+    """Verified where the curves keep it by more than their error, and broken by the functions themselves alone."""
+    known = read(random_net(0), size)
+    assert known.smoothed is not None
+    error, (ours, theirs) = float(known.smoothed.error[0]), largest_of(known, sign)
+    spread = 0.02 * max(1.0, abs(ours))
+    verified = decided(folder, ours + error + spread, size, sign, solver=solver)
+    assert verified.answer is Answer.VERIFIED and (verified.margin or 0.0) <= spread + 1e-9
+    violated = decided(folder, theirs - 1e-4, size, sign, solver=solver)
+    assert violated.answer is Answer.VIOLATED
+    x = violated.counterexample["x"][None]
+    assert sign * Computed(known.network, known.assignment, known.smoothed).result(x)[0, 0] > theirs - 1e-4
+    between = decided(folder, theirs + 0.3 * error, size, sign, solver=solver)
+    assert between.answer is Answer.UNKNOWN
+    assert f"within {known.smoothed.error.max():.3g} of those of the file" in between.reason
+
+
+def test_an_assumption_about_the_file_leaves_out_no_point_of_it(folder: Path) -> None:
+    """Where the functions are at least what the curves never reach; without an attack, which would find a point."""
+    known = read(random_net(0), 0.1)
+    ours, theirs = largest_of(known)
+    assert ours < theirs - 0.01
+    text = TEXT.split("var")[0].format(smooth=0.1) + (
+        f"verify p:\n  forall x: real[3] in [-1, 1]\n  assume f(x)[0] >= {theirs - 0.001!r}\n"
+        f"  prove f(x)[0] <= {theirs - 0.0005!r}\n"
+    )
+    verdict = nnmip.loads(text, directory=folder).verify("p", time_limit=30.0, stages=["milp"])
+    assert verdict.answer is not Answer.VERIFIED
+
+
+@pytest.mark.parametrize(
+    ("claim", "said"),
+    [
+        ("f(x)[0] <= f(r)[0] + 9", "asked for a number"),
+        ("f(x)[0] <= 2 * m", "asked for a number"),
+        ("f([f(x)[0], 0, 0])[0] <= 9", "which `f` reads"),
+    ],
+)
+def test_what_has_no_known_error_is_refused(folder: Path, claim: str, said: str) -> None:
+    (folder / "t.csv").write_text("a,b,c,y\n0,0,0,1\n")
+    table = 'data t = csv("t.csv") {\n  features a, b, c\n  target y\n}\n'
+    text = TEXT.split("var")[0].format(smooth=0.01) + table + "let m = f([0, 0, 1])[0] + 9\n"
+    text += f"verify small:\n  forall r in t, x: real[3] in [-1, 1]\n  prove {claim}\n"
     with pytest.raises(DiagnosticError) as caught:
-        nnmip.loads(text, directory=folder).verify("small")
+        nnmip.loads(text, directory=folder).verify("small[1]")
     (found,) = caught.value.diagnostics
     assert found.code == "NNM0621" and "`f` has curves in the place of smooth functions" in found.message
+    assert said in found.message
