@@ -13,16 +13,20 @@ from nnmip.formats.atomic import atomic_file
 from nnmip.records import dataclass
 
 SECONDS = 1.0
-"""Between two times that the file is written, at least; the last answers are written at the end."""
+"""Between two times that a table of many quick answers is written."""
 
 
 @dataclass(slots=True)
 class Answers:
-    """The rows of a CSV file with a `header`; the first `keys` cells of a row say what it answers."""
+    """The rows of a CSV file with a `header`; the first `keys` cells of a row say what it answers.
+
+    every: seconds between two times that the file is written, at least; the last answers are written at the end.
+    """
 
     path: Path
     header: Sequence[str]
     keys: int
+    every: float = SECONDS
     rows: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     _written: float = 0.0
     _is_saved: bool = True
@@ -33,14 +37,15 @@ class Answers:
             return
         rows = list(csv.reader(io.StringIO(self.path.read_text(encoding="utf-8"))))
         if not rows or rows[0] != list(self.header) or any(len(row) != len(self.header) for row in rows):
-            raise ValueError(f"{self.path} is there, and holds something else than answers; name another file")
+            help = "name another file with `--results`"
+            raise ValueError(f"{self.path} is there, and holds something else than answers; {help}")
         self.rows = {tuple(row[: self.keys]): tuple(row) for row in rows[1:]}
 
     def add(self, row: Sequence[str]) -> None:
         """Take an answer; the file is written whole, or not at all."""
         self.rows[tuple(row[: self.keys])] = tuple(row)
         self._is_saved = False
-        if time.monotonic() - self._written >= SECONDS:
+        if time.monotonic() - self._written >= self.every:
             self.save()
 
     def save(self) -> None:

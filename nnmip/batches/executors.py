@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from nnmip.records import dataclass
 
-Work = Callable[[Any, Any], Any]
-"""A function of a module, of what all pieces share and of a piece."""
+Work = Callable[[Any, Any, threading.Event], Any]
+"""A function of a module, of what all pieces share, of a piece, and of what is set where the user wants to stop."""
 
 DIED = "its worker died"
 PAUSE = 0.2
@@ -60,7 +60,7 @@ def executor_of(text: str, jobs: int | None = None) -> Executor:
 
 
 class InProcess:
-    """One piece after another, here."""
+    """One piece after another, here; one that was stopped has no result."""
 
     def run(
         self, work: Work, common: Any, pieces: Sequence[Any], stop: threading.Event
@@ -68,7 +68,15 @@ class InProcess:
         for number, piece in enumerate(pieces):
             if stop.is_set():
                 return
-            yield number, work(common, piece)
+            result = work(common, piece, stop)
+            if stop.is_set():
+                return
+            yield number, result
+
+
+def _elsewhere(work: Work, common: Any, piece: Any) -> Any:
+    """A piece in a worker, which is ended from outside."""
+    return work(common, piece, threading.Event())
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------
@@ -120,7 +128,7 @@ class Processes:
         try:
             while (left or running) and not stop.is_set():
                 while left and len(running) < jobs:
-                    running[pool.submit(work, common, pieces[left[-1]])] = left[-1]
+                    running[pool.submit(_elsewhere, work, common, pieces[left[-1]])] = left[-1]
                     left.pop()
                 for future in wait(running, PAUSE, FIRST_COMPLETED).done:
                     yield running[future], future.result()
@@ -171,7 +179,7 @@ class Dask:
         """Results of pieces; `lost` has those of workers that died."""
         from distributed import KilledWorker, as_completed
 
-        futures = {client.submit(work, common, pieces[number], pure=False): number for number in numbers}
+        futures = {client.submit(_elsewhere, work, common, pieces[number], pure=False): number for number in numbers}
         ready: Any = as_completed
         completed = ready(futures)
         try:

@@ -6,8 +6,9 @@ import csv
 import hashlib
 import io
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,52 +146,56 @@ def _from_arrays(path: Path, params: set[str], tensors: set[str]) -> tuple[list[
 # ---- a row ---------------------------------------------------------------------------------------------------------
 
 
-def decide_row(asked: Asked, row: Row) -> list[tuple[str, ...]]:
+def decide_row(asked: Asked, row: Row, stop: threading.Event) -> list[tuple[str, ...]]:
     """The answers to a row, one for each property, as rows of `HEADER` without the model."""
     try:
         model = asked.model(row.values)
-        return [_answer(asked, row, name, model) for name in asked.names]
+        return [_answer(asked, row, name, model, stop) for name in asked.names]
     except DiagnosticError as error:
         first = error.diagnostics[0]
-        return [_cells(row, name, note=f"{first.code}: {first.message}") for name in asked.names]
+        return failed(row, asked.names, f"{first.code}: {first.message}")
 
 
-def _answer(asked: Asked, row: Row, name: str, model: Model) -> tuple[str, ...]:
+def failed(row: Row, names: Sequence[str], why: str) -> list[tuple[str, ...]]:
+    """The answers to a row for which there are none."""
+    return [_cells(row, name, note=why) for name in names]
+
+
+def _answer(asked: Asked, row: Row, name: str, model: Model, stop: threading.Event) -> tuple[str, ...]:
     if asked.radius is not None:
-        return _bisected(asked, row, name, asked.radius)
-    verdict = _verdict(asked, model, name)
-    return _cells(row, name, verdict)
+        return _bisected(asked, row, name, asked.radius, stop)
+    return _cells(row, name, _verdict(asked, model, name, asked.time_limit, stop))
 
 
 _WORSE = {Answer.VERIFIED: 0, Answer.UNKNOWN: 1, Answer.VIOLATED: 2}
 
 
-def _verdict(asked: Asked, model: Model, name: str, seconds: float | None = None) -> Verdict:
+def _verdict(asked: Asked, model: Model, name: str, seconds: float | None, stop: threading.Event) -> Verdict:
     """The verdict on a property; the worst one of all members where it is one for each member of a set."""
-    limit, worst = asked.time_limit if seconds is None else seconds, None
+    worst = None
     for member in model.properties([name]):
-        verdict = model.verify(member, time_limit=limit, solver=asked.solver, seed=asked.seed)
+        verdict = model.verify(member, time_limit=seconds, solver=asked.solver, seed=asked.seed, stop=stop)
         if worst is None or _WORSE[verdict.answer] > _WORSE[worst.answer]:
             worst = verdict
-        if verdict.answer is Answer.VIOLATED:
+        if verdict.answer is Answer.VIOLATED or stop.is_set():
             break
     assert worst is not None
     return worst
 
 
-def _bisected(asked: Asked, row: Row, name: str, radius: Radius) -> tuple[str, ...]:
+def _bisected(asked: Asked, row: Row, name: str, radius: Radius, stop: threading.Event) -> tuple[str, ...]:
     """The largest value of a parameter for which a property is known to hold, and the least that breaks it."""
     begun = time.perf_counter()
     holds, broken, note, witness = None, None, "", None
     low, high = radius.least, radius.most
     ends = [low, high]
-    while True:
+    while not stop.is_set():
         value = ends.pop(0) if ends else 0.5 * (low + high)
         left = None if asked.time_limit is None else asked.time_limit - (time.perf_counter() - begun)
         if left is not None and left <= 0:
             note = "the time limit came first"
             break
-        verdict = _verdict(asked, asked.model({**row.values, radius.name: repr(value)}), name, left)
+        verdict = _verdict(asked, asked.model({**row.values, radius.name: repr(value)}), name, left, stop)
         if verdict.answer is Answer.VERIFIED:
             holds, low = value, max(low, value)
         elif verdict.answer is Answer.VIOLATED:

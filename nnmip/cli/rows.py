@@ -3,27 +3,77 @@
 from __future__ import annotations
 
 import re
-import signal
-import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from nnmip.cli.common import ExitCode, open_model, unreadable, unwritable
+from nnmip.cli.batches import Batch, Cells, carry_out, progress_bar, reading
+from nnmip.cli.common import ExitCode, open_model
+from nnmip.cli.ways import Effort, one_model
+from nnmip.records import dataclass
 from nnmip.syntax import nodes
 
 if TYPE_CHECKING:
-    from nnmip.batches.answers import Answers
-    from nnmip.batches.rows import Asked, Radius
+    from nnmip.batches.rows import Radius
+    from nnmip.pipeline import Model
 
 _RADIUS = re.compile(r"(\w+)=([-+.\deE]+)\.\.([-+.\deE]+):([.\deE+-]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Effort):
+    """The model, the table, and what decides its rows; as many at once as there are processors if nothing is said."""
+
+    files: tuple[str, ...]
+    define: Mapping[str, str]
+    names: tuple[str, ...]
+    over: str
+    radius: str | None
+    results: str | None
+    executor: str | None
+    jobs: int | None
+
+    def answer(self) -> int:
+        """Decide what has no answer yet, show how far that is, and count the answers."""
+        from nnmip.batches.answers import Answers
+        from nnmip.batches.rows import HEADER, KEYS, Asked, read_rows
+
+        file, radius = one_model(self.files), read_radius(self.radius)
+        model = open_model(file, dict(self.define), self.allow_size)
+        names = _chosen(model, self.names)
+        batch = Batch(Path(self.over), self.results, self.executor or "processes", self.jobs)
+        answers = Answers(batch.target, HEADER, KEYS)
+        with reading(batch.table):
+            rows, unused = read_rows(batch.table, model)
+            answers.read()
+        if unused:
+            click.echo(f"note: columns that name nothing in the model: {', '.join(unused)}", err=True)
+        asked = Asked(file, self.define, names, self.time_limit, self.solver, self.seed, self.allow_size, radius)
+        own = asked.fingerprint()
+        keys = {row.number: [(own, str(row.number), name) for name in names] for row in rows}
+        open_ = [row for row in rows if any(key not in answers.rows for key in keys[row.number])]
+        with progress_bar(len(rows) - len(open_), len(rows)) as step:
+
+            def take(row: Any, made: Any) -> list[Cells]:
+                step()
+                return [(own, *cells) for cells in _cells(row, names, made)]
+
+            is_stopped = carry_out(batch, answers, _decided, asked, open_, take)
+        found = [answers.rows[key] for each in keys.values() for key in each if key in answers.rows]
+        for name in names:
+            _summary(name, [row for row in found if row[2] == name], len(rows))
+        click.echo(str(answers.path))
+        if is_stopped:
+            return ExitCode.INTERRUPTED
+        verdicts = {row[3] for row in found}
+        if verdicts & {"violated", "error"}:
+            return ExitCode.NO
+        return ExitCode.NO_ANSWER if "unknown" in verdicts else ExitCode.YES
 
 
 def read_radius(text: str | None) -> Radius | None:
@@ -42,111 +92,40 @@ def read_radius(text: str | None) -> Radius | None:
     return made
 
 
-def answer_rows(table: str, results: str | None, executor: str, jobs: int | None, asked: Asked) -> int:
-    """Decide what has no answer yet, show how far that is, and count the answers."""
-    from nnmip.batches.answers import Answers
-    from nnmip.batches.executors import executor_of
-    from nnmip.batches.rows import HEADER, KEYS, read_rows
-
-    model = open_model(asked.path, dict(asked.define), asked.allow_size)
+def _chosen(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """The properties that are asked for, in the order of the model, which need not be complete without a row."""
     declared = [each.name.text for each in model.parsed.file.declarations if isinstance(each, nodes.Verify)]
-    unknown = [name for name in asked.names if name not in declared]
+    unknown = [name for name in names if name not in declared]
     if unknown or not declared:
         raise click.UsageError(f"the model has no property `{unknown[0]}`" if unknown else "the model has no `verify`")
-    wanted = [name for name in declared if not asked.names or name in asked.names]
-    path = Path(table)
-    answers = Answers(Path(results) if results else path.with_name(f"{path.stem}.answers.csv"), HEADER, KEYS)
-    try:
-        rows, unused = read_rows(path, model)
-        answers.read()
-        carrier = executor_of(executor, jobs)
-    except OSError as error:
-        raise unreadable(error.filename or table, error) from None
-    except (ValueError, ImportError) as error:
-        raise click.UsageError(str(error)) from None
-    if unused:
-        click.echo(f"note: columns that name nothing in the model: {', '.join(unused)}", err=True)
-    asked = replace(asked, names=tuple(wanted))
-    own = asked.fingerprint()
-    open_ = [row for row in rows if any((own, str(row.number), name) not in answers.rows for name in wanted)]
-    keys = [(own, str(row.number), name) for row in rows for name in wanted]
-    stop = threading.Event()
-    try:
-        with _stopping(stop), _shown(len(rows) - len(open_), len(rows)) as step:
-            for number, made in carrier.run(_decide, asked, open_, stop):
-                _take(answers, own, open_[number].number, wanted, made)
-                step()
-    except OSError as error:
-        raise click.UsageError(f"{executor}: {error}") from None
-    finally:
-        _save(answers)
-    _summary(answers, keys, wanted, len(rows))
-    if stop.is_set():
-        return ExitCode.INTERRUPTED
-    found = {answers.rows[key][3] for key in keys if key in answers.rows}
-    if found & {"violated", "error"}:
-        return ExitCode.NO
-    return ExitCode.NO_ANSWER if "unknown" in found else ExitCode.YES
+    return tuple(name for name in declared if not names or name in names)
 
 
-def _decide(asked: Any, row: Any) -> Any:
+def _decided(asked: Any, row: Any, stop: threading.Event) -> Any:
     from nnmip.batches.rows import decide_row
 
-    return decide_row(asked, row)
+    return decide_row(asked, row, stop)
 
 
-def _take(answers: Answers, own: str, row: int, wanted: Sequence[str], made: Any) -> None:
+def _cells(row: Any, names: Sequence[str], made: Any) -> list[Cells]:
     from nnmip.batches.executors import Failure
+    from nnmip.batches.rows import failed
 
-    if isinstance(made, Failure):
-        made = [(str(row), name, "error", *("",) * 7, made.why) for name in wanted]
-    for cells in made:
-        answers.add((own, *cells))
-
-
-def _save(answers: Answers) -> None:
-    try:
-        answers.save()
-    except OSError as error:
-        raise unwritable(str(answers.path), error) from None
+    found: list[Cells] = failed(row, names, made.why) if isinstance(made, Failure) else made
+    return found
 
 
-@contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the run after what is known is written."""
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _shown(done: int, total: int) -> Iterator[Any]:
-    """How far the rows are, on a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("rows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("rows", total=total, completed=done)
-        yield lambda: progress.advance(task)
-
-
-def _summary(answers: Answers, keys: Sequence[tuple[str, ...]], wanted: Sequence[str], total: int) -> None:
-    """A line for each property: how many rows have which verdict, and the radius in the middle."""
+def _summary(name: str, rows: Sequence[Cells], total: int) -> None:
+    """How many rows have which verdict, the radius in the middle, and below it the first error."""
     from nnmip.report.verdicts import tally
 
-    for name in wanted:
-        rows = [answers.rows[key] for key in keys if key[2] == name and key in answers.rows]
-        counts = Counter(row[3] for row in rows)
-        line = f"{name}: {tally(counts, total, ' rows')}"
-        held = [float(row[8]) for row in rows if row[8]]
-        if held:
-            line += f"; holds up to {min(held):.6g} ... {max(held):.6g}, median {median(held):.6g}"
-        click.echo(line)
-    click.echo(str(answers.path))
+    line = f"{name}: {tally(Counter(row[3] for row in rows), total, ' rows')}"
+    held = [float(row[8]) for row in rows if row[8]]
+    if held:
+        line += f"; holds up to {min(held):.6g} ... {max(held):.6g}, median {median(held):.6g}"
+    click.echo(line)
+    failed = [(row[1], row[-1]) for row in rows if row[3] == "error"]
+    if failed:
+        number, text = failed[0]
+        same = sum(other == text for _, other in failed) - 1
+        click.echo(f"  row {number}: {text}" + (f" (and {same} more with this error)" if same else ""))

@@ -1,17 +1,22 @@
-"""Many queries: a table of networks, queries and seconds, with a table of answers that grows and can be resumed."""
+"""Many queries: a table of networks, queries and seconds, as competitions have it, and the answer to each row."""
 
 from __future__ import annotations
 
 import csv
 import io
 import threading
-from collections.abc import Callable, Iterator
+import time
+from dataclasses import replace
 from pathlib import Path
 
-from nnmip.formats.atomic import atomic_file
+from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.records import dataclass
+from nnmip.vnnlib.ask import Asked, ask
+from nnmip.vnnlib.decide import Found, Outcome
 
 HEADER = ("network", "query", "time_limit", "answer", "seconds", "proof", "note")
+KEYS = 3
+"""The columns of an answer that say what it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,28 +28,49 @@ class Instance:
     seconds: str
 
     @property
+    def key(self) -> tuple[str, ...]:
+        return self.network, self.query, self.seconds
+
+    @property
     def time_limit(self) -> float | None:
         return float(self.seconds) if self.seconds else None
+
+    def networks(self, folder: Path) -> dict[str, Path]:
+        """Its network file, or several: `f=one.onnx;g=two.onnx`."""
+        if "=" not in self.network:
+            return {"": folder / self.network}
+        parts = (part.partition("=") for part in self.network.split(";"))
+        return {name: folder / path for name, _, path in parts}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the instances of a table share: the folder that their paths start from, and how they are answered."""
+
+    folder: Path
+    asked: Asked
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An instance with its answer: `sat`, `unsat`, `unknown`, `timeout` or `error`. note: why there is none."""
+    """An instance with its answer: one of the competition's, or `error`. note: why there is none. errors: what is wrong
+    with its files."""
 
     instance: Instance
     answer: str
     seconds: float
-    proof: str
-    note: str
+    proof: str = ""
+    note: str = ""
+    errors: tuple[Diagnostic, ...] = ()
 
     @property
-    def row(self) -> tuple[str, ...]:
-        own = self.instance
-        return own.network, own.query, own.seconds, self.answer, f"{self.seconds:.3f}", self.proof, self.note
+    def cells(self) -> tuple[str, ...]:
+        """The row of `HEADER`."""
+        return *self.instance.key, self.answer, f"{self.seconds:.3f}", self.proof, self.note
 
 
 def read_instances(path: Path) -> list[Instance]:
-    """The rows `network, query, seconds` of a table without a header, as competitions have them.
+    """The rows `network, query, seconds` of a table without a header, each once.
 
     Raises OSError, and ValueError for a row of another form, with its number.
     """
@@ -59,7 +85,7 @@ def read_instances(path: Path) -> list[Instance]:
         if seconds and not _is_seconds(seconds):
             raise ValueError(f"{path}, row {number}: `{seconds}` is not a number of seconds")
         found.append(Instance(cells[0], cells[1], seconds))
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _is_seconds(text: str) -> bool:
@@ -69,46 +95,28 @@ def _is_seconds(text: str) -> bool:
         return False
 
 
-def read_answers(path: Path) -> list[Answered]:
-    """The answers that are there already; none where the file is missing. ValueError for a file of another form."""
-    if not path.exists():
-        return []
-    rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))))
-    if not rows or tuple(rows[0]) != HEADER or any(len(row) != len(HEADER) for row in rows):
-        raise ValueError(f"{path} is there, and holds something else than answers; name another file with `--results`")
-    return [Answered(Instance(*row[:3]), row[3], float(row[4]), row[5], row[6]) for row in rows[1:]]
+def decide_instance(table: Table, instance: Instance, stop: threading.Event) -> Answered:
+    """The answer to a row; what is wrong with its files is an answer, too."""
+    begun = time.perf_counter()
+    limits = [limit for limit in (table.asked.time_limit, instance.time_limit) if limit is not None]
+    asked = replace(table.asked, time_limit=min(limits, default=None))
+    path = table.folder / instance.query
+    errors: tuple[Diagnostic, ...] = ()
+    try:
+        _, outcome = ask(path, instance.networks(table.folder), asked, stop)
+    except DiagnosticError as error:
+        errors, note = tuple(error.diagnostics), error.diagnostics[0].message
+    except OSError as error:
+        note = f"cannot read `{path}`: {(error.strerror or str(error)).lower()}"
+    else:
+        seconds = time.perf_counter() - begun
+        return Answered(instance, str(outcome.found), seconds, _proof(outcome), outcome.reason)
+    return Answered(instance, "error", time.perf_counter() - begun, "", note, errors)
 
 
-def run(
-    instances: list[Instance],
-    results: Path,
-    answer: Callable[[Instance], Answered],
-    stop: threading.Event,
-) -> Iterator[Answered]:
-    """Answer what has no answer in `results` yet; the file is written whole after each answer.
-
-    An instance that was interrupted stays open. Yields every answer, those from the file first.
-    """
-    done = read_answers(results)
-    yield from done
-    seen = {each.instance for each in done}
-    for instance in dict.fromkeys(instances):
-        if instance in seen:
-            continue
-        if stop.is_set():
-            return
-        found = answer(instance)
-        if stop.is_set():
-            return
-        done.append(found)
-        _write(results, done)
-        yield found
-
-
-def _write(path: Path, answers: list[Answered]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    writer.writerows(each.row for each in answers)
-    with atomic_file(path) as stream:
-        stream.write(text.getvalue().encode("utf-8"))
+def _proof(outcome: Outcome) -> str:
+    if outcome.found is Found.SAT:
+        return "replayed"
+    if outcome.found is Found.UNSAT:
+        return "certified" if outcome.is_certified else "solver"
+    return ""

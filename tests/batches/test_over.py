@@ -112,11 +112,16 @@ def test_what_is_wrong_with_a_table(folder: Path) -> None:
 
 
 def test_a_row_of_another_shape_is_an_error_of_its_own(folder: Path) -> None:
-    (folder / "rows.csv").write_text("centre_0,most\n1,1\n")
+    (folder / "rows.csv").write_text("centre_0,most\n1,1\n2,1\n")
     found = nnmip(folder, "verify", "model.nnm", "--over", "rows.csv", "--executor", "in-process")
     rows = answers(folder / "rows.answers.csv")
     assert found.returncode == 1 and {row["verdict"] for row in rows} == {"error"}
-    assert all(row["note"].startswith("NNM0") for row in rows)
+    (note,) = {row["note"] for row in rows}
+    assert note.startswith("NNM0") and found.stdout.splitlines() == [
+        *("low: 2 error of 2 rows", f"  row 1: {note} (and 1 more with this error)"),
+        *("high: 2 error of 2 rows", f"  row 1: {note} (and 1 more with this error)"),
+        "rows.answers.csv",
+    ]
 
 
 def test_ctrl_c_keeps_the_answers(folder: Path) -> None:

@@ -104,6 +104,19 @@ def test_a_table_is_answered_and_resumed(folder: Path) -> None:
     assert len((folder / "t.answers.csv").read_text().splitlines()) == 4
 
 
+def test_a_table_is_answered_by_processes(folder: Path) -> None:
+    (folder / "t.csv").write_text("f.onnx,safe.vnnlib\nno.onnx,unsafe.vnnlib\nf.onnx,unsafe.vnnlib,60\n")
+    found = nnmip(folder, "verify", "--instances", "t.csv", "--executor", "processes", "--jobs", "2")
+    rows = [line.split(",") for line in (folder / "t.answers.csv").read_text().splitlines()]
+    said = "`no.onnx` cannot be read: no such file or directory"
+    assert sorted((row[1], row[3], row[5], row[6]) for row in rows[1:]) == [
+        ("safe.vnnlib", "unsat", "certified", ""),
+        ("unsafe.vnnlib", "error", "", said),
+        ("unsafe.vnnlib", "sat", "replayed", ""),
+    ]
+    assert found.stderr.startswith(f"error[NNM0632]: {said}\n  --> unsafe.vnnlib:1:1\n")
+
+
 def test_a_table_of_another_form(folder: Path) -> None:
     for text, said in (
         ("f.onnx\n", "row 1: a network"),
