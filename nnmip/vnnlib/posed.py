@@ -37,7 +37,7 @@ from nnmip.source import Origin, Span
 from nnmip.vnnlib.cases import MOST_CASES, Case, TooMany, cases_of
 from nnmip.vnnlib.ends import ends_of
 from nnmip.vnnlib.nets import Bound, fail
-from nnmip.vnnlib.query import Atom, Claim, Entry, Query, Variable, atoms_of
+from nnmip.vnnlib.query import Atom, Claim, Entry, Query, atoms_of, index_text
 
 POINT = "x"
 ORDERED = frozenset({"Softmax", "LogSoftmax", "Sigmoid", "Tanh"})
@@ -207,18 +207,13 @@ class _Writer:
         for variable in self.inputs:
             for side, word in enumerate(("lower", "upper")):
                 for place in np.flatnonzero(missing[side, self.places[variable.name]])[:1]:
-                    entry = f"{variable.name}_{place}" if self.query.version == (1, 0) else self._shown(variable, place)
-                    message = f"`{entry}` has no {word} bound"
+                    index = f"_{place}" if self.query.version == (1, 0) else index_text(place, variable.shape)
+                    message = f"`{variable.name}{index}` has no {word} bound"
                     raise fail(
                         message,
                         variable.span,
                         "a region is bounded: assert the least and the largest value of every input",
                     )
-
-    @staticmethod
-    def _shown(variable: Variable, place: int) -> str:
-        indices = np.unravel_index(place, variable.shape) if variable.shape else ()
-        return f"{variable.name}[{', '.join(map(str, indices))}]"
 
     # ---- nodes -------------------------------------------------------------------------------------------------
 

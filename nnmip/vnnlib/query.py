@@ -30,6 +30,15 @@ class Variable:
         return prod(self.shape)
 
 
+def index_text(place: int, shape: Shape) -> str:
+    """The indices of an entry by its flat position, `[0, 3]`; empty for a number."""
+    indices = []
+    for size in reversed(shape):
+        place, index = divmod(place, size)
+        indices.append(str(index))
+    return f"[{', '.join(reversed(indices))}]" if shape else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Interface:
     """A network by its tensors. equal_to: the network whose file it shares, empty where it has its own."""

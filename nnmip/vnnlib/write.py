@@ -18,6 +18,7 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.hir.same import Same
 from nnmip.records import dataclass
 from nnmip.verification.claims import Case, Opaque, Row, cases_of, terms_of
+from nnmip.vnnlib.query import index_text
 
 Terms = list[tuple[str, float]]
 """Names of entries with their factors; the empty name stands for 1."""
@@ -167,13 +168,13 @@ class _Writer:
             ]
             networks.append((name, own.name))
             for k, terms in enumerate(place.reads):
-                entry = f"X{suffix}{_index(k, own.input_shape)}"
+                entry = f"X{suffix}{index_text(k, own.input_shape)}"
                 if _is_entry(terms) and terms[0][0] not in names:
                     names[terms[0][0]] = entry
                 else:
                     ties.append((entry, terms))
             for k in range(prod(own.output_shape)):
-                names[f"y:{place.number}:{k}"] = f"Y{suffix}{_index(k, own.output_shape)}"
+                names[f"y:{place.number}:{k}"] = f"Y{suffix}{index_text(k, own.output_shape)}"
         lines += ["", *(f"(assert (== {entry} {_value(terms, names)}))" for entry, terms in ties)]
         lines += [_asserted(cases, names, True) for cases in claims]
         return Written("\n".join(lines) + "\n", (2, 0), tuple(networks))
@@ -262,11 +263,3 @@ def _number(value: float) -> str:
     """All digits of a double, without an exponent, which the format does not have."""
     text = format(Decimal(repr(float(value) + 0.0)), "f")
     return text if "." in text else f"{text}.0"
-
-
-def _index(place: int, shape: Sequence[int]) -> str:
-    indices = []
-    for size in reversed(shape):
-        indices.append(str(place % size))
-        place //= size
-    return f"[{', '.join(reversed(indices))}]" if shape else ""
