@@ -61,8 +61,9 @@ class Region:
     def is_flat(self) -> bool:
         """Whether two of its rows are an equation: each is the other with the opposite sign."""
         parts = [self.map.parts[base] for base in self.map.bases]
-        rows = [row.tolist() for row in np.column_stack([self.map.constant, *parts])]
-        return any([-value for value in row] in rows for row in rows)
+        rows = np.column_stack([self.map.constant, *parts]) + 0.0  # which leaves no -0.0
+        known = {row.tobytes() for row in rows}
+        return any(row.tobytes() in known for row in 0.0 - rows)
 
 
 def regions_of(property: Property, composite: Composite) -> list[Region]:
