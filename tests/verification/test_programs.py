@@ -54,6 +54,18 @@ def test_bounds_of_rows_are_below_all_points_and_above_those_of_lines(seed: int,
     assert (composite.values(rows, np.concatenate([x, corners])).min(axis=0) >= found).all()
 
 
+def test_a_program_is_exact_where_the_relaxation_is(tmp_path: Path) -> None:
+    """The least of the sum of abs(x - k) for k = 0 ... 11 is 36, at 5 ... 6, and nothing is lost below a convex sum."""
+    first = {"a.weights": np.repeat([[1.0], [-1.0]], 12, axis=0), "a.bias": np.r_[-np.arange(12.0), np.arange(12.0)]}
+    np.savez(tmp_path / "net.npz", **first, **{"b.weights": np.ones((1, 24)), "b.bias": np.zeros(1)})
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nverify p:\n  forall x : real[1] in [-1, 12]\n  prove net(x) >= 30\n'
+    composite, region, rows = parts(nnmip.loads(text, directory=tmp_path))
+    made = Programs.of(composite, region, rows, lambda: False)
+    assert made is not None
+    (found,), (least,) = made.least([0]), composite.values(rows, np.array([[5.5]]))[0]
+    assert least == 6.0 and 6.0 - 1e-6 <= found <= 6.0
+
+
 def test_the_clock_leaves_the_bounds_of_lines(tmp_path: Path) -> None:
     composite, region, rows = parts(model_of(tmp_path, ROWS.format(t=0.5)))
     made = Programs.of(composite, region, rows, lambda: True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
@@ -292,6 +293,18 @@ def test_chains_and_walks_of_any_layers_say_the_same(tmp_path: Path) -> None:
         reached = walks.walk(walks_twice(walks, boxes), np.arange(1))
         found.append(least(reached.slope, reached.shift, reached.balls))
     assert np.allclose(found[0], found[1], atol=1e-9)
+
+
+def test_a_network_that_returns_an_inner_layer_is_no_chain(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", **net(1))
+    text = 'nnm 0.1\nnetwork net = npz("net.npz")\nverify p:\n  forall x : real[2] in [-1, 1]\n  prove net(x)[0] <= 1\n'
+    program = nnmip.loads(text, directory=tmp_path).program
+    (own,), (known,) = program.properties, program.known
+    *_, inner, _, last = (layer.name for layer in known.network.layers)
+    for result, is_chain in ((last, True), (inner, False)):
+        network = replace(known.network, result_layer=result)
+        composite = Composite(replace(program, known=(replace(known, network=network),)), own.points)
+        assert (chain_of(composite, regions_of(own, composite)[0].tasks[0].map) is not None) is is_chain
 
 
 def walks_twice(walks: Backward | Layered, boxes: Boxes) -> Boxes:
