@@ -1,31 +1,15 @@
-"""The shape of the package: which part may import which, and that no part of a word or a code is missing."""
+"""The shape of the package: which part may import which, and that no module holds state."""
 
 from __future__ import annotations
 
 import ast
-import json
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-from nnmip.diagnostics.codes import TITLES
-from nnmip.lowering.layers import LAYER_LOWERINGS
-from nnmip.lowering.registry import WORD_LOWERINGS
-from nnmip.ops.registry import FUTURE_LAYERS, FUTURE_WORDS, LAYERS, PHRASES, WORDS
-from nnmip.report.rules import FORMULAS
-from nnmip.sema.builtins import BUILTINS, SIGNATURES
-from nnmip.syntax.grammar import load_grammar
-
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "nnmip"
-MANUAL = ROOT / "grammar" / "reference.md"
+from tests.modules import HEAVY, imports, imports_of, inner, is_own, part, trees
 
 # The straight line, from text to answer: what each part of the package may import, besides itself.
 BASE = frozenset({"records", "arrays", "versions", "source", "display", "diagnostics", "sizes"})
@@ -149,64 +133,6 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
 }
-HEAVY = ("mip", "highspy", "gurobipy", "cffi", "onnx", "onnxruntime", "rich", "matplotlib")
-
-
-@dataclass(frozen=True)
-class Import:
-    """`module` imports `target`. when: `start` (as soon as it is imported), `call` (inside a function) or `types`."""
-
-    module: str
-    target: str
-    when: str
-    line: int
-
-    def __str__(self) -> str:
-        return f"{self.module}:{self.line} imports {self.target}"
-
-
-@cache
-def trees() -> Mapping[str, ast.Module]:
-    """Every module of the package by its dotted name."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        found[name] = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return found
-
-
-@cache
-def imports() -> tuple[Import, ...]:
-    return tuple(found for module, tree in trees().items() for found in _imports(module, tree, "start"))
-
-
-def _imports(module: str, node: ast.AST, when: str) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import):
-            yield from (Import(module, alias.name, when, child.lineno) for alias in child.names)
-        elif isinstance(child, ast.ImportFrom):
-            assert child.level == 0 and child.module, f"{module}:{child.lineno} has a relative import"
-            names = [f"{child.module}.{alias.name}" for alias in child.names]
-            yield from (Import(module, n if n in trees() else child.module, when, child.lineno) for n in names)
-        elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            yield from _imports(module, child, "types")
-        else:
-            inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from _imports(module, child, "call" if inside and when == "start" else when)
-
-
-def part(module: str) -> str:
-    """The part of the package that a module belongs to: `nnmip.sema.model` is `sema`."""
-    return module.split(".")[1] if "." in module else module
-
-
-def is_own(target: str) -> bool:
-    return target.split(".")[0] == "nnmip"
-
-
-def inner() -> list[Import]:
-    """The imports from one part of the package to another."""
-    return [i for i in imports() if is_own(i.target) and part(i.module) != part(i.target)]
 
 
 # ---- arrows --------------------------------------------------------------------------------------------------------
@@ -293,198 +219,6 @@ def test_heavy_packages_are_imported_inside_functions() -> None:
     assert not [str(i) for i in imports() if i.target.split(".")[0] in HEAVY and i.when == "start"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "absent"),
-    [
-        (["--help"], (*HEAVY, "numpy", "lark")),
-        (["check", "examples/xor.nnm"], (*HEAVY, "lark")),
-        (["show", "examples/xor.nnm"], HEAVY),
-    ],
-    ids=["help", "check", "show"],
-)
-def test_quick_commands_load_no_solver(arguments: list[str], absent: tuple[str, ...]) -> None:
-    load_grammar()  # its tables are kept from now on
-    loaded = {name.split(".")[0] for name in loaded_by(arguments)}
-    assert "click" in loaded
-    assert not set(absent) & loaded
-
-
-SOLVED_WITHOUT = (
-    "mip",
-    "onnx",
-    "cffi",
-    "gurobipy",
-    "matplotlib",
-    "lark",
-    "rich",
-    "importlib.metadata",
-    "numpy.ma",
-    "numpy.random",
-)
-SEARCHED_WITHOUT = (
-    "nnmip.backends.confirm",
-    "nnmip.backends.worker",
-    "nnmip.branching",
-    "nnmip.formats",
-    "nnmip.incumbents.complete",
-    "nnmip.lowering.columns",
-    "nnmip.lowering.layers",
-    "nnmip.lowering.lower",
-    "nnmip.milp.builder",
-    "nnmip.search.anneal",
-    "nnmip.solution.conflict",
-    "nnmip.solution.growing",
-    "nnmip.solution.importer",
-    "nnmip.solution.keeper",
-    "nnmip.solution.onnx",
-    "nnmip.solution.race",
-    "nnmip.solution.rounds",
-    "nnmip.solution.stage",
-    "nnmip.solution.store",
-    "nnmip.solution.trace",
-)
-"""What a search does not wait for: solvers, what writes and reads their models, folders, fronts, conflicts."""
-
-
-def test_a_search_loads_only_what_it_needs() -> None:
-    load_grammar()
-    loaded = loaded_by(["solve", "examples/xor.nnm"])
-    assert {"highspy", "nnmip.search.engine"} <= loaded
-    assert set(SEARCHED_WITHOUT) <= set(trees())
-    absent = SOLVED_WITHOUT + SEARCHED_WITHOUT
-    assert not {name for name in loaded if f"{name}.".startswith(tuple(f"{module}." for module in absent))}
-
-
-COMPILED_WITHOUT = (
-    *("mip", "onnx", "highspy", "lark", "numpy.ma", "numpy.random", "_hashlib"),
-    *("nnmip.search", "nnmip.branching", "nnmip.solution.formulations"),
-)
-
-
-def test_a_network_from_a_file_is_compiled_without_the_package_of_its_format(tmp_path: Path) -> None:
-    """Of the package onnx only the classes of its messages are loaded; linear programs only where one is solved."""
-    load_grammar()
-    loaded = loaded_by(["compile", "examples/pricing.nnm", "-o", str(tmp_path / "pricing.mps")])
-    assert {"onnx.onnx_ml_pb2", "onnxruntime"} <= loaded
-    assert not set(COMPILED_WITHOUT) & loaded
-
-
-@pytest.mark.parametrize(("given", "used"), [(None, "1"), ("2", "2")])
-def test_the_command_keeps_numpy_to_one_thread(given: str | None, used: str) -> None:
-    code = (
-        "import os, nnmip.cli.main as m; m.run = lambda arguments: print(os.environ['OPENBLAS_NUM_THREADS']); m.main()"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environment.pop("OPENBLAS_NUM_THREADS", None)
-    if given is not None:
-        environment["OPENBLAS_NUM_THREADS"] = given
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [used]
-
-
-def loaded_by(arguments: list[str]) -> set[str]:
-    """The modules that a command has loaded at its end."""
-    code = (
-        "import json, sys\n"
-        "from nnmip.cli.main import run\n"
-        f"code = run({arguments!r})\n"
-        "print(json.dumps([code, sorted(sys.modules)]))\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    exit_code, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert exit_code == 0
-    return set(loaded)
-
-
-# ---- the tables of the language ------------------------------------------------------------------------------------
-
-
-def _stems(folder: str) -> set[str]:
-    return {path.stem for path in (PACKAGE / folder).glob("*.py")} - {"__init__"}
-
-
-def test_every_layer_has_all_its_parts() -> None:
-    names = set(LAYERS)
-    assert all(op.name == name for name, op in LAYERS.items())
-    assert names == set(LAYER_LOWERINGS) == set(FORMULAS)
-    assert names == _stems("ops/layers") == _stems("lowering/layers")
-
-
-def test_every_word_has_all_its_parts() -> None:
-    names = set(WORDS)
-    assert all(word.name == name for name, word in WORDS.items())
-    assert names == set(WORD_LOWERINGS)
-    assert names == _stems("ops/losses") | _stems("ops/words")
-    assert _stems("ops/losses") == _stems("lowering/losses")
-    assert _stems("ops/words") == _stems("lowering/words")
-
-
-def test_what_is_written_in_terms_of_other_words_cannot_be_declared() -> None:
-    tabled = {"used", "max", "min"}
-    assert set(SIGNATURES) | tabled == set(BUILTINS)
-    assert set(BUILTINS) - {"features", *tabled} == PHRASES
-
-
-def test_what_is_there_is_not_announced_for_later() -> None:
-    assert not set(LAYERS) & FUTURE_LAYERS
-    assert not set(WORDS) & FUTURE_WORDS
-    assert set(LAYERS) & set(WORDS) == {"abs", "clip"}
-
-
-@pytest.mark.parametrize("name", [*LAYERS, *WORDS, *sorted(BUILTINS.keys() - {"atleast", "exactly"})])
-def test_the_manual_has_the_page_of_every_word(name: str) -> None:
-    """A heading with the name, the signature of the table, the encoding in a line, and an example that is run."""
-    tables = (SIGNATURES, *({word: entry.signature for word, entry in table.items()} for table in (LAYERS, WORDS)))
-    signatures = [table[name] for table in tables if name in table]
-    assert signatures
-    text = MANUAL.read_text(encoding="utf-8")
-    heading = f"\n### `{name}`\n"
-    assert heading in text
-    page = text.split(heading)[1].split("\n## ")[0].split("\n### ")[0]
-    assert all(f"`{signature}`" in page for signature in signatures)
-    assert "\nEncoding: " in page
-    examples = re.findall(r"^```nnm.*?\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert any(re.search(rf"\b{name}\(", example) for example in examples)
-
-
-# ---- diagnostic codes ----------------------------------------------------------------------------------------------
-
-
-def _texts(tree: ast.Module) -> Iterator[str]:
-    """Every string of a module that is not a docstring."""
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    docstrings = {
-        id(node.body[0].value)
-        for node in ast.walk(tree)
-        if isinstance(node, documented) and node.body and isinstance(node.body[0], ast.Expr)
-    }
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-            yield node.value
-
-
-def test_codes_in_use_are_those_of_the_table() -> None:
-    used = {
-        code
-        for module, tree in trees().items()
-        if module != "nnmip.diagnostics.codes"
-        for text in _texts(tree)
-        for code in re.findall(r"NNM\d+", text)
-    }
-    assert used == set(TITLES)
-
-
-def test_codes_are_in_order_and_titles_are_plain() -> None:
-    assert list(TITLES) == sorted(TITLES)
-    assert all(re.fullmatch(r"NNM0\d{3}", code) for code in TITLES)
-    assert len(set(TITLES.values())) == len(TITLES)
-    assert not [title for title in TITLES.values() if not re.fullmatch(r"[a-z].*[^.]", title)]
-
-
 # ---- state ---------------------------------------------------------------------------------------------------------
 
 CONSTANT = re.compile(r"_*[A-Z][A-Z0-9_]*\Z|__all__\Z")
@@ -542,7 +276,7 @@ def test_the_walk_sees_what_it_must_see() -> None:
         "from typing import TYPE_CHECKING\nimport mip.highs\nif TYPE_CHECKING:\n    import rich\n"
         "def f():\n    from nnmip.milp import model\ntry:\n    import onnx\nexcept ImportError:\n    pass\n"
     )
-    found = {(i.target, i.when) for i in _imports("nnmip.sema.fake", tree, "start")}
+    found = {(i.target, i.when) for i in imports_of("nnmip.sema.fake", tree, "start")}
     assert {("mip.highs", "start"), ("rich", "types"), ("nnmip.milp.model", "call"), ("onnx", "start")} <= found
     with pytest.raises(AssertionError, match="relative import"):
-        list(_imports("nnmip.sema.fake", ast.parse("from . import model"), "start"))
+        list(imports_of("nnmip.sema.fake", ast.parse("from . import model"), "start"))
