@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 
 from nnmip.backends.process import Session
 from nnmip.hir.evaluate import evaluate
-from tests.meaning.corners import CORNERS
 from tests.meaning.generator import Model, models, seeded_model
+from tests.meaning.handwritten.every import CORNERS
 from tests.meaning.harness import disagreements, load
 from tests.meaning.oracle import BatchMeaning, batches
 

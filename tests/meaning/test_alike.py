@@ -13,8 +13,9 @@ from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import forward, returned, without_removed
 from nnmip.lowering.symmetry import ordered
 from nnmip.passes.symmetry import interchangeable_units
-from tests.meaning.corners import FILTERS, model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.filters import FILTERS
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, random_assignment
 from tests.meaning.test_layers import seeded_net
 

@@ -19,8 +19,9 @@ from nnmip.lowering.ranges import bounds_of
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.source import Origin, SourceFile, Span
-from tests.meaning.corners import CORNERS, model
 from tests.meaning.generator import seeded_model
+from tests.meaning.handwritten.every import CORNERS
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, random_assignment
 
 

@@ -14,8 +14,8 @@ from nnmip.hir.core import Program
 from nnmip.hir.evaluate import evaluate, forward, removed
 from nnmip.lowering.lower import lower_program
 from nnmip.milp.builder import MilpBuilder
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import difference, disagreements, load, random_assignment, solve_highs
 from tests.meaning.nets import with_channels
 from tests.meaning.oracle import BatchMeaning, batches, enumerate_optimum

@@ -11,8 +11,9 @@ from nnmip.hir.core import Program
 from nnmip.hir.evaluate import evaluate
 from nnmip.lowering.lower import lower_program
 from nnmip.milp.model import BoolArray, Milp
-from tests.meaning.corners import CORNERS, model
 from tests.meaning.generator import seeded_model
+from tests.meaning.handwritten.every import CORNERS
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, random_assignment
 
 CONTINUOUS = {

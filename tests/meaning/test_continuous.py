@@ -11,8 +11,8 @@ import pytest
 
 from nnmip.backends.process import Session
 from nnmip.lowering.lower import lower_program
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import difference, load, solve_backend, solve_highs
 from tests.meaning.patterns import Network, Piece, optimum
 

@@ -18,7 +18,7 @@ from nnmip.lowering.losses import logistic
 from nnmip.lowering.lower import Lowered, lower_program
 from nnmip.lowering.scores import centred, leads
 from nnmip.milp.builder import MilpBuilder
-from tests.meaning.corners import CORNERS
+from tests.meaning.handwritten.every import CORNERS
 from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum
 from tests.meaning.test_seeded_faults import Known, dropping, turning
@@ -75,13 +75,11 @@ def test_the_spread_and_its_inverse_fit(name: str) -> None:
 
 @pytest.mark.parametrize("name", CURVES)
 def test_chords_meet_the_curve_at_every_point(name: str) -> None:
-    curve, points = (
-        CURVES[name],
-        np.array([[-40.0, -2.0, -0.5, 0.0, 1.0, 7.0], [0.0, 3.0, np.nan, np.nan, np.nan, np.nan]]),
-    )
+    curve, none = CURVES[name], np.nan
+    points = np.array([[-40.0, -2.0, -0.5, 0.0, 1.0, 7.0], [0.0, 3.0, none, none, none, none]])
     slopes, constants = curve.chords(points)
     lines = slopes[:, None, :] * points[:, :, None] + constants[:, None, :]
-    highest = np.nanmax(lines, axis=2)
+    highest = np.nanmax(lines, axis=2, initial=-np.inf)
     there = np.isfinite(points)
     assert highest[there] == pytest.approx(curve.value(points)[there], abs=1e-6)
     assert (highest[there] <= curve.value(points)[there]).all()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from nnmip.lowering.lower import lower_program
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, solve_highs
 from tests.meaning.test_layers import seeded_net
 

@@ -9,7 +9,7 @@ import pytest
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluator, evaluate, forward, removed, result, without_removed
-from tests.meaning.corners import model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load
 
 LINEAR = "layer o = dense(x, units: 1, weights in {-1, 0, 1}, bias in [-1, 1]); return o[0]"

@@ -14,8 +14,8 @@ from nnmip.hir.core import Program
 from nnmip.hir.evaluate import evaluate
 from nnmip.lowering.lower import lower_program
 from nnmip.lowering.words import fair
-from tests.meaning.corners import HIDDEN, LINEAR, SCORES, SIGNS, model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import HIDDEN, LINEAR, SCORES, SIGNS, model
 from tests.meaning.harness import difference, disagreements, load, random_assignment, solve_highs
 from tests.meaning.oracle import enumerate_optimum
 

@@ -22,9 +22,9 @@ from nnmip.sema.front import read_tradeoff
 from nnmip.solution.front import Front
 from nnmip.solution.result import SolutionStatus
 from nnmip.solution.run import Run
-from tests.meaning.corners import LINEAR, model
 from tests.meaning.generator import Model as Text
 from tests.meaning.generator import seeded_model
+from tests.meaning.handwritten.model import LINEAR, model
 from tests.meaning.harness import load
 from tests.meaning.oracle import BatchMeaning, batches
 

@@ -9,7 +9,7 @@ import pytest
 
 from nnmip.hir.core import Assignment, Program
 from nnmip.hir.evaluate import Evaluator, without_removed
-from tests.meaning.corners import model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import disagreements, load, random_assignment
 
 IMAGE = (

@@ -14,8 +14,8 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.base import Connections
 from nnmip.ops.layers import conv2d
 from nnmip.ops.registry import LAYERS
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import difference, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum
 from tests.meaning.test_layers import seeded_net

@@ -9,7 +9,8 @@ import pytest
 
 from nnmip.diagnostics import DiagnosticError
 from nnmip.lowering.lower import lower_program
-from tests.meaning.corners import CORNERS, model
+from tests.meaning.handwritten.every import CORNERS
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load
 
 

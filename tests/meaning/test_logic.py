@@ -12,7 +12,7 @@ from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.stack import stacked
 from nnmip.lowering.lower import lower_program
 from nnmip.pipeline import loads
-from tests.meaning.corners import model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, random_assignment
 
 HEAD = """nnm 0.1

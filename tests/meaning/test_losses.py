@@ -9,7 +9,7 @@ import pytest
 
 from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import evaluate
-from tests.meaning.corners import model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load
 
 SCORES = "layer o = dense(x, units: 3, weights in [-4, 4], bias in [-4, 4]); return o"

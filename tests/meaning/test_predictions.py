@@ -21,8 +21,8 @@ from nnmip.lowering.predictions import Predictions
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
 from nnmip.source import Origin
-from tests.meaning.corners import HIDDEN, LINEAR, SCORES, SIGNS, model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import HIDDEN, LINEAR, SCORES, SIGNS, model
 from tests.meaning.harness import difference, disagreements, load, solve_highs
 from tests.meaning.oracle import enumerate_optimum
 

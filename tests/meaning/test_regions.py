@@ -11,7 +11,7 @@ import pytest
 from nnmip.backends.process import Session
 from nnmip.hir.core import FloatArray, Program
 from nnmip.hir.evaluate import evaluate, result
-from tests.meaning.corners import model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import disagreements, load, random_assignment
 
 FLAT = "layer o = dense(x, units: 1, weights in {-1, 0, 1, 2}, bias in {-1, 0, 1}); return o[0]"

@@ -13,7 +13,7 @@ from nnmip.bounds.interval import Interval
 from nnmip.hir.core import FloatArray
 from nnmip.lowering.words import norm_2sq
 from nnmip.solution.result import Result
-from tests.meaning.corners import model as corner
+from tests.meaning.handwritten.model import model as corner
 from tests.meaning.harness import load
 
 LINEAR = "layer o = dense(x, units: 1, weights in {w}, bias in [-4, 4]); return o[0]"

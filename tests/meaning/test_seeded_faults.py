@@ -32,7 +32,9 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.losses.sat_margin import wanted_signs
 from nnmip.passes import symmetry
 from nnmip.passes.exchange import Exchanges
-from tests.meaning.corners import CORNERS, FILTERS, STAGED
+from tests.meaning.handwritten.every import CORNERS
+from tests.meaning.handwritten.filters import FILTERS
+from tests.meaning.handwritten.staged import STAGED
 from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum, enumerate_stages
 

@@ -14,9 +14,9 @@ from nnmip.hir.stages import goal_step, held_at
 from nnmip.lowering.lower import lower_program
 from nnmip.pipeline import Model, loads
 from nnmip.solution.result import Result, SolutionStatus
-from tests.meaning.corners import HIDDEN, LINEAR, model
 from tests.meaning.generator import Model as Text
 from tests.meaning.generator import seeded_model
+from tests.meaning.handwritten.model import HIDDEN, LINEAR, model
 from tests.meaning.harness import difference, load, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum, enumerate_stages
 

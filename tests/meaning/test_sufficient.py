@@ -21,8 +21,8 @@ from nnmip.report.front import render_front
 from nnmip.report.model import model_facts, render_model
 from nnmip.report.text import render_result
 from nnmip.solution.store import RunFolder
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import disagreements, load, random_assignment, solve_backend, solve_highs
 from tests.meaning.oracle import Batch, BatchMeaning
 

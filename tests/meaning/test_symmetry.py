@@ -12,8 +12,8 @@ from nnmip.lowering.lower import lower_program
 from nnmip.ops.registry import WORDS
 from nnmip.passes.exchange import ENTRYWISE, ORDERED, REDUCING
 from nnmip.passes.symmetry import interchangeable_units
-from tests.meaning.corners import model
 from tests.meaning.generator import Model
+from tests.meaning.handwritten.model import model
 from tests.meaning.harness import load, solve_highs
 
 LAYERS = (

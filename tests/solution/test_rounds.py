@@ -25,8 +25,8 @@ from nnmip.report.text import render_result
 from nnmip.sizes import Allowance
 from nnmip.solution.replay import refuted_stage
 from nnmip.solution.rounds import Rounds
-from tests.meaning.corners import HIDDEN, LINEAR, PRUNE, TARGETS
-from tests.meaning.corners import model as corner
+from tests.meaning.handwritten.model import HIDDEN, LINEAR, PRUNE, TARGETS
+from tests.meaning.handwritten.model import model as corner
 from tests.meaning.harness import load, solve_highs
 
 X = np.array([-2.0, -1.0, 0.0, 1.0, 1.5, 2.0, 3.0])
