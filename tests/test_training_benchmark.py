@@ -166,6 +166,14 @@ def test_names_of_rows() -> None:
         chosen(["sun"])
 
 
+def test_every_optimum_has_a_second_method() -> None:
+    folder = Path(composite.__file__).parent
+    for row in instances():
+        if row.optima and row.optima != (0.0,):
+            assert row.second is not None, row.name
+            assert (folder / f"{row.second[0]}.py").exists()
+
+
 def test_the_command_prints_a_table() -> None:
     command_line = [sys.executable, "tests/benchmarks/training/run.py", "xor", "--repetitions", "1", "--markdown"]
     done = subprocess.run(command_line, cwd=ROOT, capture_output=True, text=True, check=True)

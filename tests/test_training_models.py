@@ -94,7 +94,7 @@ def test_counting_agrees_with_enumeration(units: int) -> None:
             leads = labels * (scores[:, None, :] + (MARGIN * labels - scores)[:, :, None])
             errors = (leads < MARGIN - 1e-9).mean(axis=2).min(axis=1)
             best = min(best, float((errors + cost[some].sum(axis=1)).min()))
-    assert Counting(row).run(units) == pytest.approx(best, abs=1e-9)
+    assert Counting.of(row).run(units) == pytest.approx(best, abs=1e-9)
 
 
 @pytest.mark.parametrize("units", [1, 2, 3])
@@ -103,10 +103,10 @@ def test_covering_agrees_with_counting(table: str, fan: int, units: int) -> None
     """None below the optimum, and the optimum below a value above it, for which networks may have more errors."""
     inputs = {"moons-20": 2, "bc-50": 30}[table]
     row = tiny("zero-one-iris2-50", table, inputs=inputs, fan=fan, hidden=units)
-    least = Counting(row).run(units)
-    assert Covering(row, least).run(units) is None
+    least = Counting.of(row).run(units)
+    assert Covering(Counting.of(row), least).run(units) is None
     for above in (0.001, 0.03):
-        assert Covering(row, least + above).run(units) == round(1000 * least)
+        assert Covering(Counting.of(row), least + above).run(units) == round(1000 * least)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)

@@ -22,6 +22,7 @@ import numpy as np
 from tests.benchmarks.training.columns import UNIT, WEIGHT_COST, FloatArray, IntArray, units_of
 from tests.benchmarks.training.composite import units_at_most
 from tests.benchmarks.training.instances import Instance, chosen
+from tests.benchmarks.training.pairs import matched, sides
 
 SAMPLE, SCREEN, BATCH = 2000, 8, 4000
 SLACK = 1e-9
@@ -30,17 +31,19 @@ SLACK = 1e-9
 class Counting:
     """Columns [L, n] with signs, by increasing cost [L], and the best value of a network so far."""
 
-    def __init__(self, instance: Instance) -> None:
-        self.labels = instance.read().labels
-        pool = units_of(instance).distinct()
-        signed = np.concatenate([pool.activations[:, 0], -pool.activations[:, 0]])
-        cost = np.tile(pool.cost + WEIGHT_COST, 2)
+    def __init__(self, columns: IntArray, cost: FloatArray, labels: IntArray) -> None:
         order = np.argsort(cost, kind="stable")
-        centred = (signed - signed[:, :1])[order]
+        centred = (columns - columns[:, :1])[order]
         _, first = np.unique(centred, axis=0, return_index=True)
         kept = np.sort(first[centred[first].any(axis=1)])
-        self.columns, self.cost = centred[kept], cost[order][kept]
-        self.value = float(min((self.labels > 0).mean(), (self.labels < 0).mean()))
+        self.labels, self.columns, self.cost = labels, centred[kept], cost[order][kept]
+        self.value = float(min((labels > 0).mean(), (labels < 0).mean()))
+
+    @staticmethod
+    def of(instance: Instance) -> Counting:
+        pool = units_of(instance).distinct()
+        signed = np.concatenate([pool.activations[:, 0], -pool.activations[:, 0]])
+        return Counting(signed, np.tile(pool.cost + WEIGHT_COST, 2), instance.read().labels)
 
     def run(self, most: int) -> float:
         if most > 3:
@@ -84,16 +87,11 @@ class Counting:
         """
         chance = np.random.default_rng(0)
         sample = self.columns[chance.integers(0, len(self.cost), (SAMPLE, 3))].sum(axis=1)
-        upper, lower = np.flatnonzero(self.labels > 0), np.flatnonzero(self.labels < 0)
+        upper, lower = sides(self.labels)
         errors = self._errors(sample)
         sample = sample[np.argsort(errors, kind="stable")[: SAMPLE // 10]]
         close = (sample[:, upper, None] - sample[:, None, lower] < UNIT).mean(axis=0)
-        pairs = []
-        for _ in range(min(len(upper), len(lower))):
-            i, j = np.unravel_index(close.argmax(), close.shape)
-            pairs.append((upper[i], lower[j]))
-            close[i], close[:, j] = -1, -1
-        first, second = np.array(pairs).T
+        first, second = matched(close, self.labels).T
         return np.ascontiguousarray((self.columns[:, first] - self.columns[:, second]).astype(np.int32))
 
     def _count(self, scores: IntArray, cost: FloatArray) -> None:
@@ -118,7 +116,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="+", metavar="ROW", help="a name or a pattern")
     options = parser.parse_args()
     for instance in chosen(options.rows):
-        value = Counting(instance).run(units_at_most(instance))
+        value = Counting.of(instance).run(units_at_most(instance))
         known = f"{instance.optima[0]:.10g}" if instance.optima else "-"
         print(f"{instance.name}: {value:.10f}, known {known}", flush=True)
 

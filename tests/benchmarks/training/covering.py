@@ -28,18 +28,23 @@ from numpy.typing import NDArray
 from tests.benchmarks.training.columns import UNIT, IntArray
 from tests.benchmarks.training.composite import units_at_most
 from tests.benchmarks.training.counting import Counting
-from tests.benchmarks.training.instances import Instance, chosen
+from tests.benchmarks.training.instances import chosen
+from tests.benchmarks.training.pairs import matched, sides
 
+Flags = NDArray[np.bool_]
 Words = NDArray[np.uint64]
+
 STEP, CHUNK, EVERY = 16, 256, 4
 """Distances a mask stands for, second units at a time, and pairs between looks at what is left."""
+DRAWN, KEPT = 50_000, 300
+"""Networks that are drawn at random, and those of them that a second matching is made for."""
 
 
 class Covering:
     """Composite columns by increasing cost, in thousandths; gaps [K, M]: by how much each parts each pair."""
 
-    def __init__(self, instance: Instance, value: float) -> None:
-        self.counting = Counting(instance)
+    def __init__(self, counting: Counting, value: float) -> None:
+        self.counting = counting
         self.rows = len(self.counting.labels)
         if 1000 % self.rows:
             raise ValueError("values are no whole thousandths")
@@ -48,6 +53,7 @@ class Covering:
         self.most = round(1000 * value) - 1
         self.best = round(1000 * min(self.counting.value, 1.0))
         self.gaps = self._matched()
+        self.matchings = np.split(np.arange(len(self.gaps[0])), 2)
         self.order = np.argsort(self.gaps, axis=0, kind="stable")
         self.sorted = np.ascontiguousarray(np.take_along_axis(self.gaps, self.order, axis=0).T)
         self.masks = [self._masks(order) for order in self.order.T]
@@ -78,46 +84,56 @@ class Covering:
         return found[enough:]
 
     def _all(self, units: int, errors: int, limit: int) -> None:
-        nothing = np.zeros(len(self.gaps[0]), np.int64)
+        nothing, is_open = np.zeros(len(self.gaps[0]), np.int64), np.ones(len(self.cost), np.bool_)
         firsts = self._candidates(nothing, units, errors, limit - (units - 1) * int(self.cost[0]))
         if units == 2:
-            self._last(None, firsts, errors, limit)
+            self._last(None, firsts, errors, limit, is_open)
             return
         for first in firsts:
             left = limit - int(self.cost[first])
             seconds = self._candidates(self.gaps[first], 2, errors, left - int(self.cost[0]))
-            self._last(int(first), seconds, errors, left)
+            self._last(int(first), seconds[is_open[seconds]], errors, left, is_open)
+            is_open[first] = False
 
     def _candidates(self, given: IntArray, units: int, errors: int, cost: int) -> IntArray:
         """The columns up to a cost one of which is in all that may follow, as any of so many units."""
         needed = -((given - UNIT) // units)
         count = len(self.cost) - self._places(needed[None])[0]
-        chosen = np.argsort(count, kind="stable")[: errors + 1]
+        some = [pairs[np.argsort(count[pairs], kind="stable")[: errors + 1]] for pairs in self.matchings]
+        fewest = min(some, key=lambda pairs: int(count[pairs].sum()))
         affordable = self.gaps[: np.searchsorted(self.cost, cost, side="right")]
-        return np.flatnonzero((affordable[:, chosen] >= needed[chosen]).any(axis=1))
+        return np.flatnonzero((affordable[:, fewest] >= needed[fewest]).any(axis=1))
 
-    def _last(self, first: int | None, candidates: IntArray, errors: int, limit: int) -> None:
-        """Any column as the last one, together with a first one, if any, and each candidate."""
+    def _last(self, first: int | None, candidates: IntArray, errors: int, limit: int, is_open: Flags) -> None:
+        """Any open column as the last one, together with a first one, if any, and each candidate."""
         given = self.gaps[first] if first is not None else np.zeros(len(self.gaps[0]), np.int64)
-        hardest = np.argsort(len(self.cost) - self._places(-((given - UNIT) // 2)[None])[0], kind="stable")
+        able = len(self.cost) - self._places(-((given - UNIT) // 2)[None])[0]
+        is_open = is_open.copy()
         for start in range(0, len(candidates), CHUNK):
             some = candidates[start : start + CHUNK]
             places = self._places(UNIT - given - self.gaps[some]) // STEP
             allowed = self.prefix[np.searchsorted(self.cost, limit - self.cost[some], side="right")]
-            fine = [allowed.copy() for _ in range(errors + 1)]
-            for number, pair in enumerate(hardest):
-                mask = self.masks[pair][places[:, pair]]
-                for k in range(errors, 0, -1):
-                    fine[k] &= mask
-                    fine[k] |= fine[k - 1]
-                fine[0] &= mask
-                if number % EVERY == EVERY - 1:
-                    kept = np.flatnonzero(fine[errors].any(axis=1))
-                    if not len(kept):
-                        break
-                    some, places, fine = some[kept], places[kept], [part[kept] for part in fine]
-            else:
-                self._found(first, some, fine[errors])
+            masks = allowed & _packed(is_open[None])
+            for pairs in self.matchings:
+                kept, masks = self._fine(masks, places, pairs[np.argsort(able[pairs], kind="stable")], errors)
+                some, places = some[kept], places[kept]
+            self._found(first, some, masks)
+            is_open[candidates[start : start + CHUNK]] = False
+
+    def _fine(self, masks: Words, places: IntArray, pairs: IntArray, errors: int) -> tuple[IntArray, Words]:
+        """The places in masks, and what is left there, where at most so many of the pairs are too close."""
+        kept = np.arange(len(masks))
+        fine = [masks.copy() for _ in range(errors + 1)]
+        for number, pair in enumerate(pairs):
+            mask = self.masks[pair][places[kept, pair]]
+            for k in range(errors, 0, -1):
+                fine[k] &= mask
+                fine[k] |= fine[k - 1]
+            fine[0] &= mask
+            if number % EVERY == EVERY - 1 or number == len(pairs) - 1:
+                left = fine[errors].any(axis=1)
+                kept, fine = kept[left], [part[left] for part in fine]
+        return kept, fine[errors]
 
     def _found(self, first: int | None, some: IntArray, masks: Words) -> None:
         place, last = np.nonzero(np.unpackbits(masks.view(np.uint8), axis=1, bitorder="little"))
@@ -155,16 +171,21 @@ class Covering:
         )
 
     def _matched(self) -> IntArray:
-        """Pairs that few columns part by a third, greedily."""
-        upper, lower = (np.flatnonzero(self.counting.labels * side > 0) for side in (1, -1))
+        """The gaps of two matchings: of pairs that few columns part by a third, and of those that are too close in
+        networks, drawn at random, in which few pairs of the first one are."""
+        labels = self.counting.labels
+        upper, lower = sides(labels)
         able = np.array([(3 * (self.columns[:, [p]] - self.columns[:, lower]) >= UNIT).sum(axis=0) for p in upper])
-        hard, pairs = able.astype(np.float64), []
-        for _ in range(min(len(upper), len(lower))):
-            i, j = np.unravel_index(hard.argmin(), hard.shape)
-            pairs.append((upper[i], lower[j]))
-            hard[i], hard[:, j] = np.inf, np.inf
-        first, second = np.array(pairs).T
-        return np.asarray(self.columns[:, first] - self.columns[:, second])
+        gaps = self._apart(matched(-able, labels))
+        drawn = np.random.default_rng(0).integers(0, len(self.cost), (DRAWN, 3))
+        failed = (gaps[drawn[:, 0]] + gaps[drawn[:, 1]] + gaps[drawn[:, 2]] < UNIT).sum(axis=1)
+        drawn = drawn[np.argsort(failed, kind="stable")[:KEPT]]
+        scores = self.columns[drawn].sum(axis=1)
+        close = (scores[:, upper, None] - scores[:, None, lower] < UNIT).mean(axis=0)
+        return np.hstack([gaps, self._apart(matched(close, labels))])
+
+    def _apart(self, pairs: IntArray) -> IntArray:
+        return np.asarray(self.columns[:, pairs[:, 0]] - self.columns[:, pairs[:, 1]])
 
 
 def _packed(chosen: NDArray[np.bool_]) -> Words:
@@ -181,7 +202,7 @@ def main() -> None:
     for instance in chosen(options.rows):
         began = time.process_time()
         value = options.value if options.value is not None else instance.optima[0]
-        covering = Covering(instance, value)
+        covering = Covering(Counting.of(instance), value)
         found = covering.run(units_at_most(instance))
         answer = f"{found / 1000:.3f}" if found is not None else "none"
         print(
