@@ -18,10 +18,9 @@ from nnmip.lowering.losses import logistic
 from nnmip.lowering.lower import Lowered, lower_program
 from nnmip.lowering.scores import centred, leads
 from nnmip.milp.builder import MilpBuilder
+from tests.meaning.faults import Known, dropping, first_disagreement, problems, turning, with_rows
 from tests.meaning.handwritten.every import CORNERS
-from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
-from tests.meaning.oracle import enumerate_optimum
-from tests.meaning.test_seeded_faults import Known, dropping, turning
+from tests.meaning.harness import load, solve_highs
 
 CURVES = {"square": SQUARE, "softplus": SOFTPLUS}
 PLACES = np.array([*np.linspace(-3, 3, 41), 1e-9, -1e-7, 0.1, 1 / 3, 17.3, -29.0, 45.0, -700.0, 700.0, 1e5, -1e5])
@@ -141,41 +140,30 @@ def test_sums_of_values_are_counted_once() -> None:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
-    """The corner models of curved losses with their true optima."""
-    found = []
-    for number, (name, text) in enumerate(CORNERS.items()):
-        if name.startswith(("squares", "probabilities")):
-            program = load(text, tmp_path_factory.mktemp(f"c{number}"))
-            found.append((name, program, enumerate_optimum(program).objective))
-    return found
-
-
-def first_disagreement(known: list[Known]) -> str | None:
-    for name, program, truth in known:
-        if difference(*solve_in_rounds(lower_program(program)), truth):
-            return name
-    return None
+    """The corner models of curved losses."""
+    curved = {name: text for name, text in CORNERS.items() if name.startswith(("squares", "probabilities"))}
+    return [Known.of(name, load(text, tmp_path_factory.mktemp("c"))) for name, text in curved.items()]
 
 
 def test_without_a_fault_all_agree(known: list[Known]) -> None:
-    assert first_disagreement(known) is None
+    assert not problems(known)
 
 
 def test_both_ways_are_met(known: list[Known]) -> None:
     """Some of the models are relaxed, and some are exact."""
-    assert {bool(lower_program(program).tangents) for _, program, _ in known} == {True, False}
+    assert {bool(lower_program(each.program).tangents) for each in known} == {True, False}
 
 
 @pytest.mark.parametrize("end", ["squared.chord", "logistic.chord", ".class1.chord", ".value.one", ".value.is"])
 def test_a_dropped_row_is_noticed(end: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MilpBuilder, "rows", dropping(end))
-    assert first_disagreement(known) is not None
+    assert first_disagreement(with_rows(known, end)) is not None
 
 
 @pytest.mark.parametrize("end", ["squared.chord", "logistic.chord"])
 def test_a_row_with_the_wrong_sign_is_noticed(end: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MilpBuilder, "rows", turning(end))
-    assert first_disagreement(known) is not None
+    assert first_disagreement(with_rows(known, end)) is not None
 
 
 def with_lines_moved(loss: str, by: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,7 +174,8 @@ def with_lines_moved(loss: str, by: float, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def relaxed(known: list[Known], loss: str) -> list[Known]:
-    return [entry for entry in known if f"{loss}(" in entry[1].source.text and lower_program(entry[1]).tangents]
+    programs = [each for each in known if f"{loss}(" in each.program.source.text]
+    return [each for each in programs if lower_program(each.program).tangents]
 
 
 @pytest.mark.parametrize("loss", ["squared", "logistic"])
@@ -201,8 +190,8 @@ def test_tangents_that_are_too_high_are_noticed(loss: str, known: list[Known], m
     """They cut networks off: after a few rounds the bound is above the best goal."""
     with_lines_moved(loss, 0.05, monkeypatch)
     found = []
-    for _, program, truth in relaxed(known, loss):
-        lowered = lower_program(program)
+    for each in relaxed(known, loss):
+        lowered, truth = lower_program(each.program), each.truth
         for _ in range(6):
             answer = solve_highs(lowered.milp)
             lowered = lowered if answer.x is None else lowered.refined([lowered.lift(answer.x)])
@@ -256,7 +245,7 @@ def test_classes_that_are_not_chained_are_noticed(known: list[Known], monkeypatc
         return convex(low, path, node, curve, argument, *args)
 
     monkeypatch.setattr(logistic, "convex", faulty)
-    of_classes = [entry for entry in known if "classes" in entry[0] and "small" not in entry[0]]
+    of_classes = [each for each in known if "classes" in each.name and "small" not in each.name]
     assert first_disagreement(of_classes) is not None
 
 

@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnmip.hir.core import Program
-from nnmip.lowering.lower import lower_program
 from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.base import Connections
 from nnmip.ops.layers import conv2d
 from nnmip.ops.registry import LAYERS
+from tests.meaning.faults import Known, dropping, first_disagreement, problems, with_rows
 from tests.meaning.generator import Model
 from tests.meaning.handwritten.model import model
-from tests.meaning.harness import difference, load, solve_highs
-from tests.meaning.oracle import enumerate_optimum
+from tests.meaning.harness import load
 from tests.meaning.test_layers import seeded_net
 
-Known = tuple[int, Program, float | None]
-ROWS, CONNECT = MilpBuilder.rows, conv2d.connect
+CONNECT = conv2d.connect
 NEGATIVE_POOL = model(
     "layer i = reshape(x, shape: [1, 1, 2]); layer c = abs(conv2d(i, filters: 1, kernel: 1, weights in {1, 2}));"
     " layer k = conv2d(c, filters: 1, kernel: 1, weights in {-1, -2}); layer p = maxpool2d(k, kernel: [1, 2]);"
@@ -41,26 +38,13 @@ REMOVED = model(
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
-    """Random networks with their true optima, and two by hand."""
-    found = []
+    """Random networks, and two by hand."""
     nets = {seed: seeded_net(seed) for seed in range(4000, 4060)} | {0: NEGATIVE_POOL, 1: REMOVED}
-    for seed, net in nets.items():
-        program = load(net, tmp_path_factory.mktemp(f"m{seed}"))
-        found.append((seed, program, enumerate_optimum(program).objective))
-    return found
-
-
-def first_disagreement(known: list[Known]) -> int | None:
-    """The seed of a network on which the MILP and the enumeration differ."""
-    for seed, program, truth in known:
-        lowered = lower_program(program)
-        if difference(lowered, solve_highs(lowered.milp), truth):
-            return seed
-    return None
+    return [Known.of(str(seed), load(net, tmp_path_factory.mktemp("m"))) for seed, net in nets.items()]
 
 
 def test_without_a_fault_all_agree(known: list[Known]) -> None:
-    assert first_disagreement(known) is None
+    assert not problems(known)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +56,8 @@ def test_without_a_fault_all_agree(known: list[Known]) -> None:
     ],
 )
 def test_a_dropped_row_is_noticed(end: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(self: MilpBuilder, path: str, *args: Any, **options: Any) -> None:
-        if not path.endswith(end):
-            ROWS(self, path, *args, **options)
-
-    monkeypatch.setattr(MilpBuilder, "rows", faulty)
-    assert first_disagreement(known) is not None
+    monkeypatch.setattr(MilpBuilder, "rows", dropping(end))
+    assert first_disagreement(with_rows(known, end)) is not None
 
 
 @pytest.mark.parametrize(
@@ -126,8 +106,7 @@ def test_units_that_outlive_their_block_are_noticed(
         "maximize l0(net.weights)\nconstraint out: not used(net.b)\n"
     )
     program = load(Model(text, {"rows.csv": "a,y\n1,p\n0,m\n"}), tmp_path_factory.mktemp("block"))
-    truth = enumerate_optimum(program).objective
-    assert truth == 1.0
-    assert first_disagreement([(0, program, truth)]) is None
+    known = Known.of("block", program)
+    assert (known.truth, known.problem) == (1.0, "")
     monkeypatch.setattr("nnmip.lowering.networks._keep_nothing_of_a_block", lambda low, wiring: None)
-    assert first_disagreement([(0, program, truth)]) is not None
+    assert first_disagreement([known]) is not None

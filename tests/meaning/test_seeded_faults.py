@@ -5,26 +5,21 @@ Row faults are given by the end of the rows' path: the rows are dropped, or thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nnmip.bounds.interval import Interval, matmul
-from nnmip.hir import alike, stages
-from nnmip.hir.core import Constant, Fold, IntArray, Layer, Network, Node, Program
-from nnmip.hir.goals import Held, Stage
-from nnmip.hir.stages import held_at
+from nnmip.hir import alike
+from nnmip.hir.core import Constant, Fold, IntArray, Layer, Network, Node
 from nnmip.hir.wiring import Wiring, wiring_of
-from nnmip.lowering import lower
 from nnmip.lowering.base import Polarity
 from nnmip.lowering.decisions import IntegerEncoding, PiecesEncoding
 from nnmip.lowering.expressions import lower_expression
 from nnmip.lowering.logic import lower_fold
-from nnmip.lowering.lower import lower_program
 from nnmip.lowering.piecewise import largest, positive_part
 from nnmip.lowering.scores import Ahead, Groups, ahead, merged_rows
 from nnmip.milp.affine import Affine
@@ -32,141 +27,20 @@ from nnmip.milp.builder import MilpBuilder
 from nnmip.ops.losses.sat_margin import wanted_signs
 from nnmip.passes import symmetry
 from nnmip.passes.exchange import Exchanges
+from tests.meaning.faults import Known, dropping, first_disagreement, problems, turning, with_rows
 from tests.meaning.handwritten.every import CORNERS
 from tests.meaning.handwritten.filters import FILTERS
-from tests.meaning.handwritten.staged import STAGED
-from tests.meaning.harness import difference, load, solve_highs, solve_in_rounds
-from tests.meaning.oracle import enumerate_optimum, enumerate_stages
-
-Known = tuple[str, Program, float | None]
-ROWS = MilpBuilder.rows
+from tests.meaning.harness import load
 
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> list[Known]:
-    """Every corner model with its true optimum."""
-    found = []
-    for number, (name, text) in enumerate(CORNERS.items()):
-        program = load(text, tmp_path_factory.mktemp(f"m{number}"))
-        found.append((name, program, enumerate_optimum(program).objective))
-    return found
-
-
-def first_disagreement(known: list[Known]) -> str | None:
-    """The name of a model on which the MILP and the enumeration differ."""
-    for name, program, truth in known:
-        lowered = lower_program(program)
-        if difference(*solve_in_rounds(lowered), truth):
-            return name
-    return None
+    """Every corner model."""
+    return [Known.of(name, load(text, tmp_path_factory.mktemp("m"))) for name, text in CORNERS.items()]
 
 
 def test_without_a_fault_all_agree(known: list[Known]) -> None:
-    assert first_disagreement(known) is None
-
-
-# ---- stages --------------------------------------------------------------------------------------------------------
-
-Staged = tuple[str, list[tuple[Program, float]]]
-
-
-@pytest.fixture(scope="module")
-def staged(tmp_path_factory: pytest.TempPathFactory) -> list[Staged]:
-    """Every later stage of the models with several goals, those before held at their true optima, with its own."""
-    found = []
-    for number, (name, text) in enumerate(STAGED.items()):
-        program = load(text, tmp_path_factory.mktemp(f"s{number}"))
-        truth = enumerate_stages(program)
-        assert truth is not None
-        parts = []
-        for value, best in pairwise(truth):
-            program = held_at(program, value)
-            parts.append((program, best))
-        found.append((name, parts))
-    return found
-
-
-def first_wrong_stage(staged: list[Staged], change: Callable[[Held], Held] = lambda held: held) -> str | None:
-    """The name of a model of which the MILP of a stage, with changed values to hold, and the enumeration differ."""
-    for name, parts in staged:
-        for program, truth in parts:
-            lowered = lower_program(replace(program, held=tuple(change(held) for held in program.held)))
-            answer = solve_highs(lowered.milp)
-            if difference(replace(lowered, program=program), answer, truth):
-                return name
-    return None
-
-
-def test_without_a_fault_all_stages_agree(staged: list[Staged]) -> None:
-    assert first_wrong_stage(staged) is None
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_stage_that_is_not_held_is_noticed(
-    number: int, staged: list[Staged], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(MilpBuilder, "rows", dropping(f"stage.{number}"))
-    assert first_wrong_stage(staged) is not None
-
-
-@pytest.mark.parametrize("sense", ["minimize", "maximize"])
-def test_a_stage_that_is_held_in_the_wrong_sense_is_noticed(
-    sense: str, staged: list[Staged], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    honest = lower._hold
-
-    def faulty(low: Any, number: int, stage: Stage, held: Held) -> None:
-        honest(low, number, replace(stage, sense=sense), held)
-
-    monkeypatch.setattr(lower, "_hold", faulty)
-    assert first_wrong_stage(staged) is not None
-
-
-@pytest.mark.parametrize("kind", ["grid", "continuous"])
-@pytest.mark.parametrize(("room", "by"), [("3 times as much", 3.0), ("none of it, and less", -1.0)])
-def test_a_wrong_room_is_noticed(kind: str, room: str, by: float, staged: list[Staged]) -> None:
-    """A step too much or too little on a grid; elsewhere 0.03 in place of 1e-7, or a slack that leaves nothing."""
-    is_grid = kind == "grid"
-
-    def change(held: Held) -> Held:
-        if (held.slack == 0) is not is_grid:
-            return held
-        return replace(held, room=held.room * by if is_grid else held.room * by * 1e5)
-
-    assert first_wrong_stage(staged, change) is not None
-
-
-def test_a_value_of_another_stage_is_noticed(staged: list[Staged]) -> None:
-    assert first_wrong_stage(staged, lambda held: replace(held, value=held.value + 1.0)) is not None
-
-
-@pytest.mark.parametrize("name", ["_step", "_grid"])
-def test_a_grid_that_is_too_wide_is_noticed(name: str, staged: list[Staged], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that is too large holds a goal too loosely."""
-    honest = getattr(stages, name)
-    monkeypatch.setattr(stages, name, lambda *args: None if honest(*args) is None else honest(*args) * 5)
-
-    def held_again(program: Program) -> tuple[Held, ...]:
-        again = replace(program, held=())
-        for held in program.held:
-            again = held_at(again, held.value)
-        return again.held
-
-    wide = [(name, [(p, held_again(p), truth) for p, truth in parts]) for name, parts in staged]
-    assert any(
-        difference(replace(lowered, program=p), solve_highs(lowered.milp), truth)
-        for _, parts in wide
-        for p, held, truth in parts
-        for lowered in [lower_program(replace(p, held=held))]
-    )
-
-
-@pytest.mark.parametrize("end", ["hinge.at_least", "predicted.right"])
-def test_a_row_that_only_a_held_goal_needs_is_noticed(
-    end: str, staged: list[Staged], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(MilpBuilder, "rows", dropping(end))
-    assert first_wrong_stage(staged) is not None
+    assert not problems(known)
 
 
 # ---- rows ----------------------------------------------------------------------------------------------------------
@@ -261,31 +135,16 @@ TURNED = (
 )
 
 
-def dropping(end: str) -> Callable[..., None]:
-    def rows(self: MilpBuilder, path: str, expression: Affine, *args: Any, **options: Any) -> None:
-        if not path.endswith(end):
-            ROWS(self, path, expression, *args, **options)
-
-    return rows
-
-
-def turning(end: str) -> Callable[..., None]:
-    def rows(self: MilpBuilder, path: str, expression: Affine, *args: Any, **options: Any) -> None:
-        ROWS(self, path, -expression if path.endswith(end) else expression, *args, **options)
-
-    return rows
-
-
 @pytest.mark.parametrize("end", DROPPED)
 def test_a_dropped_row_is_noticed(end: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MilpBuilder, "rows", dropping(end))
-    assert first_disagreement(known) is not None
+    assert first_disagreement(with_rows(known, end)) is not None
 
 
 @pytest.mark.parametrize("end", TURNED)
 def test_a_row_with_the_wrong_sign_is_noticed(end: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MilpBuilder, "rows", turning(end))
-    assert first_disagreement(known) is not None
+    assert first_disagreement(with_rows(known, end)) is not None
 
 
 # ---- constants -----------------------------------------------------------------------------------------------------
@@ -328,7 +187,7 @@ def test_thresholds_of_the_wrong_label_are_noticed(known: list[Known], monkeypat
 
 @pytest.mark.parametrize("loss", ["hinge", "zero_one", "absolute"])
 def test_repeated_rows_counted_once_are_noticed(loss: str, known: list[Known], monkeypatch: pytest.MonkeyPatch) -> None:
-    of_loss = [entry for entry in known if f"{loss}(" in entry[1].source.text]
+    of_loss = [entry for entry in known if f"{loss}(" in entry.program.source.text]
 
     def faulty(*args: Any) -> Groups:
         groups = merged_rows(*args)
@@ -343,7 +202,7 @@ def test_signs_of_another_output_are_noticed(known: list[Known], monkeypatch: py
         return wanted_signs(labels, outputs)[:, ::-1]
 
     monkeypatch.setattr("nnmip.lowering.losses.sat_margin.wanted_signs", faulty)
-    assert first_disagreement([entry for entry in known if "sat_margin(" in entry[1].source.text]) is not None
+    assert first_disagreement([entry for entry in known if "sat_margin(" in entry.program.source.text]) is not None
 
 
 @pytest.mark.parametrize("fault", ["weights", "reduce", "truth", "zero weights"])
@@ -371,7 +230,7 @@ def test_a_tie_on_the_wrong_side_is_noticed(side: str, known: list[Known], monke
         ties = {"right": found.tie_is_wrong & False, "wrong": found.tie_is_wrong | True, "other": ~found.tie_is_wrong}
         return replace(found, tie_is_wrong=ties[side])
 
-    of_classes = [entry for entry in known if "label label as {a, b" in entry[1].source.text]
+    of_classes = [entry for entry in known if "label label as {a, b" in entry.program.source.text]
     monkeypatch.setattr("nnmip.lowering.predictions.ahead", faulty)
     assert first_disagreement(of_classes) is not None
 
@@ -413,7 +272,7 @@ def test_features_of_a_column_that_count_one_by_one_are_noticed(
             return lower_expression(low, node.operand, polarity).sum(axis=-1)
         return lower_fold(low, node, polarity)
 
-    of_columns = [entry for entry in known if "as onehot" in entry[1].source.text]
+    of_columns = [entry for entry in known if "as onehot" in entry.program.source.text]
     monkeypatch.setattr("nnmip.lowering.logic.lower_fold", faulty)
     assert first_disagreement(of_columns) is not None
 
@@ -483,5 +342,5 @@ def test_units_that_are_not_alike_are_noticed(part: str, known: list[Known], mon
         "sums": ("wiring_of", wiring_without_sums),
     }[part]
     monkeypatch.setattr(alike, name, faulty)
-    of_filters = [entry for entry in known if entry[0] in FILTERS]
+    of_filters = [entry for entry in known if entry.name in FILTERS]
     assert first_disagreement(of_filters) is not None
