@@ -52,7 +52,7 @@ WAYS: Mapping[str, type[Way]] = {
 @size_option
 @define_option
 @click.pass_context
-def command(context: click.Context, **given: Any) -> int:
+def command(context: click.Context, /, **given: Any) -> int:
     """Decide every `verify` of a model: a line for each, with its proof or the input that breaks it.
 
     With `--vnnlib`, answer the query of a VNN-LIB file over networks in ONNX files: `unsat`, `sat` with an input,

@@ -107,43 +107,24 @@ def make_result(
     were proved before; the proof is that of the weakest of them.
     """
     program = lowered.program
-    has_goal = program.goal is not None
-    passed = checked is not None and checked.status is ReplayStatus.PASSED
-    termination = raw.termination
-    solution = SolutionStatus.FEASIBLE if passed else SolutionStatus.NONE
-    objective = checked.objective if passed and checked is not None else None
-    bound = finite(lowered.sign * raw.dual_bound) if has_goal else None
-    if checked is not None and not passed:
-        bound = None
-    if termination is Termination.OPTIMAL and passed and has_goal:
-        assert objective is not None
-        closed = bound is not None and abs(objective - bound) <= proof_tolerance(objective)
-        closed = closed and not any(past.is_certified for past in earlier)
-        solution = SolutionStatus.OPTIMAL if closed else SolutionStatus.FEASIBLE
-        termination = termination if closed else Termination.GAP_LIMIT
-    bracket = _bracket(lowered, checked, bound, rounds) if passed and checked is not None else None
-    is_certified = raw.termination is Termination.OPTIMAL and bracket is not None and bracket.is_reached
-    settled = solution is SolutionStatus.OPTIMAL or (termination is Termination.INFEASIBLE and checked is None)
-    settled = settled or is_certified
-    if not has_goal and passed:
-        proof, settled = Proof.CERTIFIED, True
-    own = proof if settled else Proof.NONE
-    proof = own
-    if proof is Proof.CONFIRMED and any(result.proof is not Proof.CONFIRMED for result in earlier):
-        proof = Proof.SOLVER
-    assignment = checked.assignment if passed and checked is not None else None
-    message = checked.message if checked is not None and not passed else raw.message
+    passed = checked if checked is not None and checked.status is ReplayStatus.PASSED else None
+    claim = _claim(lowered, raw, checked, proof, earlier, rounds)
+    weakest = claim.proof
+    if weakest is Proof.CONFIRMED and any(past.proof is not Proof.CONFIRMED for past in earlier):
+        weakest = Proof.SOLVER
+    assignment = passed.assignment if passed is not None else None
+    message = checked.message if checked is not None and passed is None else raw.message
     remarks = [past.message for past in earlier if past.message]
     result = Result(
         model=program.source.path,
         sense=program.goal.sense if program.goal is not None else None,
-        termination=termination,
-        solution=solution,
+        termination=claim.termination,
+        solution=claim.solution,
         replay=checked,
-        proof=proof,
-        objective=objective,
-        dual_bound=bound,
-        terms=_terms(program, checked) if passed and checked is not None else (),
+        proof=weakest,
+        objective=claim.objective,
+        dual_bound=claim.bound,
+        terms=_terms(program, passed) if passed is not None else (),
         metrics=metrics(program, Evaluator(program, assignment)) if assignment else (),
         networks={n.name: trained_network(program, n, assignment) for n in program.networks} if assignment else {},
         used_units=used_units(program, assignment) if assignment else {},
@@ -157,13 +138,57 @@ def make_result(
         notes=(*_notes(program), *lowered.notes, *remarks),
         documentation=dict(program.documentation),
         log=raw.log,
-        bracket=bracket,
+        bracket=claim.bracket,
         how=facts.how,
         sufficient=strengthened(program),
         values=_values(program, assignment) if assignment else {},
         subject="network" if program.networks else "answer",
     )
-    return replace(result, stages=_stages(program, result, own, earlier))
+    return replace(result, stages=_stages(program, result, claim.proof, earlier))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Claim:
+    """What may be said of a stage: how it ended, the ends of its value, and how far they are proved."""
+
+    termination: Termination
+    solution: SolutionStatus
+    objective: float | None
+    bound: float | None
+    bracket: Bracket | None
+    proof: Proof
+
+
+def _claim(
+    lowered: Lowered | Unencoded,
+    raw: RawResult,
+    checked: Replay | None,
+    proof: Proof,
+    earlier: Sequence[Result],
+    rounds: int,
+) -> _Claim:
+    """What a raw answer may claim, given its replay; `proof` is that of an answer which is settled."""
+    has_goal, termination = lowered.program.goal is not None, raw.termination
+    passed = checked if checked is not None and checked.status is ReplayStatus.PASSED else None
+    solution = SolutionStatus.NONE if passed is None else SolutionStatus.FEASIBLE
+    objective = passed.objective if passed is not None else None
+    is_refuted = checked is not None and passed is None
+    bound = finite(lowered.sign * raw.dual_bound) if has_goal and not is_refuted else None
+    if termination is Termination.OPTIMAL and passed is not None and has_goal:
+        assert objective is not None
+        closed = bound is not None and abs(objective - bound) <= proof_tolerance(objective)
+        closed = closed and not any(past.is_certified for past in earlier)
+        solution = SolutionStatus.OPTIMAL if closed else SolutionStatus.FEASIBLE
+        termination = termination if closed else Termination.GAP_LIMIT
+    bracket = _bracket(lowered, passed, bound, rounds) if passed is not None else None
+    settled = (
+        solution is SolutionStatus.OPTIMAL
+        or (termination is Termination.INFEASIBLE and checked is None)
+        or (raw.termination is Termination.OPTIMAL and bracket is not None and bracket.is_reached)
+    )
+    if not has_goal and passed is not None:
+        proof, settled = Proof.CERTIFIED, True
+    return _Claim(termination, solution, objective, bound, bracket, proof if settled else Proof.NONE)
 
 
 def _values(program: Program, assignment: Assignment) -> dict[str, VariableValue]:
