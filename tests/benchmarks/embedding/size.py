@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.benchmarks.embedding.tasks import OURS, Case, written
+from tests.benchmarks.embedding.tasks import OURS, Case, arguments, written
 
 BOXES = {
     "digits_50x2": (0.02, 0.1),
@@ -91,12 +91,8 @@ def sizes(case: Case, given: argparse.Namespace, tool: str) -> dict[str, Size]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("nets", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--environments", type=Path, default=Path("environments"), help="a folder for the other tools")
+    parser = arguments(__doc__, ["omlt", "scip", "gurobi"])
     parser.add_argument("--only", nargs="+", choices=BOXES, metavar="NET", default=list(BOXES))
-    parser.add_argument("--tools", nargs="+", default=[OURS, "omlt", "scip", "gurobi"])
     parser.add_argument("--point", type=int, default=0, help="the number of the point in the middle of the boxes")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)

@@ -31,7 +31,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from tests.benchmarks.embedding.tasks import OURS, Case, chosen, written
+from tests.benchmarks.embedding.tasks import OURS, Case, arguments, chosen, written
 
 GAP, TOLERANCE = 1e-7, 1e-6
 SLOWER, LEAST = 1.1, 0.1
@@ -234,12 +234,8 @@ def differing(runs: list[Run]) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("nets", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--environments", type=Path, default=Path("environments"), help="a folder for the other tools")
+    parser = arguments(__doc__, ["omlt", "scip"])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="cases whose names begin so")
-    parser.add_argument("--tools", nargs="+", default=[OURS, "omlt", "scip"])
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of one run")
     parser.add_argument("--whole", action="store_true", help="`nnmip solve` too")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -129,6 +130,16 @@ def written(task: Task, path: Path, tool: str, environments: Path, bounds: str |
         print(f"{path.name}: {tool} writes no file: {(done.stderr.splitlines() or ['no word'])[-1]}", file=sys.stderr)
         return None
     return found
+
+
+def arguments(about: str | None, tools: list[str]) -> argparse.ArgumentParser:
+    """The command line of a measurement of files: where networks and files are, and whose files are measured."""
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
+    parser.add_argument("nets", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--environments", type=Path, default=Path("environments"), help="a folder for the other tools")
+    parser.add_argument("--tools", nargs="+", default=[OURS, *tools])
+    return parser
 
 
 def chosen(names: list[str] | None) -> Iterator[Case]:
