@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nnmip.hir.core import Program
 from nnmip.lowering.lower import lower_program
 from nnmip.milp.affine import Affine
 from nnmip.milp.builder import MilpBuilder
+from nnmip.milp.model import Milp
 from tests.meaning.harness import difference, solve_in_rounds
 from tests.meaning.oracle import enumerate_optimum
 
@@ -20,11 +22,12 @@ ROWS = MilpBuilder.rows
 
 @dataclass(frozen=True)
 class Known:
-    """A model with its true optimum, the paths of its rows, and what is wrong with it without a fault."""
+    """A model with its true optimum, and without a fault its MILP, the paths of the rows, and what is wrong with it."""
 
     name: str
     program: Program
     truth: float | None
+    milp: Milp
     paths: frozenset[str]
     problem: str
 
@@ -38,8 +41,9 @@ class Known:
 
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(MilpBuilder, "rows", rows)
-            problem = difference(*solve_in_rounds(lower_program(program)), truth)
-        return Known(name, program, truth, frozenset(paths), problem)
+            lowered = lower_program(program)
+            problem = difference(*solve_in_rounds(lowered), truth)
+        return Known(name, program, truth, lowered.milp, frozenset(paths), problem)
 
 
 def problems(known: Sequence[Known]) -> dict[str, str]:
@@ -48,11 +52,20 @@ def problems(known: Sequence[Known]) -> dict[str, str]:
 
 
 def first_disagreement(known: Sequence[Known]) -> str | None:
-    """The name of a model on which the MILP and the enumeration differ."""
+    """The name of a model on which the MILP and the enumeration differ; those whose MILP a fault changes come first."""
+    unchanged = []
     for each in known:
-        if difference(*solve_in_rounds(lower_program(each.program)), each.truth):
+        lowered = lower_program(each.program)
+        if _is_same(lowered.milp, each.milp):
+            unchanged.append((each, lowered))
+        elif difference(*solve_in_rounds(lowered), each.truth):
             return each.name
-    return None
+    return next((each.name for each, lowered in unchanged if difference(*solve_in_rounds(lowered), each.truth)), None)
+
+
+def _is_same(one: Milp, other: Milp) -> bool:
+    arrays = "cost", "col_lb", "col_ub", "integer", "row_lb", "row_ub", "indptr", "indices", "data"
+    return one.offset == other.offset and all(np.array_equal(getattr(one, a), getattr(other, a)) for a in arrays)
 
 
 def with_rows(known: Sequence[Known], end: str) -> list[Known]:
