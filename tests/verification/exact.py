@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -98,20 +98,69 @@ def least_cut(slope: Vector, shift: Fraction, lo: Vector, hi: Vector, g: Vector,
     return min(found) + shift if found else None
 
 
-def largest(chain: Chain, row: int, lo: Vector, hi: Vector) -> Fraction:
-    """The largest value of a row over a box of two entries, for one stage: where two neurons turn."""
-    (stage,) = chain.stages
-    lines = [(*w, b) for w, b in zip(exact(stage.weights), exact(stage.bias), strict=True)]
-    for i in range(2):
-        unit = [Fraction(int(k == i)) for k in range(2)]
-        lines += [(*unit, -lo[i]), (*unit, -hi[i])]
+Affine = tuple[Vector, Fraction]
+"""`slope . x + shift`."""
+Polygon = list[Vector]
+"""The corners of a convex part of the plane, one after the other around it."""
+
+
+def rectangle(lo: Vector, hi: Vector) -> Polygon:
+    return [[lo[0], lo[1]], [hi[0], lo[1]], [hi[0], hi[1]], [lo[0], hi[1]]]
+
+
+def clipped(polygon: Polygon, slope: Vector, shift: Fraction) -> Polygon:
+    """The part where `slope . x + shift <= 0`; nothing where that has no inside."""
+    found: Polygon = []
+    for a, b in zip(polygon, [*polygon[1:], *polygon[:1]], strict=True):
+        at_a, at_b = dot(slope, a) + shift, dot(slope, b) + shift
+        if at_a <= 0:
+            found.append(a)
+        if (at_a < 0 < at_b) or (at_b < 0 < at_a):
+            found.append([u + (v - u) * at_a / (at_a - at_b) for u, v in zip(a, b, strict=True)])
+    return found if len(found) > 2 else []
+
+
+def cells(chain: Chain, region: Polygon) -> list[tuple[Polygon, list[Affine]]]:
+    """The parts of a region in the plane where no neuron turns, with what the last stage gives there: a polygon is cut
+    in two by every neuron that turns in it, stage by stage."""
+    found = [(region, [([Fraction(1), ZERO], ZERO), ([ZERO, Fraction(1)], ZERO)])]
+    for stage in chain.stages:
+        weights, bias = exact(stage.weights), exact(stage.bias)
+        after = []
+        for polygon, given in found:
+            parts: list[tuple[Polygon, list[Affine]]] = [(polygon, [])]
+            for row, b, is_relu in zip(weights, bias, stage.is_relu, strict=True):
+                read = combined(row, b, given)
+                parts = [(half, [*own, out]) for part, own in parts for half, out in _halves(part, read, is_relu)]
+            after += parts
+        found = after
+    return found
+
+
+def combined(row: Sequence[Fraction], shift: Fraction, given: Sequence[Affine]) -> Affine:
+    slope = [dot(row, [own[0][i] for own in given]) for i in range(2)]
+    return slope, dot(row, [own[1] for own in given]) + shift
+
+
+def _halves(polygon: Polygon, read: Affine, is_relu: bool) -> list[tuple[Polygon, Affine]]:
+    if not is_relu:
+        return [(polygon, read)]
+    slope, shift = read
+    sides = [
+        (clipped(polygon, [-a for a in slope], -shift), read),
+        (clipped(polygon, slope, shift), ([ZERO] * 2, ZERO)),
+    ]
+    found = [(side, out) for side, out in sides if side]
+    return found[:1] if not any(slope) else found
+
+
+def largest(chain: Chain, row: int, region: Polygon) -> Fraction:
+    """The largest value of a row over a region in the plane: at a corner of a cell."""
+    last, direct, constant = exact(chain.last[row]), exact(chain.direct[row]), exact(chain.constant[row])
     best: Fraction | None = None
-    for (a, b, c), (d, e, f) in combinations(lines, 2):
-        det = a * e - b * d
-        if det:
-            x = [(b * f - c * e) / det, (c * d - a * f) / det]
-            if all(u <= v <= w for u, v, w in zip(lo, x, hi, strict=True)):
-                value = neurons(chain, x)[1][row]
-                best = value if best is None else max(best, value)
+    for polygon, given in cells(chain, region):
+        slope, shift = combined(last, constant, given)
+        here = max(dot([s + d for s, d in zip(slope, direct, strict=True)], corner) for corner in polygon) + shift
+        best = here if best is None else max(best, here)
     assert best is not None
     return best

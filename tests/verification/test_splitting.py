@@ -206,7 +206,7 @@ def test_a_bound_beside_the_exact_optimum_is_never_answered_wrong(seed: int, tmp
     own = net(seed, hidden=(5,))
     stage = Stage(own["a.weights"], own["a.bias"], np.abs(own["a.bias"]), np.ones(5, dtype=bool))
     chain = Chain((stage,), own["b.weights"], np.zeros((2, 2)), own["b.bias"], np.abs(own["b.bias"]))
-    best = exact.largest(chain, 0, [Fraction(-1)] * 2, [Fraction(1)] * 2)
+    best = exact.largest(chain, 0, exact.rectangle([Fraction(-1)] * 2, [Fraction(1)] * 2))
     for exponent in (1, 3, 5, 7, 9):
         for sign in (1, -1):
             limit = float(best) + sign * 10.0**-exponent

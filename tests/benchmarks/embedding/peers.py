@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import subprocess
 import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,15 @@ json.dump({**found, "left": model.presolve().NumBinVars}, open(sys.argv[2], "w")
 """
 
 
+def python_of(folder: Path, packages: Sequence[str]) -> Path:
+    """The Python of an environment with some packages, which is made on the first call."""
+    python = (folder / "bin" / "python").absolute()
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+    return python
+
+
 @dataclass(frozen=True)
 class Peer:
     """A tool: its script, the packages that it needs, and the ending of what it writes."""
@@ -90,12 +100,7 @@ class Peer:
         return READ + self.model
 
     def python(self, folder: Path) -> Path:
-        """The Python of its environment, which is made on the first call."""
-        python = (folder / "bin" / "python").absolute()
-        if not python.exists():
-            venv.create(folder, with_pip=True)
-            subprocess.run([python, "-m", "pip", "install", "-q", *self.packages], check=True)
-        return python
+        return python_of(folder, self.packages)
 
 
 PEERS = {

@@ -2,12 +2,16 @@
 
     python tests/benchmarks/verification/train.py FOLDER                 (with scikit-learn and onnx, once)
     python -m tests.benchmarks.verification.properties FOLDER            (once)
-    python -m tests.benchmarks.verification.run FOLDER [--nets 012] [--seconds 60] [--without]
+    python -m tests.benchmarks.verification.run FOLDER [--nets 012] [--seconds 60]
+    python -m tests.benchmarks.verification.run FOLDER --without gaps inherits cuts elites [--boxes 300 3000]
 
 Every property goes through bounds, attack and splitting, without a MILP. The table has a line for each; below are the
 share decided by neither attack nor bounds of the whole box, the median and the slowest, and how many of those that are
-broken the attack found, alone or between boxes. `--without` then decides those that took 300 to 3000 boxes again with
-one part left out, at most 30 000 boxes and 20 seconds each, and those that were broken without elites.
+broken the attack found, alone or between boxes.
+
+`--without` leaves out parts of splitting, one after the other: of the properties that take some number of boxes, which
+is the same on every machine, each is decided again with ten times as many boxes at most; and those that are broken with
+gradients that start anywhere, and not near the best points so far.
 """
 
 from __future__ import annotations
@@ -25,10 +29,13 @@ from nnmip.hir.core import Program
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
 from nnmip.verification.run import Limits, verify
-from nnmip.verification.splitting import Recipe
+from nnmip.verification.splitting import USUAL, Recipe
 from nnmip.verification.verdict import Answer, Verdict
 
-PARTS = ("counts_gaps", "inherits", "cuts", "has_elites")
+PARTS = {"gaps": "counts_gaps", "inherits": "inherits", "cuts": "cuts", "elites": "has_elites"}
+"""What can be left out, as parts of a `Recipe`."""
+MORE = 10
+"""How many times as many boxes a property may take without a part."""
 STAGES = ("bounds", "attack", "splitting")
 LIMITS = Limits(splitting=(1.0, 60.0), stages=STAGES)
 
@@ -84,27 +91,28 @@ def summary(found: list[Row]) -> str:
     )
 
 
-def without(found: list[Row]) -> Iterator[str]:
+def without(found: list[Row], parts: list[str], boxes: tuple[int, int]) -> Iterator[str]:
     """Lines of a table: boxes and CPU seconds with one part left out."""
-    hard = [row for row in found if 300 <= row.boxes <= 3000 and row.verdict.answer is Answer.VERIFIED]
-    capped = replace(LIMITS, boxes=30_000, splitting=(1.0, 20.0), stages=("splitting",))
-    for part in ("", *PARTS[:3]):
-        recipe = replace(Recipe(), **{part: False}) if part else Recipe()
-        made = [row.again(replace(capped, recipe=recipe)) for row in hard]
-        open_ = sum(row.verdict.answer is Answer.UNKNOWN for row in made)
-        boxes, seconds = sum(row.boxes for row in made), sum(row.seconds for row in made)
-        yield f"without {part or 'nothing':<12} {len(made)} properties, {open_} open, {boxes} boxes, {seconds:.1f} s"
+    least, most = boxes
+    hard = [row for row in found if row.verdict.answer is Answer.VERIFIED and least <= row.boxes <= most]
+    capped = replace(LIMITS, boxes=MORE * most, stages=("splitting",))
+    for part in ("nothing", *(part for part in parts if part != "elites")):
+        yield line(part, [row.again(replace(capped, recipe=recipe_without(part))) for row in hard])
     broken = [row for row in found if row.verdict.answer is Answer.VIOLATED]
-    for has_elites in (True, False):
-        limits = replace(LIMITS, splitting=(1.0, 5.0), recipe=Recipe(has_elites=has_elites))
+    for part in ("nothing", "elites") if "elites" in parts else ():
+        limits = replace(LIMITS, boxes=MORE * most, splitting=(1.0, 5.0), recipe=recipe_without(part))
         made = [row.again(limits) for row in broken]
-        attacked = sum(row.verdict.by == "attack" for row in made)
-        missed = sum(row.verdict.answer is Answer.UNKNOWN for row in made)
-        name = "nothing" if has_elites else "elites"
-        yield (
-            f"broken, without {name:<8} {len(made)} properties, {attacked} by the attack, {missed} open, "
-            f"{sum(row.seconds for row in made):.1f} s"
-        )
+        yield f"{line(part, made)}; {sum(row.verdict.by == 'attack' for row in made)} broken by the attack"
+
+
+def recipe_without(part: str) -> Recipe:
+    return replace(USUAL, **{PARTS[part]: False}) if part in PARTS else USUAL
+
+
+def line(part: str, made: list[Row]) -> str:
+    open_ = sum(row.verdict.answer is Answer.UNKNOWN for row in made)
+    boxes, seconds = sum(row.boxes for row in made), sum(row.seconds for row in made)
+    return f"without {part:<8} {len(made)} properties, {open_} open, {boxes} boxes, {seconds:.1f} s"
 
 
 def main() -> None:
@@ -112,18 +120,22 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--nets", default="012")
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--without", action="store_true")
+    parser.add_argument("--without", nargs="+", choices=list(PARTS), default=[])
+    parser.add_argument("--boxes", nargs=2, type=int, default=(300, 3000), metavar=("LEAST", "MOST"))
     options = parser.parse_args()
+    limits = replace(LIMITS, splitting=(1.0, options.seconds))
+    if options.without:
+        limits = replace(limits, boxes=options.boxes[1])
     found = []
-    for row in rows(options.folder, options.nets, replace(LIMITS, splitting=(1.0, options.seconds))):
+    for row in rows(options.folder, options.nets, limits):
         found.append(row)
         verdict = row.verdict
-        line = f"{row.net} {row.property.name:<6} {verdict.answer:<9} {verdict.by:<9} {row.boxes:>7} boxes"
-        print(f"{line} {row.seconds:8.3f} s {verdict.reason}", flush=True)
+        what = f"{row.net} {row.property.name:<6} {verdict.answer:<9} {verdict.by:<9} {row.boxes:>7} boxes"
+        print(f"{what} {row.seconds:8.3f} s {verdict.reason}", flush=True)
     print(summary(found))
     if options.without:
-        for line in without(found):
-            print(line, flush=True)
+        for text in without(found, options.without, tuple(options.boxes)):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":
