@@ -26,3 +26,14 @@ class Names(click.ParamType[str]):
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         before, comma, last = incomplete.rpartition(",")
         return [CompletionItem(f"{before}{comma}{name}") for name in self.names if name.startswith(last)]
+
+
+def check_ways(solver: str, formulation: str) -> None:
+    """End the command where the names of several solvers and formulations do not go together."""
+    if "," in solver + formulation:
+        from nnmip.solution.options import ways_of
+
+        try:
+            ways_of(solver, formulation)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None

@@ -19,7 +19,7 @@ from nnmip.cli.common import (
     unwritable,
 )
 from nnmip.cli.front import check_plot, show_front
-from nnmip.cli.names import Names
+from nnmip.cli.names import Names, check_ways
 from nnmip.cli.paths import ARRAYS, FOLDER, MODEL
 from nnmip.cli.progress import LiveProgress, stream_progress
 from nnmip.diagnostics import DiagnosticError
@@ -133,17 +133,6 @@ def command(
         if save is not None and result.saved:
             click.echo(f"  saved     {save}")
     return exit_code(result, accept_feasible)
-
-
-def check_ways(solver: str, formulation: str) -> None:
-    """End the command where the names of several solvers and formulations do not go together."""
-    if "," in solver + formulation:
-        from nnmip.solution.options import ways_of
-
-        try:
-            ways_of(solver, formulation)
-        except ValueError as error:
-            raise click.UsageError(str(error)) from None
 
 
 def exit_code(result: Result, accept_feasible: bool) -> ExitCode:

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from nnmip.cli.common import FiniteRange, define_option, size_option
 from nnmip.cli.instances import Instances
+from nnmip.cli.names import Names, check_ways
 from nnmip.cli.paths import FOLDER, MODEL, ROWS, TABLE, TEXT
 from nnmip.cli.properties import Properties
 from nnmip.cli.queries import QueryFiles, Written
@@ -45,7 +46,13 @@ WAYS: Mapping[str, type[Way]] = {
 @click.option("--vnnlib-version", "version", type=click.Choice(VERSIONS), default="auto", show_default=True)
 @click.option("--property", "names", multiple=True, metavar="NAME", help="Only this property; may be repeated.")
 @click.option("--time-limit", type=FiniteRange(min=0), metavar="SECONDS", help="Stop a property after this time.")
-@click.option("--solver", type=click.Choice(SOLVERS), default="auto", show_default=True, help="For what needs a MILP.")
+@click.option(
+    "--solver",
+    type=Names(SOLVERS),
+    default="auto",
+    show_default=True,
+    help="For what needs a MILP; several run side by side.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the attack.")
 @click.option("--explain", is_flag=True, help="Show what each step did.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -61,6 +68,7 @@ def command(context: click.Context, /, **given: Any) -> int:
     Exit codes: 0 all verified (`unsat`), 1 errors or one is violated (`sat`), 3 one is open and none is violated, 130
     interrupted.
     """
+    check_ways(given["solver"], "auto")
     typed = [each for each in context.command.params if _is_typed(context, each)]
     chosen = [each for each in typed if each.name in WAYS]
     if len(chosen) > 1:

@@ -356,6 +356,7 @@ class Model(Phased):
     ) -> Verdict:
         """Decide a property: prove it for its whole region, or find an input that breaks it.
 
+        solver: what MILPs are given to; several with commas run side by side, and the first proof ends them all.
         stages: those to go through, of `bounds`, `attack`, `exact`, `splitting`, `programs` and `milp`; None for all.
         short: whether the input is rounded to few decimals, where that breaks the property too.
 

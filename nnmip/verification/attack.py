@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import field
+from typing import Protocol
 
 import numpy as np
 
@@ -17,8 +18,13 @@ from nnmip.bounds.interval import FloatArray, Interval
 from nnmip.records import dataclass
 
 Move = Callable[[FloatArray], FloatArray]
-Largest = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""Rows at points [n, entries], and a subgradient of the largest of them at each."""
+
+
+class Largest(Protocol):
+    """Rows at points [n, entries], and with `has_slope` a subgradient of the largest of them at each."""
+
+    def __call__(self, x: FloatArray, *, has_slope: bool = True) -> tuple[FloatArray, FloatArray]: ...
+
 
 REPLAYED = 8
 """How many of the best points of a round are proposed."""
@@ -87,7 +93,7 @@ class Attack:
         return self.move(np.clip(x, self.box.lo, self.box.hi))
 
     def _values(self, x: FloatArray) -> FloatArray:
-        return np.asarray(self.largest(x)[0].max(axis=1, initial=-np.inf))
+        return np.asarray(self.largest(x, has_slope=False)[0].max(axis=1, initial=-np.inf))
 
     def _sorted(self, x: FloatArray, worst: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
         order = worst.argsort(kind="stable")[:most]

@@ -58,8 +58,8 @@ class Backward:
         self._room = [np.empty(0) for _ in range(3)]
         self.gamma = 1.01 * (widest + 3 * len(widths) + 100) * UNIT_ROUNDOFF
 
-    def largest(self, x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        return self.chain.largest(x, rows)
+    def largest(self, x: FloatArray, rows: IntArray, *, has_slope: bool = True) -> tuple[FloatArray, FloatArray]:
+        return self.chain.largest(x, rows, has_slope)
 
     def start(self, box: Interval) -> Interval:
         """Bounds of all neurons over boxes [n, entries] by intervals."""

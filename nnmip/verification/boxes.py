@@ -83,8 +83,8 @@ class Walks(Protocol):
         """Tighten the bounds of neurons, and find planes below some rows."""
         ...
 
-    def largest(self, x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Some rows at points [n, entries], and a subgradient of the largest of them, [n, entries]."""
+    def largest(self, x: FloatArray, rows: IntArray, *, has_slope: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Some rows at points [n, entries], and with `has_slope` a subgradient of the largest of them, [n, entries]."""
         ...
 
 

@@ -67,8 +67,9 @@ class Chain:
     constant: FloatArray
     sizes: FloatArray
 
-    def largest(self, x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Some rows at points [n, entries], shape [n, rows], and a subgradient of the largest of them, [n, entries]."""
+    def largest(self, x: FloatArray, rows: IntArray, has_slope: bool = True) -> tuple[FloatArray, FloatArray]:
+        """Some rows at points [n, entries], shape [n, rows], and with `has_slope` a subgradient of the largest of them,
+        [n, entries]."""
         active, a = [], x
         for stage in self.stages:
             z = a @ stage.weights.T + stage.bias
@@ -76,7 +77,7 @@ class Chain:
             a = z * active[-1]
         last, direct = self.last[rows], self.direct[rows]
         values = a @ last.T + x @ direct.T + self.constant[rows]
-        if not len(rows):
+        if not has_slope or not len(rows):
             return values, np.zeros(x.shape)
         choice = values.argmax(axis=1)
         slope = last[choice]

@@ -31,8 +31,8 @@ class Layered:
     composite: Composite
     rows: Map
 
-    def largest(self, x: FloatArray, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        return self.composite.largest(self.rows.at(rows), x, has_slope=True)
+    def largest(self, x: FloatArray, rows: IntArray, *, has_slope: bool = True) -> tuple[FloatArray, FloatArray]:
+        return self.composite.largest(self.rows.at(rows), x, has_slope)
 
     def start(self, box: Interval) -> Interval:
         return _flat(self.composite.walk(self.rows, box, steps=0))

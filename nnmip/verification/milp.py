@@ -24,7 +24,7 @@ from nnmip.verification.region import Region, Task
 
 if TYPE_CHECKING:
     from nnmip.backends.protocol import Progress
-    from nnmip.solution.result import Result
+    from nnmip.solution.result import Contender, Result
 
 Solve = Callable[[Program, "float | None", "Callable[[Progress], None]", threading.Event], "Result"]
 """Solves a program within a time limit, calls back with its progress, and ends as soon as the event is set."""
@@ -37,13 +37,14 @@ MARGIN = 1e-6
 class Solved:
     """What a MILP said: a lower bound of the largest row, `inf` where no point is left, and a point [entries].
 
-    is_interrupted: whether the user ended it.
+    is_interrupted: whether the user ended it. first: the solver that decided it, of several side by side.
     """
 
     bound: float
     point: FloatArray | None
     message: str
     is_interrupted: bool = False
+    first: str = ""
 
 
 def least_of(
@@ -70,16 +71,13 @@ def least_of(
 
         return solve(model, time_limit, watch, stop), stop
 
-    def has_sign(result: Result) -> bool:
-        bound, value = result.dual_bound, result.objective
-        return (bound is not None and bound > margin) or (value is not None and value < -margin)
-
     result, stop = solved(ends_at_points=True)
-    if stop.is_set() and not has_sign(result) and not is_over():
+    if stop.is_set() and not _has_sign(result, margin) and not is_over():
         # CBC loses a point that it has reported when it is stopped.
         result, stop = solved(ends_at_points=False)
+    first = next((way.solver for way in result.portfolio if way.has_won or _has_sign(way, margin)), "")
     if result.termination is Termination.INFEASIBLE:
-        return Solved(np.inf, None, "")
+        return Solved(np.inf, None, "", first=first)
     point = None
     if result.values:
         names = [p.decision.path for p in property.points]
@@ -88,7 +86,13 @@ def least_of(
         )
     bound = -np.inf if result.dual_bound is None else result.dual_bound
     is_interrupted = result.termination is Termination.INTERRUPTED and not stop.is_set()
-    return Solved(bound, point, result.message, is_interrupted)
+    return Solved(bound, point, result.message, is_interrupted, first)
+
+
+def _has_sign(found: Result | Contender, margin: float) -> bool:
+    """Whether a bound or a value tells the sign of the optimum."""
+    bound, value = found.dual_bound, found.objective
+    return (bound is not None and bound > margin) or (value is not None and value < -margin)
 
 
 def _program(program: Program, property: Property, region: Region, task: Task) -> Program:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import field, replace
 from functools import partial
@@ -319,7 +320,7 @@ class _Run:
         self.steps[-1] = replace(self.steps[-1], said=said, boxes=boxes, bound=bound)
 
     def _milp(self, composite: Composite, regions: list[Region]) -> str:
-        solved = 0
+        solved, first = 0, Counter[str]()
         for region in regions:
             left: list[Task] = []
             for task in region.tasks:
@@ -328,6 +329,8 @@ class _Run:
                     continue
                 made = self._least(region, task)
                 solved += 1
+                first.update([made.first] if made.first else [])
+                self._note(f"{solved} models" + "".join(f"; {name} decided {n}" for name, n in first.most_common()))
                 if made.point is not None:
                     self._try(region, made.point)
                 if made.bound > MARGIN * task.size:
@@ -338,8 +341,9 @@ class _Run:
                 self.margin = min(self.margin, made.bound)
                 self.reason = self._open_because(made.bound, MARGIN * task.size, made.message)
             region.tasks[:] = left
-        self._note("", bound=float(self.margin) if np.isfinite(self.margin) else None)
-        return f"{solved} models"
+        said = self.steps[-1].said or "0 models"
+        self._note(said, bound=float(self.margin) if np.isfinite(self.margin) else None)
+        return said
 
     def _least(self, region: Region, task: Task) -> Solved:
         """The MILP of a task; an interrupt ends the whole run."""

@@ -130,7 +130,7 @@ class Tree:
         lo, hi, open_ = box.lo[left], box.hi[left], closed.open[left]
         corner = np.where(closed.slope[left] > 0.0, lo, hi)
         x = np.clip(np.concatenate([0.5 * lo + 0.5 * hi, corner]), self.inside.lo, self.inside.hi)
-        values, _ = self.walks.largest(x, np.arange(len(self.ways.rows.constant)))
+        values, _ = self.walks.largest(x, np.arange(len(self.ways.rows.constant)), has_slope=False)
         reach = np.full(len(x), np.inf)
         for task in np.flatnonzero(open_.any(axis=0)):
             own = values[:, self.ways.own[task]].max(axis=1)

@@ -17,7 +17,7 @@ from nnmip.cli.main import run
 from nnmip.pipeline import load
 from nnmip.solution.replay import ReplayStatus, replay
 from nnmip.solution.store import RunFolder
-from tests.workbench import hard, standard_json, start_nnmip
+from tests.workbench import hard, solvers_below, standard_json, start_nnmip, wait_until_gone
 
 TRIVIAL = 0.9
 """The network that every run starts from is worse than this."""
@@ -48,29 +48,6 @@ def wait_for_network(child: subprocess.Popen[str]) -> dict[str, Any]:
         if is_good and entry["dual_bound"] is not None:
             return entry
     raise AssertionError("the solve ended early")
-
-
-def solvers_below(process: int) -> list[int]:
-    """The children of a process, which are solver processes."""
-    listed = [path.read_text() for path in Path(f"/proc/{process}/task").glob("*/children")]
-    return [int(number) for numbers in listed for number in numbers.split()]
-
-
-def is_running(process: int) -> bool:
-    try:
-        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
-def wait_until_gone(processes: list[int]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if not any(map(is_running, processes)):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"still running: {processes}")
 
 
 def saved_goal(folder: Path, model: Path) -> float:
