@@ -1,13 +1,15 @@
 """CPU seconds of HiGHS and CBC on the files of every tool: the most of one output of a network over a box.
 
     python tests/benchmarks/embedding/solve.py NETS FOLDER [--environments ENVIRONMENTS] [--only NAME ...]
-        [--tools nnmip omlt scip] [--solvers highs cbc] [--seconds S] [--whole]
+        [--tools nnmip omlt scip] [--solvers highs cbc] [--seconds S] [--whole] [--orders N]
 
 NETS holds the files of `nets.py`, FOLDER gets the models and `runs.jsonl`, the results so far: a run that stands there
 with the same limit is not repeated (`--again` does). The solver is the same for all: HiGHS as the package highspy has
 it, CBC as the program that comes with python-mip, both with one thread, a relative gap of 1e-7, and else their own
 defaults. What is limited and compared is CPU seconds from reading the file to the end, without the start of Python.
-`--whole` adds `nnmip solve`, from its start to its end; its limit is of elapsed seconds.
+`--whole` adds `nnmip solve`, from its start to its end; its limit is of elapsed seconds. `--orders` solves both files
+of a case where ours is slower again, with rows and columns in so many random orders, and prints the medians: what a
+solver takes for one order is chance in part.
 
 Prints the runs, the geometric mean of the ratios to OMLT (a run that reaches the limit counts as that), the
 cases where our file is slower than the best other one by more than 10 % and 0.1 s, and the answers that differ. Ends
@@ -31,6 +33,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from tests.benchmarks.embedding.orders import reordered
 from tests.benchmarks.embedding.tasks import OURS, Case, arguments, chosen, written
 
 GAP, TOLERANCE = 1e-7, 1e-6
@@ -52,7 +55,7 @@ def stop(event):
 highs = highspy.Highs()
 highs.cbMipInterrupt.subscribe(stop)
 highs.cbSimplexInterrupt.subscribe(stop)
-options = {"output_flag": False, "threads": 1, "time_limit": 10 * seconds, "mip_rel_gap": gap, "mip_abs_gap": 1e-9}
+options = {"output_flag": False, "threads": 1, "time_limit": 1000 * seconds, "mip_rel_gap": gap, "mip_abs_gap": 1e-9}
 for name, value in options.items():
     highs.setOptionValue(name, value)
 highs.readModel(path)
@@ -196,10 +199,10 @@ def shown(runs: list[Run]) -> None:
         print(f"{run.case:24} {run.solver:6} {run.tool:8} {run.cell:>8} {' '.join(numbers)}  {run.status}", flush=True)
 
 
-def compared(groups: list[list[Run]]) -> None:
-    """What the runs of every case and solver say side by side."""
+def compared(groups: list[list[Run]]) -> list[tuple[Run, Run]]:
+    """What the runs of every case and solver say side by side; those of ours that are slower, with the best other."""
     ratios: dict[str, list[float]] = {}
-    slow = []
+    slow: list[tuple[Run, Run]] = []
     for group in groups:
         by_tool = {run.tool: run for run in group}
         ours = by_tool.get(OURS)
@@ -212,11 +215,24 @@ def compared(groups: list[list[Run]]) -> None:
         if ours is not None and best is not None and best.is_proved:
             much = ours.seconds > max(SLOWER * best.seconds, best.seconds + LEAST)
             if much or not ours.is_proved:
-                slow.append(f"{ours.case} {ours.solver}: {ours.cell} s, {best.tool} {best.cell} s")
+                slow.append((ours, best))
     for solver, found in ratios.items():
         mean = float(np.exp(np.mean(np.log(found))))
         print(f"{solver}: OMLT's file takes {mean:.2f} times as long as ours (geometric mean of {len(found)} cases)")
-    print(f"slower than the best other file: {len(slow)}", *slow, sep="\n  ")
+    print(f"slower than the best other file: {len(slow)}")
+    for ours, best in slow:
+        print(f"  {ours.case} {ours.solver}: {ours.cell} s, {best.tool} {best.cell} s")
+    return slow
+
+
+def in_orders(run: Run, path: Path, count: int) -> float:
+    """The median of the seconds of a run with the rows and columns of its file in random orders."""
+    target = path.with_suffix(".order.mps")
+    seconds = []
+    for seed in range(count):
+        reordered(path, seed, target)
+        seconds.append(SOLVERS[run.solver](target, run.limit)["seconds"])
+    return float(np.median(seconds))
 
 
 def differing(runs: list[Run]) -> int:
@@ -239,6 +255,7 @@ def main() -> int:
     parser.add_argument("--solvers", nargs="+", choices=SOLVERS, default=list(SOLVERS))
     parser.add_argument("--seconds", type=float, default=60.0, help="limit of one run")
     parser.add_argument("--whole", action="store_true", help="`nnmip solve` too")
+    parser.add_argument("--orders", type=int, default=0, metavar="N", help="of the files where ours is slower")
     parser.add_argument("--again", action="store_true", help="repeat what is on record")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -251,7 +268,13 @@ def main() -> int:
         shown(found)
         wrong += differing(found)
         groups += [[run for run in found if run.solver == solver] for solver in given.solvers]
-    compared([group for group in groups if group])
+    files = {case.name: given.folder / case.file for case in chosen(given.only)}
+    slow = compared([group for group in groups if group])
+    for pair in slow if given.orders else ():
+        for run in pair:
+            path = files[run.case].with_suffix(".mps" if run.tool == OURS else f".{run.tool}.mps")
+            text = f"{in_orders(run, path, given.orders):.2f} s" if path.exists() else "its file is gone"
+            print(f"  {run.case} {run.solver} {run.tool}: median of {given.orders} orders {text}")
     print(f"values that our proved answers do not allow: {wrong}")
     return 1 if wrong else 0
 
