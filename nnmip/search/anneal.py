@@ -1,6 +1,7 @@
 """Good networks where a unit has too many columns to list: simulated annealing of many networks at once.
 
-Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing" (1983). It proves nothing.
+Kirkpatrick, Gelatt, Vecchi, "Optimization by simulated annealing" (1983); Hukushima, Iba, "Population annealing and its
+application to a spin glass" (2003), for the copies of good networks. It proves nothing.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from numpy.typing import NDArray
 from nnmip.hir.core import Assignment, Program
 from nnmip.records import dataclass
 from nnmip.search.biases import Biases
-from nnmip.search.enumerate import Columns, Prices, activated, check_columns, sums_of
+from nnmip.search.enumerate import Columns, Prices, check_columns
 from nnmip.search.mistakes import FewestMistakes, Mistakes
 from nnmip.search.networks import assignment_of
 from nnmip.search.one_score import BestBias, best_bias
 from nnmip.search.pool import Heads, Pool
+from nnmip.search.unit_tables import UnitTables
 from nnmip.search.view import Refusal, View, view_of
 from nnmip.sizes import Allowance
 
@@ -28,30 +30,38 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-MOST_STEPS = 25_000
+MOST_STEPS = 50_000
 TRIES = 40
 """Steps that tell the first temperature of slopes."""
 HEADS, BIASES, SECOND = 0.02, 0.15, 0.25
 """How often a step on plateaus changes the head or the bias of a unit, and how often two of its weights, not one."""
+LOOKS = 64
+"""After so many steps the time is asked for, networks are copied, and their scores are added up anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """How many networks there are side by side, and how many products of weights and rows are formed in all at most.
+
     The last temperature is a share `cold` of the first one, which is a share `hot` of the median of what steps at
-    random make worse (slopes), or of what a row weighs (plateaus)."""
+    random make worse (slopes), or of what a row weighs (plateaus). copies: whether good networks take the place of bad
+    ones while it cools. share: of the time limit, what may go into it.
+    """
 
     chains: int
     steps: int
     numbers: int
     hot: float
     cold: float
+    copies: bool
+    share: float
 
 
-SLOPES = Schedule(chains=32, steps=15_000, numbers=10**9, hot=0.5, cold=0.04)
-PLATEAUS = Schedule(chains=128, steps=MOST_STEPS, numbers=4 * 10**9, hot=0.48, cold=1 / 6)
+SLOPES = Schedule(chains=32, steps=15_000, numbers=10**9, hot=0.5, cold=0.04, copies=False, share=0.2)
+PLATEAUS = Schedule(chains=256, steps=MOST_STEPS, numbers=18 * 10**9, hot=0.4, cold=0.2, copies=True, share=0.8)
 """A share of wrong rows changes by whole rows: what most steps change is what weights cost, which does not tell how
-warm it has to be for a row to be given up for others."""
+warm it has to be for a row to be given up for others. Proofs of such models end least, so that it has most of the time.
+"""
 
 
 def unlisted(program: Program, allowance: Allowance) -> View | None:
@@ -87,13 +97,21 @@ def annealed(
     assert out is not None
     if best is None or not allowed[0] or not prices.has_heads or not out.domain.has_zero:
         return None
-    plateaus = isinstance(view.loss, Mistakes)
-    annealing = (_Plateaus if plateaus else _Slopes)(view, best, prices, nothing, float(cost[0]), seed)
+    annealing = _kind(view)(view, best, prices, nothing, float(cost[0]), seed)
     try:
         annealing.run(spent)
     except KeyboardInterrupt:
         interrupted()
     return annealing.best
+
+
+def share_of(view: View) -> float:
+    """The share of a time limit that may go into annealing."""
+    return _kind(view).schedule.share
+
+
+def _kind(view: View) -> type[_Annealing]:
+    return _Plateaus if isinstance(view.loss, Mistakes) else _Slopes
 
 
 def _nearest_to_zero(view: View) -> FloatArray:
@@ -123,12 +141,13 @@ class _Annealing(ABC):
 
     def __init__(self, view: View, best: BestBias, prices: Prices, nothing: FloatArray, idle: float, seed: int) -> None:
         """nothing, idle: weights and bias of an idle unit, and what it costs."""
-        self._view, self._best, self._prices, self._nothing, self._idle = view, best, prices, nothing, idle
+        self._view, self._best, self._nothing, self._idle = view, best, nothing, idle
         self._heads: Heads = prices.of_heads()
         weights, bias = view.hidden.decision("weights"), view.hidden.decision("bias")
         assert weights is not None
-        self._values = np.array(weights.domain.values)
-        self._biases = np.array(bias.domain.values) if bias is not None else np.zeros(1)
+        self._values = np.sort(np.array(weights.domain.values))
+        self._biases = np.sort(np.array(bias.domain.values)) if bias is not None else np.zeros(1)
+        self._tables = UnitTables(view, prices, self._values, self._biases, nothing)
         self._chance = np.random.default_rng(seed)
         chains, units, rows = self.schedule.chains, view.parts.units, len(view.rows)
         self._both = np.tile(nothing, (chains, units, 1))
@@ -136,7 +155,7 @@ class _Annealing(ABC):
         self._adds = np.zeros((chains, units, rows))
         self._cost = np.full((chains, units), idle)
         self._start()
-        self._value = self._values_of(self._adds.sum(axis=1)) + self._cost.sum(axis=1)
+        self._add_up()
         self._least, self._known = math.inf, (self._both[0], self._head[0])
         self._remember()
 
@@ -156,12 +175,28 @@ class _Annealing(ABC):
         schedule, (chains, _, rows) = self.schedule, self._adds.shape
         steps = min(MOST_STEPS, schedule.steps, schedule.numbers // (chains * rows * self._both.shape[2]))
         hot, gone = self._hot(), 0.0
+        before = hot
         for step in range(steps):
-            if step % 64 == 0:
+            if step % LOOKS == 0:
                 gone = spent()
             if gone >= 1:
                 break
-            self._step(hot * schedule.cold ** max(step / steps, gone))
+            temperature = hot * schedule.cold ** max(step / steps, gone)
+            if step % LOOKS == 0:
+                self._look(before, temperature)
+                before = temperature
+            self._step(temperature)
+
+    def _look(self, before: float, temperature: float) -> None:
+        """Copy networks, each as often on average as it is likelier at a temperature than at the one before."""
+        if self.schedule.copies and 0 < temperature < before:
+            likely = np.exp((1 / before - 1 / temperature) * (self._value - self._value.min()))
+            room = np.cumsum(likely) * (len(likely) / likely.sum())
+            chosen = np.searchsorted(room, np.arange(len(likely)) + self._chance.random())
+            chosen = np.minimum(chosen, len(likely) - 1)
+            self._both, self._head = self._both[chosen], self._head[chosen]
+            self._adds, self._cost = self._adds[chosen], self._cost[chosen]
+        self._add_up()
 
     def _step(self, temperature: float) -> FloatArray:
         """Change one unit of each network, and keep the change by chance; how much each would change its value."""
@@ -169,28 +204,34 @@ class _Annealing(ABC):
         every, unit = np.arange(chains), self._chance.integers(0, units, chains)
         both, head = self._changed(self._both[every, unit], self._head[every, unit])
         adds, cost, allowed = self._of_units(both, head)
-        scores = self._adds.sum(axis=1) - self._adds[every, unit] + adds
-        paid = self._cost.sum(axis=1) - self._cost[every, unit] + cost
+        scores = self._scores - self._adds.reshape(chains * units, -1).take(every * units + unit, axis=0) + adds
+        paid = self._paid - self._cost[every, unit] + cost
         value = self._values_of(scores) + paid
         worse = np.maximum(value - self._value, 0.0)
         odds = np.exp(-worse / temperature) if temperature > 0 else (worse == 0).astype(float)
-        kept = allowed & (self._chance.random(chains) < odds)
-        at = every[kept], unit[kept]
+        kept = np.flatnonzero(allowed & (self._chance.random(chains) < odds))
+        at = kept, unit[kept]
         self._both[at], self._head[at] = both[kept], head[kept]
         self._adds[at], self._cost[at] = adds[kept], cost[kept]
-        self._value[kept] = value[kept]
+        self._scores[kept], self._paid[kept], self._value[kept] = scores[kept], paid[kept], value[kept]
         self._remember()
         return np.where(allowed, worse, 0.0)
 
+    def _add_up(self) -> None:
+        self._scores, self._paid = self._adds.sum(axis=1), self._cost.sum(axis=1)
+        self._value = self._values_of(self._scores) + self._paid
+
     def _of_units(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, FloatArray, BoolArray]:
         """What units add to the scores, what they cost, and whether the conditions allow them."""
-        sums = sums_of(self._view, both[:, :-1])
-        given = activated(self._view, sums + both[:, -1].reshape(-1, *(1,) * (sums.ndim - 1)))
-        adds = np.einsum("kpn,kp->kn", given, self._heads.vectors[head, :, 0])
-        allowed, cost, _ = self._prices.own(both)
+        adds = self._added(both, head)
+        allowed, cost = self._tables.own(both)
         is_idle = head < 0
         adds[is_idle] = 0.0
         return adds, np.where(is_idle, self._idle, cost + self._heads.cost[head]), allowed | is_idle
+
+    def _added(self, both: FloatArray, head: IntArray) -> FloatArray:
+        given, vectors = self._tables.shown(both), self._heads.vectors[head, :, 0]
+        return given[:, 0] * vectors if given.shape[1] == 1 else np.einsum("kpn,kp->kn", given, vectors)
 
     def _values_of(self, scores: FloatArray) -> FloatArray:
         return self._best.values(np.zeros(scores.shape[1]), scores)
@@ -205,8 +246,7 @@ class _Annealing(ABC):
     def best(self) -> Assignment:
         both, head = self._known
         busy = np.flatnonzero(head >= 0)
-        sums = sums_of(self._view, both[busy, :-1])
-        given = activated(self._view, sums + both[busy, -1].reshape(-1, *(1,) * (sums.ndim - 1)))
+        given = self._tables.shown(both[busy])
         scores = np.einsum("kpn,kp->n", given, self._heads.vectors[head[busy], :, 0])
         pool = Pool(given, np.zeros(given.shape[:2]), np.zeros(len(busy)), both[busy, :-1], both[busy, -1])
         columns = Columns(pool, self._heads, self._idle, self._nothing, 0.0, False, 0.0, len(busy), None)
@@ -254,7 +294,6 @@ class _Plateaus(_Annealing):
 
     def _start(self) -> None:
         """Units at random; those that the conditions do not allow are idle."""
-        self._values, self._biases = np.sort(self._values), np.sort(self._biases)
         chance, (chains, units) = self._chance, self._head.shape
         weights = chance.choice(self._values, (chains, units, len(self._nothing) - 1))
         both = np.concatenate([weights, chance.choice(self._biases, (chains, units, 1))], axis=2)
@@ -266,22 +305,26 @@ class _Plateaus(_Annealing):
 
     def _changed(self, both: FloatArray, head: IntArray) -> tuple[FloatArray, IntArray]:
         """Another head, the next bias, or another value of one or two weights; an idle unit becomes busy."""
-        chance, every, width = self._chance, np.arange(len(both)), both.shape[1] - 1
-        both, kind = both.copy(), chance.random(len(both))
+        every, width = np.arange(len(both)), both.shape[1] - 1
+        kind, first, second, one, two, way = self._chance.random((6, len(both)))
         heads = (head < 0) | (kind < HEADS)
         biases = ~heads & (kind < HEADS + BIASES) & (len(self._biases) > 1)
         weights = ~heads & ~biases & (len(self._values) > 1)
-        both[biases, -1] = self._next_bias(both[biases, -1])
-        for which in (every[weights], every[weights & (kind > 1 - SECOND)]):
-            at = chance.integers(0, width, len(which))
-            place = np.searchsorted(self._values, both[which, at])
-            place += chance.integers(1, max(2, len(self._values)), len(which))
-            both[which, at] = self._values[place % len(self._values)]
+        if biases.any():
+            both[biases, -1] = self._next_bias(both[biases, -1], way[biases])
+        for which, at, turn in (
+            (every[weights], first, one),
+            (every[weights & (kind > 1 - SECOND)], second, two),
+        ):
+            column = (at[which] * width).astype(np.int64)
+            place = np.searchsorted(self._values, both[which, column])
+            place += 1 + (turn[which] * (len(self._values) - 1)).astype(np.int64)
+            both[which, column] = self._values[place % len(self._values)]
         count = len(self._heads.cost) + 1
-        other = (head + 1 + chance.integers(1, count, len(head))) % count - 1
+        other = (head + 2 + (way * (count - 1)).astype(np.int64)) % count - 1
         return both, np.where(heads, other, head)
 
-    def _next_bias(self, bias: FloatArray) -> FloatArray:
+    def _next_bias(self, bias: FloatArray, way: FloatArray) -> FloatArray:
         last = len(self._biases) - 1
-        place = np.searchsorted(self._biases, bias) + self._chance.choice([-1, 1], len(bias))
+        place = np.searchsorted(self._biases, bias) + np.where(way < 0.5, -1, 1)
         return np.asarray(self._biases[np.where(place < 0, 1, np.where(place > last, last - 1, place))])

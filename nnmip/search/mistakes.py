@@ -59,27 +59,31 @@ class FewestMistakes:
         self._all_up, self._all_down = float(weight[: self._ups].sum()), float(weight[self._ups :].sum())
 
     def values(self, scores: FloatArray, more: FloatArray) -> FloatArray:
+        if self._biases.listed:
+            return np.asarray(np.min(self._at_listed(scores + more), axis=0))
         # `take` keeps the rows of an array together, which an index does not
         ends = (self._limit - scores[self._order]) - more.take(self._order, axis=1)
-        if self._biases.listed:
-            points, cost = self._biases.points[0], self._biases.cost[0]
-            return np.asarray(np.min([self._at(ends, c) + paid for c, paid in zip(points, cost, strict=True)], axis=0))
         return self._in_box(ends)[0]
 
     def bias(self, scores: FloatArray) -> float:
         """The middle of the first best interval, which ends where a negative row is lost or is cut off: so that no
         row is right by the tolerance only unless that must be."""
+        if self._biases.listed:
+            return float(self._biases.points[0][np.argmin(self._at_listed(scores[None]))])
         ends = (self._limit - scores[self._order])[None]
-        points, cost = self._biases.points[0], self._biases.cost[0]
-        if not self._biases.listed:
-            first = self._in_box(ends)[1][0]
-            downs = ends[0, self._ups :]
-            following = downs[downs >= first].min(initial=min(first + 1.0, points[1]))
-            return float(0.5 * (first + following))
-        return float(points[np.argmin([self._at(ends, c)[0] + p for c, p in zip(points, cost, strict=True)])])
+        first = self._in_box(ends)[1][0]
+        downs = ends[0, self._ups :]
+        following = downs[downs >= first].min(initial=min(first + 1.0, self._biases.points[0][1]))
+        return float(0.5 * (first + following))
 
     def multipliers(self, scores: FloatArray) -> FloatArray | None:
         return None
+
+    def _at_listed(self, scores: FloatArray) -> list[FloatArray]:
+        """The mistakes at each bias, and what that costs."""
+        sign, weight, least = self._loss.sign, self._loss.weight, self._loss.margin - TOLERANCE
+        signed, points = scores * sign, zip(self._biases.points[0], self._biases.cost[0], strict=True)
+        return [(signed < least - c * sign) @ weight + paid for c, paid in points]
 
     def _in_box(self, ends: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The fewest mistakes and the least bias with so few; `ends` are changed."""

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from nnmip.solution.formulations import Choice
     from nnmip.solution.stage import Stage
 
-ANNEALING = 0.2
-"""The share of the time limit that may go into a first network by annealing."""
-
 
 class Way:
     """Solves the stages of a run in their order; what a search listed for later goals is kept between them."""
@@ -127,13 +124,13 @@ class Way:
 
     def _anneal(self, program: Program) -> None:
         """A network to start from, where units have columns but too many of them to be searched."""
-        from nnmip.search.anneal import annealed, unlisted
+        from nnmip.search.anneal import annealed, share_of, unlisted
 
         work = self.work
         view = unlisted(program, work.options.allowance)
         if view is None:
             return
-        begin, share = work.seconds, ANNEALING * self._limit
+        begin, share = work.seconds, share_of(view) * self._limit
 
         def spent() -> float:
             return math.inf if work.stop.is_set() or share <= 0 else (work.seconds - begin) / share
