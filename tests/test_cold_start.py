@@ -54,6 +54,7 @@ SEARCHED_WITHOUT = (
     "nnmip.lowering.lower",
     "nnmip.milp.builder",
     "nnmip.search.anneal",
+    "nnmip.search.cover",
     "nnmip.solution.conflict",
     "nnmip.solution.growing",
     "nnmip.solution.importer",

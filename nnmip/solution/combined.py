@@ -98,10 +98,10 @@ def _closest(program: Program, found: Sequence[Finished], best: Finished) -> Res
         source = next(way for way in running if way.result.dual_bound == sign * bound)
         message = f"{source.name} claims a bound of {sign * bound:.9g}, and {best.name} found a better network"
         return replace(result, termination=Termination.SOLVER_ERROR, dual_bound=None, message=message)
-    return _with_bound(program, result, sign * min(bound, value))
+    return with_bound(program, result, sign * min(bound, value))
 
 
-def _with_bound(program: Program, result: Result, bound: float) -> Result:
+def with_bound(program: Program, result: Result, bound: float) -> Result:
     """A result with the bound of another way."""
     now = len(program.held)
     bracket = _bracket(result.bracket, result.objective, bound)

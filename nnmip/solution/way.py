@@ -17,6 +17,7 @@ from nnmip.search.solve import Tied, TooMany
 from nnmip.search.split import Split
 from nnmip.search.view import View
 from nnmip.solution.answer import Unencoded, make_result
+from nnmip.solution.combined import with_bound
 from nnmip.solution.exact import ExactAnswer, Offer
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, OWN, Formulation, How, Proof, Result, SolutionStatus
@@ -42,6 +43,7 @@ class Way:
         """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
         options = self.work.options
         choice = self.work.problem.choose(program, options.formulation, options.solver)
+        floor = -math.inf
         try:
             how = choice.how
             if how.formulation in OWN:
@@ -50,9 +52,9 @@ class Way:
                     return result
                 how = How(Formulation.DIRECT, result)
             elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
-                self._anneal(program)
+                floor = self._anneal(program)
             lowered = self.work.problem.encode(program, how.formulation)
-            return self._stage(session, lowered, earlier, how).solve()
+            return _raised(program, self._stage(session, lowered, earlier, how).solve(), floor)
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -122,14 +124,17 @@ class Way:
         except DiagnosticError:
             return self.work.problem.lower(program)
 
-    def _anneal(self, program: Program) -> None:
-        """A network to start from, where units have columns but too many of them to be searched."""
+    def _anneal(self, program: Program) -> float:
+        """Where units have columns but too many of them to be searched, a network to start from, and what no network is
+        better than, in the sense of a minimum."""
         from nnmip.search.anneal import annealed, share_of, unlisted
+        from nnmip.search.cover import covering_bound
 
         work = self.work
         view = unlisted(program, work.options.allowance)
         if view is None:
-            return
+            return -math.inf
+        floor = covering_bound(view)
         begin, share = work.seconds, share_of(view) * self._limit
 
         def spent() -> float:
@@ -138,6 +143,7 @@ class Way:
         network = annealed(view, spent, work.stop.set)
         if network is not None:
             work.known.append(tidied(program, network))
+        return floor
 
     def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
         from nnmip.solution.stage import Stage
@@ -154,6 +160,21 @@ class Way:
         """The seconds that are left."""
         limit = self.work.limits().time_limit
         return math.inf if limit is None else limit
+
+
+def _raised(program: Program, result: Result, floor: float) -> Result:
+    """A result without a proof, whose bound is at least `floor`."""
+    if (
+        program.goal is None
+        or result.termination in (Termination.OPTIMAL, Termination.INFEASIBLE)
+        or floor <= -math.inf
+    ):
+        return result
+    sign = program.goal.sign
+    bound = floor if result.dual_bound is None else max(floor, sign * result.dual_bound)
+    if result.objective is not None:
+        bound = min(bound, sign * result.objective)
+    return with_bound(program, result, sign * bound)
 
 
 def _doubt(program: Program, result: Result) -> str:

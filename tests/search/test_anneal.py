@@ -89,6 +89,7 @@ def test_units_with_too_many_columns_start_from_it(tmp_path: Path, monkeypatch: 
     result = model.solve(time_limit=3)
     assert result.how.formulation == "direct"
     assert result.objective is not None and result.objective < 0.25
+    assert result.dual_bound == pytest.approx(0.006) == result.stages[0].dual_bound
     assert result.replay is not None and result.replay.status is ReplayStatus.PASSED
 
 

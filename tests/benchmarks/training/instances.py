@@ -254,8 +254,9 @@ networks of 0.029 and 0.032.
 No proof of signs ends. A better network has at most 28 such weights and no wrong row, or at most 15 and one, or 3 and
 two. There are C(64, 24) 2^24 = 2^82 ways to choose and sign 24 of 64 hidden weights, times 2^4 output weights, 7^4
 hidden and 5 output biases: more than the 2^80 labelings of 80 rows, even where the 2^9 orders and signs of the units
-count once. So counting does not exclude a network with 28 weights and no wrong row for any labels, and neither does a
-bound that we know: after 60 s that of the MILP is 0.001, what one weight costs."""
+count once. So counting does not exclude a network with 28 weights and no wrong row for any labels. The bound is 0.006:
+five features and one output weight are needed to tell apart all rows with different labels (`nnmip.search.cover`); the
+MILP alone proves 0.001 in 60 s, what one weight costs."""
 
 
 def instances() -> Iterator[Instance]:
