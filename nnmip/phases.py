@@ -45,7 +45,8 @@ def _saved(path: Path, options: Mapping[str, Any], name: str, origin: Origin, al
 def _onnx(path: Path, options: Mapping[str, Any], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
     from nnmip.onnx.read import read_onnx
 
-    return read_onnx(path, options.get("output"), name, origin, allowance, options.get("smooth"))
+    output, smooth, ending = (options.get(option) for option in ("output", "smooth", "ending"))
+    return read_onnx(path, output, name, origin, allowance, smooth, "scores" if ending is None else ending)
 
 
 def _npz(path: Path, options: Mapping[str, Any], name: str, origin: Origin, allowance: Allowance) -> KnownNetwork:
@@ -67,7 +68,11 @@ SMOOTH = Option("smooth", "number", least=LEAST, most=MOST)
 READERS: NetworkReaders = MappingProxyType(
     {
         "onnx": NetworkReader(
-            'onnx("f.onnx", output: "name", smooth: 0.001)', "the name of a file", ("output",), _onnx, (SMOOTH,)
+            'onnx("f.onnx", output: "name", smooth: 0.001, ending: "scores")',
+            "the name of a file",
+            ("output", "ending"),
+            _onnx,
+            (SMOOTH,),
         ),
         "npz": NetworkReader('npz("f.npz", activation: "relu")', "the name of a file", ("activation",), _npz),
         "saved": NetworkReader('saved("folder", "network")', "the name of a folder", ("network",), _saved),

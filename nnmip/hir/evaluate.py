@@ -40,6 +40,7 @@ from nnmip.hir.core import (
 from nnmip.hir.goals import Constraint, Stage
 from nnmip.hir.known import KnownNetwork
 from nnmip.hir.wiring import Wiring, wiring_of
+from nnmip.ops.functions import FUNCTIONS
 from nnmip.ops.registry import LAYERS, WORDS
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
@@ -76,6 +77,14 @@ def forward(
 def result(network: Network, assignment: Assignment, inputs: FloatArray) -> FloatArray:
     """What the network returns for `inputs` [n, *input], shape [n, *output]."""
     return returned(network, forward(network, assignment, inputs))
+
+
+def smooth_result(known: KnownNetwork, inputs: FloatArray, tolerance: float = ROUNDING) -> FloatArray:
+    """What a network returns for inputs [n, *input], in its own scaling, with the smooth functions themselves in the
+    place of their curves, shape [n, *output]."""
+    curves = () if known.smoothed is None else known.smoothed.curves
+    instead = {curve.layer: FUNCTIONS[curve.function].exact for curve in curves}
+    return returned(known.network, forward(known.network, known.assignment, inputs, tolerance, instead))
 
 
 def returned(network: Network, outputs: dict[str, FloatArray]) -> FloatArray:

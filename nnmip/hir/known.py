@@ -27,13 +27,16 @@ class Runnable(Protocol):
 @dataclass(frozen=True, slots=True)
 class Curve:
     """A layer that is linear between points in the place of a smooth function. node: what applies that in the file.
-    error: how far the two are from each other at most, which is proved."""
+    error: how far the two are from each other at most, which is proved. operator: that of the node, of which the
+    function may be a part; whole: how far what stands for it is off."""
 
     layer: str
     function: str
     node: str
     pieces: int
     error: float
+    operator: str
+    whole: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +49,18 @@ class Smoothed:
 
     def __str__(self) -> str:
         """Which functions of which nodes are curves, and what that costs at the outputs."""
-        groups: dict[tuple[str, int, float], list[str]] = {}
+        nodes: dict[tuple[str, str, float], list[str]] = {}
         for curve in self.curves:
-            groups.setdefault((curve.function, curve.pieces, curve.error), []).append(curve.node)
+            made = nodes.setdefault((curve.operator, curve.node, curve.whole), [])
+            own = curve.function != curve.operator
+            made.append(f"{curve.function} of {curve.pieces} lines" if own else f"{curve.pieces} lines")
+        groups: dict[tuple[str, str, float], list[str]] = {}
+        for (operator, node, whole), lines in nodes.items():
+            groups.setdefault((operator, " and ".join(dict.fromkeys(lines)), whole), []).append(node)
         parts = []
-        for (function, pieces, error), nodes in groups.items():
-            where = ", ".join([*nodes[:4], *(["..."] if len(nodes) > 4 else [])])
-            parts.append(f"{function} ({where}) is {pieces} lines within {error:.3g}")
+        for (operator, lines_of, whole), those in groups.items():
+            where = ", ".join([*those[:4], *(["..."] if len(those) > 4 else [])])
+            parts.append(f"{operator} ({where}) is {lines_of} within {whole:.3g}")
         return f"{'; '.join(parts)}; outputs are within {float(self.error.max(initial=0.0)):.3g} of the file's"
 
 

@@ -140,7 +140,7 @@ class _Entries:
         """The values of a curve as columns."""
 
         def fill(x: FloatArray, choice: Choice) -> FloatArray:
-            return np.asarray(np.interp(self.z.value(x), knots.points, knots.values))
+            return knots.values_at(self.z.value(x))
 
         builder = self.low.builder
         return builder.columns(f"{self.path}{name}", self.shape, lo, hi, self.origin, fill, picked=self.picked)

@@ -9,13 +9,12 @@ import numpy as np
 
 from nnmip.arrays import by_chance
 from nnmip.hir.core import Assignment, FloatArray, Network, Shape
-from nnmip.hir.evaluate import forward, result, returned
-from nnmip.hir.known import Smoothed
+from nnmip.hir.evaluate import result, smooth_result
+from nnmip.hir.known import KnownNetwork, Smoothed
 from nnmip.onnx import package
 from nnmip.onnx.graph import Graph, Port, cut_to, needed
 from nnmip.onnx.refusal import Refused, unreadable
 from nnmip.onnx.replay import TYPES, session
-from nnmip.ops.smooth import FUNCTIONS
 from nnmip.records import dataclass
 
 POINTS = 8
@@ -53,9 +52,7 @@ class Computed:
 
     def result(self, x: FloatArray) -> FloatArray:
         """What it returns with the smooth functions themselves."""
-        curves = () if self.smoothed is None else self.smoothed.curves
-        instead = {curve.layer: FUNCTIONS[curve.function].exact for curve in curves}
-        return returned(self.network, forward(self.network, self.assignment, x, instead=instead))
+        return smooth_result(KnownNetwork(self.network, self.assignment, (), None, (), smoothed=self.smoothed), x)
 
     def check_error(self, x: FloatArray, exact: FloatArray) -> None:
         """Raise Refused NNM0618 where the curves are further from what is exact than was proved."""
@@ -91,11 +88,11 @@ def check(graph: Graph, port: Port, rows: int, shape: Shape, computed: Computed,
 
 def _is_double(graph: Graph, port: Port, name: str) -> bool:
     """Whether a value is computed in double precision all the way from the input: nothing is cast to another type, and
-    the operators of scikit-learn, which work in single precision, are not among its nodes."""
+    what ONNX Runtime computes in single precision, operators of scikit-learn and `Erf`, is not among its nodes."""
     used = needed(graph, [name])
     nodes = [node for node in graph.nodes if used & set(node.outputs)]
     casts = [node for node in nodes if node.op == "Cast" and node.attributes.get("to") != DOUBLE_TYPE]
-    return port.kind == "double" and not casts and not any(node.domain for node in nodes)
+    return port.kind == "double" and not casts and not any(node.domain or node.op == "Erf" for node in nodes)
 
 
 def _differs(how: str) -> Refused:

@@ -14,9 +14,9 @@ from nnmip.arrays import distinct
 from nnmip.hir.core import Assignment, Decision, FloatArray, IntArray, Layer, Network, Shape
 from nnmip.hir.domain import Domain
 from nnmip.onnx.refusal import unreadable
-from nnmip.onnx.views import Squashed, View
+from nnmip.onnx.views import View
 from nnmip.ops.registry import LAYERS, WORDS
-from nnmip.ops.smooth import USUAL, Approximation, approximation
+from nnmip.ops.smooth import USUAL, Approximation
 from nnmip.records import dataclass
 from nnmip.sizes import ENTRY, Allowance, product
 from nnmip.source import Origin, Span
@@ -44,11 +44,28 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Curved:
-    """A curve in the place of a smooth function that a node applies."""
+    """A curve in the place of a smooth function, which is that of a node or part of it."""
 
     function: str
+    operator: str
     node: str
     made: Approximation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Composed:
+    """What is made of curves in the place of a smooth function of several entries that a node applies.
+
+    scores: the tensor that it reads. groups: for every entry the flat places there, [entries, k]. steepest: how much it
+    changes at most where no score changes by more than 1. error: how far it is off for the same scores at most.
+    """
+
+    operator: str
+    node: str
+    scores: str
+    groups: IntArray
+    steepest: float
+    error: float
 
 
 @dataclass(slots=True)
@@ -65,6 +82,8 @@ class Layers:
     """How far a curve may be from its function."""
     curves: dict[str, Curved] = field(default_factory=dict)
     """By the name of the tensor, what is a curve in the place of a smooth function."""
+    composed: dict[str, Composed] = field(default_factory=dict)
+    """By the name of the tensor, what is made of such curves."""
     _same: dict[object, str] = field(default_factory=dict)
     _settled: dict[int, tuple[View, View]] = field(default_factory=dict)
 
@@ -168,15 +187,6 @@ class Layers:
             return View.of(self.add(op, view.base, **options), view.index)
         return self.view(self.add(op, self.tensor(view, self.natural(view)), **options), view.shape)
 
-    def curved(self, value: Squashed) -> View:
-        """A smooth function of every entry as a curve that is linear between points."""
-        made = approximation(value.function, self.smooth)
-        before, self.label = self.label, value.label
-        view = self.entrywise("piecewise", value.scores, points=made.points, values=made.values)
-        self.label = before
-        self.curves[view.base] = Curved(value.function, value.node, made)
-        return view
-
     def dense(self, view: View, weights: FloatArray, bias: FloatArray | None) -> View:
         """weights [units, i] times a vector of as many entries, plus a bias: [units]. Scales, shifts and the order of
         the entries go into the weights."""
@@ -219,6 +229,19 @@ class Layers:
         name = self.add("add", self.tensor(left, shape), self.tensor(right, shape))
         return self.view(name, left.shape)
 
+    def difference(self, left: View, right: View) -> View:
+        """The difference of two views of one shape, as one layer with weights 1 and -1 (times their scales)."""
+        base = self.joined([left, right])
+        used, places = np.unique([view.index.reshape(-1) for view in base], return_inverse=True)
+        places = places.reshape(2, -1)
+        self.allow((left.index.size, len(used)))
+        weights, row = np.zeros((left.index.size, len(used))), np.arange(left.index.size)
+        for sign, view, at in zip((1.0, -1.0), base, places, strict=True):
+            np.add.at(weights, (row, at), sign * view.scale.reshape(-1))
+        shift = base[0].shift.reshape(-1) - base[1].shift.reshape(-1)
+        made = self.dense(View.of(base[0].base, used), weights, shift if shift.any() else None)
+        return made.moved(lambda a: a.reshape(left.shape))
+
     def joined(self, views: list[View]) -> list[View]:
         """The same views, all of one tensor."""
         bases = list(dict.fromkeys(view.base for view in views))
@@ -232,9 +255,9 @@ class Layers:
 
     # ---- the network -----------------------------------------------------------------------------------------------
 
-    def network(self, result: View, name: str, origin: Origin) -> tuple[Network, Assignment, Mapping[str, Curved]]:
-        """The layers that the result needs, with their weights, and the curves among them by layer; the result picks
-        entries of the last."""
+    def network(self, result: View, name: str, origin: Origin) -> tuple[Network, Assignment, Mapping[str, str]]:
+        """The layers that the result needs, with their weights, and the names of the tensors as layers; the result
+        picks entries of the last."""
         result = self.settled(result)
         if result.base == INPUT:
             result = View.of(self.add("flatten", INPUT), result.index)
@@ -255,8 +278,7 @@ class Layers:
         index = result.index.reshape(shape if result.index.size > 1 else ())
         whole = Domain.everything()
         found = Network(name, INPUT, self.input_shape, whole, tuple(layers), names[result.base], index, origin)
-        curves = {names[key]: self.curves[key] for key in kept if key in self.curves}
-        return found, Assignment(values, {}), curves
+        return found, Assignment(values, {}), {INPUT: INPUT, **names}
 
     def _needed(self, last: str) -> list[str]:
         """The layers that lead to `last`, in order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 
 from nnmip.diagnostics import Diagnostic, DiagnosticError
-from nnmip.hir.core import Assignment, FloatArray, Network, Shape
-from nnmip.hir.known import Curve, KnownNetwork, Smoothed
+from nnmip.hir.core import FloatArray, Shape
+from nnmip.hir.known import KnownNetwork
+from nnmip.onnx.certify import smoothed_of
 from nnmip.onnx.check import Claim, Computed, check
 from nnmip.onnx.graph import Graph, Node, Port, check_order, needed, read_graph
-from nnmip.onnx.layers import INPUT, Curved, Layers
+from nnmip.onnx.layers import INPUT, Layers
 from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.replay import TYPES, OnnxFile
 from nnmip.onnx.views import Compared, Squashed, Value, View
 from nnmip.ops.base import ShapeMismatch
-from nnmip.ops.drift import Jump, Source, output_drift
-from nnmip.ops.smooth import FUNCTIONS, USUAL
+from nnmip.ops.smooth import USUAL
 from nnmip.records import dataclass
 from nnmip.sizes import Allowance
 from nnmip.source import Origin, SourceFile, Span
@@ -31,23 +31,36 @@ from nnmip.source import Origin, SourceFile, Span
 SEVERAL_ROWS = 4
 """How many rows a model with an open batch size is run with at once."""
 
+SCORES, VALUES = ENDINGS = ("scores", "values")
+"""What a network returns where its file ends in a monotone function: what that reads, or what it gives, as curves."""
+
 LABELS = frozenset({"string", "int64", "int32", "bool"})
 
 
 def read_onnx(
-    source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance, smooth: float | None = None
+    source: Any,
+    output: str | None,
+    name: str,
+    origin: Origin,
+    allowance: Allowance,
+    smooth: float | None = None,
+    ending: str = SCORES,
 ) -> KnownNetwork:
     """The network of an ONNX file (its path, its bytes, or an `onnx.ModelProto`), called `name`.
 
     output: which output of the file it returns, the first with scores where it is None. smooth: how far a curve in the
-    place of a smooth function inside of it may be from that, the usual error where it is None.
+    place of a smooth function inside of it may be from that, the usual error where it is None. ending: whether a
+    monotone function at the end is taken off (`SCORES`), or becomes curves as well (`VALUES`).
 
     Raises DiagnosticError: NNM0616 for a file that holds no sound model, NNM0617 for what cannot be imported, NNM0618
     where the network does not compute what the file does, NNM0310 for one that is larger than is allowed.
     """
     span = Span(SourceFile(str(source) if isinstance(source, Path) else "<model>", ""), 0, 0)
     try:
-        return _read(source, output, name, origin, allowance, span, USUAL if smooth is None else smooth)
+        if ending not in ENDINGS:
+            shown = " or ".join(f'"{each}"' for each in ENDINGS)
+            raise DiagnosticError([Diagnostic("NNM0205", f"`ending` must be {shown}, not `{ending}`", span)])
+        return _read(source, output, name, origin, allowance, span, USUAL if smooth is None else smooth, ending)
     except Refused as refused:
         found = Diagnostic(refused.code, f"{_called(source)}: {refused.message}", span, help=refused.help)
         raise DiagnosticError([found]) from None
@@ -58,7 +71,14 @@ def _called(source: Any) -> str:
 
 
 def _read(
-    source: Any, output: str | None, name: str, origin: Origin, allowance: Allowance, span: Span, smooth: float
+    source: Any,
+    output: str | None,
+    name: str,
+    origin: Origin,
+    allowance: Allowance,
+    span: Span,
+    smooth: float,
+    ending: str,
 ) -> KnownNetwork:
     try:
         graph = read_graph(source, allowance, span)
@@ -71,7 +91,7 @@ def _read(
     problems: list[Refused] = []
     for way in _ways(port):
         try:
-            return _Import(source, graph, port, way, wanted, allowance, span, smooth).known(name, origin)
+            return _Import(source, graph, port, way, wanted, allowance, span, smooth, ending).known(name, origin)
         except Refused as refused:
             problems.append(refused)
     raise problems[-1]
@@ -154,6 +174,7 @@ class _Import:
     allowance: Allowance
     span: Span
     smooth: float
+    ending: str
 
     def known(self, name: str, origin: Origin) -> KnownNetwork:
         shape = self.way.shape
@@ -166,8 +187,8 @@ class _Import:
         if isinstance(value, Compared):
             raise unsupported(f"its output `{self.wanted}` holds truth values", "export the scores, too")
         scores = value.scores if isinstance(value, Squashed) else value
-        network, assignment, curves = layers.network(scores, name, origin)
-        smoothed = _smoothed(network, assignment, curves)
+        network, assignment, names = layers.network(scores, name, origin)
+        smoothed = smoothed_of(network, assignment, layers, names)
         if isinstance(value, Squashed):
             network = replace(network, squashed_by=value.function)
         claim = self._claim(value)
@@ -204,10 +225,12 @@ class _Import:
         rows = self.way.rows if self.way.is_stated else 1
         for node in nodes:
             layers.label = node.name
-            self._run(At(node, values, layers, graph.opset, rows))
+            at = At(node, values, layers, graph.opset, rows)
+            self._run(at)
         if self.wanted not in values:
             raise unreadable(f"no node gives its output `{self.wanted}`")
-        return values[self.wanted]
+        found = values[self.wanted]
+        return at.curves_of(found) if isinstance(found, Squashed) and self.ending == VALUES else found
 
     def _run(self, at: At) -> None:
         node = at.node
@@ -219,24 +242,6 @@ class _Import:
         for name, value in zip(node.outputs, given, strict=False):
             if name:
                 at.values[name] = value
-
-
-def _smoothed(network: Network, assignment: Assignment, curves: Mapping[str, Curved]) -> Smoothed | None:
-    """The curves of a network with the error at its outputs; Refused where that has no bound."""
-    if not curves:
-        return None
-    sources = {name: Source(FUNCTIONS[each.function].steepest, each.made.error) for name, each in curves.items()}
-    try:
-        error = output_drift(network, assignment, sources)
-    except Jump as jump:
-        first = next(iter(curves.values()))
-        message = (
-            f"the layer `{jump.layer.name}` (`{jump.layer.op}`) jumps behind the `{first.function}` ({first.node}), "
-        )
-        help = "take an output before the jump: what is linear between points there is only near the function"
-        raise unsupported(f"{message}so that no error of its curve can be certified", help) from None
-    made = [Curve(name, c.function, c.node, c.made.pieces, c.made.error) for name, c in curves.items()]
-    return Smoothed(tuple(made), error)
 
 
 def _applied(value: Squashed, scores: FloatArray) -> FloatArray:

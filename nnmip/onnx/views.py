@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmip.hir.core import FloatArray, IntArray, Shape
-from nnmip.onnx.refusal import unsupported
 from nnmip.records import dataclass
 
 Array = NDArray[Any]
@@ -56,6 +55,12 @@ class View:
         )
 
 
+def stacked(views: list[View]) -> View:
+    """Views of one tensor and one shape along a new last axis."""
+    parts = ([getattr(view, name) for view in views] for name in ("index", "scale", "shift"))
+    return View(views[0].base, *(np.stack(part, axis=-1) for part in parts))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Squashed:
     """A monotone function of scores at the end of a network, such as a softmax: which score is the largest, and which
@@ -73,15 +78,20 @@ class Squashed:
     source: str = ""
     node: str = ""
     label: str = ""
+    is_normalised: bool = False
+    """Whether what it gives is then made to sum to 1."""
+
+    def can_move(self, move: Move) -> bool:
+        """Whether it can be told of the entries in another order: a function that compares them needs all, as they
+        are."""
+        places = np.arange(self.scores.index.size)
+        return self.is_entrywise or np.array_equal(move(places.reshape(self.scores.shape)).reshape(-1), places)
 
     def moved(self, move: Move) -> Squashed:
-        """The entries in another order; a function that compares them keeps them all."""
+        """The entries in another order, in which it can be told."""
         before = self.scores
         if self.is_entrywise:
             return replace(self, scores=before.moved(move), source="")
-        places = move(np.arange(before.index.size).reshape(before.shape))
-        if not np.array_equal(places.reshape(-1), np.arange(before.index.size)):
-            raise unsupported(f"entries of a `{self.function}` are moved", "take the scores before it as the output")
 
         def apply(scores: FloatArray) -> FloatArray:
             return self.apply(scores.reshape(len(scores), *before.shape)).reshape(scores.shape)

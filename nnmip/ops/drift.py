@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF
-from nnmip.hir.core import Assignment, FloatArray, Layer, Network
+from nnmip.hir.core import Assignment, FloatArray, IntArray, Layer, Network
 from nnmip.ops.base import Blend, Connections
 from nnmip.ops.slopes import Mixing, through
 from nnmip.records import dataclass
@@ -30,18 +30,46 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """A layer every entry of which stands for a function of some entries of another tensor, called `reads`.
+
+    places: these, flat, [entries, k]. steepest: how much the function changes at most where none of them changes by
+    more than 1. error: how far the two are apart at most where the entries are the same.
+    """
+
+    reads: str
+    places: IntArray
+    steepest: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Drift:
     """By entry of a tensor how far it is off at most, from layer to layer.
 
     A sum of products is off by the sum of |weight| times what its terms are off; a layer with slopes up to s by s times
     that; g in the place of f by steepness of f times what it reads is off, plus the error: |f(z') - g(z)| <=
-    |f(z') - f(z)| + |f(z) - g(z)|. All numbers are rounded up.
+    |f(z') - f(z)| + |f(z) - g(z)|. So is a layer that is made of such ones in the place of a function of several
+    entries (`Group`), where that is less. All numbers are rounded up. found: by tensor.
     """
 
     assignment: Assignment
     sources: Mapping[str, Source]
+    groups: Mapping[str, Group]
+    found: dict[str, FloatArray]
 
     def weighted(self, layer: Layer, source: FloatArray, connections: Connections) -> FloatArray:
+        return self._kept(layer, self._summed(layer, source, connections))
+
+    def _kept(self, layer: Layer, found: FloatArray) -> FloatArray:
+        group = self.groups.get(layer.name)
+        if group is not None:
+            most = self.found[group.reads][group.places].max(axis=1)
+            found = np.minimum(found, _up(group.steepest * most + group.error, 2))
+        self.found[layer.name] = found
+        return found
+
+    def _summed(self, layer: Layer, source: FloatArray, connections: Connections) -> FloatArray:
         weights = np.abs(self.assignment.values[f"{layer.path}.weights"]).reshape(connections.units, -1)
         terms = connections.source.shape[1]
         read = np.append(source, 0.0)[connections.source]
@@ -52,6 +80,9 @@ class _Drift:
         return _up(found, terms)
 
     def mixed(self, mixing: Mixing, sources: tuple[FloatArray, ...]) -> FloatArray:
+        return self._kept(mixing.layer, self._blended(mixing, sources))
+
+    def _blended(self, mixing: Mixing, sources: tuple[FloatArray, ...]) -> FloatArray:
         every = np.concatenate([*sources, [0.0]])
         there = mixing.entries >= 0
         read = every[mixing.entries] * there
@@ -70,7 +101,7 @@ class _Drift:
         return total if steepest == 1.0 else _up(np.where(total > 0.0, total * min(steepest, 1e300), 0.0), 1)
 
     def chosen(self, layer: Layer, there: FloatArray, instead: FloatArray) -> FloatArray:
-        return np.maximum(there, instead)
+        return self._kept(layer, np.maximum(there, instead))
 
 
 def _up(values: FloatArray, operations: int) -> FloatArray:
@@ -78,10 +109,13 @@ def _up(values: FloatArray, operations: int) -> FloatArray:
     return np.asarray(np.where(values > 0.0, values * (1.0 + 2 * (operations + 2) * UNIT_ROUNDOFF) + SMALLEST, 0.0))
 
 
-def output_drift(network: Network, assignment: Assignment, sources: Mapping[str, Source]) -> FloatArray:
+def output_drift(
+    network: Network, assignment: Assignment, sources: Mapping[str, Source], groups: Mapping[str, Group]
+) -> FloatArray:
     """How far every result is off at most, whatever the input is, in the shape of the result.
 
     Raises Jump where no bound holds.
     """
     start = np.zeros(int(np.prod(network.input_shape, dtype=np.int64)))
-    return np.asarray(through(network, start, _Drift(assignment, sources))[network.result_index])
+    drift = _Drift(assignment, sources, groups, {network.input_name: start})
+    return np.asarray(through(network, start, drift)[network.result_index])

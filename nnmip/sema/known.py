@@ -219,6 +219,7 @@ def warn_of_scores(declaration: nodes.NetworkFile, known: KnownNetwork, diagnost
     if function:
         message = f"`{known.name}` returns the scores before the `{function}` at the end of its file"
         help = f'name them, to say that they are meant: `output: "{known.scores}"`' if known.scores else ORDER
+        help = f'{help}; `ending: "values"` takes what it gives'
         diagnostics.warning("NNM0619", message, declaration.value.span, help=help)
 
 

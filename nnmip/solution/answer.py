@@ -16,6 +16,7 @@ from nnmip.hir.walk import roots, strengthened, walk
 from nnmip.milp.model import FloatArray, Milp
 from nnmip.records import dataclass
 from nnmip.solution.metrics import metrics, read_parts
+from nnmip.solution.nearness import nearness
 from nnmip.solution.network import trained_network
 from nnmip.solution.replay import Replay, ReplayStatus, rationally, replay
 from nnmip.solution.result import (
@@ -135,7 +136,7 @@ def make_result(
         seed=facts.seed,
         versions=facts.versions,
         message=f"stage {len(program.held) + 1}: {message}" if message and len(program.stages) > 1 else message,
-        notes=(*_notes(program), *lowered.notes, *remarks),
+        notes=(*_notes(program, assignment), *lowered.notes, *remarks),
         documentation=dict(program.documentation),
         log=raw.log,
         bracket=claim.bracket,
@@ -264,7 +265,7 @@ def term_values(program: Program, stage: int, checked: Replay) -> tuple[TermValu
     return tuple(TermValue(t.label, t.role, t.coefficient, values[t.label]) for t in program.stages[stage].terms)
 
 
-def _notes(program: Program) -> tuple[str, ...]:
+def _notes(program: Program, assignment: Assignment | None) -> tuple[str, ...]:
     """What a reader must know: the strictness of every `zero_one` with margin 0, networks that are near those of their
     files, and test rows outside the domain."""
     notes = [
@@ -273,6 +274,7 @@ def _notes(program: Program) -> tuple[str, ...]:
         for name, words in strengthened(program).items()
     ]
     notes.extend(f"{known.name}: {known.smoothed}" for known in program.known if known.smoothed is not None)
+    notes.extend(nearness(program, assignment) if assignment else ())
     for node in (found for root in roots(program) for found in walk(root)):
         if not isinstance(node, Apply) or node.word != "zero_one" or node.option("margin") != 0:
             continue

@@ -252,14 +252,19 @@ def _hard_sigmoid(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
 
 
 def _curve(graph: _Graph, layer: Layer, inputs: tuple[str, ...]) -> str:
-    """The value at the first point, and for every piece its slope times what of it z has passed."""
+    """The value at the first point, and for every piece its slope times what of it z has passed, and so outside."""
     knots = Knots.of(dict(layer.options))
     wide = graph.node("Unsqueeze", inputs[0], graph.constant(np.array([-1])))
     passed = graph.node("Sub", wide, graph.constant(knots.points[:-1]))
     passed = graph.node("Max", passed, graph.constant(0.0))
     passed = graph.node("Min", passed, graph.constant(np.diff(knots.points)))
     total = graph.node("MatMul", passed, graph.constant(knots.slopes[1:-1]))
-    return graph.node("Add", total, graph.constant(float(knots.values[0])))
+    total = graph.node("Add", total, graph.constant(float(knots.values[0])))
+    for cut, point, slope in zip(("Min", "Max"), knots.points[[0, -1]], knots.outside, strict=True):
+        if slope:
+            beyond = graph.node(cut, graph.node("Sub", inputs[0], graph.constant(point)), graph.constant(0.0))
+            total = graph.node("Add", total, graph.node("Mul", beyond, graph.constant(slope)))
+    return total
 
 
 def _threshold(below: float) -> Writer:

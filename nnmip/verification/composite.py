@@ -18,12 +18,12 @@ from nnmip.bounds.interval import UNIT_ROUNDOFF, FloatArray, IntArray, Interval,
 from nnmip.bounds.known import Known, KnownWeights
 from nnmip.bounds.relaxation import dot, down
 from nnmip.hir.core import Applied, Constant, Gather, Node, Program, Reference
+from nnmip.hir.evaluate import smooth_result
 from nnmip.hir.known import KnownNetwork
 from nnmip.hir.same import Same
 from nnmip.incumbents.backprop import Backprop
 from nnmip.records import dataclass
 from nnmip.verification.claims import Opaque, Row, terms_of
-from nnmip.verification.smooth import meant
 
 ROUNDED = 64 * UNIT_ROUNDOFF
 """What coefficients and constants lose at most in the sums and products that made them, of their size."""
@@ -155,7 +155,7 @@ class Composite:
             passes[number].inputs = _applied(reads, bases).reshape(len(x), *known.network.input_shape)
             found = passes[number].result(known.assignment)
             if known.smoothed is not None:
-                found = meant(known, passes[number].inputs)
+                found = smooth_result(known, passes[number].inputs)
             bases[number] = found.reshape(len(x), -1)
         values = _applied(rows, bases)
         if not has_slope or not len(rows.constant):

@@ -14,12 +14,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from nnmip.hir.core import Applied, Constant, FloatArray, Gather, Node, Plus, Program
-from nnmip.hir.evaluate import Evaluator, forward, returned
+from nnmip.hir.evaluate import Evaluator, smooth_result
 from nnmip.hir.goals import Property
 from nnmip.hir.known import KnownNetwork
 from nnmip.hir.walk import walk
-from nnmip.ops.scores import ROUNDING
-from nnmip.ops.smooth import FUNCTIONS
 from nnmip.sema.values import fail
 from nnmip.source import Span
 from nnmip.verification.claims import Case, Row, terms_of
@@ -39,14 +37,7 @@ class Meant(Evaluator):
     def _applied(self, known: KnownNetwork, points: FloatArray) -> FloatArray:
         if known.smoothed is None:
             return super()._applied(known, points)
-        return meant(known, known.points(points.reshape(-1, *known.network.input_shape)), self.tolerance)
-
-
-def meant(known: KnownNetwork, inputs: FloatArray, tolerance: float = ROUNDING) -> FloatArray:
-    """What a network gives with its smooth functions for inputs [n, *input], in its own scaling."""
-    curves = () if known.smoothed is None else known.smoothed.curves
-    instead = {curve.layer: FUNCTIONS[curve.function].exact for curve in curves}
-    return returned(known.network, forward(known.network, known.assignment, inputs, tolerance, instead))
+        return smooth_result(known, known.points(points.reshape(-1, *known.network.input_shape)), self.tolerance)
 
 
 def refuse_curves(program: Program, property: Property) -> None:

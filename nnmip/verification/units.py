@@ -24,6 +24,7 @@ import numpy as np
 from nnmip.hir.core import Applied, Constant, FloatArray, Gather, Layer, Node, Program, Reference
 from nnmip.hir.known import KnownNetwork
 from nnmip.hir.rational import Rational, rational, rationals
+from nnmip.ops.layers.piecewise import FLAT
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 from nnmip.verification.claims import Row, terms_of
@@ -74,8 +75,9 @@ def _hard_sigmoid(options: Options) -> Pieces:
 
 def _curve(options: Options) -> Pieces:
     points, values = _numbers(*options["points"]), _numbers(*options["values"])
+    before, behind = _numbers(*options.get("outside", FLAT))
     steep = [(b - a) / (q - p) for (p, q), (a, b) in zip(pairwise(points), pairwise(values), strict=True)]
-    return Pieces(points, values[0], (Fraction(0), *steep, Fraction(0)))
+    return Pieces(points, values[0], (before, *steep, behind))
 
 
 PIECES: Mapping[str, Callable[[Options], Pieces]] = MappingProxyType(

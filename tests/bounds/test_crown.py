@@ -104,7 +104,11 @@ def activated(op: str) -> Callable[[Generator], Sketch]:
 
 CURVES: dict[str, dict[str, tuple[float, ...]]] = {
     "rising": {"points": (-2.0, -1.0, 0.0, 0.5, 3.0), "values": (-1.0, -0.8, 0.1, 0.7, 1.0)},
-    "waves": {"points": (-1.0, -0.6, -0.1, 0.3, 0.3333, 1.7), "values": (0.0, 1.0, -1.0, 0.1, 2.0, 2.0)},
+    "waves": {
+        "points": (-1.0, -0.6, -0.1, 0.3, 0.3333, 1.7),
+        "values": (0.0, 1.0, -1.0, 0.1, 2.0, 2.0),
+        "outside": (-0.5, 1.5),
+    },
     "fine": {"points": tuple(np.linspace(-4, 4, 60)), "values": tuple(np.tanh(np.linspace(-4, 4, 60)))},
 }
 

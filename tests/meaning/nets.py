@@ -11,7 +11,7 @@ from tests.meaning.tasks import Chooser, chance, pick
 WEIGHTS = {"{-1, 1}": 2, "{-1, 0, 1}": 3, "{0, 1}": 2, "{1, 2}": 2, "{-0.5, 1}": 2}
 BIASES = {"{-1, 0}": 2, "{0.5}": 1, "{-1, 0, 1}": 3, "{0, 1}": 2}
 PLAIN = ("relu({})", "leaky_relu({}, slope: 0.5)", "abs({})", "clip({}, low: -1, high: 2)", "relu6({})")
-CURVE = "piecewise({}, points: [-1, 0, 1, 2], values: [0.5, -0.5, 1, 0.5])"
+CURVE = "piecewise({}, points: [-1, 0, 1, 2], values: [0.5, -0.5, 1, 0.5], outside: [0.5, -1])"
 MORE = ("hard_tanh({})", "hard_sigmoid({})", "sign({})", "step({})", "leaky_relu({})", "clip({}, low: 0.5, high: 1)")
 MASKS = 8
 

@@ -111,8 +111,8 @@ def gate(inputs: list[FloatArray], weights: Mapping[str, FloatArray], options: O
 
 def curve(z: FloatArray, options: Options) -> FloatArray:
     """The first value, and for every piece its slope times how far z has gone through it."""
-    points, values = options["points"], options["values"]
-    found = np.full(z.shape, float(values[0]))
+    points, values, (before, behind) = options["points"], options["values"], options["outside"]
+    found = values[0] + before * np.minimum(z - points[0], 0.0) + behind * np.maximum(z - points[-1], 0.0)
     for left, right, low, high in zip(points, points[1:], values, values[1:], strict=False):
         found = found + (high - low) / (right - left) * (np.minimum(np.maximum(z, left), right) - left)
     return found

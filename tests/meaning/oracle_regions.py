@@ -89,5 +89,6 @@ def _slopes(layer: Layer, inputs: list[State], weights: FloatArray | None, optio
 
 
 def _pieces(options: dict[str, Any]) -> FloatArray:
-    """The slopes of a `piecewise` between its points."""
-    return np.diff(options["values"]) / np.diff(options["points"])
+    """The slopes of a `piecewise` between its points and outside of them."""
+    inner = np.diff(options["values"]) / np.diff(options["points"])
+    return np.append(inner, options["outside"])

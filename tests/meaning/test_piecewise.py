@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nnmip.bounds.interval import Interval
+from nnmip.hir.core import FloatArray
 from nnmip.hir.rational import Rational
 from nnmip.lowering import increments
 from nnmip.lowering.asked import Asked
@@ -23,7 +24,8 @@ Generator = np.random.Generator
 
 def random_knots(rng: Generator) -> Knots:
     points = np.cumsum(rng.uniform(0.01, 1.0, size=rng.integers(2, 9)))
-    return Knots(points - points.mean(), rng.normal(size=len(points)))
+    outside = tuple(rng.normal(size=2)) if rng.random() < 0.5 else (0.0, 0.0)
+    return Knots(points - points.mean(), rng.normal(size=len(points)), outside)
 
 
 def random_box(rng: Generator, knots: Knots) -> tuple[float, float]:
@@ -46,7 +48,7 @@ def test_the_rows_are_exact_and_ideal(seed: int) -> None:
     knots = random_knots(rng)
     box = random_box(rng, knots)
     points = np.concatenate([box, knots.points[(knots.points > box[0]) & (knots.points < box[1])]])
-    values = np.interp(points, knots.points, knots.values)
+    values = knots_at(knots, points)
     for c, d in rng.normal(size=(4, 2)):
         for relaxed in (False, True):
             low, z, y = encoded(knots, box)
@@ -71,8 +73,10 @@ NEAR = 1e-6
 """An equation for z would leave a solver nothing of its tolerances."""
 
 
-def knots_at(knots: Knots, at: float) -> float:
-    return float(np.interp(at, knots.points, knots.values))
+def knots_at(knots: Knots, at: FloatArray | float) -> FloatArray:
+    points, (before, behind) = knots.points, knots.outside
+    beyond = before * np.minimum(at - points[0], 0.0) + behind * np.maximum(at - points[-1], 0.0)
+    return np.asarray(np.interp(at, points, knots.values) + beyond)
 
 
 @pytest.mark.parametrize(("values", "sign"), [((0.0, 0.2, 1.0, 3.0), 1.0), ((0.0, 1.0, 1.5, 1.6), -1.0)])
@@ -117,7 +121,7 @@ def test_entries_of_one_tensor_have_pieces_of_their_own() -> None:
 def test_bounds_and_lines_hold_at_dense_points(seed: int) -> None:
     rng = np.random.default_rng(200 + seed)
     knots = random_knots(rng)
-    options = {"points": tuple(knots.points), "values": tuple(knots.values)}
+    options = {"points": tuple(knots.points), "values": tuple(knots.values), "outside": knots.outside}
     lo = rng.uniform(-3.0, 2.0, size=(1, 50))
     z = Interval(lo, lo + rng.exponential(size=lo.shape))
     bounds = OP.interval((z,), {}, options)
@@ -128,7 +132,8 @@ def test_bounds_and_lines_hold_at_dense_points(seed: int) -> None:
     for part in np.linspace(0.0, 1.0, 401):
         x = np.clip(z.lo + part * (z.hi - z.lo), z.lo, z.hi)
         exact = np.array([exactly(knots, at) for at in x.ravel()] if part in (0.0, 1.0) else []).reshape(-1)
-        y = np.interp(x, knots.points, knots.values)
+        y = OP.forward((x,), {}, options)
+        assert np.abs(y - knots_at(knots, x)).max() <= 1e-14
         assert (bounds.lo <= y).all() and (y <= bounds.hi).all()
         if len(exact):
             assert (bounds.lo.ravel() <= exact).all() and (exact <= bounds.hi.ravel()).all()
@@ -143,7 +148,9 @@ def test_bounds_and_lines_hold_at_dense_points(seed: int) -> None:
 
 def exactly(knots: Knots, at: float) -> Fraction:
     points, values = [Fraction(p) for p in knots.points], [Fraction(v) for v in knots.values]
-    z = min(max(Fraction(at), points[0]), points[-1])
+    z, (before, behind) = Fraction(at), map(Fraction, knots.outside)
+    if not points[0] <= z <= points[-1]:
+        return values[0] + before * (z - points[0]) if z < points[0] else values[-1] + behind * (z - points[-1])
     right = next(k for k in range(1, len(points)) if z <= points[k])
     steep = (values[right] - values[right - 1]) / (points[right] - points[right - 1])
     return values[right - 1] + steep * (z - points[right - 1])
@@ -161,6 +168,12 @@ def test_rational_values() -> None:
         Fraction(-9, 10),
         Fraction(1, 10),
     ]
+
+
+def test_rational_values_outside() -> None:
+    options = {"points": (0.0, 1.0), "values": (0.5, 1.0), "outside": (0.1, -2.0)}
+    z = np.array([[Rational(n) for n in (Fraction(-1, 3), 0, 1, Fraction(4, 3))]], dtype=object)
+    assert list(OP.forward((z,), {}, options)[0]) == [Fraction(14, 30), Fraction(1, 2), 1, Fraction(1, 3)]
 
 
 def without(row: str) -> Callable[..., object]:

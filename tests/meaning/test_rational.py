@@ -44,7 +44,7 @@ data points = csv("points.csv") {
 }
 network net(x: real[3] in [0, 1]) {
   layer r = rescale(select(x, entries: [2, 0]), weights in {0.5, 2}, bias in {0.25})
-  layer c = piecewise(r, points: [-1, 0.5, 1], values: [0.25, 0.5, -1])
+  layer c = piecewise(r, points: [-1, 0.5, 1], values: [0.25, 0.5, -1], outside: [0.25, 2])
   layer o = dense(c, units: 1, weights in {-0.5, 0, 0.5}, bias in {0.25})
   return o[0]
 }

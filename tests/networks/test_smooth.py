@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.onnx.check import Computed
 from nnmip.onnx.read import read_onnx
 from nnmip.ops import smooth
-from nnmip.ops.smooth import FUNCTIONS, approximation, certified_error
+from nnmip.ops.functions import FUNCTIONS
+from nnmip.ops.smooth import approximation, certified_error
 from nnmip.sizes import UNASKED
 from nnmip.verification.verdict import Answer, Verdict
 from tests.networks.nets import Net
@@ -24,34 +27,60 @@ from tests.networks.test_import import ORIGIN, run
 ERRORS = (0.1, 0.01, 1e-3, 1e-4)
 
 
+def away_from(name: str, points: Sequence[float], values: Sequence[float], z: np.ndarray) -> float:
+    """How far a curve that goes on as its function does is from that at some places at most."""
+    function = FUNCTIONS[name]
+    before, behind = function.before[0], function.behind[0]
+    beyond = before * np.minimum(z - points[0], 0.0) + behind * np.maximum(z - points[-1], 0.0)
+    return float(np.abs(np.interp(z, points, values) + beyond - function.exact(z)).max())
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_in_decimals_are_those_in_floats(name: str) -> None:
+    """Their slopes are slopes, and they turn where they say so."""
+    function, h = FUNCTIONS[name], Decimal(10) ** -15
+    for z in (-30.0, -6.25, -1.5, -0.3, -1e-3, 0.2, 0.9, 2.75, 8.0, 40.0):
+        with localcontext(Context(prec=50)):
+            at = Decimal(z)
+            steep = (function.value(at + h) - function.value(at - h)) / (2 * h)
+            assert abs(steep - function.slope(at)) < Decimal(10) ** -25
+            assert float(function.value(at)) == pytest.approx(float(function.exact(np.array(z))), rel=1e-14, abs=1e-15)
+            assert float(function.slope(at)) == pytest.approx(float(function.steep(np.array(z))), rel=1e-12, abs=1e-15)
+        assert abs(function.slope(at)) <= function.steepest
+    ends = (-20.0, *function.bends, 20.0)
+    for turn, low, high in zip(function.turns, ends, ends[1:], strict=False):
+        assert (turn * np.diff(function.steep(np.linspace(low + 1e-9, high - 1e-9, 999))) >= 0).all()
+
+
 @pytest.mark.parametrize("largest", ERRORS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_error_of_a_curve_is_proved_and_reached(name: str, largest: float) -> None:
     """At 10^5 points and at the ends of all pieces nothing is further away, and something is nearly as far."""
     made = approximation(name, largest)
     z = np.concatenate([np.linspace(-40.0, 40.0, 100_001), made.points, np.linspace(-3.0, 3.0, 100_001)])
-    away = np.abs(np.interp(z, made.points, made.values) - FUNCTIONS[name].exact(z))
-    assert away.max() <= made.error + 1e-15 and made.error <= largest
-    assert away.max() >= 0.999 * made.error
+    away = away_from(name, made.points, made.values, z)
+    assert away <= made.error + 1e-15 and made.error <= largest
+    assert away >= 0.999 * made.error
     assert np.all(np.diff(made.points) > 0) and np.all(np.diff(made.values) > 0)
+    assert made.outside == (FUNCTIONS[name].before[0], FUNCTIONS[name].behind[0])
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_the_proof_is_about_the_curve_that_is_used(name: str) -> None:
     """Whatever it is: a point or a value that is moved changes the error by what it does to the distance."""
     made, rng = approximation(name, 0.01), np.random.default_rng(0)
-    z = np.linspace(-40.0, 40.0, 400_001)
+    z = np.linspace(-40.0, 40.0, 100_001)
     for _ in range(20):
         points = np.sort(np.array(made.points) + 0.1 * rng.normal(size=len(made.points)))
         values = np.array(made.values) + 0.05 * rng.normal(size=len(made.values))
         proved = certified_error(FUNCTIONS[name], tuple(points), tuple(values))
-        away = np.abs(np.interp(z, points, values) - FUNCTIONS[name].exact(z)).max()
+        away = away_from(name, points, values, z)
         assert away <= proved + 1e-15 and proved <= away + 1e-3
 
 
 def test_few_pieces_are_enough() -> None:
-    assert [approximation(name, 1e-3).pieces for name in FUNCTIONS] == [19, 27]
-    assert [approximation(name, 0.1).pieces for name in FUNCTIONS] == [3, 3]
+    assert [approximation(name, 1e-3).pieces for name in FUNCTIONS] == [19, 27, 25, 26, 18]
+    assert [approximation(name, 0.1).pieces for name in FUNCTIONS] == [3, 3, 3, 4, 3]
 
 
 # ---- networks ------------------------------------------------------------------------------------------------------
@@ -110,7 +139,7 @@ def test_what_is_stated() -> None:
 
 def test_an_error_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A seeded fault: what is proved too well does not pass the check of the import."""
-    monkeypatch.setattr("nnmip.onnx.read.output_drift", lambda network, *rest: np.full(network.output_shape, 1e-6))
+    monkeypatch.setattr("nnmip.onnx.certify.output_drift", lambda network, *rest: np.full(network.output_shape, 1e-6))
     with pytest.raises(DiagnosticError, match="NNM0618"):
         read(random_net(0))
 
@@ -118,7 +147,7 @@ def test_an_error_too_small_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_curve_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A curve of the other function: the values of the file are those of the function itself."""
     wrong = smooth.Approximation((-1.0, 1.0), (-0.5, 0.5), 1e-3)
-    monkeypatch.setattr("nnmip.onnx.layers.approximation", lambda name, largest: wrong)
+    monkeypatch.setattr("nnmip.onnx.curves.approximation", lambda name, largest: wrong)
     with pytest.raises(DiagnosticError, match="NNM0618"):
         read(random_net(0))
 

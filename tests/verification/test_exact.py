@@ -183,7 +183,7 @@ network f(x: real[1, 4, 4] in [-1, 1]) {
   layer j = concat(s, v)
   layer d = dense(j, units: 3, weights in {-0.3, 0.2, 0.7}, bias in {0.1, -0.2})
   layer b = abs(d)
-  layer q = piecewise(b, points: [-1, 0.1, 0.6], values: [0.2, 0.3, -0.4])
+  layer q = piecewise(b, points: [-1, 0.1, 0.6], values: [0.2, 0.3, -0.4], outside: [0.5, -1.5])
   layer o = dense(q, units: 2, weights in {-0.3, 0.2, 0.7})
   return o
 }

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rule, Rules, shape_of
-from nnmip.onnx.views import Value, View
+from nnmip.onnx.views import Value, View, stacked
 
 
 def _relu(at: At) -> Value:
@@ -108,17 +108,11 @@ def _extreme(sign: float, pick: Callable[..., Array]) -> Rule:
         z = views[0]
         if len(views) > 1:
             joined = at.layers.joined([at.layers.settled(view) for view in views])
-            z = at.layers.largest(_stacked(joined))
+            z = at.layers.largest(stacked(joined))
         z = z if constant is None else _thresholded_identity(at, z, constant * sign, None)
         return z.affine(sign)
 
     return rule
-
-
-def _stacked(views: list[View]) -> View:
-    """Views of one tensor and one shape along a new last axis."""
-    parts = ([getattr(view, name) for view in views] for name in ("index", "scale", "shift"))
-    return View(views[0].base, *(np.stack(part, axis=-1) for part in parts))
 
 
 RULES: Rules = {

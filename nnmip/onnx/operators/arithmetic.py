@@ -164,8 +164,6 @@ def _product(at: At) -> Array:
 FOLDED: Mapping[str, Callable[..., Any]] = {
     "Sqrt": np.sqrt,
     "Reciprocal": np.reciprocal,
-    "Exp": np.exp,
-    "Log": np.log,
     "Pow": np.power,
     "Floor": np.floor,
     "Ceil": np.ceil,

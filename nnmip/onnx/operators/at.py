@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from nnmip.hir.core import FloatArray, Shape
+from nnmip.onnx.curves import By, values_of
 from nnmip.onnx.graph import Array, Node
 from nnmip.onnx.layers import Layers
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.views import Compared, Move, Squashed, Value, View
-from nnmip.ops.smooth import FUNCTIONS
 from nnmip.records import dataclass
 
 Rule = Callable[["At"], Value | tuple[Value, ...]]
@@ -50,16 +50,26 @@ class At:
     def as_view(self, value: Value) -> View:
         if isinstance(value, View):
             return value
-        if isinstance(value, Squashed) and value.is_entrywise and value.function in FUNCTIONS:
-            return self.layers.curved(value)
         if isinstance(value, Squashed):
-            raise unsupported(
-                f"{self.what} reads what a `{value.function}` gives, which is understood at the end of a network alone",
-                "inside of it the pieces are linear: `Relu`, `LeakyRelu`, `Clip`, `HardSigmoid`, `Abs`",
-            )
+            return self.curves_of(value)
         if isinstance(value, Compared):
             raise unsupported(f"{self.what} reads a comparison", "cast it to numbers, or let a `Where` choose by it")
         raise unsupported(f"{self.what} reads known numbers alone, which this operator does not fold")
+
+    def curves_of(self, value: Squashed) -> View:
+        """What a smooth function gives, as curves."""
+        found = values_of(self.layers, value)
+        if found is None:
+            raise self.refuse(
+                f"needs the probabilities of a `{value.function}` that a `Normalizer` divides by their sum",
+                'they are understood at the end of a network alone; name the scores: `output: "..."`',
+            )
+        return found
+
+    @property
+    def by(self) -> By:
+        """Whose curves those of this node are."""
+        return By(self.node.op, str(self.node), self.node.name)
 
     def known(self, place: int, what: str) -> Array:
         """An input that is known when the file is read."""
@@ -127,6 +137,8 @@ class At:
 
     def moved(self, value: Value, move: Move) -> Value:
         """Entries of a value in another order."""
+        if isinstance(value, Squashed) and not value.can_move(move):
+            value = self.curves_of(value)
         return np.asarray(move(value)) if isinstance(value, np.ndarray) else value.moved(move)
 
     def allow(self, shape: Shape) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
 
 import numpy as np
 
 from nnmip.hir.core import FloatArray
+from nnmip.onnx.curves import OVER_GROUPS, curve_of, opposite
 from nnmip.onnx.graph import Array
-from nnmip.onnx.operators.at import At, Rule, Rules, places_of
+from nnmip.onnx.operators.at import At, Rules, places_of
 from nnmip.onnx.views import Squashed, Value, View
-from nnmip.ops.smooth import FUNCTIONS
+from nnmip.ops.functions import FUNCTIONS
 
 
 def _softmax(scores: FloatArray) -> FloatArray:
@@ -27,27 +31,71 @@ def _log_softmax(scores: FloatArray) -> FloatArray:
 
 
 def _entrywise(at: At) -> Value:
-    """A `Sigmoid` or `Tanh`; where something reads it, it becomes a curve (`Layers.curved`)."""
+    """A `Sigmoid` or `Tanh`; where something reads it, it becomes a curve (`curves.values_of`)."""
     value, function = at.value(0), FUNCTIONS[at.node.op].exact
     if isinstance(value, np.ndarray):
         return function(value)
     return Squashed(at.as_view(value), at.node.op, function, True, at.node.inputs[0], str(at.node), at.node.name)
 
 
-def _over_classes(function: Callable[[FloatArray], FloatArray]) -> Rule:
-    def rule(at: At) -> Value:
-        view = at.view(0)
-        rank = view.index.ndim
-        (axis,) = places_of((at.whole("axis", -1 if at.opset >= 13 else 1),), rank)
-        # Up to operator set 12 all axes from `axis` on are one.
-        width = view.shape[axis] if at.opset >= 13 else int(np.prod(view.shape[axis:]))
-        if width != view.index.size:
-            raise at.refuse(
-                "compares the entries of several groups", "at the end of a network it is over all its scores"
-            )
-        return Squashed(view, at.node.op, function, False, at.node.inputs[0])
+def _everywhere(at: At) -> Value:
+    """A function that is a curve wherever it stands: at the end, too, its value is what is asked for."""
+    value = at.value(0)
+    if isinstance(value, np.ndarray):
+        return FUNCTIONS[at.node.op].exact(value)
+    return curve_of(at.layers, at.by, at.node.op, at.as_view(value), at.layers.smooth)
 
-    return rule
+
+def _over_classes(at: At) -> Value:
+    """A `Softmax` or `LogSoftmax`: of all scores it is a function at the end, of several groups of them curves."""
+    view = at.view(0)
+    (axis,) = places_of((at.whole("axis", -1 if at.opset >= 13 else 1),), view.index.ndim)
+    # Up to operator set 12 all axes from `axis` on are one.
+    width = view.shape[axis] if at.opset >= 13 else prod(view.shape[axis:])
+    if width == view.index.size:
+        function = PROBABILITIES[at.node.op]
+        return Squashed(view, at.node.op, function, False, at.node.inputs[0], str(at.node), at.node.name)
+    if at.opset < 13:
+        made = OVER_GROUPS[at.node.op](at.layers, at.by, view.moved(lambda a: a.reshape(-1, width)))
+        return made.moved(lambda a: a.reshape(view.shape))
+    made = OVER_GROUPS[at.node.op](at.layers, at.by, view.moved(lambda a: np.moveaxis(a, axis, -1)))
+    return made.moved(lambda a: np.moveaxis(a, -1, axis))
+
+
+PROBABILITIES: Mapping[str, Callable[[FloatArray], FloatArray]] = {"Softmax": _softmax, "LogSoftmax": _log_softmax}
+
+
+def _exp(at: At) -> Value:
+    """Of logarithms of probabilities it gives these."""
+    value = at.value(0)
+    if isinstance(value, np.ndarray):
+        return np.asarray(np.exp(value))
+    if isinstance(value, Squashed) and value.function == "LogSoftmax":
+        return replace(value, function="Softmax", apply=_after(value.apply, np.exp))
+    raise at.refuse(
+        "grows without an end, so that no curve of lines is near it everywhere",
+        "understood are the probabilities behind a `LogSoftmax`; take an output before it",
+    )
+
+
+def _log(at: At) -> Value:
+    """Of probabilities: log softmax, and log sigmoid(z) = -softplus(-z)."""
+    value = at.value(0)
+    if isinstance(value, np.ndarray):
+        return np.asarray(np.log(value))
+    if isinstance(value, Squashed) and value.function == "Softmax":
+        return replace(value, function="LogSoftmax", apply=_after(value.apply, np.log))
+    if isinstance(value, Squashed) and value.function == "Sigmoid" and value.is_entrywise:
+        turned = value.scores.affine(-1.0)
+        return curve_of(at.layers, at.by, "Softplus", turned, at.layers.smooth).affine(-1.0)
+    raise at.refuse(
+        "falls without an end, so that no curve of lines is near it everywhere",
+        "understood is that of the probabilities of a `Softmax` or `Sigmoid`; take an output before it",
+    )
+
+
+def _after(first: Callable[[FloatArray], FloatArray], then: Any) -> Callable[[FloatArray], FloatArray]:
+    return lambda scores: np.asarray(then(first(scores)))
 
 
 def _label(at: At) -> Value:
@@ -60,8 +108,12 @@ SCORES = 'name the output with the scores: `onnx("f.onnx", output: "...")`'
 RULES: Rules = {
     "Sigmoid": _entrywise,
     "Tanh": _entrywise,
-    "Softmax": _over_classes(_softmax),
-    "LogSoftmax": _over_classes(_log_softmax),
+    "Softplus": _everywhere,
+    "Erf": _everywhere,
+    "Softmax": _over_classes,
+    "LogSoftmax": _over_classes,
+    "Exp": _exp,
+    "Log": _log,
     "ArgMax": _label,
     "ArgMin": _label,
 }
@@ -128,13 +180,15 @@ def _normalizer(at: At) -> Value:
         raise at.refuse(
             "divides rows by their norm", "it is understood for probabilities at the end of a network alone"
         )
+    if value.is_entrywise and opposite(value.scores):
+        return value  # they sum to 1 as they are
     before = value.apply
 
     def apply(scores: FloatArray) -> FloatArray:
         given = before(scores)
         return np.asarray(given / given.reshape(len(given), -1).sum(axis=1).reshape(-1, *(1,) * (given.ndim - 1)))
 
-    return Squashed(value.scores, value.function, apply, False)
+    return replace(value, apply=apply, is_entrywise=False, source="", is_normalised=value.is_entrywise)
 
 
 def _zip_map(at: At) -> Value:

@@ -157,8 +157,10 @@ def _concat(at: At) -> Value:
     at.allow((sum(shape[axis] for shape in shapes), *shapes[0][:axis], *shapes[0][axis + 1 :]))
     if all(isinstance(value, np.ndarray) for value in values):
         return np.concatenate(values, axis=axis)  # type: ignore[arg-type]
-    if all(isinstance(value, Squashed) for value in values):
-        return _concat_squashed(at, values, axis)  # type: ignore[arg-type]
+    squashed = [value for value in values if isinstance(value, Squashed) and value.is_entrywise]
+    if len(squashed) == len(values) and len({value.function for value in squashed}) == 1:
+        return _concat_squashed(at, squashed, axis)
+    values = [at.curves_of(value) if isinstance(value, Squashed) else value for value in values]
     whole = _concat_of_images(at, values, axis)
     if whole is not None:
         return whole
@@ -197,11 +199,9 @@ def _concat_of_views(values: list[Value], views: list[View | None], axis: int) -
 
 
 def _concat_squashed(at: At, values: list[Squashed], axis: int) -> Squashed:
-    first = values[0]
-    if any(not v.is_entrywise or v.function != first.function for v in values):
-        raise at.refuse(f"joins what a `{first.function}` gives", "take the scores before it as the output")
+    """Those of one function of single entries."""
     views = at.layers.joined([value.scores for value in values])
-    return replace(first, scores=_concat_of_views(list(views), list(views), axis), source="")
+    return replace(values[0], scores=_concat_of_views(list(views), list(views), axis), source="")
 
 
 def _expand(at: At) -> Value:

@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from nnmip.onnx.curves import log_sum
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rule, Rules, places_of, shape_of
 from nnmip.onnx.views import Value, View
@@ -52,7 +53,19 @@ def _smallest(at: At, rows: View) -> View:
     return at.layers.largest(rows.affine(-1.0)).affine(-1.0)
 
 
+def _log_sum(at: At, rows: View) -> View:
+    return log_sum(at.layers, at.by, rows)
+
+
+def _log_sum_of(array: Array, axis: tuple[int, ...], keepdims: bool) -> Array:
+    """The logarithm of the sum of exponentials."""
+    most = np.max(array, axis=axis, keepdims=True)
+    found = most + np.log(np.sum(np.exp(array - most), axis=axis, keepdims=True))
+    return np.asarray(found if keepdims else np.squeeze(found, axis))
+
+
 RULES: Rules = {
+    "ReduceLogSumExp": _reduced(_log_sum_of, _log_sum),
     "ReduceMean": _reduced(np.mean, _mean),
     "ReduceSum": _reduced(np.sum, _sum),
     "ReduceMax": _reduced(np.max, _largest),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,25 +25,47 @@ LEAST_WIDTH = 1e-4
 LARGEST = 1e6
 """The largest absolute value of a number of a curve."""
 
+FLAT = (0.0, 0.0)
+"""The slopes outside of the points where nothing is said."""
+
 FINEST = 10**9
 """A grid that is finer is none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Knots:
-    """The points of a curve, ascending, and its values there; it stays the same outside of them."""
+    """The points of a curve, ascending, and its values there. outside: its slopes before the first and behind the last
+    of them."""
 
     points: FloatArray
     values: FloatArray
+    outside: tuple[float, float] = FLAT
 
     @staticmethod
     def of(options: Options) -> Knots:
-        return Knots(np.asarray(options["points"], dtype=np.float64), np.asarray(options["values"], dtype=np.float64))
+        points, values = (np.asarray(options[name], dtype=np.float64) for name in ("points", "values"))
+        before, behind = options.get("outside", FLAT)
+        return Knots(points, values, (float(before), float(behind)))
 
     @property
     def slopes(self) -> FloatArray:
-        """The slope of each piece from left to right: 0 before the first point and behind the last."""
-        return np.concatenate([[0.0], np.diff(self.values) / np.diff(self.points), [0.0]])
+        """The slope of each piece from left to right, those outside of the points included."""
+        before, behind = self.outside
+        return np.concatenate([[before], np.diff(self.values) / np.diff(self.points), [behind]])
+
+    def values_at(self, z: FloatArray) -> FloatArray:
+        """On the line through the two points next to z, or on that outside of them."""
+        return np.asarray(np.interp(z, self.points, self.values) + self._beyond(z))
+
+    def _beyond(self, z: FloatArray) -> FloatArray:
+        """What is added outside of the points to the value at the nearest."""
+        before, behind = self.outside
+        found = np.zeros(np.shape(z))
+        if before:
+            found += before * np.minimum(z - self.points[0], 0.0)
+        if behind:
+            found += behind * np.maximum(z - self.points[-1], 0.0)
+        return found
 
     def at(self, z: Interval) -> Interval:
         """Bounds of the values for all of z, rounded outwards; a value that is given at a point is exact there."""
@@ -57,19 +80,23 @@ class Knots:
         return Interval(lo, np.maximum(np.maximum(ends[0].hi, ends[1].hi), most))
 
     def _near(self, z: FloatArray) -> Interval:
-        """Bounds of the value at single numbers: between those at the two points next to each.
+        """Bounds of the value at single numbers: between those at the two points next to each, or on the line outside.
 
         The slope, the distance, their product and the sum are rounded once each, and none is larger than the two values
-        together.
+        together, or than what is added outside and the value there.
         """
         right = np.clip(np.searchsorted(self.points, z, side="left"), 1, len(self.points) - 1)
         values = self.values[right - 1], self.values[right]
         least, most = np.minimum(*values), np.maximum(*values)
-        found = np.clip(np.interp(z, self.points, self.values), least, most)
-        slack = 8.0 * UNIT_ROUNDOFF * (np.abs(values[0]) + np.abs(values[1])) + 4.0 * SMALLEST
-        is_given = np.isin(z, self.points) | (z < self.points[0]) | (z > self.points[-1])
+        beyond = self._beyond(z)
+        is_beyond, is_outside = beyond != 0.0, (z < self.points[0]) | (z > self.points[-1])
+        found = np.clip(np.interp(z, self.points, self.values), least, most) + beyond
+        size = np.abs(values[0]) + np.abs(values[1]) + np.abs(beyond)
+        slack = 8.0 * UNIT_ROUNDOFF * size + 4.0 * SMALLEST
+        is_given = np.isin(z, self.points) | (is_outside & ~is_beyond)
         wide = Interval(found, found).widened(slack)
-        lo, hi = np.maximum(wide.lo, least), np.minimum(wide.hi, most)
+        lo = np.where(is_beyond, wide.lo, np.maximum(wide.lo, least))
+        hi = np.where(is_beyond, wide.hi, np.minimum(wide.hi, most))
         return Interval(np.where(is_given, found, lo), np.where(is_given, found, hi))
 
 
@@ -82,22 +109,25 @@ def _ranges(values: FloatArray, pick: Any) -> FloatArray:
 
 
 def forward(inputs: tuple[FloatArray, ...], decisions: Mapping[str, FloatArray], options: Options) -> FloatArray:
-    """The value on the line through the two points next to z, and that of the outermost point outside of them."""
+    """The value on the line through the two points next to z, and on that through the outermost outside of them."""
     (z,) = inputs
-    points, values = options["points"], options["values"]
     if z.dtype != object:
-        return np.asarray(np.interp(z, points, values))
-    return np.array([_exactly(number, points, values) for number in z.reshape(-1)], dtype=object).reshape(z.shape)
+        return Knots.of(options).values_at(z)
+    return np.array([_exactly(number, options) for number in z.reshape(-1)], dtype=object).reshape(z.shape)
 
 
-def _exactly(z: Any, points: tuple[float, ...], values: tuple[float, ...]) -> Any:
+def _exactly(z: Any, options: Options) -> Any:
     """The value at a rational number, of its kind, which says what a float stands for."""
+    points, values, outside = options["points"], options["values"], options.get("outside", FLAT)
     one = z * 0 + 1
 
     def of(number: float) -> Any:
         return Fraction(number) if isinstance(one * number, float) else one * number
 
-    z = min(max(z, of(points[0])), of(points[-1]))
+    if z < of(points[0]):
+        return of(values[0]) + of(outside[0]) * (z - of(points[0]))
+    if z > of(points[-1]):
+        return of(values[-1]) + of(outside[1]) * (z - of(points[-1]))
     right = next(place for place in range(1, len(points)) if z <= of(points[place]))
     steep = (of(values[right]) - of(values[right - 1])) / (of(points[right]) - of(points[right - 1]))
     return of(values[right - 1]) + steep * (z - of(points[right - 1]))
@@ -147,7 +177,7 @@ def _hull(points: FloatArray, values: Interval) -> tuple[FloatArray, FloatArray,
 
 
 def slope(options: Options) -> tuple[float, float]:
-    """The least and the largest slope, 0 outside of the points, rounded outwards unless they are 0."""
+    """The least and the largest slope, those outside of the points included, rounded outwards unless they are 0."""
     slopes = Knots.of(options).slopes
     least, most = float(slopes.min()), float(slopes.max())
     around = (
@@ -159,11 +189,13 @@ def slope(options: Options) -> tuple[float, float]:
 
 def grid(inputs: tuple[Fraction, ...], shapes: tuple[Shape, ...], options: Options) -> Fraction | None:
     """Every piece has a slope and a value at 0 that are rational."""
-    points, values = ([Fraction(repr(float(number))) for number in options[name]] for name in ("points", "values"))
-    steps = [values[0], values[-1]]
-    for place in range(1, len(points)):
-        steep = (values[place] - values[place - 1]) / (points[place] - points[place - 1])
-        steps += [inputs[0] * steep, values[place] - steep * points[place]]
+    given = options["points"], options["values"], options.get("outside", FLAT)
+    points, values, outside = ([Fraction(repr(float(number))) for number in numbers] for numbers in given)
+    inner = [(b - a) / (q - p) for (p, q), (a, b) in zip(pairwise(points), pairwise(values), strict=True)]
+    steps: list[Fraction] = []
+    for place, steep in enumerate((*inner, outside[1], outside[0])):
+        at = place if place < len(points) else 0
+        steps += [inputs[0] * steep, values[at] - steep * points[at]]
         if max(step.denominator for step in steps) > FINEST:
             return None
     found = common_grid(*map(abs, steps))
@@ -178,17 +210,20 @@ def objection(options: Options) -> str:
         return f"`piecewise` needs a value for each of two or more points, not {len(values)} for {len(points)}"
     if min(np.diff(points)) < LEAST_WIDTH:
         return f"the points of `piecewise` ascend by at least {LEAST_WIDTH:g} from one to the next"
+    if len(options.get("outside", FLAT)) != 2:
+        return "`outside` of `piecewise` is two slopes, one before the points and one behind them"
     return ""
 
 
 OP = LayerOp(
     name="piecewise",
-    signature="piecewise(z, points: [p, ...], values: [v, ...], prune: units)",
-    summary="linear between the points p, where it has the values v; constant outside of them; entry by entry",
+    signature="piecewise(z, points: [p, ...], values: [v, ...], outside: [s, t], prune: units)",
+    summary="linear between the points p, where it has the values v; slopes s and t outside of them; entry by entry",
     domains=(),
     options=(
         Option("points", "numbers", required=True, least=-LARGEST, most=LARGEST),
         Option("values", "numbers", required=True, least=-LARGEST, most=LARGEST),
+        Option("outside", "numbers", default=FLAT, least=-LARGEST, most=LARGEST),
     ),
     prune=ENTRYWISE,
     infer=same_shape,

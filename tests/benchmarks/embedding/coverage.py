@@ -26,7 +26,6 @@ from onnx.reference import ReferenceEvaluator
 
 import nnmip
 from nnmip.diagnostics import DiagnosticError
-from nnmip.hir.evaluate import result
 from nnmip.onnx import read
 from nnmip.onnx.check import TYPES
 from nnmip.onnx.graph import cut_to
@@ -97,10 +96,11 @@ def differences(model: onnx.ModelProto | Path) -> tuple[float, float | None]:
     output; None where nothing runs the file in double."""
     with mock.patch.object(read, "check", wraps=read.check) as checked:
         nnmip.load_onnx(model)
-    graph, port, rows, shape, network, assignment, claim = checked.call_args.args
+    graph, port, rows, shape, computed, claim = checked.call_args.args
+    network = computed.network
     x = np.random.default_rng(77).normal(size=(BATCHES * rows, *network.input_shape)) * 2
     x = x.astype(np.float32).astype(np.float64)
-    ours = claim.apply(result(network, assignment, x)).reshape(BATCHES, -1)
+    ours = claim.apply(computed.result(x)).reshape(BATCHES, -1)
     cut, shape = cut_to(graph, claim.name), (shape if rows == 1 else (rows, *shape[1:]))
     feeds = x.reshape(BATCHES, *shape)
     theirs = given(cut, port.name, feeds.astype(TYPES[port.kind]))
