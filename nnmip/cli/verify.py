@@ -38,7 +38,7 @@ WAYS: Mapping[str, type[Way]] = {
 @click.option("--instances", type=TABLE, metavar="FILE", help="Answer a table of networks, queries and seconds.")
 @click.option("--over", type=ROWS, metavar="FILE", help="Decide the properties for each row of a table.")
 @click.option("--radius", metavar="NAME=LEAST..MOST:STEP", help="With --over: bisect a parameter for each row.")
-@click.option("--executor", help="processes, as --over has it, in-process, as --instances, or dask://HOST:PORT.")
+@click.option("--executor", help="in-process, processes (the default of --over) or dask://HOST:PORT.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once; as many as processors.")
 @click.option("--results", type=TABLE, metavar="FILE", help="The table of answers; what is in it is not asked again.")
 @click.option("--save", type=FOLDER, metavar="DIR", help="Write what breaks a property to this folder.")
