@@ -43,7 +43,15 @@ class OneScore:
         self._record.offer(value, lambda place: members)
 
     def biases(self, members: Members) -> FloatArray:
-        return np.array([self._best.bias(self._problem.scores(members)[:, 0])])
+        return np.array([self.bias(self._problem.scores(members)[:, 0])])
+
+    def bias(self, scores: FloatArray) -> float:
+        """A bias of least loss for scores [n]."""
+        return self._best.bias(scores)
+
+    def multipliers(self, scores: FloatArray) -> FloatArray | None:
+        """Multipliers [..., R] that prove the losses of scores [..., n], where they are easily found."""
+        return self._best.multipliers(scores)
 
     def improve(self, root: Relaxed, count: int) -> None:
         """Local search from the columns that the relaxation takes."""

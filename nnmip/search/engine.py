@@ -15,6 +15,7 @@ from nnmip.search.ending_one import OneScore
 from nnmip.search.ending_several import SeveralScores
 from nnmip.search.group_master import GroupMaster
 from nnmip.search.groups import Groups, worth_groups
+from nnmip.search.leaves import Leaves
 from nnmip.search.loss import Shortfalls
 from nnmip.search.master import Master, Relaxed
 from nnmip.search.mistakes import Mistakes
@@ -154,7 +155,8 @@ class Search:
             self._patterns.search(start, choices, root, count, floor)
         elif isinstance(self.ending, OneScore) and self.problem.allowed is None and worth_groups(choices, count):
             master = GroupMaster(self.master.program, self._bounds, self.record, choices)
-            groups = Groups(self.problem, self.record, self.ending, master, choices)
+            leaves = Leaves(self.problem, self.record, self.ending, self._bounds, choices)
+            groups = Groups(self.problem, self.record, self.ending, master, leaves, choices)
             groups.search(start, count, root, floor)
             self._peel.nodes += groups.nodes
         else:

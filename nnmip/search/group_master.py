@@ -99,10 +99,10 @@ class GroupMaster:
                 best, value = (bound, reduced, least), proved
             if answer is None or self._is_close(answer.value + partial.cost, value, record.goal):
                 break
-            if not rows.add(_cheapest(groups, reduced, EACH_ROUND)):
+            if not rows.add(cheapest(groups, reduced, EACH_ROUND)):
                 break
             if tuples.size > LARGE:
-                self._price_few(rows, partial, times, _cheapest(groups, reduced, FEW))
+                self._price_few(rows, partial, times, cheapest(groups, reduced, FEW))
         assert best is not None
         return Hulls(*best, *rows.taken(answer))
 
@@ -119,7 +119,7 @@ class GroupMaster:
             cheap = [some < one - CLOSE for some, one in zip(reduced, least, strict=True)]
             groups_left = tuple(group[mask] for group, mask in zip(groups, cheap, strict=True))
             costs_left = tuple(some[mask] for some, mask in zip(reduced, cheap, strict=True))
-            if not rows.add(_cheapest(groups_left, costs_left, EACH_ROUND)):
+            if not rows.add(cheapest(groups_left, costs_left, EACH_ROUND)):
                 return
 
     @staticmethod
@@ -164,7 +164,7 @@ class _Rows:
         return self._group[some], self._place[some], amount[some]
 
 
-def _cheapest(groups: Some, reduced: Reduced, count: int) -> Some:
+def cheapest(groups: Some, reduced: Reduced, count: int) -> Some:
     """The columns of least reduced cost of each group."""
     return tuple(
         group[np.argpartition(costs, count - 1)[:count]] if len(group) > count else group

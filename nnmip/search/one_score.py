@@ -23,7 +23,7 @@ class BestBias(Protocol):
         """A bias of least loss for scores [n]."""
 
     def multipliers(self, scores: FloatArray) -> FloatArray | None:
-        """Multipliers [R] that prove the least loss for scores [n], where they are easily found."""
+        """Multipliers [..., R] that prove the least loss for scores [..., n], where they are easily found."""
 
 
 def best_bias(loss: Shortfalls, biases: Biases) -> BestBias | None:
@@ -134,12 +134,12 @@ class Separate:
         that the slope at the best bias is 0."""
         if self._biases.listed:
             return None
-        order = np.argsort(self._kinks - self._spread(scores))
+        order = np.argsort(self._kinks - self._spread(scores), axis=-1)
         mass, falls = self._mass[order], self._falls[order]
-        before = np.cumsum(mass) - mass
+        before = np.cumsum(mass, axis=-1) - mass
         passed = np.clip((self._falling.sum() - before) / mass, 0.0, 1.0)
-        share = np.empty(len(order))
-        share[order] = np.where(falls, 1.0 - passed, passed)
+        share = np.empty(order.shape)
+        np.put_along_axis(share, order, np.where(falls, 1.0 - passed, passed), axis=-1)
         return np.asarray(share * self._limit)
 
 

@@ -7,26 +7,32 @@ import itertools
 import numpy as np
 import pytest
 
-from nnmip.search import group_master, groups
+from nnmip.search import group_master, groups, leaves
 from nnmip.search.ending_one import OneScore
 from nnmip.search.engine import Search
+from nnmip.search.group_master import GroupMaster, Hulls, Tuples
+from nnmip.search.master import DualProgram
+from nnmip.search.peel import Partial
 from tests.search.instances import LOSSES, optimum, problem
 from tests.search.test_search import assert_is_optimal
 
 ONE_SCORE = [name for name in LOSSES if "classes" not in name]
-ALWAYS = (groups, "MANY_CHOICES", 0)
+ALWAYS = [(groups, "MANY_CHOICES", 0), (groups, "STARTS", 0), (group_master, "EACH_ROUND", 2)]
+LISTED = {most: [(groups, "MOST_LISTED", most), (groups, "AT_ONCE", most)] for most in (1, 2)}
 SETTINGS = {
     "at once": [],
-    "cut to the last": [(groups, "MOST_NETWORKS", 1)],
-    "deep": [(groups, "MOST_NETWORKS", 2), (groups, "MOST_HELD", 0)],
-    "few priced": [(groups, "MOST_NETWORKS", 2), (group_master, "LARGE", 0), (group_master, "FEW", 2)],
+    "by tangents": [(leaves, "FEW", 0), (leaves, "LIKE", 2)],
+    "by few tangents": [(leaves, "FEW", 0), (leaves, "MOST_NETWORKS", 1), (leaves, "SAMPLE", 3)],
+    "cut to the last": LISTED[1],
+    "deep": [*LISTED[2], (groups, "MOST_HELD", 0)],
+    "few priced": [*LISTED[2], (group_master, "LARGE", 0), (group_master, "FEW", 2)],
 }
 
 
 @pytest.fixture(params=SETTINGS)
 def setting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Everything goes through groups, and local search finds nothing before."""
-    for module, name, value in (ALWAYS, (group_master, "EACH_ROUND", 2), *SETTINGS[request.param]):
+    for module, name, value in (*ALWAYS, *SETTINGS[request.param]):
         monkeypatch.setattr(module, name, value)
     monkeypatch.setattr(OneScore, "improve", lambda self, root, count: None)
     return str(request.param)
@@ -38,6 +44,24 @@ def setting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_optimum_is_found_and_proved(loss: str, seed: int) -> None:
     given = problem(np.random.default_rng([seed, *loss.encode()]), LOSSES[loss])
     assert_is_optimal(given, Search(given).run())
+
+
+@pytest.mark.parametrize("setting", ["cut to the last"], indirect=True)
+@pytest.mark.parametrize("loss", ONE_SCORE)
+def test_a_bound_of_others_excludes_no_column(loss: str, setting: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every other relaxation is useless, so that tuples have a better bound from the one that they were cut from."""
+    solve, solved = GroupMaster.solve, itertools.count()
+
+    def every_other(self: GroupMaster, partial: Partial, tuples: Tuples) -> Hulls:
+        with monkeypatch.context() as patch:
+            if next(solved) % 2:
+                patch.setattr(DualProgram, "solve", lambda *_: None)
+            return solve(self, partial, tuples)
+
+    monkeypatch.setattr(GroupMaster, "solve", every_other)
+    for seed in range(8):
+        given = problem(np.random.default_rng([seed, *loss.encode()]), LOSSES[loss])
+        assert_is_optimal(given, Search(given).run())
 
 
 @pytest.mark.parametrize("setting", ["cut to the last", "few priced"], indirect=True)
