@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from itertools import combinations, product
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from tests.benchmarks.training.instances import Instance, chosen
 from tests.benchmarks.training.pairs import matched, sides
 
 Flags = NDArray[np.bool_]
+Report = Callable[[int, int], None]
+"""Is told of each number of first and of second units that is done with."""
 
 SCREEN, CHUNK, BATCH = 4, 64, 50
 """Pairs between looks at what is left; groups of units, and networks that are counted, at a time."""
@@ -94,7 +97,7 @@ class Layers:
         weight, unit = round(WEIGHT_COST * whole), round(UNIT_COST * whole)
         return Layers(pool.activations[:, 0], cost, labels, UNIT // 2, weight, unit)
 
-    def run(self, wide: int, narrow: int, below: int) -> int | None:
+    def run(self, wide: int, narrow: int, below: int, report: Report = lambda firsts, seconds: None) -> int | None:
         """The least value that is below a number, of at most so many units; None if there is none."""
         self.below = below
         self._offer(self._hinge(np.zeros((1, len(self.labels)), np.int64)))
@@ -104,6 +107,7 @@ class Layers:
             links.match(self._pairs(links, wide, fixed), self.matched)
             for firsts in range(1, wide + 1):
                 self._extend(links, [], firsts, fixed, np.ones(len(links.cost), np.bool_))
+                report(firsts, seconds)
         return self.below if self.below < below else None
 
     def _extend(self, links: Links, members: list[int], more: int, cost: int, is_open: Flags) -> None:
@@ -174,7 +178,8 @@ class Layers:
         given = links.gaps[:, :, groups].sum(axis=3, dtype=np.int32)
         costs = costs[:, None] + links.cost[place]
         loss = 0
-        for pair in range(2):
+        # No list of what is left as long as that is much.
+        for pair in range(min(SCREEN, self.matched)):
             gap = np.int32(0)
             for one, other in zip(given[:, pair], links.gaps[:, pair, place], strict=True):
                 gap = np.maximum(gap, one[:, None] + other)
@@ -252,13 +257,16 @@ def main() -> None:
         layers = Layers.of(instance)
         whole = len(layers.labels) * UNIT
         value = options.value if options.value is not None else instance.optima[0]
-        below = round(value * whole) + 1
-        found = layers.run(instance.parameters.get("wide", 3), instance.parameters.get("narrow", 2), below)
+
+        def report(firsts: int, seconds: int, layers: Layers = layers, began: float = began) -> None:
+            counted = f"{layers.counted} networks counted, {time.process_time() - began:.1f} s of CPU"
+            print(f"  {firsts} and {seconds} units: {counted} so far", flush=True)
+
+        wide, narrow = instance.parameters.get("wide", 3), instance.parameters.get("narrow", 2)
+        found = layers.run(wide, narrow, round(value * whole) + 1, report)
         answer = f"{found / whole:.10f}" if found is not None else "none"
         print(
-            f"{instance.name}, at most {value:.10g}: {answer}, {layers.counted} networks counted,"
-            f" {time.process_time() - began:.1f} s of CPU",
-            flush=True,
+            f"{instance.name}, at most {value:.10g}: {answer}, {time.process_time() - began:.1f} s of CPU", flush=True
         )
 
 
