@@ -2,6 +2,7 @@
 
     python tests/benchmarks/verification/train.py FOLDER                 (with scikit-learn and onnx, once)
     python -m tests.benchmarks.verification.properties FOLDER            (once)
+    export OPENBLAS_NUM_THREADS=1
     python -m tests.benchmarks.verification.run FOLDER [--nets 012] [--seconds 60]
     python -m tests.benchmarks.verification.run FOLDER --without gaps inherits cuts elites [--boxes 300 3000]
 
@@ -17,6 +18,7 @@ gradients that start anywhere, and not near the best points so far.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -123,6 +125,8 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", choices=list(PARTS), default=[])
     parser.add_argument("--boxes", nargs=2, type=int, default=(300, 3000), metavar=("LEAST", "MOST"))
     options = parser.parse_args()
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":
+        parser.error("set OPENBLAS_NUM_THREADS=1, as `nnmip` does: threads that wait burn CPU seconds")
     limits = replace(LIMITS, splitting=(1.0, options.seconds))
     if options.without:
         limits = replace(limits, boxes=options.boxes[1])
