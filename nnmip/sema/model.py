@@ -218,7 +218,8 @@ class _Builder:
                 elif isinstance(declaration, nodes.Constraint):
                     rule = read_rule(elaborator, declaration)
                     if rule is not None:
-                        regions.append(rule)
+                        regions.append(rule[0])
+                        constraints.extend(rule[1])
                     else:
                         constraints.append(read_constraint(elaborator, declaration))
         return tuple(stages), tuple(constraints), tuple(regions)

@@ -1,13 +1,14 @@
 """Constraints over regions of inputs: `forall x in domain(net) where ...: ...`, and `monotone` of any network.
 
-A region stands in front of the whole constraint, behind index sets at most: for each choice of these there is a cell,
-a property of the networks that are still to be trained.
+For each choice of the index sets in front of a region there is a cell, a property of the networks that are still to be
+trained. Regions joined by logic are cells, too, as long as each is one of all points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -27,7 +28,7 @@ from nnmip.hir.core import (
     Reference,
     Scale,
 )
-from nnmip.hir.goals import Cell, Property, RegionRule, Slope, Stage
+from nnmip.hir.goals import Cell, Constraint, Property, RegionRule, Slope, Stage
 from nnmip.hir.walk import walk
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
@@ -37,28 +38,36 @@ from nnmip.sema.features import table_of
 from nnmip.sema.indexing import Columns
 from nnmip.sema.logic import junction, negation
 from nnmip.sema.properties import point_of, read_parts
-from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, read_monotone
+from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, monotone_word, read_monotone
 from nnmip.sema.values import describe, fail, not_yet, origin_of
 from nnmip.sema.variables import VARIABLE
+from nnmip.sizes import EXPRESSION, counted
 from nnmip.source import Origin, Span
 from nnmip.syntax import nodes
 
 MONOTONE = "monotone"
 
 
-def read_rule(elaborator: Elaborator, declaration: nodes.Constraint) -> RegionRule | None:
-    """The constraint where it speaks of a region, None where it does not.
+def read_rule(
+    elaborator: Elaborator, declaration: nodes.Constraint
+) -> tuple[RegionRule, tuple[Constraint, ...]] | None:
+    """The constraint where it speaks of a region, with what it says of no region; None where it does not speak of one.
 
     Raises DiagnosticError: what `read_properties` does for its points, NNM0205 for a domain of anything but a network,
     NNM0104 for what a rule over a region cannot read.
     """
     elaborator = replace(elaborator, around=declaration)
-    if not _speaks_of_region(elaborator, declaration.body):
+    body = declaration.body
+    if not _speaks_of_region(elaborator, body):
         return None
     name, origin = declaration.name.text, Origin(declaration.span, declaration.name.text)
     reader = _Reader(name, declaration.sentence, origin)
-    cells = tuple(reader.cells(elaborator, declaration.body))
-    return RegionRule(name, declaration.sentence, cells, origin, declaration.body.span)
+    clauses = reader.clauses(elaborator, body)
+    cells = tuple(reader.cell(elaborator, clause) for clause in clauses if clause.points)
+    plain = tuple(part for clause in clauses if not clause.points for part in clause.parts)
+    # Its origin is its own: a rule knows what was made of it by the object that its origin is.
+    rest = Constraint(name, declaration.sentence, plain, Origin(declaration.span, name), body.span)
+    return RegionRule(name, declaration.sentence, cells, origin, body.span), (rest,) if plain else ()
 
 
 def check_stages(stages: Sequence[Stage], rules: Sequence[RegionRule]) -> None:
@@ -70,9 +79,13 @@ def check_stages(stages: Sequence[Stage], rules: Sequence[RegionRule]) -> None:
 
 def _speaks_of_region(elaborator: Elaborator, expr: nodes.Expr) -> bool:
     match expr:
-        case nodes.Paren(inner=inner):
+        case nodes.Paren(inner=inner) | nodes.Unary(op="not", operand=inner):
             return _speaks_of_region(elaborator, inner)
-        case nodes.Quantified(kind="forall", binders=binders, body=body):
+        case nodes.Binary(op="and" | "or" | "xor" | "->" | "<->", left=left, right=right):
+            return _speaks_of_region(elaborator, left) or _speaks_of_region(elaborator, right)
+        case nodes.Conditional(condition=condition, then=then, otherwise=otherwise):
+            return any(_speaks_of_region(elaborator, part) for part in (condition, then, otherwise))
+        case nodes.Quantified(binders=binders, body=body):
             return any(map(is_region, binders)) or _speaks_of_region(elaborator, body)
         case nodes.Call(function=nodes.Ref(name="monotone"), arguments=(nodes.Positional(value=first), *_)):
             around = elaborator.around
@@ -83,53 +96,103 @@ def _speaks_of_region(elaborator: Elaborator, expr: nodes.Expr) -> bool:
     return False
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Clause:
+    """For all points at which everything assumed holds, all parts hold. cell: what says the same, where that is more
+    than a property."""
+
+    points: tuple[Reference, ...]
+    assumed: tuple[Node, ...]
+    parts: tuple[Node, ...]
+    cell: Cell | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads the cells of one constraint."""
+    """Reads one constraint as clauses all of which must hold; `mark` tells points of one name apart. is_choice: whether
+    what is read may also fail.
+
+    Of two clauses one holds exactly where, for all points of the one and all points of the other, the parts of the one
+    or those of the other hold: the points of both are put side by side. So `and`, `or`, `not`, `->` and conditionals of
+    regions are clauses as long as every region is one of all points, and not one of some.
+    """
 
     name: str
     sentence: str | None
     origin: Origin
+    mark: str = ""
+    is_choice: bool = False
 
-    def cells(
-        self,
-        elaborator: Elaborator,
-        expr: nodes.Expr,
-        points: tuple[Reference, ...] = (),
-        assumed: tuple[Node, ...] = (),
-    ) -> Iterator[Cell]:
-        """A cell for each choice of the index sets in front of a region."""
+    def clauses(self, elaborator: Elaborator, expr: nodes.Expr, holds: bool = True) -> list[_Clause]:
+        """What an expression says, or with `holds` False, that it does not hold."""
+        if not _speaks_of_region(elaborator, expr):
+            return [_Clause((), (), _parts(elaborator, expr, holds))]
         match expr:
             case nodes.Paren(inner=inner):
-                yield from self.cells(elaborator, inner, points, assumed)
-            case nodes.Quantified(kind="forall") if not points or any(map(is_region, expr.binders)):
-                yield from self._quantified(elaborator, expr, points, assumed)
-            case nodes.Call(function=nodes.Ref(name="monotone")) if not points:
-                yield from self._monotone(elaborator, expr)
-            case _:
-                yield self._cell(elaborator, expr, points, assumed)
+                return self.clauses(elaborator, inner, holds)
+            case nodes.Unary(operand=operand):
+                return self.clauses(elaborator, operand, not holds)
+            case nodes.Binary(op="and" | "or" | "->" as op, left=left, right=right):
+                sides = ((left, holds != (op == "->")), (right, holds))
+                return self._joined(elaborator, sides, (op == "and") == holds, expr.span)
+            case nodes.Conditional(condition=condition, then=then, otherwise=otherwise):
+                both = ((condition, False), (then, holds)), ((condition, True), (otherwise, holds))
+                return [c for sides in both for c in self._joined(elaborator, sides, False, expr.span)]
+            case nodes.Quantified():
+                return self._quantified(elaborator, expr, holds)
+            case nodes.Call() if holds and not self.is_choice:
+                return list(self._monotone(elaborator, expr))
+            case nodes.Call():
+                return [_Clause((), (), (monotone_word(elaborator, MONOTONE, expr),))]
+        raise not_yet("a region of inputs here", expr.span, help=_WHERE_IT_MAY_STAND)
 
-    def _quantified(
-        self, elaborator: Elaborator, expr: nodes.Quantified, points: tuple[Reference, ...], assumed: tuple[Node, ...]
-    ) -> Iterator[Cell]:
+    def _joined(
+        self, elaborator: Elaborator, sides: Sequence[tuple[nodes.Expr, bool]], together: bool, span: Span
+    ) -> list[_Clause]:
+        """That all sides hold (or fail, as each says), or that one of them does."""
+        made = []
+        for number, (side, holds) in enumerate(sides):
+            reader = self if together else self._choice(number)
+            made.append(reader.clauses(elaborator, side, holds))
+        return [clause for each in made for clause in each] if together else _one_of(elaborator, made, span)
+
+    def _choice(self, number: int) -> _Reader:
+        """The reader of one of several sides."""
+        return replace(self, mark=f"{self.mark}_{number + 1}" if number else self.mark, is_choice=True)
+
+    def _quantified(self, elaborator: Elaborator, expr: nodes.Quantified, holds: bool) -> list[_Clause]:
         regions = tuple(binder for binder in expr.binders if is_region(binder))
         others = tuple(binder for binder in expr.binders if not is_region(binder))
+        is_all = (expr.kind == "forall") == holds
+        if regions and not is_all:
+            help = "its inputs would be decided together with the weights, and have no exact rows"
+            what = "that there is a point at which a network that is trained does something"
+            raise not_yet(what, regions[0].span, help=f"{help}; {_WHERE_IT_MAY_STAND}")
         check_names(elaborator, expr.binders)
-        for inner in instances(elaborator, replace(expr, binders=others, where=None)):
-            made, own = inner, points
+        found = []
+        for number, inner in enumerate(instances(elaborator, replace(expr, binders=others, where=None))):
+            made, points = inner, tuple[Reference, ...]()
+            reader = self if is_all else self._choice(number)
             for binder in regions:
-                made, point = self._with_point(made, binder)
-                own = (*own, point)
+                made, point = reader._with_point(made, binder)
+                points = (*points, point)
             where = () if expr.where is None else read_parts(made, expr.where, "what follows `where`")
-            if not any(isinstance(part, Constant) and not part.value.all() for part in where):
-                kept = tuple(part for part in where if not isinstance(part, Constant))
-                yield from self.cells(made, expr.body, own, (*assumed, *kept))
+            if any(isinstance(part, Constant) and not part.value.all() for part in where):
+                continue
+            kept = tuple(part for part in where if not isinstance(part, Constant))
+            if kept and not is_all:
+                what = "a choice under a condition that is decided"
+                raise not_yet(what, kept[0].origin.span, help="say it behind `:`, joined by `and`")
+            own = reader.clauses(made, expr.body, holds)
+            found.append([replace(c, points=(*points, *c.points), assumed=(*kept, *c.assumed)) for c in own])
+        return [clause for own in found for clause in own] if is_all else _one_of(elaborator, found, expr.span)
 
     def _with_point(self, elaborator: Elaborator, binder: nodes.Binder) -> tuple[Elaborator, Reference]:
         """An elaborator that knows the point of a binder, and the decision that the point is."""
         columns = dict(elaborator.columns)
         if binder.type is not None:
-            point = point_of(elaborator, self.name, binder)
+            name = replace(binder.name, text=f"{binder.name.text}{self.mark}")
+            point = point_of(elaborator, self.name, replace(binder, name=name))
             value: Node = point
         else:
             network = _network_of(elaborator, binder)
@@ -144,34 +207,35 @@ class _Reader:
 
     def _in_domain(self, elaborator: Elaborator, network: Network, binder: nodes.Binder) -> tuple[Reference, Node]:
         """A point of the input domain of a network, in scaled units; and in those of its table, as it is called."""
-        path, span = f"{self.name}.{binder.name.text}", binder.name.span
+        path, span = f"{self.name}.{binder.name.text}{self.mark}", binder.name.span
         data = table_of(elaborator, network, binder.span)
         return domain_point(network, data, path, span)
 
-    def _cell(
-        self, elaborator: Elaborator, expr: nodes.Expr, points: tuple[Reference, ...], assumed: tuple[Node, ...]
-    ) -> Cell:
+    def cell(self, elaborator: Elaborator, clause: _Clause) -> Cell:
         """What must hold at every point. An assumption on what is decided is one side of an implication."""
-        conclusions = read_parts(elaborator, expr, "a rule over a region says that something holds")
+        if clause.cell is not None:
+            return clause.cell
+        points, conclusions = clause.points, clause.parts
         own = {point.decision.path for point in points}
-        decided = tuple(part for part in assumed if _reads_decisions(elaborator, part, own))
+        decided = tuple(part for part in clause.assumed if _reads_decisions(elaborator, part, own))
         if decided:
             fails = [negation(part, part.origin.span) for part in decided]
             conclusions = tuple(junction("or", (*fails, part), part.origin.span) for part in conclusions)
         for part in conclusions:
             _check_readable(elaborator, part)
-        plain = tuple(part for part in assumed if part not in decided)
+        plain = tuple(part for part in clause.assumed if part not in decided)
         around = [] if elaborator.around is None else [elaborator.around]
         folded = elaborator.scope.known.folded_in(around, elaborator.scope.declarations)
         return Cell(Property(self.name, self.sentence, points, plain, conclusions, self.origin, folded=folded))
 
-    def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[Cell]:
-        """A cell for each feature of `monotone(net, ...)`."""
+    def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[_Clause]:
+        """A clause for each feature of `monotone(net, ...)`."""
         said = read_monotone(elaborator, MONOTONE, call)
         _check_continuous(said, call.span)
         data = table_of(elaborator, said.network, call.span)
         for feature in said.features.tolist():
-            yield self._rising(said, data, int(feature), call.span)
+            cell = self._rising(said, data, int(feature), call.span)
+            yield _Clause(cell.property.points, cell.property.assumptions, cell.property.conclusions, cell)
 
     def _rising(self, said: Monotone, data: Dataset | None, feature: int, span: Span) -> Cell:
         """The pairs of points of the input domain that differ in one entry, the second being at least the first."""
@@ -191,6 +255,35 @@ class _Reader:
         sign = {"increasing": 1.0, "decreasing": -1.0}[said.direction]
         made = Property(self.name, self.sentence, (point, other), (rises,), (claim,), self.origin)
         return Cell(made, gap, Slope(network.name, feature, sign))
+
+
+def _parts(elaborator: Elaborator, expr: nodes.Expr, holds: bool) -> tuple[Node, ...]:
+    parts = read_parts(elaborator, expr, "a rule over a region says that something holds")
+    if holds:
+        return parts
+    return (junction("or", [negation(part, expr.span) for part in parts], expr.span),)
+
+
+def _one_of(elaborator: Elaborator, sides: Sequence[Sequence[_Clause]], span: Span) -> list[_Clause]:
+    """That all clauses of one of the sides hold."""
+    found = [_Clause((), (), (Constant(np.zeros(()), origin_of(span), boolean=True),))]
+    for side in sides:
+        count = len(found) * len(side)
+        help = "narrow the sets"
+        what = f"what is said here, {counted(count, 'choice')} of regions,"
+        elaborator.scope.allowance.check(
+            count, EXPRESSION, what, span, "all choices of one side with all of another", help
+        )
+        found = [_either(one, other, span) for one in found for other in side]
+    return found
+
+
+def _either(one: _Clause, other: _Clause, span: Span) -> _Clause:
+    parts = tuple(junction("or", pair, span) for pair in product(one.parts, other.parts))
+    return _Clause((*one.points, *other.points), (*one.assumed, *other.assumed), parts)
+
+
+_WHERE_IT_MAY_STAND = "`forall` over regions may be joined by `and`, `or`, `->` and conditionals, and by `not exists`"
 
 
 def domain_point(network: Network, data: Dataset | None, path: str, span: Span) -> tuple[Reference, Node]:

@@ -97,7 +97,40 @@ def conditional(net: Net, spare: Fraction) -> bool:
     return all(net(x) < Fraction("0.55") - spare for x in net.kinks(0.375, 1.0))
 
 
+def guarded(net: Net, spare: Fraction) -> bool:
+    return net.c < Fraction(3, 4) or least(0.45, 0.5, 1.0)(net, spare)
+
+
+def chosen(net: Net, spare: Fraction) -> bool:
+    return least(0.45, 0.5, 1.0)(net, spare) if net.c >= Fraction(1, 4) else least(0.2, 0.5, 1.0)(net, spare)
+
+
+def band(net: Net, spare: Fraction) -> bool:
+    """Between 0.3 and 0.7 on one half of the domain."""
+    halves = ((0.0, 0.5), (0.5, 1.0))
+    return any(least(0.3, *half)(net, spare) and most(0.7, *half)(net, spare) for half in halves)
+
+
 CASES: dict[str, tuple[str, Rule]] = {
+    "and": (
+        "(forall z : real[1] in [0.25, 1]: f(z) <= 0.7) and (forall z : real[1] in [0.5, 1]: f(z) >= 0.45)"
+        " and f.o.bias[0] <= 0.75",
+        lambda net, spare: (
+            most(0.7, 0.25, 1.0)(net, spare) and least(0.45, 0.5, 1.0)(net, spare) and net.c <= Fraction(3, 4)
+        ),
+    ),
+    "or": (
+        "(forall z in domain(f): f(z) >= 0.45) or (forall z : real[1] in [0, 1]: f(z) <= 0.45)",
+        lambda net, spare: most(0.45)(net, spare) or least(0.45, 0.0, 1.0)(net, spare),
+    ),
+    "guard": ("f.o.bias[0] >= 0.75 -> forall z : real[1] in [0.5, 1]: f(z) >= 0.45", guarded),
+    "not exists": ("not (exists z in domain(f) where z[x] >= 0.5: f(z) <= 0.45)", least(0.45 + 1e-9, 0.5, 1.0)),
+    "if": (
+        "if f.o.bias[0] >= 0.25 then forall z : real[1] in [0.5, 1]: f(z) >= 0.45"
+        " else forall z : real[1] in [0.5, 1]: f(z) >= 0.2",
+        chosen,
+    ),
+    "any": ("exists k in {0, 0.5}: forall z : real[1] in [k, k + 0.5]: abs(f(z) - 0.5) <= 0.2", band),
     "sign": ("forall z in domain(f) where z[x] >= 0.5: f(z) >= 0.45", least(0.45, 0.5, 1.0)),
     "typed": ("forall z : real[1] in [0.25, 1]: f(z) <= 0.7", most(0.7, 0.25, 1.0)),
     "on_it": ("forall z : real[1] in [0.25, 1]: f(z) <= 0.75", most(0.75, 0.25, 1.0)),
