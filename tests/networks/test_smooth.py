@@ -18,7 +18,8 @@ from nnmip.onnx.check import Computed
 from nnmip.onnx.read import read_onnx
 from nnmip.ops import smooth
 from nnmip.ops.functions import FUNCTIONS
-from nnmip.ops.smooth import approximation, certified_error
+from nnmip.ops.layers.piecewise import LEAST_WIDTH
+from nnmip.ops.smooth import LEAST, approximation, certified_error
 from nnmip.sizes import UNASKED
 from nnmip.verification.verdict import Answer, Verdict
 from tests.networks.nets import Net
@@ -76,6 +77,14 @@ def test_the_proof_is_about_the_curve_that_is_used(name: str) -> None:
         proved = certified_error(FUNCTIONS[name], tuple(points), tuple(values))
         away = away_from(name, points, values, z)
         assert away <= proved + 1e-15 and proved <= away + 1e-3
+
+
+def test_the_finest_curves_are_found() -> None:
+    """Where rounding is a part of the error that is left."""
+    made = approximation("Erf", LEAST)
+    z = np.concatenate([np.linspace(-40.0, 40.0, 20_001), np.linspace(-4.0, 4.0, 100_001)])
+    assert away_from("Erf", made.points, made.values, z) <= made.error <= LEAST
+    assert min(np.diff(made.points)) >= LEAST_WIDTH
 
 
 def test_few_pieces_are_enough() -> None:
