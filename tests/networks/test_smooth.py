@@ -277,3 +277,16 @@ def test_what_has_no_known_error_is_refused(folder: Path, claim: str, said: str)
     (found,) = caught.value.diagnostics
     assert found.code == "NNM0621" and "`f` has curves in the place of smooth functions" in found.message
     assert said in found.message
+
+
+def test_a_rule_over_a_region_reads_no_curves(folder: Path) -> None:
+    (folder / "t.csv").write_text("a,b,c,y\n0,0,0,1\n1,0,0.5,0\n")
+    text = TEXT.split("var")[0].format(smooth=0.01) + (
+        'data t = csv("t.csv") {\n  features a, b, c\n  target y\n}\n'
+        "network g(x: real[3] in [-1, 1]) {\n  layer o = dense(x, units: 1, weights in {-1, 0, 1})\n  return o[0]\n}\n"
+        "minimize absolute(g, t)\nconstraint c: forall x in domain(g): g(x) <= f(x)[0] + 9\n"
+    )
+    with pytest.raises(DiagnosticError) as caught:
+        nnmip.loads(text, directory=folder).solve(time_limit=20.0)
+    (found,) = caught.value.diagnostics
+    assert found.code == "NNM0621" and "so that no rule over a region reads it" in found.message
