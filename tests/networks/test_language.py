@@ -94,7 +94,8 @@ def test_scores_before_a_sigmoid_are_told(folder: Path) -> None:
     (found,) = loads(text, directory=folder).check()
     assert (found.code, found.severity) == ("NNM0619", Severity.WARNING)
     assert found.message == "`f` returns the scores before the `Sigmoid` at the end of its file"
-    assert found.help == 'name them, to say that they are meant: `output: "z"`'
+    help = 'name them, to say that they are meant: `output: "z"`; `ending: "values"` takes what it gives'
+    assert found.help == help
     named = loads(text.replace('onnx("f.onnx")', 'onnx("f.onnx", output: "z")'), directory=folder)
     assert named.check() == () and named.solve().objective == loads(text, directory=folder).solve().objective
     assert "the scores before a Sigmoid" in repr(nnmip.load_onnx(folder / "f.onnx"))
