@@ -343,14 +343,14 @@ def test_a_wrong_weight_is_found(has_runtime: bool, monkeypatch: pytest.MonkeyPa
     """With ONNX Runtime, and with the evaluator of onnx alone."""
     if not has_runtime:
         monkeypatch.setattr(package, "runtime", lambda: None)
-    true, wrong = checking.returned, []
+    true, wrong = checking.smooth_result, []
 
-    def slightly_off(network: Any, outputs: Any) -> Any:
+    def slightly_off(known: Any, inputs: Any) -> Any:
         wrong.append(1)
-        return true(network, outputs) * (1 + 3e-4)
+        return true(known, inputs) * (1 + 3e-4)
 
     read(mlp().model())
-    monkeypatch.setattr(checking, "returned", slightly_off)
+    monkeypatch.setattr(checking, "smooth_result", slightly_off)
     assert refusal(mlp().model())[0] == "NNM0618" and wrong
 
 
