@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import field, replace
 from functools import partial
 
@@ -162,16 +162,27 @@ class _Run:
     # ---- steps -------------------------------------------------------------------------------------------------
 
     def _attack(self, composite: Composite, regions: list[Region]) -> str:
-        nearest = np.inf
-        for attack in [each for region in regions for each in self._attacks(composite, region, QUICK)]:
-            for _ in range(0 if self._is_over() else ROUNDS):
-                for point in attack.round():
-                    if self.replayed.breaks(point):
-                        raise _Decided("attack")
-            nearest = min(nearest, attack.best)
+        attacks = [each for region in regions for each in self._attacks(composite, region, QUICK)]
+        for attack in self._turns(composite, attacks):
+            if self._is_over():
+                break
+            for point in attack.round():
+                if self.replayed.breaks(point):
+                    raise _Decided("attack")
+        nearest = min((attack.best for attack in attacks), default=np.inf)
         sizes = [task.size for region in regions for task in region.tasks]
         self.is_close = nearest <= CLOSE * max(sizes, default=1.0)
         return f"nothing found; the nearest point keeps it by {nearest:.6g}"
+
+    def _turns(self, composite: Composite, attacks: list[Attack]) -> Iterator[Attack]:
+        """The attacks in the order of their rounds. Where boxes are cut next, with attacks in between, all of them have
+        one round, and the one that is nearest then has the others."""
+        if not (self._can_cut(composite) and "splitting" in self.limits.stages):
+            yield from (attack for attack in attacks for _ in range(ROUNDS))
+            return
+        yield from attacks
+        for _ in range(ROUNDS - 1 if attacks else 0):
+            yield min(attacks, key=lambda attack: attack.best)
 
     def _attacks(self, composite: Composite, region: Region, effort: Effort) -> list[Attack]:
         """An attack for every way to break the property in a region."""
