@@ -37,8 +37,8 @@ MOST_LISTED, AT_ONCE = 200_000, 50_000
 """With more networks, a tuple is cut further; with few enough, its own relaxation is not asked for."""
 MOST_HELD = 20_000_000
 """With more places in the tuples that wait, the last tuples come first and not those of the least bound."""
-STARTS, CLIMBS = 24, 16
-"""Local search begins at so many networks by chance, then at a rounded one of every so many tuples."""
+EACH_START, CLIMBS = 5000, 16
+"""Local search begins at a network by chance for every so many columns, then at a rounded one of so many tuples."""
 NEAR = 3000
 """Local search looks at so many columns of least reduced cost."""
 TINY = 1e-12
@@ -131,7 +131,7 @@ class Groups:
         """Local search from networks by chance: the better the best one, the fewer columns are left."""
         chance = Random(0)
         climb = Climb(self._problem, self._record, self._choices.take(np.sort(self._near)), self._ending.losses)
-        for _ in range(STARTS if len(self._near) > count else 0):
+        for _ in range(len(self._choices) // EACH_START):
             climb.from_start(chance.sample(range(len(self._near)), count), count)
 
     def _round(self, times: IntArray, hulls: Hulls) -> None:

@@ -17,7 +17,7 @@ from tests.search.instances import LOSSES, optimum, problem
 from tests.search.test_search import assert_is_optimal
 
 ONE_SCORE = [name for name in LOSSES if "classes" not in name]
-ALWAYS = [(groups, "MANY_CHOICES", 0), (groups, "STARTS", 0), (group_master, "EACH_ROUND", 2)]
+ALWAYS = [(groups, "MANY_CHOICES", 0), (group_master, "EACH_ROUND", 2)]
 LISTED = {most: [(groups, "MOST_LISTED", most), (groups, "AT_ONCE", most)] for most in (1, 2)}
 SETTINGS = {
     "at once": [],
