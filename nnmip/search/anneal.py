@@ -30,7 +30,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-MOST_STEPS = 50_000
+MOST_STEPS, EACH_ROW = 50_000, 750
+"""Steps at most, and for each row: few rows leave less to find, and the MILP that follows may end soon."""
 TRIES = 40
 """Steps that tell the first temperature of slopes."""
 HEADS, BIASES, SECOND = 0.02, 0.15, 0.25
@@ -173,7 +174,8 @@ class _Annealing(ABC):
 
     def run(self, spent: Callable[[], float]) -> None:
         schedule, (chains, _, rows) = self.schedule, self._adds.shape
-        steps = min(MOST_STEPS, schedule.steps, schedule.numbers // (chains * rows * self._both.shape[2]))
+        least = min(MOST_STEPS, EACH_ROW * rows)
+        steps = min(least, schedule.steps, schedule.numbers // (chains * rows * self._both.shape[2]))
         hot, gone = self._hot(), 0.0
         before = hot
         for step in range(steps):

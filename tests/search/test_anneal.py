@@ -131,6 +131,21 @@ def test_the_seed_decides_what_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert values[0] == values[1] != values[2]
 
 
+def test_few_rows_take_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[float] = []
+    plain = anneal._Annealing._step
+
+    def step(self: anneal._Annealing, temperature: float) -> anneal.FloatArray:
+        taken.append(temperature)
+        return plain(self, temperature)
+
+    monkeypatch.setattr(anneal._Annealing, "_step", step)
+    monkeypatch.setattr(anneal, "EACH_ROW", 2)
+    view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
+    assert annealed(view, lambda: 0.0, lambda: None) is not None
+    assert len(taken) == 2 * len(view.rows) == 160
+
+
 def test_copies_are_networks_with_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What stands beside a network after copying is what belongs to it."""
     spreads: list[int] = []
