@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnmip.report.numbers import MOST_DIGITS, number
-from nnmip.verification.counterexample import Broken
+from nnmip.verification.counterexamples import Broken
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 _MOST_NUMBERS = 12

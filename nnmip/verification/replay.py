@@ -14,7 +14,7 @@ from nnmip.hir.known import KnownNetwork
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.verification.composite import entries_of
-from nnmip.verification.counterexample import Broken, broken_at, shorter
+from nnmip.verification.counterexamples import Broken, broken_at, shorter
 from nnmip.verification.region import is_inside
 from nnmip.verification.smooth import Meant
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from nnmip.hir.core import FloatArray
 from nnmip.records import dataclass
-from nnmip.verification.counterexample import Broken
+from nnmip.verification.counterexamples import Broken
 
 
 class Answer(StrEnum):

@@ -10,7 +10,7 @@ import pytest
 import nnmip
 from nnmip.bounds.interval import Interval
 from nnmip.report.verdicts import render_verdict
-from nnmip.verification.counterexample import shorter
+from nnmip.verification.counterexamples import shorter
 
 NET = {"h.weights": [[1, 2], [3, -1]], "h.bias": [0, 0.5], "o.weights": [[1, -1], [0, 1]], "o.bias": [0, 0.1]}
 SAID = [
