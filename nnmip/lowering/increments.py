@@ -100,15 +100,16 @@ def interpolated(
     pieces = Pieces.within(knots, lo, hi)
     single = np.bincount(pieces.owner, minlength=len(first)) == 1
     upper, lower = _sides(asked, inverse, len(first))
-    lined = ~single & (~lower & pieces.turns(1.0) | ~upper & pieces.turns(-1.0))
+    above, below = ~lower & pieces.turns(1.0), ~upper & pieces.turns(-1.0)
+    lined = ~single & (above | below)
     ends = knots.at(Interval(lo, hi))
     parts = []
     for mask, encode in ((single, _line), (lined, _lines), (~single & ~lined, _increments)):
         if mask.any():
             at = first[mask]
             own = _Entries(low, path, z.gather(at), Interval(lo[mask], hi[mask]), z.shape, at, origin)
-            sides = upper[mask], Interval(ends.lo[mask], ends.hi[mask])
-            parts.append((at, encode(own, pieces.of(mask), knots, *sides)))
+            reached = Interval(ends.lo[mask], ends.hi[mask])
+            parts.append((at, encode(own, pieces.of(mask), knots, above[mask], reached)))
     return scattered(parts, z.shape).gather(of_first.reshape(z.shape))
 
 
@@ -146,19 +147,19 @@ class _Entries:
         return builder.columns(f"{self.path}{name}", self.shape, lo, hi, self.origin, fill, picked=self.picked)
 
 
-def _line(own: _Entries, pieces: Pieces, knots: Knots, upper: BoolArray, ends: Interval) -> Affine:
+def _line(own: _Entries, pieces: Pieces, knots: Knots, above: BoolArray, ends: Interval) -> Affine:
     return own.z * pieces.slope + (pieces.value - pieces.slope * pieces.left)
 
 
-def _lines(own: _Entries, pieces: Pieces, knots: Knots, upper: BoolArray, ends: Interval) -> Affine:
-    """Above or below the lines of all pieces."""
+def _lines(own: _Entries, pieces: Pieces, knots: Knots, above: BoolArray, ends: Interval) -> Affine:
+    """Above the lines of all pieces, or below them."""
     z = defined(own.low, f"{own.path}.side", own.z, own.bounds, own.origin)
     y = own.columns(".line", ends.lo, ends.hi, knots)
-    sign = np.where(upper, 1.0, -1.0)[pieces.owner]
-    above = (y.gather(pieces.owner) - z.gather(pieces.owner) * pieces.slope) * sign
+    sign = np.where(above, 1.0, -1.0)[pieces.owner]
+    apart = (y.gather(pieces.owner) - z.gather(pieces.owner) * pieces.slope) * sign
     least = sign * (pieces.value - pieces.slope * pieces.left)
     shape, picked = (*own.shape, len(knots.points) + 1), _places(own, pieces, knots)
-    own.low.builder.rows(f"{own.path}.beyond", above, own.origin, lb=least, shape=shape, picked=picked)
+    own.low.builder.rows(f"{own.path}.beyond", apart, own.origin, lb=least, shape=shape, picked=picked)
     return y
 
 
@@ -167,7 +168,7 @@ def _places(own: _Entries, pieces: Pieces, knots: Knots) -> IntArray:
     return np.asarray(own.picked[pieces.owner] * (len(knots.points) + 1) + pieces.number)
 
 
-def _increments(own: _Entries, pieces: Pieces, knots: Knots, upper: BoolArray, ends: Interval) -> Affine:
+def _increments(own: _Entries, pieces: Pieces, knots: Knots, above: BoolArray, ends: Interval) -> Affine:
     builder, path, origin, width = own.low.builder, own.path, own.origin, pieces.width
     shape, picked = (*own.shape, len(knots.points) + 1), _places(own, pieces, knots)
     inner = pieces.inner

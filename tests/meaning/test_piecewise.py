@@ -96,6 +96,17 @@ def test_one_side_of_a_bend_the_right_way_needs_no_bit(values: tuple[float, ...]
     assert low.builder.build().integer.sum() == 2
 
 
+@pytest.mark.parametrize("values", [(0.0, 0.2, 1.0, 3.0), (0.0, 1.0, 1.5, 1.6), (0.0, 1.0, 0.0, 2.0)])
+def test_an_entry_that_nothing_reads_forbids_no_point(values: tuple[float, ...]) -> None:
+    """What is asked of neither side has rows, too, which its true value keeps."""
+    knots, none = Knots(np.array([-1.0, 0.0, 1.0, 2.0]), np.array(values)), np.zeros((1, 1), dtype=bool)
+    for at in np.linspace(-0.75, 1.5, 9):
+        for sign in (1.0, -1.0):
+            low, z, y = encoded(knots, (-0.75, 1.5), Asked(none, none))
+            low.builder.rows("fixed", z, ORIGIN, lb=at - NEAR, ub=at + NEAR)
+            assert best(low, (y * sign).sum()) <= sign * knots_at(knots, at) + 4 * NEAR
+
+
 def test_pieces_out_of_reach_leave_the_model() -> None:
     knots = Knots(np.arange(-5.0, 6.0), np.arange(-5.0, 6.0) ** 2)
     for box, bits in (((-5.0, 5.0), 9), ((0.2, 2.5), 2), ((1.0, 2.0), 0), ((6.0, 9.0), 0), ((4.5, 9.0), 1)):

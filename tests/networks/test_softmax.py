@@ -195,6 +195,22 @@ def test_both_solvers_find_the_optimum_of_dense_points(name: str, sense: str, tm
     assert best >= theirs - known.smoothed.error[0] - 1e-6  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_probabilities_that_nothing_reads(seed: int, tmp_path: Path) -> None:
+    """A goal of one probability leaves the others to be what they are."""
+    random = np.random.default_rng(seed)
+    nodes = [("Gemm", "x w b", "h"), ("Relu", "h", "r"), ("Gemm", "r v c", "z"), ("Softmax", "z", "y")]
+    sizes = {"w": (3, 6), "b": (6,), "v": (6, 3), "c": (3,)}
+    known = saved(tmp_path, Net(("N", 3), nodes, {name: random.normal(size=size) for name, size in sizes.items()}))
+    values = result(known.network, known.assignment, GRID)
+    for output in range(3):
+        goal = f"maximize f(x)[{output}]"
+        text = TEXT.format(ending=', ending: "values"', rules="", goal=goal)
+        found = nnmip.loads(text, directory=tmp_path).solve(time_limit=100)
+        assert found.objective is not None
+        assert values[:, output].max() - 1e-6 <= found.objective <= values[:, output].max() + 0.1
+
+
 def test_a_probability_in_a_rule(tmp_path: Path) -> None:
     """The value itself: a threshold on it means what it says, up to the error."""
     net = Net(("N", 3), [("Gemm", "x w", "h"), ("Softmax", "h", "y")], {"w": 2.0 * drawn(3, 3)})
