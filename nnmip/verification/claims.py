@@ -36,6 +36,8 @@ from nnmip.source import Origin
 
 MOST_CASES = 4096
 """The most cases that a negation is written as."""
+MOST_SIGNED = 8
+"""A `norm_1` of more entries is not taken apart: it is the largest of 2 to their number."""
 
 
 class Opaque(Exception):
@@ -213,6 +215,8 @@ def terms_of(value: Node, entry: int, number: Callable[[float], Any] = float) ->
                 if entry < size:
                     return terms_of(part, entry, number)
                 entry -= size
+        case Apply(word="sum"):
+            return [pair for each in _own(value, entry) for pair in terms_of(each, 0, number)]
     return [(value if value.shape == () else Gather(value, np.asarray(entry), value.origin), number(1.0))]
 
 
@@ -240,6 +244,11 @@ def _pieces(term: Node, sign: float) -> list[tuple[Node, float]] | None:
             return [(_entry(operand, _place(operand.shape, node.shape, entry)), s) for s in both]
         case "norm_inf" if sign > 0:
             return [(each, s) for each in _own(node, entry) for s in both]
+        case "norm_1" if sign > 0 and len(own := _own(node, entry)) <= MOST_SIGNED:
+            return [
+                (Plus(tuple(map(_scaled, signs, own)), (), node.origin), 1.0)
+                for signs in product(both, repeat=len(own))
+            ]
         case "max" if sign > 0:
             return [(each, 1.0) for each in _own(node, entry)]
         case "min" if sign < 0:

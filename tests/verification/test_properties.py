@@ -93,6 +93,21 @@ def run(folder: Path, net: Arrays, text: str, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("claim", ["sum(net(x)) <= {}", "norm_1(net(x)) <= {}", "-norm_1(x - net(x)) <= {}"])
+def test_sums_and_norms_in_properties(claim: str, tmp_path: Path) -> None:
+    """A bound above and one below the largest value at dense points, where a sum and a norm are assumed as well."""
+    net = arrays(3)
+    axis = np.linspace(-1, 1, 401)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    points = points[(points.sum(axis=1) <= 0.5) & (np.abs(points - 0.25).sum(axis=1) <= 1)]
+    y = outputs(net, points)
+    values = {"sum": y.sum(axis=1), "nor": np.abs(y).sum(axis=1), "-no": -np.abs(points - y).sum(axis=1)}
+    most = values[claim[:3]].max()
+    region = f"verify p:\n  forall {BOX}\n  assume sum(x) <= 0.5 and norm_1(x - [0.25, 0.25]) <= 1\n  prove "
+    for bound, answer in ((most + 0.05, Answer.VERIFIED), (most - 0.05, Answer.VIOLATED)):
+        assert decide(tmp_path, net, region + claim.format(round(float(bound), 6))).answer == answer
+
+
 def test_the_command_says_what_was_decided_and_how(tmp_path: Path) -> None:
     net = {"h.weights": np.array([[2.0, -1.0]]), "h.bias": np.array([0.5])}
     good = 'verify low "it stays low":\n  forall x : real[2] in [0, 1]\n  prove net(x) <= 2.6\n'
@@ -120,7 +135,7 @@ def test_the_command_says_what_was_decided_and_how(tmp_path: Path) -> None:
     code, said = run(tmp_path, net, good, "--property", "lwo")
     assert code == 2
     assert "the model has no property `lwo`; it has low" in said
-    code, said = run(tmp_path, net, good.replace("<= 2.6", "<= norm_1(x)"))
+    code, said = run(tmp_path, net, good.replace("<= 2.6", "<= norm_2sq(x)"))
     assert code == 1
     assert "NNM0104" in said and "p.nnm:5:" in said
 
