@@ -11,6 +11,9 @@ from nnmip.bounds.interval import BoolArray, FloatArray, IntArray, Interval
 from nnmip.records import dataclass
 from nnmip.verification.planes import Balls, Cut
 
+CANCELLED = 0.05
+"""The share of slopes that cancel in a mixture of rows, for the choice of an axis."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Boxes:
@@ -53,10 +56,12 @@ class Reached:
         """How much cutting an axis in half may lift a mixture of rows with weights [n, rows], shape [n, entries].
 
         Half of how much the plane varies along the axis; and half of what the lines of every unstable neuron lose, its
-        coefficient times the largest gap between line and graph, in the share that the axis has in how it varies.
+        coefficient times the largest gap between line and graph, in the share that the axis has in how it varies. Rows
+        whose slopes cancel along an axis count a little: cutting it, too, may leave others to be mixed.
         """
         radius = self.balls.radius
-        found = 0.5 * np.abs((weights[:, None] @ self.slope)[:, 0]) * radius
+        apart = CANCELLED * (weights[:, None] @ np.abs(self.slope))[:, 0]
+        found = np.maximum(0.5 * np.abs((weights[:, None] @ self.slope)[:, 0]), apart) * radius
         if not counts_gaps:
             return found
         for stage, (place, index, planes) in self.planes.items():
