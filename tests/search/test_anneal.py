@@ -131,19 +131,25 @@ def test_the_seed_decides_what_is_found(tmp_path: Path, monkeypatch: pytest.Monk
     assert values[0] == values[1] != values[2]
 
 
-def test_few_rows_take_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    taken: list[float] = []
+@pytest.fixture
+def temperatures(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Those of all steps that are taken."""
+    seen: list[float] = []
     plain = anneal._Annealing._step
 
     def step(self: anneal._Annealing, temperature: float) -> anneal.FloatArray:
-        taken.append(temperature)
+        seen.append(temperature)
         return plain(self, temperature)
 
     monkeypatch.setattr(anneal._Annealing, "_step", step)
+    return seen
+
+
+def test_few_rows_take_few_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, temperatures: list[float]) -> None:
     monkeypatch.setattr(anneal, "EACH_ROW", 2)
     view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
     assert annealed(view, lambda: 0.0, lambda: None) is not None
-    assert len(taken) == 2 * len(view.rows) == 160
+    assert len(temperatures) == 2 * len(view.rows) == 160
 
 
 def test_copies_are_networks_with_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,17 +174,9 @@ def test_copies_are_networks_with_their_values(tmp_path: Path, monkeypatch: pyte
     assert spreads[0] == 256 and len(spreads) == 10 and spreads[-1] < 200
 
 
-def test_it_cools_by_the_time_where_that_ends_sooner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[float] = []
-    plain = anneal._Annealing._step
-
-    def step(self: anneal._Annealing, temperature: float) -> anneal.FloatArray:
-        seen.append(temperature)
-        return plain(self, temperature)
-
-    monkeypatch.setattr(anneal._Annealing, "_step", step)
+def test_it_cools_by_the_time_where_that_ends_sooner(tmp_path: Path, temperatures: list[float]) -> None:
     gone = iter((0.0, 0.5, 0.99, 1.0))
     view = view_of(load_model(chosen(["signs"])[0].path, signs(tmp_path)).program)
     assert annealed(view, lambda: next(gone), lambda: None) is not None
-    assert len(seen) == 3 * 64
-    assert seen[0] == pytest.approx(0.4 / 80) and seen[-1] == pytest.approx(0.001, rel=0.05)
+    assert len(temperatures) == 3 * 64
+    assert temperatures[0] == pytest.approx(0.4 / 80) and temperatures[-1] == pytest.approx(0.001, rel=0.05)
