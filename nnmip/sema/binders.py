@@ -216,10 +216,15 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
 
 def is_region(binder: nodes.Binder) -> bool:
     """Whether a binder goes over all points of a region: it states a type, or the domain of a network."""
+    return binder.type is not None or is_in_domain(binder)
+
+
+def is_in_domain(binder: nodes.Binder) -> bool:
+    """Whether a binder says `in domain(net)`."""
     match binder.domain:
         case nodes.Call(function=nodes.Ref(name="domain")):
             return True
-    return binder.type is not None
+    return False
 
 
 def _members_of_value(value: Value, domain: nodes.Expr) -> Members:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
-from types import MappingProxyType
 
 import numpy as np
 
-from nnmip.data import Dataset
 from nnmip.diagnostics import Label
 from nnmip.hir.core import (
     Applied,
@@ -32,14 +30,13 @@ from nnmip.hir.goals import Cell, Constraint, Property, RegionRule, Slope, Stage
 from nnmip.hir.walk import walk
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
-from nnmip.sema.binders import check_names, instances, is_region
+from nnmip.sema.binders import check_names, instances, is_in_domain, is_region
 from nnmip.sema.expressions import Elaborator
-from nnmip.sema.features import table_of
-from nnmip.sema.indexing import Columns
+from nnmip.sema.input_domains import Inputs, inputs_of, with_points
 from nnmip.sema.logic import junction, negation
 from nnmip.sema.properties import point_of, read_parts
 from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, monotone_word, read_monotone
-from nnmip.sema.values import describe, fail, not_yet, origin_of
+from nnmip.sema.values import not_yet, origin_of
 from nnmip.sema.variables import VARIABLE
 from nnmip.sizes import EXPRESSION, counted
 from nnmip.source import Origin, Span
@@ -189,27 +186,14 @@ class _Reader:
 
     def _with_point(self, elaborator: Elaborator, binder: nodes.Binder) -> tuple[Elaborator, Reference]:
         """An elaborator that knows the point of a binder, and the decision that the point is."""
-        columns = dict(elaborator.columns)
-        if binder.type is not None:
-            name = replace(binder.name, text=f"{binder.name.text}{self.mark}")
-            point = point_of(elaborator, self.name, replace(binder, name=name))
-            value: Node = point
+        name = binder.name.text
+        if is_in_domain(binder):
+            given = inputs_of(elaborator, binder).scaled_point(f"{self.name}.{name}{self.mark}", binder.name.span)
         else:
-            network = _network_of(elaborator, binder)
-            point, value = self._in_domain(elaborator, network, binder)
-            data = table_of(elaborator, network, binder.span)
-            columns[id(value)] = Columns(unbound=network.name)
-            if data is not None and len(network.input_shape) == 1:
-                columns[id(value)] = Columns(0, data.feature_names, data.name)
-        bound = MappingProxyType({**elaborator.bound, binder.name.text: value})
-        made = replace(elaborator, bound=bound, columns=MappingProxyType(columns), is_over_region=True)
-        return made, point
-
-    def _in_domain(self, elaborator: Elaborator, network: Network, binder: nodes.Binder) -> tuple[Reference, Node]:
-        """A point of the input domain of a network, in scaled units; and in those of its table, as it is called."""
-        path, span = f"{self.name}.{binder.name.text}{self.mark}", binder.name.span
-        data = table_of(elaborator, network, binder.span)
-        return domain_point(network, data, path, span)
+            marked = replace(binder, name=replace(binder.name, text=f"{name}{self.mark}"))
+            given = point_of(elaborator, self.name, marked)
+        made = replace(with_points(elaborator, {name: given}), is_over_region=True)
+        return made, given.point
 
     def cell(self, elaborator: Elaborator, clause: _Clause) -> Cell:
         """What must hold at every point. An assumption on what is decided is one side of an implication."""
@@ -232,20 +216,21 @@ class _Reader:
         """A clause for each feature of `monotone(net, ...)`."""
         said = read_monotone(elaborator, MONOTONE, call)
         _check_continuous(said, call.span)
-        data = table_of(elaborator, said.network, call.span)
+        inputs = Inputs.of(elaborator, said.network, call.span)
         for feature in said.features.tolist():
-            cell = self._rising(said, data, int(feature), call.span)
+            cell = self._rising(said, inputs, int(feature), call.span)
             yield _Clause(cell.property.points, cell.property.assumptions, cell.property.conclusions, cell)
 
-    def _rising(self, said: Monotone, data: Dataset | None, feature: int, span: Span) -> Cell:
+    def _rising(self, said: Monotone, inputs: Inputs, feature: int, span: Span) -> Cell:
         """The pairs of points of the input domain that differ in one entry, the second being at least the first."""
         network, origin = said.network, origin_of(span)
-        point, value = domain_point(network, data, f"{self.name}.{network.input_name}", span)
+        given = inputs.scaled_point(f"{self.name}.{network.input_name}", span)
+        point, value = given.point, given.value
         other = Reference(Decision(f"{self.name}.to", VARIABLE, (), network.input_domain, origin), origin)
         size = int(np.prod(network.input_shape, dtype=np.int64))
         own = Gather(point, np.asarray(feature), origin)
         index = np.where(np.arange(size) == feature, size, np.arange(size)).reshape(network.input_shape)
-        second = Gather(Join((value, _in_table(other, data, feature)), origin), index, origin)
+        second = Gather(Join((value, inputs.in_table(other, feature)), origin), index, origin)
         results = [Applied(network.name, at, network.output_shape, origin) for at in (value, second)]
         op = {"increasing": "<=", "decreasing": ">="}[said.direction]
         rises = Compare("<=", own, other, (), origin)
@@ -286,45 +271,8 @@ def _either(one: _Clause, other: _Clause, span: Span) -> _Clause:
 _WHERE_IT_MAY_STAND = "`forall` over regions may be joined by `and`, `or`, `->` and conditionals, and by `not exists`"
 
 
-def domain_point(network: Network, data: Dataset | None, path: str, span: Span) -> tuple[Reference, Node]:
-    """A point of the input domain of a network, a decision in scaled units; and the point in those of its table."""
-    origin = Origin(span, path)
-    point = Reference(Decision(path, VARIABLE, network.input_shape, network.input_domain, origin), origin)
-    return point, _in_table(point, data, None)
-
-
-def _in_table(point: Reference, data: Dataset | None, feature: int | None) -> Node:
-    """A point in scaled units, or one entry of it, in the units of a table."""
-    if data is None or data.scaling.is_identity:
-        return point
-    scaling = data.scaling
-    factor = scaling.width / (scaling.high - scaling.low)
-    shift = scaling.shift - scaling.low * factor
-    at = slice(None) if feature is None else feature
-    shape, origin = point.shape, point.origin
-    moved = Scale(np.asarray(factor[at]).reshape(shape), point, shape, origin)
-    return Plus((moved, Constant(np.asarray(shift[at]).reshape(shape), origin)), shape, origin)
-
-
 def _minus(node: Node) -> Node:
     return Scale(np.asarray(-1.0), node, node.shape, node.origin)
-
-
-def _network_of(elaborator: Elaborator, binder: nodes.Binder) -> Network:
-    """The network of `x in domain(net)`; DiagnosticError NNM0204, NNM0205, and NNM0104 for one from a file."""
-    call = binder.domain
-    assert isinstance(call, nodes.Call)
-    signature = "its signature is `domain(net)`"
-    if len(call.arguments) != 1 or not isinstance(call.arguments[0], nodes.Positional):
-        raise fail("NNM0204", "`domain` takes one network", call.span, help=signature)
-    argument = call.arguments[0].value
-    value = elaborator.value(argument)
-    if not isinstance(value, Network):
-        raise fail("NNM0205", f"`domain` needs a network, and this is {describe(value)}", argument.span, help=signature)
-    if value.name in elaborator.scope.known:
-        help = "write its type and its domain: `x : real[4] in [0, 1]`"
-        raise not_yet("the domain of a network from a file", argument.span, help=help)
-    return value
 
 
 def _reads_decisions(elaborator: Elaborator, part: Node, points: set[str]) -> bool:

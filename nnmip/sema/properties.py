@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import cast
 
-from nnmip.hir.core import Constant, Node, Reference
+from nnmip.hir.core import Constant, Node
 from nnmip.hir.goals import Property
-from nnmip.sema.binders import check_names, instances, is_region
+from nnmip.sema.binders import check_names, instances, is_in_domain, is_region
 from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
+from nnmip.sema.indexing import Columns
+from nnmip.sema.input_domains import Given, inputs_of, with_points
 from nnmip.sema.logic import as_truth, read_chain
 from nnmip.sema.shapes import read_shape
-from nnmip.sema.values import RowValue, Value, fail, not_yet
+from nnmip.sema.values import RowValue, Value, fail
 from nnmip.sema.variables import Place, variable
 from nnmip.source import Origin
 from nnmip.syntax import nodes
@@ -68,25 +70,30 @@ def _property(
 ) -> Property:
     declared = declaration.name.text
     name = declared if member is None else f"{declared}[{member}]"
-    points = {binder.name.text: point_of(elaborator, name, binder) for binder in given}
-    inner = replace(elaborator, bound={**elaborator.bound, **points})
-    assumptions = tuple(part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption"))
+    found = {binder.name.text: point_of(elaborator, name, binder) for binder in given}
+    points = tuple(each.point for each in found.values())
+    inner = with_points(elaborator, found)
+    stated = (part for expr in declaration.assume for part in read_parts(inner, expr, "an assumption"))
+    assumptions = (*(bound for each in found.values() for bound in each.bounds), *stated)
     conclusions = tuple(part for expr in declaration.prove for part in read_parts(inner, expr, "a conclusion"))
     origin, of = Origin(declaration.span, name), declared if member is not None else ""
     folded = elaborator.scope.known.folded_in([declaration], elaborator.scope.declarations)
-    property = Property(name, declaration.sentence, tuple(points.values()), assumptions, conclusions, origin)
+    property = Property(name, declaration.sentence, points, assumptions, conclusions, origin)
     return replace(property, of=of, folded=folded)
 
 
-def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Reference:
-    """All entries of an input that a property speaks of, as a decision of its own."""
-    if binder.type is None:
-        help = "write its type and its domain: `x : real[4] in [0, 1]`"
-        raise not_yet("the domain of a network in a property", binder.span, help=help)
+def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Given:
+    """All entries of an input that a property speaks of, as a decision of its own, in the units of the table of a
+    network whose domain it has."""
+    path, span = f"{name}.{binder.name.text}", binder.name.span
+    if is_in_domain(binder):
+        return inputs_of(elaborator, binder).table_point(path, span, binder.domain.span)
+    assert binder.type is not None
     shape = read_shape(elaborator, binder.type, f"`{binder.name.text}`")
     domain = None if binder.type.base == "bool" else read_bounds(binder.domain, elaborator.constant)
-    place = Place(Origin(binder.name.span, f"{name}.{binder.name.text}"), binder.type.span, binder.domain.span)
-    return variable(place, shape, binder.type.base, domain)
+    place = Place(Origin(span, path), binder.type.span, binder.domain.span)
+    point = variable(place, shape, binder.type.base, domain)
+    return Given(point, point, Columns())
 
 
 def read_parts(elaborator: Elaborator, expr: nodes.Expr, what: str) -> tuple[Node, ...]:
