@@ -1,11 +1,12 @@
 """Proofs that a network with known weights is monotone in an entry of its input: bounds of slopes over boxes.
 
 For x and x + t e in a box, e the axis of the entry, every tensor of the network changes by t times a number of an
-interval. Forwards, affine layers map these intervals, and an activation multiplies them by the slopes of the pieces
-that what it reads can touch (interval bounds of the generalised gradient, as for Lipschitz constants in Zhang et al.,
-"RecurJac", 2019). The arithmetic is rounded outward and keeps signs, so that slopes of exactly 0 are no obstacle. The
-network does not fall on a box where no interval has a negative end; other boxes are cut in halves. Along an axis,
-slopes that are not negative in every box add up, so that what holds in all boxes holds in their union.
+interval. Forwards, affine layers map these intervals, an activation multiplies them by the slopes of the pieces that
+what it reads can touch, and a largest entry has a slope of the entries that can be the largest (interval bounds of the
+generalised gradient, as for Lipschitz constants in Zhang et al., "RecurJac", 2019). The arithmetic is rounded outward
+and keeps signs, so that slopes of exactly 0 are no obstacle. The network does not fall on a box where no interval has a
+negative end; other boxes are cut in halves. Along an axis, slopes that are not negative in every box add up, so that
+what holds in all boxes holds in their union.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from itertools import pairwise
 import numpy as np
 
 from nnmip.bounds.crown import Crown
-from nnmip.bounds.interval import FloatArray, Interval, product
+from nnmip.bounds.interval import FloatArray, IntArray, Interval, product, summed, times
 from nnmip.bounds.known import KnownWeights
 from nnmip.hir.core import Layer
 from nnmip.hir.evaluate import result
 from nnmip.hir.goals import Slope
 from nnmip.hir.known import KnownNetwork
+from nnmip.ops.base import Blend
 from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 from nnmip.verification.units import PIECES
@@ -32,6 +34,8 @@ LINE = 65
 """Points on a line along the axis at which a fall is looked for."""
 ROUNDING = 1e-10
 """A fall by less than this, of values above 1 relative to them, may be rounding."""
+
+_RESHAPING = frozenset({"flatten", "reshape"})
 
 NEAR = 1e-12
 """Kinks that are quotients are known up to this, relative to numbers above 1."""
@@ -99,12 +103,24 @@ def _bounded(known: KnownNetwork, slope: Slope, box: Interval) -> tuple[np.ndarr
 
 
 def _first_weights(known: KnownNetwork, layer: Layer) -> FloatArray | None:
-    """The weights [units, entries] of a dense layer that reads the input and that an activation reads."""
+    """What a layer with weights that reads the input, and that an activation reads, multiplies: [outputs, entries]."""
     network = known.network
-    source = next((other for other in network.layers if other.name == layer.inputs[0]), None)
-    if source is None or source.op != "dense" or source.inputs != (network.input_name,):
+    layers = {other.name: other for other in network.layers}
+    source = layers.get(layer.inputs[0])
+    if source is None or (connect := LAYERS[source.op].connect) is None:
         return None
-    return known.assignment.values[f"{source.path}.weights"]
+    read = layers.get(source.inputs[0])
+    while read is not None and read.op in _RESHAPING:
+        read = layers.get(read.inputs[0])
+    if read is not None:
+        return None
+    before = layers[source.inputs[0]].shape if source.inputs[0] in layers else network.input_shape
+    connections = connect(before, dict(source.options))
+    weights = known.assignment.values[f"{source.path}.weights"].reshape(connections.units, -1)
+    output, place = np.nonzero(connections.source >= 0)
+    found = np.zeros((len(connections.source), int(np.prod(before, dtype=np.int64))))
+    np.add.at(found, (output, connections.source[output, place]), weights[connections.unit[output], place])
+    return found
 
 
 def _passed(
@@ -121,12 +137,37 @@ def _passed(
     if op.connect is not None:
         numbers = {role: Interval.point(value) for role, value in weights.weights(layer).items() if role != "bias"}
         return op.interval(tuple(given), numbers, dict(layer.options))
-    if layer.op == "add":
-        total = given[0]
-        for other in given[1:]:
-            total = total + other
-        return total
-    return given[0].reshape((len(given[0].lo), *layer.shape))
+    return _mixed(layer, slopes, outputs)
+
+
+def _mixed(layer: Layer, slopes: Mapping[str, Interval], outputs: Mapping[str, Interval]) -> Interval:
+    """The slopes behind a layer that has no weights and no kinks but those of a largest entry."""
+    op = LAYERS[layer.op]
+    shapes = tuple(slopes[name].shape[1:] for name in layer.inputs)
+    entries = op.entries(shapes, dict(layer.options))
+    own, there = _entries(slopes, layer, entries), entries >= 0
+    if op.blend is Blend.LARGEST:
+        read = _entries(outputs, layer, entries)
+        least = np.where(there, read.lo, -np.inf).max(axis=-1, keepdims=True)
+        is_open = there & (read.hi >= least)
+        found = Interval(
+            np.where(is_open, own.lo, np.inf).min(axis=-1), np.where(is_open, own.hi, -np.inf).max(axis=-1)
+        )
+    else:
+        terms = Interval(np.where(there, own.lo, 0.0), np.where(there, own.hi, 0.0))
+        is_one = entries.shape[-1] == 1
+        found = Interval(terms.lo[..., 0], terms.hi[..., 0]) if is_one else summed(terms, entries.shape[-1])
+        if op.blend is Blend.MEAN:
+            found = times(found, 1.0 / there.sum(axis=-1))
+    return found.reshape((len(own.lo), *layer.shape))
+
+
+def _entries(tensors: Mapping[str, Interval], layer: Layer, index: IntArray) -> Interval:
+    """Entries of what a layer reads, put one after another: [n, *index]."""
+    read = [tensors[name] for name in layer.inputs]
+    ends = ([getattr(tensor, end).reshape(len(tensor.lo), -1) for tensor in read] for end in ("lo", "hi"))
+    lo, hi = (np.concatenate(side, axis=1) for side in ends)
+    return Interval(lo[:, index], hi[:, index])
 
 
 def _touched(layer: Layer, z: Interval) -> np.ndarray:

@@ -28,14 +28,13 @@ from nnmip.hir.core import (
 )
 from nnmip.hir.goals import Cell, Constraint, Property, RegionRule, Slope, Stage
 from nnmip.hir.walk import walk
-from nnmip.ops.registry import LAYERS
 from nnmip.records import dataclass
 from nnmip.sema.binders import check_names, instances, is_in_domain, is_region
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.input_domains import Inputs, inputs_of, with_points
 from nnmip.sema.logic import junction, negation
 from nnmip.sema.properties import point_of, read_parts
-from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, monotone_word, read_monotone
+from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, jumping, monotone_word, read_monotone
 from nnmip.sema.values import not_yet, origin_of
 from nnmip.sema.variables import VARIABLE
 from nnmip.sizes import EXPRESSION, counted
@@ -154,8 +153,8 @@ class _Reader:
         return [clause for each in made for clause in each] if together else _one_of(elaborator, made, span)
 
     def _choice(self, number: int) -> _Reader:
-        """The reader of one of several sides."""
-        return replace(self, mark=f"{self.mark}_{number + 1}" if number else self.mark, is_choice=True)
+        """The reader of one of several sides; all that it reads has a mark of its own, however sides nest."""
+        return replace(self, mark=f"{self.mark}.{number + 1}", is_choice=True)
 
     def _quantified(self, elaborator: Elaborator, expr: nodes.Quantified, holds: bool) -> list[_Clause]:
         regions = tuple(binder for binder in expr.binders if is_region(binder))
@@ -215,7 +214,7 @@ class _Reader:
     def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[_Clause]:
         """A clause for each feature of `monotone(net, ...)`."""
         said = read_monotone(elaborator, MONOTONE, call)
-        _check_continuous(said, call.span)
+        _check_continuous(said.network, call.span)
         inputs = Inputs.of(elaborator, said.network, call.span)
         for feature in said.features.tolist():
             cell = self._rising(said, inputs, int(feature), call.span)
@@ -296,15 +295,9 @@ def _check_readable(elaborator: Elaborator, part: Node) -> None:
                     raise not_yet(f"`{node.network}` at what another network gives", inside.origin.span)
 
 
-def _check_continuous(said: Monotone, span: Span) -> None:
-    """NNM0104 for layers through which no bounds of slopes are known."""
-    for layer in said.network.layers:
-        if LAYERS[layer.op].connect is None and layer.op not in SLOPED:
-            what = f"`monotone` of a network with `{layer.op}`"
-            raise not_yet(what, span, help=f"`@{SUFFICIENT}` before the constraint asks for a stronger condition")
-
-
-SLOPED = frozenset(
-    {"relu", "leaky_relu", "clip", "relu6", "hard_tanh", "hard_sigmoid", "abs", "flatten", "reshape", "add"}
-)
-"""Layers without weights that bounds of slopes go through."""
+def _check_continuous(network: Network, span: Span) -> None:
+    """NNM0104 for a layer that jumps: there are no bounds of slopes."""
+    layer = jumping(network)
+    if layer is not None:
+        what = f"`monotone` of a network with `{layer.op}`"
+        raise not_yet(what, span, help=f"`@{SUFFICIENT}` before the constraint asks for a stronger condition")

@@ -161,12 +161,20 @@ def _sufficient(names: Known, word: str, network: Network, options: dict[str, An
 
 def _check_steady(network: Network, span: Span) -> None:
     """NNM0205 where a layer jumps, so that no number limits a slope."""
+    layer = jumping(network)
+    if layer is not None:
+        message = f"`{layer.op}` jumps, so that no number limits the slope of `{network.name}`"
+        label = Label(layer.origin.span, "this layer")
+        raise fail("NNM0205", message, span, secondary=(label,), help="take `clip` or `hard_tanh` in its place")
+
+
+def jumping(network: Network) -> Layer | None:
+    """The first layer of a network that jumps, None where there is none."""
     for layer in network.layers:
         op = LAYERS[layer.op]
         if not np.isfinite(op.slope(dict(layer.options))).all() or op.reads_bits:
-            message = f"`{layer.op}` jumps, so that no number limits the slope of `{network.name}`"
-            label = Label(layer.origin.span, "this layer")
-            raise fail("NNM0205", message, span, secondary=(label,), help="take `clip` or `hard_tanh` in its place")
+            return layer
+    return None
 
 
 def check_sufficient(parts: Sequence[Node]) -> None:

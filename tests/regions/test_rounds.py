@@ -123,6 +123,11 @@ CASES: dict[str, tuple[str, Rule]] = {
         "(forall z in domain(f): f(z) >= 0.45) or (forall z : real[1] in [0, 1]: f(z) <= 0.45)",
         lambda net, spare: most(0.45)(net, spare) or least(0.45, 0.0, 1.0)(net, spare),
     ),
+    "one of three": (
+        "(forall z in domain(f): f(z) >= 9) or (forall z in domain(f): f(z) <= 0.5)"
+        " or (forall z in domain(f): f(z) >= 0.5)",
+        lambda net, spare: most(0.5)(net, spare) or least(0.5, 0.0, 1.0)(net, spare),
+    ),
     "guard": ("f.o.bias[0] >= 0.75 -> forall z : real[1] in [0.5, 1]: f(z) >= 0.45", guarded),
     "not exists": ("not (exists z in domain(f) where z[x] >= 0.5: f(z) <= 0.45)", least(0.45 + 1e-9, 0.5, 1.0)),
     "if": (
