@@ -19,6 +19,14 @@ class LinearAnswer:
     multipliers: FloatArray
 
 
+def accept(status: object) -> None:
+    """Raises RuntimeError where HiGHS refused what it was given: it goes on without, and says so in a status only."""
+    import highspy
+
+    if status == highspy.HighsStatus.kError:
+        raise RuntimeError("HiGHS refused rows or columns of a linear program")
+
+
 class LinearProgram:
     """Maximise `cost @ x` over `lower <= x <= upper` and rows `least <= matrix @ x <= most`, one batch at a time."""
 
@@ -36,7 +44,7 @@ class LinearProgram:
             self._highs.setOptionValue(name, value)
         self._columns = np.arange(len(cost), dtype=np.int32)
         none = np.zeros(0, dtype=np.int32)
-        self._highs.addCols(len(cost), cost, lower, upper, 0, none, none, np.zeros(0))
+        accept(self._highs.addCols(len(cost), cost, lower, upper, 0, none, none, np.zeros(0)))
         self._highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
         self.rows = 0
 
@@ -58,7 +66,7 @@ class LinearProgram:
     ) -> None:
         """Rows between `least` and `most`, each with the entries from its start to the next one's."""
         places = starts.astype(np.int32), columns.astype(np.int32)
-        self._highs.addRows(len(most), least, most, len(values), *places, values)
+        accept(self._highs.addRows(len(most), least, most, len(values), *places, values))
         self.rows += len(most)
 
     def set_most(self, rows: IntArray, most: FloatArray) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from nnmip.backends.linear import accept
 from nnmip.milp.model import FloatArray, IntArray, Milp
 from nnmip.records import dataclass
 
@@ -51,7 +52,7 @@ class Relaxation:
         model.a_matrix_.start_ = milp.indptr.astype(np.int32)
         model.a_matrix_.index_ = milp.indices.astype(np.int32)
         model.a_matrix_.value_ = milp.data
-        self._highs.passModel(model)
+        accept(self._highs.passModel(model))
         self.low, self.high = milp.col_lb.copy(), milp.col_ub.copy()
         self.rows = milp.num_rows
 
@@ -67,13 +68,14 @@ class Relaxation:
         row, column = np.nonzero(matrix)
         starts = np.searchsorted(row, np.arange(len(matrix))).astype(np.int32)
         least = np.full(len(most), -np.inf)
-        self._highs.addRows(len(most), least, most, len(row), starts, column.astype(np.int32), matrix[row, column])
+        entries = starts, column.astype(np.int32), matrix[row, column]
+        accept(self._highs.addRows(len(most), least, most, len(row), *entries))
         self.rows += len(most)
 
     def add_sparse(self, starts: IntArray, columns: IntArray, values: FloatArray, least: FloatArray) -> None:
         """Rows of at least `least`, each with the entries from its start to the next one's."""
         places = starts.astype(np.int32), columns.astype(np.int32)
-        self._highs.addRows(len(least), least, np.full(len(least), np.inf), len(values), *places, values)
+        accept(self._highs.addRows(len(least), least, np.full(len(least), np.inf), len(values), *places, values))
         self.rows += len(least)
 
     def drop_rows(self, rows: IntArray) -> None:
@@ -138,11 +140,11 @@ class SmallProgram:
         rows, columns = matrix.shape
         self._rows, self._columns = (np.arange(count, dtype=np.int32) for count in (rows, columns))
         empty, nothing = np.zeros(0, dtype=np.int32), np.zeros(columns)
-        self._highs.addCols(columns, nothing, nothing, np.full(columns, most), 0, empty, empty, np.zeros(0))
+        accept(self._highs.addCols(columns, nothing, nothing, np.full(columns, most), 0, empty, empty, np.zeros(0)))
         row, column = np.nonzero(matrix)
         starts = np.searchsorted(row, np.arange(rows)).astype(np.int32)
         free = np.full(rows, np.inf)
-        self._highs.addRows(rows, -free, free, len(row), starts, column.astype(np.int32), matrix[row, column])
+        accept(self._highs.addRows(rows, -free, free, len(row), starts, column.astype(np.int32), matrix[row, column]))
 
     def solve(self, cost: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray | None:
         """The best y, None without one; each solve begins where the one before ended."""

@@ -74,6 +74,10 @@ class Block:
     most: FloatArray
 
 
+STEEPEST = 1e9
+"""The largest coefficient of a row that is kept; HiGHS refuses all rows of a batch where one has more than 1e15."""
+
+
 @dataclass(slots=True)
 class Rows:
     """Blocks of rows over columns between `lo` and `hi`, as they are collected: what a block is about comes after what
@@ -92,7 +96,10 @@ class Rows:
         return np.arange(self.columns - bounds.lo.size, self.columns).reshape(bounds.shape[1:])
 
     def add(self, columns: IntArray, values: FloatArray, least: FloatArray, most: FloatArray) -> None:
-        self.blocks.append(Block(columns, values, least, most))
+        """A block without its rows that are too steep, such as the chord of a jump whose unit reaches -1e-15: they say
+        next to nothing, and a program without them bounds from above as well."""
+        says = np.abs(values).max(axis=1, initial=0.0) <= STEEPEST
+        self.blocks.append(Block(columns[says], values[says], least[says], most[says]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

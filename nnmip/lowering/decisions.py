@@ -24,6 +24,13 @@ from nnmip.source import Origin
 MOST_SQUARES = 256
 """Most values of a weight whose square is wanted: each costs a binary."""
 
+_PARTS = {
+    Polarity.UPPER: "positive_part",
+    Polarity.LOWER: "positive_part.at_most",
+    Polarity.EXACT: "positive_part.exact",
+}
+"""The names of the positive parts of a decision. Each has the rows of its sides only, and no other can stand for it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
@@ -44,7 +51,7 @@ class Encoding(ABC):
     gate: Affine | None
     sides: list[Side] = field(default_factory=list, init=False)
     _nonzero: Affine | None = field(default=None, init=False)
-    _absolute: dict[bool, Affine] = field(default_factory=dict, init=False)
+    _absolute: dict[Polarity, Affine] = field(default_factory=dict, init=False)
 
     @abstractmethod
     def nonzero(self, low: Lowering, polarity: Polarity, reason: Origin) -> Affine:
@@ -72,13 +79,12 @@ class Encoding(ABC):
             return self.value
         if d.domain.hi <= 0:
             return -self.value
-        exact = Polarity.LOWER in polarity
-        if exact not in self._absolute:
-            tag = "positive_part.exact" if exact else "positive_part"
+        if polarity not in self._absolute:
+            tag = _PARTS[polarity]
             bounds = Interval.box(d.shape, min(d.domain.lo, 0.0), max(d.domain.hi, 0.0))
             positive = positive_part(low, f"{d.path}.{tag}", self.value, bounds, polarity, d.origin)
-            self._absolute[exact] = positive.value * 2.0 - self.value
-        return self._absolute[exact]
+            self._absolute[polarity] = positive.value * 2.0 - self.value
+        return self._absolute[polarity]
 
     def squared(self, low: Lowering, reason: Origin) -> Affine:
         """The squares of the values; DiagnosticError NNM0313 where a domain has infinitely many."""
