@@ -38,7 +38,7 @@ def smoothed_of(network: Network, assignment: Assignment, layers: Layers, names:
     made = [
         Curve(
             *(name, c.function, c.node, c.made.pieces, c.made.error),
-            *(c.operator, whole.get((c.operator, c.node), c.made.error)),
+            *(c.operator, whole.get((c.operator, c.node), c.scale * c.made.error)),
         )
         for name, c in curves.items()
     ]

@@ -88,11 +88,16 @@ def check(graph: Graph, port: Port, rows: int, shape: Shape, computed: Computed,
 
 def _is_double(graph: Graph, port: Port, name: str) -> bool:
     """Whether a value is computed in double precision all the way from the input: nothing is cast to another type, and
-    what ONNX Runtime computes in single precision, operators of scikit-learn and `Erf`, is not among its nodes."""
+    what nothing computes in double precision, operators of scikit-learn and those of `ROUNDED`, is not among its
+    nodes."""
     used = needed(graph, [name])
     nodes = [node for node in graph.nodes if used & set(node.outputs)]
     casts = [node for node in nodes if node.op == "Cast" and node.attributes.get("to") != DOUBLE_TYPE]
-    return port.kind == "double" and not casts and not any(node.domain or node.op == "Erf" for node in nodes)
+    return port.kind == "double" and not casts and not any(node.domain or node.op in ROUNDED for node in nodes)
+
+
+ROUNDED = frozenset({"Erf", "Gelu", "HardSwish"})
+"""Operators with numbers of single precision inside, in ONNX Runtime and in the evaluator of the package onnx."""
 
 
 def _differs(how: str) -> Refused:

@@ -35,14 +35,14 @@ class By:
     label: str
 
 
-def curve_of(layers: Layers, by: By, function: str, view: View, largest: float) -> View:
-    """A smooth function of every entry as a curve that is at most `largest` from it."""
-    made = approximation(function, largest)
+def curve_of(layers: Layers, by: By, function: str, view: View, largest: float, scale: float = 1.0) -> View:
+    """`scale` times a smooth function of every entry, as a curve that is at most `largest` from it."""
+    made = approximation(function, largest / abs(scale))
     before, layers.label = layers.label, by.label
     found = layers.entrywise("piecewise", view, points=made.points, values=made.values, outside=made.outside)
     layers.label = before
-    layers.curves.setdefault(found.base, Curved(function, by.operator, by.node, made))
-    return found
+    layers.curves.setdefault(found.base, Curved(function, by.operator, by.node, made, abs(scale)))
+    return found if scale == 1.0 else found.affine(scale)
 
 
 def values_of(layers: Layers, squashed: Squashed) -> View | None:

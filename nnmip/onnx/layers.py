@@ -44,12 +44,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Curved:
-    """A curve in the place of a smooth function, which is that of a node or part of it."""
+    """A curve in the place of a smooth function, which is that of a node or part of it. scale: what it is times there,
+    without its sign."""
 
     function: str
     operator: str
     node: str
     made: Approximation
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +86,8 @@ class Layers:
     """By the name of the tensor, what is a curve in the place of a smooth function."""
     composed: dict[str, Composed] = field(default_factory=dict)
     """By the name of the tensor, what is made of such curves."""
+    _read: dict[str, tuple[View, View]] = field(default_factory=dict)
+    """By the name of a tensor that a layer makes entry by entry: these entries, and what each is made from."""
     _same: dict[object, str] = field(default_factory=dict)
     _settled: dict[int, tuple[View, View]] = field(default_factory=dict)
 
@@ -181,11 +185,23 @@ class Layers:
 
     def entrywise(self, op: str, view: View, **options: Any) -> View:
         """A layer that works entry by entry; entries in another order stay in that order."""
-        view = self.settled(view)
+        found = self._entrywise(op, self.settled(view), options)
+        self._read.setdefault(found.base, (found, view))
+        return found
+
+    def _entrywise(self, op: str, view: View, options: Mapping[str, Any]) -> View:
         size, index = self.made[view.base].size, view.index.reshape(-1)
         if len(index) == size and len(distinct(index)) == size:
             return View.of(self.add(op, view.base, **options), view.index)
         return self.view(self.add(op, self.tensor(view, self.natural(view)), **options), view.shape)
+
+    def argument(self, view: View) -> View | None:
+        """What the layer that gives a view reads for each of its entries; None where it reads more for one."""
+        if view.base not in self._read:
+            return None
+        found, read = self._read[view.base]
+        places = np.argsort(found.index.reshape(-1))[view.index]
+        return read.moved(lambda a: a.reshape(-1)[places])
 
     def dense(self, view: View, weights: FloatArray, bias: FloatArray | None) -> View:
         """weights [units, i] times a vector of as many entries, plus a bias: [units]. Scales, shifts and the order of

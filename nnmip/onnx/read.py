@@ -19,6 +19,7 @@ from nnmip.onnx.graph import Graph, Node, Port, check_order, needed, read_graph
 from nnmip.onnx.layers import INPUT, Layers
 from nnmip.onnx.operators import OPERATORS, SUPPORTED
 from nnmip.onnx.operators.at import At
+from nnmip.onnx.operators.unknown import REASONS
 from nnmip.onnx.refusal import Refused, unreadable, unsupported
 from nnmip.onnx.replay import TYPES, OnnxFile
 from nnmip.onnx.views import Compared, Squashed, Value, View
@@ -254,4 +255,5 @@ def _check_operators(nodes: list[Node]) -> None:
         if (node.domain, node.op) not in OPERATORS:
             domain = f" of `{node.domain}`" if node.domain else ""
             what = f"the operator `{node.op}`{domain} ({node}) cannot be imported"
-            raise unsupported(what, f"supported operators: {', '.join(SUPPORTED)}")
+            reason = f"{REASONS[node.op]}; " if node.op in REASONS else ""
+            raise unsupported(what, f"{reason}supported operators: {', '.join(SUPPORTED)}")

@@ -191,6 +191,8 @@ class _Chart:
     function: Smooth
     ends: tuple[float, ...]
     slopes: tuple[tuple[FloatArray, FloatArray], ...]
+    turns_to_line: bool
+    """Whether the function is away from the line behind it at its last bend still."""
 
     @staticmethod
     def of(function: Smooth) -> _Chart:
@@ -199,11 +201,17 @@ class _Chart:
             z = np.linspace(low, high, FINE)
             found = function.steep(np.clip(z, low + 1e-12, high - 1e-12))
             slopes.append((found, z) if turn > 0 else (found[::-1], z[::-1]))
-        return _Chart(function, ends, tuple(slopes))
+        slope, shift = function.behind
+        last = float(function.exact(np.array(ends[-2])))
+        return _Chart(function, ends, tuple(slopes), abs(last - slope * ends[-2] - float(shift)) > ROUNDING)
 
     def values(self, z: FloatArray, error: float) -> FloatArray:
-        """Those of a curve with points there: below a convex part, above a concave one."""
-        part = np.searchsorted(self.function.bends, z, side="left")
+        """Those of a curve with points there: below a convex part, above a concave one. At a bend the part on the left
+        counts; at the last one, which may be where the line behind begins, the one that is on the side of that."""
+        bends = self.function.bends
+        part = np.searchsorted(bends, z, side="left")
+        if bends and self.turns_to_line:
+            part = part + (z == bends[-1])
         return np.asarray(self.function.exact(z) - np.array(self.function.turns)[part] * error)
 
     def end(self, side: int, error: float) -> float:

@@ -305,6 +305,7 @@ NETS: Mapping[str, Callable[[], Net]] = {
         ],
         {"w": normal(6, 2)},
     ),
+    "thresholded_relu": lambda: one("ThresholdedRelu", ("N", 4)),
     "identity": lambda: Net(("N", 3), [("Identity", "x", "y")]),
     "dropout": lambda: one("Dropout", ("N", 4)),
     "dropout_ratio": lambda: one("Dropout", ("N", 4), {"q": np.array(0.5)}, "q"),

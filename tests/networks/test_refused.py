@@ -62,6 +62,10 @@ UNSUPPORTED: dict[str, tuple[Net, str]] = {
         "`Mul` (node 2) multiplies two values that are both made from the input",
     ),
     "quotient": (Net(("N", 3), [("Div", "w x", "y")], {"w": np.array(1.0)}), "`Div` (node 1) divides by a value that"),
+    "product of entries": (
+        Net(("N", 3), [("ReduceProd", "x", "y", {"axes": [1]})]),
+        "`ReduceProd` (node 1) multiplies values that are made from the input",
+    ),
     "matrix product": (
         Net((3, 3), [("MatMul", "x x", "y")]),
         "`MatMul` (node 1) multiplies two values that are both made from the input",
@@ -119,7 +123,7 @@ def test_what_cannot_be_imported(name: str) -> None:
     net, message = UNSUPPORTED[name]
     code, found, help = refusal(net.model())
     assert code == "NNM0617" and found.startswith(message)
-    assert help or name in {"square root", "places", "nothing left", "constant output", "open size"}
+    assert help or name in {"places", "nothing left", "constant output", "open size"}
 
 
 def test_the_help_lists_what_is_supported() -> None:
@@ -131,6 +135,21 @@ def test_the_help_lists_what_is_supported() -> None:
         and "Atan" not in help
         and "Sqrt" not in help
     )
+
+
+@pytest.mark.parametrize(
+    ("op", "domain", "said"),
+    [
+        ("LayerNormalization", "", "it divides by the spread of the numbers that it reads"),
+        ("GRU", "", "it runs over steps"),
+        ("TreeEnsembleClassifier", "ai.onnx.ml", "trees are no networks; a `MLPRegressor`"),
+        ("Erfc", "", "ONNX has no such operator: the exporter could not translate it"),
+    ],
+)
+def test_the_help_says_why(op: str, domain: str, said: str) -> None:
+    code, message, help = refusal(Net(("N", 3), [(op, "x", "y", {"domain": domain})]).model())
+    assert code == "NNM0617" and message.endswith("(node 1) cannot be imported")
+    assert help.startswith(said) and "; supported operators: Abs, " in help
 
 
 def test_a_node_is_called_by_its_name() -> None:

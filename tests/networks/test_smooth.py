@@ -26,6 +26,10 @@ from tests.networks.nets import Net
 from tests.networks.test_import import ORIGIN, run
 
 ERRORS = (0.1, 0.01, 1e-3, 1e-4)
+FLOATS = 2e-14
+"""What a distance of numbers up to 80 loses."""
+DIPS = ("Swish", "Gelu", "Mish", "HardSwish")
+"""Functions that fall before they rise."""
 
 
 def away_from(name: str, points: Sequence[float], values: Sequence[float], z: np.ndarray) -> float:
@@ -50,7 +54,7 @@ def test_functions_in_decimals_are_those_in_floats(name: str) -> None:
         assert abs(function.slope(at)) <= function.steepest
     ends = (-20.0, *function.bends, 20.0)
     for turn, low, high in zip(function.turns, ends, ends[1:], strict=False):
-        assert (turn * np.diff(function.steep(np.linspace(low + 1e-9, high - 1e-9, 999))) >= 0).all()
+        assert (turn * np.diff(function.steep(np.linspace(low + 1e-9, high - 1e-9, 999))) >= -4e-16).all()
 
 
 @pytest.mark.parametrize("largest", ERRORS)
@@ -60,9 +64,10 @@ def test_the_error_of_a_curve_is_proved_and_reached(name: str, largest: float) -
     made = approximation(name, largest)
     z = np.concatenate([np.linspace(-40.0, 40.0, 100_001), made.points, np.linspace(-3.0, 3.0, 100_001)])
     away = away_from(name, made.points, made.values, z)
-    assert away <= made.error + 1e-15 and made.error <= largest
+    assert away <= made.error + FLOATS and made.error <= largest
     assert away >= 0.999 * made.error
-    assert np.all(np.diff(made.points) > 0) and np.all(np.diff(made.values) > 0)
+    assert np.all(np.diff(made.points) >= LEAST_WIDTH)
+    assert name in DIPS or np.all(np.diff(made.values) > 0)
     assert made.outside == (FUNCTIONS[name].before[0], FUNCTIONS[name].behind[0])
 
 
@@ -76,7 +81,7 @@ def test_the_proof_is_about_the_curve_that_is_used(name: str) -> None:
         values = np.array(made.values) + 0.05 * rng.normal(size=len(made.values))
         proved = certified_error(FUNCTIONS[name], tuple(points), tuple(values))
         away = away_from(name, points, values, z)
-        assert away <= proved + 1e-15 and proved <= away + 1e-3
+        assert away <= proved + FLOATS and proved <= away + 1e-3
 
 
 def test_the_finest_curves_are_found() -> None:
@@ -88,8 +93,8 @@ def test_the_finest_curves_are_found() -> None:
 
 
 def test_few_pieces_are_enough() -> None:
-    assert [approximation(name, 1e-3).pieces for name in FUNCTIONS] == [19, 27, 25, 26, 18]
-    assert [approximation(name, 0.1).pieces for name in FUNCTIONS] == [3, 3, 3, 4, 3]
+    assert [approximation(name, 1e-3).pieces for name in FUNCTIONS] == [19, 27, 25, 26, 18, *(17, 31, 28, 29, 14)]
+    assert [approximation(name, 0.1).pieces for name in FUNCTIONS] == [3, 3, 3, 4, 3, *(3, 5, 5, 5, 4)]
 
 
 # ---- networks ------------------------------------------------------------------------------------------------------

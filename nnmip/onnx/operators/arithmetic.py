@@ -11,6 +11,7 @@ import numpy as np
 from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At, Rule, Rules, shape_of
 from nnmip.onnx.operators.gates import gated, wide
+from nnmip.onnx.operators.units import product_of_one
 from nnmip.onnx.views import Squashed, Value
 
 Binary = Callable[[Any, Any], Any]
@@ -80,13 +81,19 @@ def _multiply(at: At) -> Value:
         left, right = right, left
     if isinstance(right, np.ndarray):
         return at.as_view(left).affine(_numbers(at, right))
-    product = gated(at, at.as_view(left), at.as_view(right))
+    factors = at.as_view(left), at.as_view(right)
+    product = gated(at, *factors)
+    if product is None:
+        product = product_of_one(at, *factors)
     if product is None:
         raise at.refuse("multiplies two values that are both made from the input", LINEAR)
     return product
 
 
-LINEAR = "one factor must be a number that is stored in the file, or made of 0 and 1 by a comparison"
+LINEAR = (
+    "one factor must be a number that is stored in the file, or made of 0 and 1 by a comparison; understood are the "
+    "products in swish, gelu, mish and hard swish, too"
+)
 
 
 def _divide(at: At) -> Value:
@@ -148,7 +155,7 @@ def _folded(function: Callable[..., Any]) -> Rule:
         values = at.inputs()
         for value in values:
             if not isinstance(value, np.ndarray):
-                raise at.refuse("is not a piecewise-linear function of the input")
+                raise at.refuse("is not a piecewise-linear function of the input", CURVED)
         at.allow(np.broadcast_shapes(*map(shape_of, values)))
         with np.errstate(all="ignore"):
             return np.asarray(function(*values))
@@ -156,7 +163,15 @@ def _folded(function: Callable[..., Any]) -> Rule:
     return rule
 
 
+CURVED = (
+    "powers, roots and quotients of what is made from the input cannot be imported, as in norms and in layer "
+    "normalisation; batch normalisation and sums of absolute values can"
+)
+
+
 def _product(at: At) -> Array:
+    if not isinstance(at.value(0), np.ndarray):
+        raise at.refuse("multiplies values that are made from the input", LINEAR)
     array, axes = at.known(0, "the input"), at.axes()
     return np.asarray(np.prod(array, axis=axes, keepdims=bool(at.whole("keepdims", 1))))
 

@@ -11,7 +11,7 @@ from nnmip.onnx.operators.activations import bent
 from nnmip.onnx.operators.arithmetic import difference_of
 from nnmip.onnx.operators.at import At, Rule, Rules, shape_of
 from nnmip.onnx.operators.endings import SCORES
-from nnmip.onnx.operators.gates import ones, wide
+from nnmip.onnx.operators.gates import gated, multiple, ones, wide
 from nnmip.onnx.views import Compared, Value, View
 
 
@@ -83,15 +83,19 @@ def _slopes(z: View, value: Value) -> Array | None:
     """The factors k with value = k z, entry by entry; None where it is no multiple."""
     if isinstance(value, np.ndarray):
         return None if value.dtype.kind not in "fiub" or value.any() else np.zeros(z.shape)
-    if not isinstance(value, View) or value.base != z.base or not z.scale.all():
-        return None
-    line = wide(value, z.shape)
-    slopes: Array = line.scale / z.scale
-    meets = np.isclose(slopes * z.shift, line.shift, rtol=1e-12, atol=0.0)
-    return slopes if np.array_equal(line.index, z.index) and meets.all() else None
+    return multiple(wide(value, z.shape), z) if isinstance(value, View) else None
+
+
+def _thresholded_relu(at: At) -> Value:
+    """z where z > alpha, else 0: a gate."""
+    z = at.layers.settled(at.view(0))
+    opened = gated(at, z, ones(at, Compared(z.affine(1.0, -at.real("alpha", 1.0)), is_strict=True)))
+    assert opened is not None
+    return opened
 
 
 RULES: Rules = {
+    "ThresholdedRelu": _thresholded_relu,
     "Less": _comparison(np.less, is_turned=True, is_strict=True),
     "LessOrEqual": _comparison(np.less_equal, is_turned=True, is_strict=False),
     "Greater": _comparison(np.greater, is_turned=False, is_strict=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from nnmip.hir.core import Shape
+from nnmip.onnx.graph import Array
 from nnmip.onnx.operators.at import At
 from nnmip.onnx.views import Compared, View
 
@@ -12,6 +13,15 @@ from nnmip.onnx.views import Compared, View
 def wide(view: View, shape: Shape) -> View:
     """A view, broadcast to a shape."""
     return view if view.shape == shape else view.affine(np.ones(shape))
+
+
+def multiple(line: View, z: View) -> Array | None:
+    """The factors k with line = k z, entry by entry; None where it is no multiple."""
+    if line.base != z.base or not z.scale.all() or not np.array_equal(line.index, z.index):
+        return None
+    slopes: Array = line.scale / z.scale
+    meets = np.isclose(slopes * z.shift, line.shift, rtol=1e-12, atol=0.0)
+    return slopes if meets.all() else None
 
 
 def ones(at: At, compared: Compared) -> View:

@@ -11,6 +11,7 @@ no kernel), at points that the import did not see. Prints a row for each file th
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 import nnmip
 from nnmip.diagnostics import DiagnosticError
@@ -71,20 +73,49 @@ def _double(tensor: onnx.TensorProto) -> None:
         tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
 
 
+class Erf(OpRun):
+    """That of the package onnx rounds to single precision."""
+
+    op_domain = ""
+
+    def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
+        return (np.vectorize(math.erf, otypes=[x.dtype])(x),)
+
+
+class Gelu(OpRun):
+    op_domain = ""
+
+    def _run(self, x: np.ndarray, approximate: str | None = None) -> tuple[np.ndarray]:
+        assert approximate in (None, "none")
+        return (np.vectorize(lambda z: 0.5 * z * (1 + math.erf(z / math.sqrt(2))), otypes=[x.dtype])(x),)
+
+
+class HardSwish(OpRun):
+    op_domain = ""
+
+    def _run(self, x: np.ndarray) -> tuple[np.ndarray]:
+        return ((x * np.clip(x / 6 + 0.5, 0, 1)).astype(x.dtype),)
+
+
+EXACT = [Erf, Gelu, HardSwish]
+
+
 def given(model: onnx.ModelProto, name: str, feeds: np.ndarray) -> np.ndarray:
     """What a model gives for each feed of its input, flat: by ONNX Runtime, else by the evaluator of onnx.
 
-    ONNX Runtime computes the operators of scikit-learn in single precision whatever they are given.
+    ONNX Runtime computes the operators of scikit-learn in single precision whatever they are given; `EXACT` ones are in
+    double precision here alone.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    is_double_of_learning = feeds.dtype == np.float64 and any(node.domain for node in model.graph.node)
+    own = {each.__name__ for each in EXACT}
+    has_single = any(node.domain or node.op_type in own for node in model.graph.node)
     try:
-        if is_double_of_learning:
+        if has_single and feeds.dtype == np.float64:
             raise TypeError
         session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     except Exception:
-        session = ReferenceEvaluator(model)
+        session = ReferenceEvaluator(model, new_ops=EXACT)  # type: ignore[arg-type]
     found = [np.asarray(session.run(None, {name: x})[0]) for x in feeds]
     if feeds.dtype == np.float64 and found[0].dtype != np.float64:
         raise TypeError("single precision inside")
