@@ -49,17 +49,16 @@ def held_at(program: Program, value: float, bound: float | None = None, toleranc
     """The program whose present goal is held at `value`, which was proved for it; its goal is the next stage.
 
     A goal whose values lie on a grid is held exactly (slack 0), any other to within max(1e-7, 1e-7 |value|). Where the
-    proof is that no value is better than `bound`, within a tolerance, every network counts that is within it.
+    proof is that no value is better than `bound`, every network counts that is within the tolerance of it.
     """
     assert program.goal is not None
     step = goal_step(program, program.goal)
     room = max(1e-7, 1e-7 * abs(value))
     if bound is not None:
         room = max(room, tolerance - program.goal.sign * (value - bound))
-        return replace(program, held=(*program.held, Held(value, room, room, bound)))
     if step is None or 0 < step < LEAST_STEP * abs(value):
-        return replace(program, held=(*program.held, Held(value, room, room)))
-    return replace(program, held=(*program.held, Held(value, 0.0, float(step) / 2 or room)))
+        return replace(program, held=(*program.held, Held(value, room, room, bound)))
+    return replace(program, held=(*program.held, Held(value, 0.0, float(step) / 2 or room, bound)))
 
 
 def goal_step(program: Program, stage: Stage) -> Fraction | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from types import MappingProxyType
 
 import numpy as np
 
@@ -37,8 +36,6 @@ from nnmip.hir.goals import Cell, Constraint, RegionRule
 from nnmip.records import dataclass
 from nnmip.source import Origin
 from nnmip.verification.claims import Cases, Row, cases_of, terms_of
-
-_AS_THEY_ARE: Mapping[int, float] = MappingProxyType({})
 
 NEAR = 1e-9
 """A point this near to the input domain of a network is moved into it."""
@@ -69,15 +66,13 @@ class Instances:
             for number, cell in enumerate(rule.cells):
                 self._cases[place, number] = cases_of(cell.property.conclusions)
 
-    def at(self, points: Sequence[Point], delta: Mapping[int, float] = _AS_THEY_ARE) -> Program:
-        """The program with its rules at some points in place of the rules; some rules, by number, are tightened by a
-        delta."""
+    def at(self, points: Sequence[Point], deltas: Sequence[float] | None = None) -> Program:
+        """The program with its rules at some points in place of the rules, at each of them tightened by a delta."""
         tables = {network.name: _Table(network) for network in self.program.networks}
         parts: dict[int, list[Node]] = {}
-        for point in points:
+        for point, delta in zip(points, deltas or [0.0] * len(points), strict=True):
             rule, cell = self._named(point)
-            own = delta.get(point.rule, 0.0)
-            made = _Made(self.program, tables, point.values, own * self._size(cell, point.values))
+            made = _Made(self.program, tables, point.values, delta * self._size(cell, point.values))
             parts.setdefault(point.rule, []).extend(made.parts(self._cases[point.rule, point.cell], rule.origin))
         data = {name: table.dataset(self.program) for name, table in tables.items() if table.rows}
         found = tuple(_constraint(self.program.regions[place], own, data) for place, own in sorted(parts.items()))
@@ -98,6 +93,12 @@ class Instances:
             return 0.0
         evaluator = Evaluator(lone, network)
         return max(_excess(evaluator, part) for part in own.parts)
+
+    def spare(self, point: Point, network: Assignment) -> float:
+        """By what delta a rule may be tightened at a point so that a network still keeps it there; 0 where by none."""
+        _, cell = self._named(point)
+        size = self._size(cell, point.values)
+        return max(0.0, -self.violation(point, network)) / size if size > 0 else 0.0
 
     def _named(self, point: Point) -> tuple[RegionRule, Cell]:
         rule = self.program.regions[point.rule]

@@ -8,41 +8,42 @@ Falk 1976). A network that is verified and optimal is optimal for the model itse
 With continuous weights the optimum lies on a rule, where no solver stays exactly. So, once no rule is broken by more
 than `DELTA`, those that are not verified are tightened by it at all points. A network that is optimal then, and
 verified for the rules as they are, is at least as good as every network that keeps the tightened rules: these satisfy
-the tightened relaxation.
+the tightened relaxation. Goals in stages have their turns one after the other, each with rounds of its own; what may be
+concluded of them stands in `nnmip.regions.aim`.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 
 from nnmip.backends.process import Session
-from nnmip.backends.protocol import Progress, RawResult, Termination
-from nnmip.backends.review import proof_tolerance
+from nnmip.backends.protocol import Progress, Termination
 from nnmip.hir.core import Apply, Assignment, Program
 from nnmip.hir.goals import Constraint
 from nnmip.hir.order import is_better, rank
+from nnmip.hir.stages import held_at
 from nnmip.incumbents.known import trivial_assignment
 from nnmip.records import dataclass
+from nnmip.regions.aim import DELTA, LEAST_CUT, Aim
 from nnmip.regions.check import Checker, Finding
+from nnmip.regions.claims import Conclusion, Proved, proved
 from nnmip.regions.instances import Instances, Point
-from nnmip.solution.answer import RunFacts, Unencoded, make_result
+from nnmip.solution.answer import RunFacts
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.options import RunOptions
-from nnmip.solution.promise import RELAXED, START, TIGHTENED, Kept, Promise, Round
+from nnmip.solution.promise import RELAXED, START, TIGHTENED, Round
 from nnmip.solution.replay import Replay, ReplayStatus, replay
-from nnmip.solution.result import Proof, Result, SolutionStatus
+from nnmip.solution.result import Result, SolutionStatus
 from nnmip.solution.run import Run
 from nnmip.solution.users import UsersNetworks
 from nnmip.solution.work import Problem, ProgressHandler
 from nnmip.source import Origin
 from nnmip.verification.milp import Solve
 from nnmip.verification.verdict import Answer
-
-DELTA = 1e-5
-"""By how much a rule is tightened, in units of its scores; for `monotone` per width of the input domain."""
 
 SUFFICIENT_SHARE = 0.2
 """The share of the time limit for the best network under a condition that is enough for the rules."""
@@ -53,14 +54,8 @@ SUFFICIENT_SECONDS = 10.0
 TRAINING_SHARE = 0.9
 """The share of the time left that a round may train, so that a network it ends with at the limit can be verified."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Proved:
-    """A network that keeps all rules, with its replay and how each rule is proved. notes: which rules say nothing."""
-
-    checked: Replay
-    rules: tuple[Kept, ...]
-    notes: tuple[str, ...]
+RAISING_SHARE = 0.5
+"""The share of the time left for a better bound of a goal, where other goals come after it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,16 +71,16 @@ class RegionRun:
     stop: threading.Event
     began: float = field(default_factory=time.perf_counter)
     points: dict[tuple[int, int, bytes], Point] = field(default_factory=dict)
-    tightened: set[int] = field(default_factory=set)
     rounds: list[Round] = field(default_factory=list)
     best: Proved | None = None
-    bound: float | None = None
-    bound_proof: Proof = Proof.NONE
-    last: Result | None = None
+    latest: Result | None = None
     keeper: Keeper | None = None
     remarks: list[str] = field(default_factory=list)
-    message: str = ""
-    is_tight: bool = False
+    earlier: list[Result] = field(default_factory=list)
+    aim: Aim = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.aim = Aim(self.problem.program)
 
     def run(self) -> Result:
         """The best network that is proved to keep the rules, with what is proved of it."""
@@ -115,46 +110,65 @@ class RegionRun:
         checker = Checker(instances, self.verifying(self._solver), self.stop, self.options.seed, self._left)
         self._known_before(session, users, checker)
         self._under_sufficient(session, checker)
-        ended = self._train(session, instances, checker)
-        if self.is_tight and not self._is_closed():
-            self._raise_bound(session, instances, checker)
-        return ended
+        while True:
+            ended = self._train(session, instances, checker)
+            if self.aim.is_tight and not self._is_closed():
+                self._raise_bound(session, instances, checker)
+            if ended is not Termination.OPTIMAL or self.aim.is_last:
+                return ended
+            self._hold()
+
+    def _hold(self) -> None:
+        """The turn of the next goal: this one is held at the value of the best network that keeps the rules."""
+        best, aim = self.best, self.aim
+        assert best is not None and best.checked.objective is not None
+        result = self._result(Termination.OPTIMAL)
+        assert result.promise is not None
+        self.earlier.append(result)
+        bound = None if result.solution is SolutionStatus.OPTIMAL else aim.bound
+        program = held_at(aim.program, best.checked.objective, bound, result.promise.tolerance)
+        self.aim = Aim(program, best.checked.assignment)
+        self.best = replace(best, checked=replay(program, best.checked.assignment, None, None))
 
     def _train(self, session: Session, instances: Instances, checker: Checker) -> Termination:
         """Rounds until a network is the best and verified, or nothing more can be done; why they end."""
+        aim = self.aim
         while (over := self._over()) is None:
-            result, findings = self._round(session, instances, checker, self.tightened)
-            self.last = result
+            result, findings = self._round(session, instances, checker, bool(aim.tightened), self._left())
+            self.latest = aim.last = result
             if findings is None or result.replay is None:
                 return self._without_network(result)
-            is_proved = all(found.answer is Answer.VERIFIED for found in findings)
+            is_kept = all(found.answer is Answer.VERIFIED for found in findings)
             if not result.is_proved and self.program.goal is not None:
+                aim.message = self._message(result)
                 return result.termination or Termination.SOLVER_ERROR
-            if is_proved:
-                self.is_tight = bool(self.tightened)
+            if is_kept:
+                aim.is_proved, aim.is_tight = True, bool(aim.tightened)
                 return Termination.OPTIMAL
-            if not self._add(findings, tightens=True):
-                self.message = _stuck(findings)
+            if not self._add(instances, findings, tightens=True):
+                aim.message = _stuck(findings)
                 return Termination.GAP_LIMIT
         return over
 
     def _raise_bound(self, session: Session, instances: Instances, checker: Checker) -> None:
         """Rounds without tightening, for a better bound, until their networks break no rule by more than `DELTA`. One
         that is verified is the best of all."""
-        while self._over() is None:
-            result, findings = self._round(session, instances, checker, ())
-            if findings is None or not result.is_proved or not self._add(findings, tightens=False):
+        left = self._left()
+        end = math.inf if left is None or self.aim.is_last else time.perf_counter() + RAISING_SHARE * left
+        while self._over() is None and (rest := end - time.perf_counter()) > 0:
+            limit = rest if left is not None and math.isfinite(rest) else self._left()
+            result, findings = self._round(session, instances, checker, False, limit)
+            if findings is None or not result.is_proved or not self._add(instances, findings, tightens=False):
                 return
 
     def _round(
-        self, session: Session, instances: Instances, checker: Checker, tightened: Collection[int]
+        self, session: Session, instances: Instances, checker: Checker, is_tightened: bool, left: float | None
     ) -> tuple[Result, list[Finding] | None]:
         """The best network for the rules at all points, and what its verification says; None without a network."""
-        kind = TIGHTENED if tightened else RELAXED
-        program = instances.at(list(self.points.values()), dict.fromkeys(tightened, DELTA))
-        result = self._solved(session, program, kind)
-        if not tightened:
-            self._keep_bound(result)
+        kind = TIGHTENED if is_tightened else RELAXED
+        result = self._solved(session, self._relaxation(instances, is_tightened), kind, left)
+        if not is_tightened:
+            self.aim.keep_bound(result)
         if result.replay is None or not result.has_answer:
             return result, None
         network = result.replay.assignment
@@ -164,9 +178,14 @@ class RegionRun:
             self._keep(network, findings)
         return result, findings
 
-    def _solved(self, session: Session, program: Program, kind: str) -> Result:
+    def _relaxation(self, instances: Instances, is_tightened: bool) -> Program:
+        """The goal in its turn, with the rules at all points."""
+        points = list(self.points.values())
+        program = instances.at(points, self.aim.deltas(instances, points, is_tightened))
+        return replace(program, held=self.aim.program.held)
+
+    def _solved(self, session: Session, program: Program, kind: str, left: float | None) -> Result:
         number = len([each for each in self.rounds if each.kind != START]) + 1
-        left = self._left()
         limit = None if left is None else TRAINING_SHARE * left
         options = replace(self.options, save=None, resume=None, start=None, time_limit=limit)
         problem = replace(self.problem, program=program)
@@ -177,24 +196,19 @@ class RegionRun:
                 phase = f"round {number} {kind} {progress.phase}"
                 self.progress(replace(progress, phase=phase, seconds=time.perf_counter() - self.began))
 
-        return Run(problem, options, show, self.stop, starts).run_in(session, explains=kind == RELAXED)
-
-    def _keep_bound(self, result: Result) -> None:
-        """A bound of a relaxation is one for the model."""
-        goal, bound = self.program.goal, result.dual_bound
-        if goal is None or bound is None:
-            return
-        if self.bound is None or goal.sign * (bound - self.bound) > 0:
-            self.bound = bound
-            self.bound_proof = result.proof if result.is_proved else Proof.SOLVER
+        return Run(problem, options, show, self.stop, starts).stage_in(session, explains=kind == RELAXED)
 
     def _without_network(self, result: Result) -> Termination:
-        termination = result.termination or Termination.SOLVER_ERROR
-        if termination is Termination.INFEASIBLE and self.tightened:
-            self.message = f"no network keeps the rules tightened by {DELTA:g} at {len(self.points)} points"
+        termination, aim = result.termination or Termination.SOLVER_ERROR, self.aim
+        if termination is Termination.INFEASIBLE and aim.tightened:
+            aim.message = f"no network keeps the rules tightened by {DELTA:g} at {len(self.points)} points"
             return Termination.GAP_LIMIT
-        self.message = result.message
+        aim.message = self._message(result)
         return termination
+
+    def _message(self, result: Result) -> str:
+        """What is said of a round, without the number of its goal, which the end adds."""
+        return result.message.removeprefix(f"stage {self.aim.number}: ")
 
     # ---- networks that are known before ------------------------------------------------------------------------
 
@@ -226,7 +240,8 @@ class RegionRun:
         options = replace(self.options, save=None, resume=None, start=None, confirm=False, time_limit=limit)
         result = Run(problem, options, None, self.stop).run_in(session, explains=False)
         if result.replay is not None and result.has_answer:
-            self._consider(result.replay.assignment, result.replay, checker)
+            network = result.replay.assignment
+            self._consider(network, replay(self.problem.program, network, None, None), checker)
 
     def _consider(self, network: Assignment, made: Replay, checker: Checker) -> bool:
         findings = checker.findings(network)
@@ -239,15 +254,15 @@ class RegionRun:
     # ---- what is kept ------------------------------------------------------------------------------------------
 
     def _keep(self, network: Assignment, findings: Sequence[Finding]) -> None:
-        """A network that keeps all rules, if it is the best so far."""
-        program = self.problem.program
+        """A network that keeps all rules and the goals before, if it is the best so far."""
+        program = self.aim.program
         checked = replay(program, network, None, None)
         if checked.status is not ReplayStatus.PASSED:
             return
         ranks = rank(program, checked.evaluation)
         if self.best is None or is_better(ranks, rank(program, self.best.checked.evaluation)):
             findings = self._confirmed(network, findings)
-            self.best = Proved(checked, _kept(self.program, findings), _vacuous(self.program, findings))
+            self.best = proved(self.program, checked, findings)
             if self.keeper is not None:
                 self.keeper.offer(program, network, None)
 
@@ -262,27 +277,29 @@ class RegionRun:
             return findings
         return [replace(f, proof="confirmed") if f.proof != "certified" else f for f in findings]
 
-    def _add(self, findings: Sequence[Finding], tightens: bool) -> bool:
+    def _add(self, instances: Instances, findings: Sequence[Finding], tightens: bool) -> bool:
         """Keep the points at which rules are broken, by more than `DELTA` where there are such; where not, the rules
         are to be tightened. Whether anything is new."""
-        before = len(self.points), len(self.tightened)
-        broken = [found for found in findings if found.point is not None and found.answer is not Answer.VERIFIED]
-        clearly = [found for found in broken if found.violation > DELTA]
-        if not clearly and tightens:
-            self.tightened.update(found.rule for found in broken)
-        for found in clearly or (broken if tightens else []):
-            assert found.point is not None
-            self.points.setdefault(found.point.key, found.point)
-        return (len(self.points), len(self.tightened)) != before
+        tightened = self.aim.tightened
+        before = len(self.points), len(tightened)
+        broken = [(f, f.point) for f in findings if f.point is not None and f.answer is not Answer.VERIFIED]
+        chosen = [(found, point) for found, point in broken if found.violation > DELTA]
+        if not chosen and tightens:
+            tightened.update(found.rule for found, _ in broken)
+            chosen = [(f, p) for f, p in broken if f.violation + self.aim.delta(instances, p) >= LEAST_CUT]
+        for _, point in chosen:
+            self.points.setdefault(point.key, point)
+        return (len(self.points), len(tightened)) != before
 
     def _record(self, kind: str, objective: float | None, findings: Sequence[Finding]) -> None:
         worst = max(findings, key=lambda f: (_WORSE[f.answer], f.violation))
         name = "" if worst.answer is Answer.VERIFIED else self.program.regions[worst.rule].name
         made = Round(
             kind,
+            self.aim.number,
             len(self.points),
             objective,
-            self.bound,
+            self.aim.bound,
             str(worst.answer),
             name,
             max(0.0, worst.violation),
@@ -292,60 +309,26 @@ class RegionRun:
         if self.progress is not None:
             number = len([each for each in self.rounds if each.kind != START])
             said = f"`{name}` broken by {made.violation:.3g}" if worst.answer is Answer.VIOLATED else made.verdict
-            phase = f"round {number} {kind}, {made.points} points: {said}"
-            self.progress(Progress(phase, made.seconds, objective, self.bound, is_milestone=True))
+            goals = len(self.program.stages)
+            stage = f" stage {made.stage} of {goals}" if goals > 1 else ""
+            phase = f"round {number}{stage} {kind}, {made.points} points: {said}"
+            self.progress(Progress(phase, made.seconds, objective, self.aim.bound, is_milestone=True))
 
     # ---- the end -----------------------------------------------------------------------------------------------
 
     def _result(self, termination: Termination) -> Result:
-        """The best network that is proved, the bound of the relaxation, and the claim that both give."""
-        last, goal = self.last, self.program.goal
-        checked = self.best.checked if self.best is not None else None
-        sign = 1.0 if goal is None else goal.sign
-        bound = -float("inf") if self.bound is None else sign * self.bound
-        raw = RawResult(
-            termination,
-            last.solver if last is not None else "",
-            last.solver_version if last is not None else "",
-            dual_bound=bound if goal is not None else -float("inf"),
-            message=self.message,
-        )
-        facts = self.problem.facts(None)
+        """What the goal in its turn ends with."""
+        facts, latest = self.problem.facts(None), self.latest
         seconds = {"solve": time.perf_counter() - self.began}
-        sizes = last.sizes if last is not None else {}
-        how = last.how if last is not None else facts.how
+        sizes = latest.sizes if latest is not None else {}
+        how = latest.how if latest is not None else facts.how
         facts = RunFacts(sizes, {**facts.times, **seconds}, facts.seed, facts.versions, how)
-        proof = Proof.NONE if last is None else last.proof
-        result = make_result(Unencoded(self.problem.program), raw, checked, proof, facts)
-        rules = self.best.rules if self.best is not None else ()
-        tightened = tuple(self.program.regions[place].name for place in sorted(self.tightened))
-        is_tight = self.is_tight and self.best is not None
-        bracket = None if last is None or last.solution is SolutionStatus.OPTIMAL else last.bracket
-        tolerance = 0.0 if bracket is None else bracket.tolerance
-        promise = Promise(rules, tuple(self.rounds), DELTA, tightened, is_tight, tolerance)
-        result = replace(result, promise=promise, conflict=last.conflict if last is not None else None)
-        return self._claimed(result, termination)
-
-    def _claimed(self, result: Result, termination: Termination) -> Result:
-        """With the proof of the rules, and the claim for rules that are tightened."""
-        promise = result.promise
-        assert promise is not None
-        if self.best is None:
-            return replace(result, proof=result.proof if termination is Termination.INFEASIBLE else Proof.NONE)
-        solved = Proof.NONE if self.last is None else self.last.proof
-        if result.solution is SolutionStatus.OPTIMAL:
-            proof = _weakest(self.bound_proof, promise.proof)
-        elif promise.is_tight:
-            proof = _weakest(solved, promise.proof)
-        else:
-            proof = Proof(promise.proof) if self.program.goal is None else Proof.NONE
-        ended = Termination.OPTIMAL if promise.is_tight else result.termination
-        return replace(result, termination=ended, proof=proof)
+        end = Conclusion(self.program, self.aim, self.best, tuple(self.earlier), tuple(self.rounds))
+        return end.result(termination, facts)
 
     def _is_closed(self) -> bool:
-        """Whether the best network is as good as the bound of the relaxation."""
-        value = None if self.best is None else self.best.checked.objective
-        return value is not None and self.bound is not None and abs(value - self.bound) <= proof_tolerance(value)
+        """Whether the best network is as good as the bound of the relaxed rounds."""
+        return self.aim.is_closed(None if self.best is None else self.best.checked)
 
     @property
     def _solver(self) -> str:
@@ -369,35 +352,6 @@ def _stuck(findings: Sequence[Finding]) -> str:
 
 
 _WORSE = {Answer.VERIFIED: 0, Answer.UNKNOWN: 1, Answer.VIOLATED: 2}
-
-_STRENGTH = (Proof.NONE, Proof.SOLVER, Proof.CONFIRMED, Proof.CERTIFIED)
-
-
-def _weakest(solved: Proof, verified: str) -> Proof:
-    return min(solved, Proof(verified), key=_STRENGTH.index)
-
-
-def _kept(program: Program, findings: Sequence[Finding]) -> tuple[Kept, ...]:
-    """How each rule is proved, over all its cells."""
-    found = []
-    for place, rule in enumerate(program.regions):
-        own = [finding for finding in findings if finding.rule == place]
-        margins = [finding.margin for finding in own if finding.margin is not None]
-        by = ", ".join(dict.fromkeys(finding.by for finding in own))
-        proofs = {finding.proof for finding in own}
-        proof = next((name for name in ("solver", "confirmed") if name in proofs), "certified")
-        found.append(Kept(rule.name, rule.sentence, by, proof, min(margins) if margins else None))
-    return tuple(found)
-
-
-def _vacuous(program: Program, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Notes on rules whose assumptions no point obeys, in any of their cells: they are kept, and ask for nothing."""
-    found = []
-    for place, rule in enumerate(program.regions):
-        notes = [finding.note for finding in findings if finding.rule == place]
-        if notes and all(notes):
-            found.append(f"`{rule.name}`: {', '.join(dict.fromkeys(notes))}")
-    return tuple(found)
 
 
 def _sufficient(program: Program, place: int) -> Constraint | None:

@@ -178,7 +178,7 @@ def _claim(
     if termination is Termination.OPTIMAL and passed is not None and has_goal:
         assert objective is not None
         closed = bound is not None and abs(objective - bound) <= proof_tolerance(objective)
-        closed = closed and not any(past.is_certified for past in earlier)
+        closed = closed and all(past.solution is SolutionStatus.OPTIMAL for past in earlier)
         solution = SolutionStatus.OPTIMAL if closed else SolutionStatus.FEASIBLE
         termination = termination if closed else Termination.GAP_LIMIT
     bracket = _bracket(lowered, passed, bound, rounds) if passed is not None else None
@@ -211,22 +211,23 @@ def _stages(program: Program, result: Result, proof: Proof, earlier: Sequence[Re
     """An entry for every goal: those before (held), that of `result` with its own `proof`, those not reached."""
     checked = result.replay if result.has_answer else None
     now = len(program.held)
-    ended = {number: (past, past.stages[number].proof) for number, past in enumerate(earlier)} | {now: (result, proof)}
+    ended = dict(enumerate(earlier)) | {now: result}
     found = []
     for number, stage in enumerate(program.stages):
-        ran, own = ended.get(number, (None, Proof.NONE))
+        ran, past = ended.get(number), earlier[number].stages[number] if number < len(earlier) else None
         held = program.held[number] if number < now else None
         found.append(
             StageResult(
                 sense=stage.sense,
                 objective=checked.evaluation.objectives[number] if checked is not None else None,
                 dual_bound=ran.dual_bound if ran is not None else None,
-                proof=own,
+                proof=past.proof if past is not None else proof if number == now else Proof.NONE,
                 termination=ran.termination if ran is not None else None,
                 held=held.value if held is not None else None,
                 slack=held.slack if held is not None else None,
                 terms=term_values(program, number, checked) if checked is not None else (),
                 bracket=ran.bracket if ran is not None else None,
+                is_tight=past is not None and past.is_tight,
             )
         )
     return tuple(found)

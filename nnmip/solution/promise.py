@@ -11,7 +11,8 @@ TIGHTENED, RELAXED, START = "tightened", "relaxed", "start"
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round: the best network for the rules at `points` points, and what came of its verification.
+    """One round: the best network for the rules at `points` points, and what came of its verification. stage: the
+    number of the goal, from 1 on.
 
     kind: `relaxed` for the rules as they are, `tightened` for rules tightened by delta, `start` for a network that was
     known before. verdict: of the worst rule; violation: the largest by which the network breaks a rule at a point that
@@ -19,6 +20,7 @@ class Round:
     """
 
     kind: str
+    stage: int
     points: int
     objective: float | None
     bound: float | None
@@ -30,6 +32,7 @@ class Round:
     def to_json(self) -> dict[str, Any]:
         return {
             "kind": self.kind,
+            "stage": self.stage,
             "points": self.points,
             "objective": self.objective,
             "bound": self.bound,

@@ -154,7 +154,8 @@ class StageResult:
     """One goal of several: its value for the network that is reported, and what is proved about it.
 
     held: the value that later stages had to keep, within `slack`; None for a stage that was not held. termination is
-    None for a stage that was not reached.
+    None for a stage that was not reached. is_tight: whether it is proved for rules over regions tightened by a delta,
+    and not for the rules themselves.
     """
 
     sense: str
@@ -166,6 +167,7 @@ class StageResult:
     slack: float | None
     terms: tuple[TermValue, ...]
     bracket: Bracket | None = None
+    is_tight: bool = False
 
     @property
     def gap(self) -> float | None:
@@ -183,6 +185,7 @@ class StageResult:
             "slack": self.slack,
             "terms": terms_json(self.terms),
             "bracket": self.bracket.to_json() if self.bracket else None,
+            "optimal_for_tightened": self.is_tight,
         }
 
 

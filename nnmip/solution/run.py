@@ -6,7 +6,7 @@ What only some runs need (a folder, a conflict, a solver, its MILP) is imported 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -53,19 +53,27 @@ class Run:
 
     def run_in(self, session: Session, explains: bool = True) -> Result:
         """The same with a solver process that goes on; `explains` says whether an infeasible model needs a conflict."""
-        work = self.work
-        work.known = self._first_networks(session)
-        with closing(self._way()) as way:
-            result = self._solve_stages(way, session)
-        if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
-            from nnmip.solution.conflict import conflict_of
-
-            result = replace(result, conflict=conflict_of(work, session))
+        work, result = self.work, self._solved(self._solve_stages, session, explains)
         result = replace(result, notes=(*result.notes, *self.users.remarks))
         if work.keeper is None:
             return result
         remark = work.keeper.finish(result, self.problem.describe(result))
         return replace(result, notes=(*result.notes, remark)) if remark else replace(result, saved=True)
+
+    def stage_in(self, session: Session, explains: bool) -> Result:
+        """The stage that the program is at alone; nothing is kept of it."""
+        return self._solved(lambda way, session: way.solve(session, self.problem.program, ()), session, explains)
+
+    def _solved(self, solve: Callable[[Way | Race, Session], Result], session: Session, explains: bool) -> Result:
+        work = self.work
+        work.known = self._first_networks(session)
+        with closing(self._way()) as way:
+            result = solve(way, session)
+        if explains and result.termination is Termination.INFEASIBLE and not result.has_answer:
+            from nnmip.solution.conflict import conflict_of
+
+            return replace(result, conflict=conflict_of(work, session))
+        return result
 
     def _way(self) -> Way | Race:
         ways = self.options.ways

@@ -51,7 +51,7 @@ class Way:
                 if isinstance(result, Result):
                     return result
                 how = How(Formulation.DIRECT, result)
-            elif options.formulation == Formulation.AUTO and options.solver == "auto" and not earlier:
+            elif options.formulation == Formulation.AUTO and options.solver == "auto" and not program.held:
                 floor = self._anneal(program)
             lowered = self.work.problem.encode(program, how.formulation)
             return _raised(program, self._stage(session, lowered, earlier, how).solve(), floor)

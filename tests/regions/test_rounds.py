@@ -15,7 +15,7 @@ import pytest
 
 import nnmip
 from nnmip.backends.protocol import Progress, Termination
-from nnmip.regions import check, run
+from nnmip.regions import aim, check, run
 from nnmip.report.text import render_result
 from nnmip.solution.result import Proof, Result, SolutionStatus
 from nnmip.verification import units
@@ -186,7 +186,7 @@ def test_the_best_network_that_keeps_a_rule(case: str, solver: str, tmp_path: Pa
         assert result.objective == pytest.approx(optimum, abs=1e-6)
     else:
         assert result.is_tightened and result.termination is Termination.OPTIMAL
-        assert result.objective <= best(rule, Fraction(str(run.DELTA))) + 1e-6
+        assert result.objective <= best(rule, Fraction(str(aim.DELTA))) + 1e-6
     assert result.proof in (Proof.SOLVER, Proof.CERTIFIED)
     assert {kept.name for kept in result.promise.rules} == ({"c", "d"} if case == "both" else {"c"})
 
@@ -258,7 +258,7 @@ def test_a_second_solver_confirms(tmp_path: Path) -> None:
 
 def test_a_round_leaves_time_to_verify_its_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A round that uses up its time without a proof, by a clock of its own; its network keeps the rule."""
-    left, training = [100.0], run.Run.run_in
+    left, training = [100.0], run.Run.stage_in
 
     def slow(self: run.Run, *arguments: Any, **options: Any) -> Result:
         result = training(self, *arguments, **options)
@@ -266,7 +266,7 @@ def test_a_round_leaves_time_to_verify_its_network(tmp_path: Path, monkeypatch: 
         left[0] -= self.options.time_limit
         return replace(result, solution=SolutionStatus.FEASIBLE, termination=Termination.TIME_LIMIT, proof=Proof.NONE)
 
-    monkeypatch.setattr(run.Run, "run_in", slow)
+    monkeypatch.setattr(run.Run, "stage_in", slow)
     monkeypatch.setattr(run.RegionRun, "_left", lambda self: left[0])
     result = solved("forall z in domain(f): f(z) >= -9", tmp_path, time_limit=100.0)
     assert result.termination is Termination.TIME_LIMIT and result.promise is not None
@@ -311,7 +311,7 @@ def test_a_line_that_stays_below_a_limit(solver: str, tmp_path: Path) -> None:
     exact = nnmip.loads(LINE.format(rule=f"constraint c: {said}"), directory=tmp_path).solve(solver=solver)
     assert result.objective is not None and exact.objective is not None and result.dual_bound is not None
     assert result.dual_bound <= exact.objective + 1e-6
-    assert exact.objective - 1e-6 <= result.objective <= exact.objective + 2 * run.DELTA
+    assert exact.objective - 1e-6 <= result.objective <= exact.objective + 2 * aim.DELTA
     assert result.is_proved and result.promise is not None
     weights, bias = result.networks["f"].weights["o"][0, 0], result.networks["f"].biases["o"][0]
     assert all(weights * end + bias <= 0.8 for end in ends)
@@ -336,7 +336,7 @@ def test_a_delta_of_the_wrong_sign_is_seen(tmp_path: Path, monkeypatch: pytest.M
     text, _ = CASES["on_it"]
     monkeypatch.setattr(units, "MOST_UNITS", 0)
     assert solved(text, tmp_path).is_tightened
-    monkeypatch.setattr(run, "DELTA", -run.DELTA)
+    monkeypatch.setattr(aim, "DELTA", -aim.DELTA)
     result = solved(text, tmp_path, time_limit=10)
     assert not result.is_proved and result.proof is Proof.NONE
 

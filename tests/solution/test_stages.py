@@ -351,7 +351,8 @@ def test_every_stage_is_confirmed(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["message"] == "stage 3: cbc confirms the optimum that highs claims"
     assert found["notes"][-2:] == [f"stage {n}: cbc confirms the optimum that highs claims" for n in (1, 2)]
     assert list(found["stages"][0]) == [
-        *("sense", "objective", "dual_bound", "gap", "proof", "termination", "held", "slack", "terms", "bracket")
+        *("sense", "objective", "dual_bound", "gap", "proof", "termination", "held", "slack", "terms", "bracket"),
+        "optimal_for_tightened",
     ]
 
 
