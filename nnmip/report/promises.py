@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from nnmip.backends.protocol import Termination
@@ -16,6 +17,7 @@ def promised(result: Result, solver: str) -> str:
     assert promise is not None
     if result.is_tightened:
         claim = f"within {number(promise.tolerance)} of the optimum" if promise.tolerance else "optimal"
+        claim = f"every goal in its order {claim}" if len(result.stages) > 1 else claim
         rules = _listed(promise.tightened)
         return f"{claim} for {rules} tightened by {promise.delta:g}, proved for the rules themselves"
     if result.solution is SolutionStatus.NONE and result.termination is not Termination.INFEASIBLE:
@@ -43,7 +45,10 @@ def _proved(rule: Kept) -> str:
 def _rounds(promise: Promise) -> str:
     rounds = [each for each in promise.rounds if each.kind != START]
     tightened = sum(each.kind == TIGHTENED for each in rounds)
-    text = f"{len(rounds)}, with the rules at {_counted(promise.points, 'point')} in the end"
+    stages = Counter(each.stage for each in rounds)
+    shares = ", ".join(f"{count} in stage {number}" for number, count in sorted(stages.items()))
+    where = f" ({shares})" if len(stages) > 1 else ""
+    text = f"{len(rounds)}{where}, with the rules at {_counted(promise.points, 'point')} in the end"
     return f"{text}; {tightened} of them tightened" if tightened else text
 
 
@@ -52,12 +57,30 @@ def _claim(result: Result, promise: Promise) -> list[str]:
     said = []
     if result.is_tightened:
         names, by = _listed(promise.tightened), f" by {number(promise.tolerance)}" if promise.tolerance else ""
-        said.append(f"no {result.subject} that keeps {names} with {promise.delta:g} to spare is better{by}")
+        order = " in the order of the goals" if len(result.stages) > 1 else ""
+        said.append(f"no {result.subject} that keeps {names} with {promise.delta:g} to spare is better{order}{by}")
     elif result.solution is SolutionStatus.FEASIBLE and result.sense is not None:
         said.append(f"the best {result.subject} so far that is proved to keep the rules")
-    if result.dual_bound is not None and result.solution is not SolutionStatus.OPTIMAL:
-        said.append(f"no {result.subject} that keeps the rules is better than {number(result.dual_bound)}")
+    said.extend(_bounds(result))
     return [f"  claim     {'; '.join(said)}"] if said else []
+
+
+def _bounds(result: Result) -> list[str]:
+    """What no network that keeps the rules is better than; with several goals in each that is not proved as it is."""
+    if result.solution is SolutionStatus.OPTIMAL:
+        return []
+    if len(result.stages) < 2 or not result.has_answer:
+        best = result.dual_bound
+        return [] if best is None else [f"no {result.subject} that keeps the rules is better than {number(best)}"]
+    found = []
+    for place, stage in enumerate(result.stages, 1):
+        if stage.dual_bound is not None and (stage.held is None or stage.is_tight):
+            whom = "" if place == 1 else " and is as good in the goals before"
+            found.append(
+                f"in stage {place} no {result.subject} that keeps the rules{whom} is better than "
+                f"{number(stage.dual_bound)}"
+            )
+    return found
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -204,6 +204,8 @@ def _stage_lines(place: int, stage: StageResult, exactly: str, is_reached: bool)
         said.append(f"certified: {_between(stage.bracket, stage.sense)}")
     elif not is_reached:
         said.append("not reached")
+    elif stage.is_tight:
+        said.append("proved for the tightened rules")
     if stage.proof is Proof.CONFIRMED:
         said.append("confirmed by a second solver")
     return [*lines, f"            {'; '.join(said)}"] if said else lines
@@ -211,6 +213,8 @@ def _stage_lines(place: int, stage: StageResult, exactly: str, is_reached: bool)
 
 def _proved(stage: StageResult) -> str:
     """The value that a stage was held at: `proved 0.25`, or `certified 0.2500012 within 0.0001`."""
+    if stage.is_tight:
+        return f"proved {stage.held:.12g} for the tightened rules"
     if stage.bracket is not None and not stage.bracket.is_closed:
         return f"certified {stage.held:.12g} within {number(stage.bracket.tolerance)}"
     return f"proved {stage.held:.12g}"

@@ -21,7 +21,7 @@ from nnmip.sema.known import NetworkReaders, read_network_file, warn_of_curves, 
 from nnmip.sema.lets import read_let
 from nnmip.sema.networks import NetworkReader
 from nnmip.sema.outside import HeadersOnly, read_outside
-from nnmip.sema.over_regions import check_stages, read_rule
+from nnmip.sema.over_regions import read_rule
 from nnmip.sema.parameters import read_parameter
 from nnmip.sema.properties import read_properties
 from nnmip.sema.scope import Named, Scope, collect_names
@@ -118,8 +118,6 @@ class _Builder:
         elaborator = Elaborator(self.scope, bindings)
         stages, constraints, regions = self._statements(elaborator)
         properties = self._properties(elaborator)
-        with collected(self.diagnostics):
-            check_stages(stages, regions)
         if self.diagnostics.errors or self.scope.skipped:
             return None
         return self._program(bindings, stages, constraints, properties, regions)

@@ -12,7 +12,6 @@ from itertools import product
 
 import numpy as np
 
-from nnmip.diagnostics import Label
 from nnmip.hir.core import (
     Applied,
     Compare,
@@ -26,7 +25,7 @@ from nnmip.hir.core import (
     Reference,
     Scale,
 )
-from nnmip.hir.goals import Cell, Constraint, Property, RegionRule, Slope, Stage
+from nnmip.hir.goals import Cell, Constraint, Property, RegionRule, Slope
 from nnmip.hir.walk import walk
 from nnmip.records import dataclass
 from nnmip.sema.binders import check_names, instances, is_in_domain, is_region
@@ -64,13 +63,6 @@ def read_rule(
     # Its origin is its own: a rule knows what was made of it by the object that its origin is.
     rest = Constraint(name, declaration.sentence, plain, Origin(declaration.span, name), body.span)
     return RegionRule(name, declaration.sentence, cells, origin, body.span), (rest,) if plain else ()
-
-
-def check_stages(stages: Sequence[Stage], rules: Sequence[RegionRule]) -> None:
-    """NNM0104 for goals in stages beside a rule over a region."""
-    if len(stages) > 1 and rules:
-        label = Label(rules[0].origin.span, "a rule over a region")
-        raise not_yet("a goal in stages beside a rule over a region", stages[1].origin.span, secondary=(label,))
 
 
 def _speaks_of_region(elaborator: Elaborator, expr: nodes.Expr) -> bool:
