@@ -99,12 +99,13 @@ class Slope:
 @dataclass(frozen=True, slots=True, eq=False)
 class Cell:
     """A property that the networks of a model must have. `size` is a number of its points by which its conclusions are
-    tightened in proportion, None where they are tightened by the same everywhere. `slope` says the same as the property
-    of pairs of points, where it does."""
+    tightened in proportion, None where they are tightened by the same everywhere. Any of `slopes` is enough for the
+    property; with `is_slope` there is one, and says the same of pairs of points."""
 
     property: Property
     size: Node | None = None
-    slope: Slope | None = None
+    slopes: tuple[Slope, ...] = ()
+    is_slope: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

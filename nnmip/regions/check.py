@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -87,17 +88,17 @@ class Checker:
         left = self.seconds()
         if self.stop.is_set() or (left is not None and left <= 0):
             return Finding(place, Answer.UNKNOWN, "", "none", None, None, 0.0, "the run ended first")
-        if cell.slope is not None:
+        for slope in cell.slopes:
             limit = SLOPES_SECONDS if left is None else min(SLOPES_SECONDS, left)
             end = None if left is None else time.perf_counter() + left
-            made = decide_slope(known[cell.slope.network], cell.slope, limit, lambda: self._is_over(end))
+            made = decide_slope(known[slope.network], slope, limit, partial(self._is_over, end))
             if made.is_proved:
                 return Finding(place, Answer.VERIFIED, "slopes", "certified", None, None, 0.0, "")
-            if made.pair is not None:
+            if made.pair is not None and cell.is_slope:
                 point, other = (reference.decision for reference in property.points)
                 values = {
                     point.path: made.pair[0].reshape(point.shape),
-                    other.path: np.asarray(made.pair[1, cell.slope.feature]),
+                    other.path: np.asarray(made.pair[1, slope.feature]),
                 }
                 return self._broken(Point(place, number, values), network, "slopes", "")
         verdict = verify(program, property, self.solve, Limits(self.seconds(), seed=self.seed), self.stop)

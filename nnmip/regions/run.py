@@ -357,7 +357,7 @@ _WORSE = {Answer.VERIFIED: 0, Answer.UNKNOWN: 1, Answer.VIOLATED: 2}
 def _sufficient(program: Program, place: int) -> Constraint | None:
     """A condition that is enough for a rule, None where there is none."""
     rule = program.regions[place]
-    slopes = [cell.slope for cell in rule.cells if cell.slope is not None]
+    slopes = [cell.slopes[0] for cell in rule.cells if cell.is_slope]
     if len(slopes) < len(rule.cells) or not slopes:
         return None
     first = slopes[0]

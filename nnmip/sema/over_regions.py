@@ -12,8 +12,10 @@ from itertools import product
 
 import numpy as np
 
+from nnmip.diagnostics import DiagnosticError
 from nnmip.hir.core import (
     Applied,
+    Apply,
     Compare,
     Constant,
     Decision,
@@ -33,7 +35,7 @@ from nnmip.sema.expressions import Elaborator
 from nnmip.sema.input_domains import Inputs, inputs_of, with_points
 from nnmip.sema.logic import junction, negation
 from nnmip.sema.properties import point_of, read_parts
-from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, jumping, monotone_word, read_monotone
+from nnmip.sema.regions import SUFFICIENT, Monotone, is_affine, jumping, read_monotone
 from nnmip.sema.values import not_yet, origin_of
 from nnmip.sema.variables import VARIABLE
 from nnmip.sizes import EXPRESSION, counted
@@ -86,19 +88,27 @@ def _speaks_of_region(elaborator: Elaborator, expr: nodes.Expr) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
-    """For all points at which everything assumed holds, all parts hold. cell: what says the same, where that is more
-    than a property."""
+    """For all points at which everything assumed holds, all parts hold. size: as that of a cell. slopes: any of them is
+    enough for it; is_slope: it says the same as the only one."""
 
     points: tuple[Reference, ...]
     assumed: tuple[Node, ...]
     parts: tuple[Node, ...]
-    cell: Cell | None = None
+    size: Node | None = None
+    slopes: tuple[Slope, ...] = ()
+    is_slope: bool = False
+
+    def narrowed(self, points: tuple[Reference, ...], assumed: tuple[Node, ...]) -> _Clause:
+        """The clause for further points, where more is assumed."""
+        if not points and not assumed:
+            return self
+        made = replace(self, points=(*points, *self.points), assumed=(*assumed, *self.assumed))
+        return replace(made, is_slope=False)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Reads one constraint as clauses all of which must hold; `mark` tells points of one name apart. is_choice: whether
-    what is read may also fail.
+    """Reads one constraint as clauses all of which must hold; `mark` tells points of one name apart.
 
     Of two clauses one holds exactly where, for all points of the one and all points of the other, the parts of the one
     or those of the other hold: the points of both are put side by side. So `and`, `or`, `not`, `->` and conditionals of
@@ -109,7 +119,6 @@ class _Reader:
     sentence: str | None
     origin: Origin
     mark: str = ""
-    is_choice: bool = False
 
     def clauses(self, elaborator: Elaborator, expr: nodes.Expr, holds: bool = True) -> list[_Clause]:
         """What an expression says, or with `holds` False, that it does not hold."""
@@ -128,10 +137,10 @@ class _Reader:
                 return [c for sides in both for c in self._joined(elaborator, sides, False, expr.span)]
             case nodes.Quantified():
                 return self._quantified(elaborator, expr, holds)
-            case nodes.Call() if holds and not self.is_choice:
+            case nodes.Call() if holds:
                 return list(self._monotone(elaborator, expr))
             case nodes.Call():
-                return [_Clause((), (), (monotone_word(elaborator, MONOTONE, expr),))]
+                raise _some_point(expr.span)
         raise not_yet("a region of inputs here", expr.span, help=_WHERE_IT_MAY_STAND)
 
     def _joined(
@@ -146,16 +155,14 @@ class _Reader:
 
     def _choice(self, number: int) -> _Reader:
         """The reader of one of several sides; all that it reads has a mark of its own, however sides nest."""
-        return replace(self, mark=f"{self.mark}.{number + 1}", is_choice=True)
+        return replace(self, mark=f"{self.mark}.{number + 1}")
 
     def _quantified(self, elaborator: Elaborator, expr: nodes.Quantified, holds: bool) -> list[_Clause]:
         regions = tuple(binder for binder in expr.binders if is_region(binder))
         others = tuple(binder for binder in expr.binders if not is_region(binder))
         is_all = (expr.kind == "forall") == holds
         if regions and not is_all:
-            help = "its inputs would be decided together with the weights, and have no exact rows"
-            what = "that there is a point at which a network that is trained does something"
-            raise not_yet(what, regions[0].span, help=f"{help}; {_WHERE_IT_MAY_STAND}")
+            raise _some_point(regions[0].span)
         check_names(elaborator, expr.binders)
         found = []
         for number, inner in enumerate(instances(elaborator, replace(expr, binders=others, where=None))):
@@ -172,7 +179,7 @@ class _Reader:
                 what = "a choice under a condition that is decided"
                 raise not_yet(what, kept[0].origin.span, help="say it behind `:`, joined by `and`")
             own = reader.clauses(made, expr.body, holds)
-            found.append([replace(c, points=(*points, *c.points), assumed=(*kept, *c.assumed)) for c in own])
+            found.append([clause.narrowed(points, kept) for clause in own])
         return [clause for own in found for clause in own] if is_all else _one_of(elaborator, found, expr.span)
 
     def _with_point(self, elaborator: Elaborator, binder: nodes.Binder) -> tuple[Elaborator, Reference]:
@@ -188,8 +195,6 @@ class _Reader:
 
     def cell(self, elaborator: Elaborator, clause: _Clause) -> Cell:
         """What must hold at every point. An assumption on what is decided is one side of an implication."""
-        if clause.cell is not None:
-            return clause.cell
         points, conclusions = clause.points, clause.parts
         own = {point.decision.path for point in points}
         decided = tuple(part for part in clause.assumed if _reads_decisions(elaborator, part, own))
@@ -201,7 +206,8 @@ class _Reader:
         plain = tuple(part for part in clause.assumed if part not in decided)
         around = [] if elaborator.around is None else [elaborator.around]
         folded = elaborator.scope.known.folded_in(around, elaborator.scope.declarations)
-        return Cell(Property(self.name, self.sentence, points, plain, conclusions, self.origin, folded=folded))
+        made = Property(self.name, self.sentence, points, plain, conclusions, self.origin, folded=folded)
+        return Cell(made, clause.size, clause.slopes, clause.is_slope)
 
     def _monotone(self, elaborator: Elaborator, call: nodes.Call) -> Iterator[_Clause]:
         """A clause for each feature of `monotone(net, ...)`."""
@@ -209,15 +215,15 @@ class _Reader:
         _check_continuous(said.network, call.span)
         inputs = Inputs.of(elaborator, said.network, call.span)
         for feature in said.features.tolist():
-            cell = self._rising(said, inputs, int(feature), call.span)
-            yield _Clause(cell.property.points, cell.property.assumptions, cell.property.conclusions, cell)
+            yield self._rising(said, inputs, int(feature), call.span)
 
-    def _rising(self, said: Monotone, inputs: Inputs, feature: int, span: Span) -> Cell:
+    def _rising(self, said: Monotone, inputs: Inputs, feature: int, span: Span) -> _Clause:
         """The pairs of points of the input domain that differ in one entry, the second being at least the first."""
         network, origin = said.network, origin_of(span)
-        given = inputs.scaled_point(f"{self.name}.{network.input_name}", span)
+        name = f"{self.name}.{MONOTONE}{self.mark}"
+        given = inputs.scaled_point(f"{name}.{network.input_name}", span)
         point, value = given.point, given.value
-        other = Reference(Decision(f"{self.name}.to", VARIABLE, (), network.input_domain, origin), origin)
+        other = Reference(Decision(f"{name}.to", VARIABLE, (), network.input_domain, origin), origin)
         size = int(np.prod(network.input_shape, dtype=np.int64))
         own = Gather(point, np.asarray(feature), origin)
         index = np.where(np.arange(size) == feature, size, np.arange(size)).reshape(network.input_shape)
@@ -229,8 +235,8 @@ class _Reader:
         width = max(network.input_domain.hi - network.input_domain.lo, np.finfo(np.float64).tiny)
         gap = Scale(np.asarray(1.0 / width), Plus((other, _minus(own)), (), origin), (), origin)
         sign = {"increasing": 1.0, "decreasing": -1.0}[said.direction]
-        made = Property(self.name, self.sentence, (point, other), (rises,), (claim,), self.origin)
-        return Cell(made, gap, Slope(network.name, feature, sign))
+        slope = Slope(network.name, feature, sign)
+        return _Clause((point, other), (rises,), (claim,), gap, (slope,), is_slope=True)
 
 
 def _parts(elaborator: Elaborator, expr: nodes.Expr, holds: bool) -> tuple[Node, ...]:
@@ -256,10 +262,27 @@ def _one_of(elaborator: Elaborator, sides: Sequence[Sequence[_Clause]], span: Sp
 
 def _either(one: _Clause, other: _Clause, span: Span) -> _Clause:
     parts = tuple(junction("or", pair, span) for pair in product(one.parts, other.parts))
-    return _Clause((*one.points, *other.points), (*one.assumed, *other.assumed), parts)
+    sizes = [clause.size for clause in (one, other) if clause.size is not None]
+    size = sizes[0] if len(sizes) == 1 else _least_of(sizes, span) if sizes else None
+    points, assumed = (*one.points, *other.points), (*one.assumed, *other.assumed)
+    return _Clause(points, assumed, parts, size, (*one.slopes, *other.slopes))
 
 
-_WHERE_IT_MAY_STAND = "`forall` over regions may be joined by `and`, `or`, `->` and conditionals, and by `not exists`"
+def _least_of(sizes: Sequence[Node], span: Span) -> Node:
+    """The least of some numbers: where one is 0 its side holds, with nothing to be asked of it."""
+    return Apply("min", (Join(tuple(sizes), origin_of(span)),), None, None, (), (), False, origin_of(span))
+
+
+def _some_point(span: Span) -> DiagnosticError:
+    """NNM0104 for what speaks of one point of a region, with `not` before `forall` or `monotone` too."""
+    help = "its inputs would be decided together with the weights, and have no exact rows"
+    what = "that there is a point at which a network that is trained does something"
+    return not_yet(what, span, help=f"{help}; {_WHERE_IT_MAY_STAND}")
+
+
+_WHERE_IT_MAY_STAND = (
+    "`forall` over regions and `monotone` may be joined by `and`, `or`, `->` and conditionals, and by `not exists`"
+)
 
 
 def _minus(node: Node) -> Node:

@@ -87,6 +87,11 @@ def rising(net: Net, spare: Fraction) -> bool:
     return all(net(b) - net(a) >= spare * (b - a) for a, b in itertools.pairwise(at))
 
 
+def falling(net: Net, spare: Fraction) -> bool:
+    at = net.kinks(0.0, 1.0)
+    return all(net(a) - net(b) >= spare * (b - a) for a, b in itertools.pairwise(at))
+
+
 def near_rows(net: Net, spare: Fraction) -> bool:
     ends = [(max(0.0, x - 0.125), min(1.0, x + 0.125)) for x, y in ROWS if y >= 0.6]
     return all(net(x) >= Fraction("0.6") + spare for lo, hi in ends for x in net.kinks(lo, hi))
@@ -127,6 +132,19 @@ CASES: dict[str, tuple[str, Rule]] = {
         "(forall z in domain(f): f(z) >= 9) or (forall z in domain(f): f(z) <= 0.5)"
         " or (forall z in domain(f): f(z) >= 0.5)",
         lambda net, spare: most(0.5)(net, spare) or least(0.5, 0.0, 1.0)(net, spare),
+    ),
+    "monotone or": (
+        "(monotone(f, x, increasing) or monotone(f, x, decreasing))"
+        " and (forall z : real[1] in [0.75, 1]: f(z) >= 0.6) and forall z : real[1] in [0.25, 0.5]: f(z) <= 0.6",
+        lambda net, spare: (
+            (rising(net, spare) or falling(net, spare))
+            and least(0.6, 0.75, 1.0)(net, spare)
+            and most(0.6, 0.25, 0.5)(net, spare)
+        ),
+    ),
+    "monotone if": (
+        "if f.o.bias[0] >= 0.25 then monotone(f, x, increasing) else forall z : real[1] in [0.5, 1]: f(z) >= 0.2",
+        lambda net, spare: rising(net, spare) if net.c >= Fraction(1, 4) else least(0.2, 0.5, 1.0)(net, spare),
     ),
     "guard": ("f.o.bias[0] >= 0.75 -> forall z : real[1] in [0.5, 1]: f(z) >= 0.45", guarded),
     "not exists": ("not (exists z in domain(f) where z[x] >= 0.5: f(z) <= 0.45)", least(0.45 + 1e-9, 0.5, 1.0)),
