@@ -61,7 +61,7 @@ class Bounds:
     @staticmethod
     def reach_of(pool: Pool, heads: Heads) -> float:
         """How much one unit can change a score."""
-        return float(np.abs(pool.activations).max(initial=0.0) * np.abs(heads.vectors).max() * heads.positions)
+        return pool.largest * float(np.abs(heads.vectors).max()) * heads.positions
 
     def of(self, multipliers: FloatArray, fixed: FloatArray, fixed_cost: float, count: int) -> Bound:
         """`fixed`: the scores of the columns already chosen; `count`: how many columns are still to come."""

@@ -13,8 +13,10 @@ FloatArray = NDArray[np.float64]
 Levels = NDArray[Any]
 """Whole numbers of steps, or the numbers themselves."""
 IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 MOST_STEPS = 2**31 - 1
+STEP = 1000
 
 
 class Distinct:
@@ -39,7 +41,7 @@ class Distinct:
         levels = self._levels(given)
         shift = levels.min(axis=2) if self._merges else np.zeros(levels.shape[:2], dtype=levels.dtype)
         if self._merges:
-            levels = levels - shift[:, :, None]
+            levels -= shift[:, :, None]
             self.most_shift = max(self.most_shift, float(np.abs(self._numbers(shift)).max(initial=0.0)))
         keys = self._keys_of(levels)
         chosen = self._cheapest(levels, keys, cost, classes)
@@ -49,22 +51,27 @@ class Distinct:
         self._keys.append(keys[chosen])
         return chosen
 
-    def finished(self, cost: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
-        """The columns, what was taken off each, and where each is among those that were kept so far."""
+    def finished(self, cost: FloatArray, zeros: BoolArray | None = None) -> tuple[FloatArray, FloatArray, IntArray]:
+        """The columns, what was taken off each, and where each is among those that were kept so far; of columns that
+        are 0 throughout only those of `zeros`, without which they are as others."""
         kept = (self._given, self._shift, self._keys, self._classes)
         given, shift, keys, classes = (np.concatenate(part) for part in kept)
         self._given, self._shift, self._keys, self._classes = [], [], [], []
         chosen = self._cheapest(given, keys, cost, classes)
-        if len(chosen) < len(given):
-            given, shift = given[chosen], shift[chosen]
-        return self._numbers(given), self._numbers(shift), chosen
+        if zeros is not None:
+            # Only a column with such a key can be 0 throughout, though others may have it, too.
+            is_out = ~(zeros[chosen] | keys[chosen].any(axis=1))
+            is_out[is_out] = ~given[chosen[is_out]].any(axis=(1, 2))
+            chosen = chosen[~is_out]
+        return self._numbers_at(given, chosen), self._numbers(shift[chosen]), chosen
 
     def _levels(self, given: FloatArray) -> Levels:
         """How many steps every number is; the number itself without a grid, or with one that is too fine."""
         if self._grid is None:
             return given + 0.0
-        steps = np.rint(given * (self._grid.denominator / self._grid.numerator))
-        if np.abs(steps).max(initial=0.0) * 2 > MOST_STEPS:
+        steps = given * (self._grid.denominator / self._grid.numerator)
+        np.rint(steps, out=steps)
+        if max(steps.max(initial=0.0), -steps.min(initial=0.0)) * 2 > MOST_STEPS:
             self._leave_grid()
             return given + 0.0
         return steps.astype(np.int32)
@@ -78,10 +85,14 @@ class Distinct:
     def _numbers(self, levels: Levels) -> FloatArray:
         if self._grid is None:
             return np.asarray(levels, dtype=np.float64)
-        numbers = levels.astype(np.float64)
-        numbers *= self._grid.numerator
-        numbers /= self._grid.denominator
-        return numbers
+        return np.asarray(levels * float(self._grid.numerator) / self._grid.denominator)
+
+    def _numbers_at(self, levels: Levels, chosen: IntArray) -> FloatArray:
+        """Those of some columns, a few at a time, which is faster than all at once."""
+        found = np.empty((len(chosen), *levels.shape[1:]))
+        for first in range(0, len(chosen), STEP):
+            found[first : first + STEP] = self._numbers(levels[chosen[first : first + STEP]])
+        return found
 
     def _keys_of(self, levels: Levels) -> IntArray:
         """Two numbers for every column that are the same for equal ones, [k, 2]."""

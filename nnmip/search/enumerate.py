@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from itertools import combinations, islice, product
 from math import comb, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmip.hir.core import Node
+from nnmip.hir.core import Node, Reference
+from nnmip.hir.walk import walk
 from nnmip.ops.registry import LAYERS
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
@@ -28,6 +30,9 @@ BoolArray = NDArray[np.bool_]
 
 CELLS = 2_000_000
 """How many numbers one chunk of candidates has over all rows."""
+
+AT_ONCE = 100_000
+"""How many of them are worked on together: what stays in the cache is much faster."""
 
 ROUNDS = 10
 """How often all columns are priced for every number of units, about."""
@@ -78,10 +83,36 @@ class _Choices:
         least, most = 0 if weights.domain.has_zero else width, fan_in_limit(view) if nonzero else 0
         return _Choices(width, nonzero, least, most, biases)
 
+    def told_apart(self, prices: Prices) -> _Kinds:
+        """The biases by what `prices` say of them: where no expression reads them, only whether one is 0."""
+        if prices.tells_biases_apart:
+            return _Kinds(self.biases, np.arange(len(self.biases)), np.arange(len(self.biases)))
+        is_zero = self.biases == 0
+        _, first, kind = np.unique(is_zero != is_zero[0], return_index=True, return_inverse=True)
+        return _Kinds(self.biases, first, kind)
+
     @property
     def count(self) -> int:
         sizes = range(self.least, self.most + 1)
         return sum(comb(self.width, size) * int(len(self.nonzero) ** size) for size in sizes) * len(self.biases)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kinds:
+    """Biases [B], of which goals and conditions tell only kinds apart: the first bias of each, and the kinds [B]."""
+
+    biases: FloatArray
+    first: IntArray
+    kind: IntArray
+
+    def candidates(self, weights: FloatArray) -> FloatArray:
+        """Weights [k, d] with the first bias of every kind: [k * kinds, d + 1]."""
+        some = self.biases[self.first]
+        return np.concatenate([np.repeat(weights, len(some), axis=0), np.tile(some, len(weights))[:, None]], axis=1)
+
+    def of_all(self, said: NDArray[Any]) -> NDArray[Any]:
+        """What was said of these candidates, for the weights with every bias: [k, B]."""
+        return said.reshape(-1, len(self.first))[:, self.kind]
 
 
 def check_columns(view: View, allowance: Allowance) -> int:
@@ -109,14 +140,19 @@ def columns_of(view: View, allowance: Allowance, *, merges: bool = True, leads: 
     check_columns(view, allowance)
     out, choices = view.out.decision("weights"), _Choices.of(view)
     assert out is not None
-    biases = choices.biases
     prices = Prices(view)
+    kinds = choices.told_apart(prices)
     merges = merges and prices.traits is not None and view.bias.is_interval
-    kept, idle = _Kept(view, merges, leads), _Idle(view, prices)
-    entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(biases)
+    kept, idle = _Kept(view, merges, leads, kinds), _Idle(view, prices)
+    entries = len(view.rows) * prod(view.hidden.shape[1:]) * len(choices.biases)
     for chunk in _weight_chunks(choices, max(1, CELLS // entries)):
-        both = np.concatenate([np.repeat(chunk, len(biases), axis=0), np.tile(biases, len(chunk))[:, None]], axis=1)
-        kept.add(chunk, biases, both, prices)
+        both = kinds.candidates(chunk)
+        if prices.has_heads:
+            said = [kinds.of_all(each) for each in prices.own(both)]
+            step = max(1, AT_ONCE // entries)
+            for first in range(0, len(chunk), step):
+                some = slice(first, first + step)
+                kept.add(chunk[some], *(each[some] for each in said))
         if out.domain.has_zero:
             idle.add(both)
     if view.removes:
@@ -154,6 +190,14 @@ class Prices:
         self.constant = self._cost(np.zeros((1, self.width + 1)), np.zeros_like(self.heads[:1]))[0]
         self.traits = traits_of(view.parts, view.tying)
         self._classes = Classes()
+
+    @cached_property
+    def tells_biases_apart(self) -> bool:
+        """Whether anything reads the hidden biases but `used`, which asks whether one is 0."""
+        view, bias = self.view, self.view.hidden.decision("bias")
+        nodes = (*(term.value for term in view.terms), *view.own, *view.outer, *view.coupling, *view.tying)
+        reads = (isinstance(at, Reference) and at.decision is bias for node in nodes for at in walk(node))
+        return self.traits is None or any(reads)
 
     @property
     def width(self) -> int:
@@ -350,36 +394,34 @@ def activated(view: View, sums: FloatArray) -> FloatArray:
 class _Kept:
     """The columns so far, the cheapest of those that agree on all rows."""
 
-    def __init__(self, view: View, merges: bool, leads: bool) -> None:
-        self.view, self.merges, self.leads = view, merges, leads
+    def __init__(self, view: View, merges: bool, leads: bool, kinds: _Kinds) -> None:
+        self.view, self.merges, self.leads, self.biases = view, merges, leads, kinds.biases
         self.columns = Distinct(view.grid, view.positions * len(view.rows), merges)
         self.cost: list[FloatArray] = []
-        self.both: list[FloatArray] = []
+        self.weights: list[FloatArray] = []
+        self.bias: list[FloatArray] = []
 
-    def add(self, chunk: FloatArray, biases: FloatArray, both: FloatArray, prices: Prices) -> None:
-        allowed, cost, classes = prices.own(both)
-        if not (allowed.any() and prices.has_heads):
+    def add(self, weights: FloatArray, allowed: BoolArray, cost: FloatArray, classes: IntArray) -> None:
+        """Weights [k, d] with every bias: which of these [k, B] are allowed, what they cost, and their classes."""
+        if not allowed.any():
             return
-        sums = sums_of(self.view, chunk)
-        sums = sums[:, None] + biases.reshape(-1, *(1,) * (sums.ndim - 1))
-        given = activated(self.view, sums.reshape(-1, *sums.shape[2:])[allowed])
-        both, cost = both[allowed], cost[allowed]
-        chosen = self.columns.add(given, cost, classes[allowed])
-        self.cost.append(cost[chosen])
-        self.both.append(both[chosen])
+        sums = sums_of(self.view, weights)
+        sums = sums[:, None] + self.biases.reshape(-1, *(1,) * (sums.ndim - 1))
+        sums = sums.reshape(-1, *sums.shape[2:]) if allowed.all() else sums[allowed]
+        chosen = self.columns.add(activated(self.view, sums), cost[allowed], classes[allowed])
+        weight, bias = (place[chosen] for place in np.nonzero(allowed))
+        self.cost.append(cost[weight, bias])
+        self.weights.append(weights[weight])
+        self.bias.append(self.biases[bias])
 
     def finished(self, prices: Prices, idle: _Idle) -> Columns:
         heads = prices.of_heads()
         pool = Pool.empty(self.view.positions, len(self.view.rows), prices.width)
         if self.cost:
-            cost, both = np.concatenate(self.cost), np.concatenate(self.both)
-            activations, shift, chosen = self.columns.finished(cost)
-            cost, both = cost[chosen], both[chosen]
-            pool = Pool(activations, shift, cost, both[:, :-1], both[:, -1])
-            if self.merges:
-                pool, heads = self._without_constant(pool, heads, idle, prices)
-            elif self.leads and self.view.loss.is_of_leads:
-                heads = _cheapest_leads(heads, np.inf, prices.class_of_heads())
+            cost, weights, bias = (np.concatenate(part) for part in (self.cost, self.weights, self.bias))
+            heads, zeros = self._needed(heads, cost, idle, prices)
+            activations, shift, chosen = self.columns.finished(cost, zeros)
+            pool = Pool(activations, shift, cost[chosen], weights[chosen], bias[chosen])
         cost_of_idle, weights = idle.best if idle.best is not None else (None, np.zeros(prices.width + 1))
         return Columns(
             pool=pool.with_more(idle.others(heads)),
@@ -393,11 +435,17 @@ class _Kept:
             removed=idle.removed + pool.size if idle.removed is not None else None,
         )
 
-    def _without_constant(self, pool: Pool, heads: Heads, idle: _Idle, prices: Prices) -> tuple[Pool, Heads]:
-        """Without the columns, and the heads, that do no more than output biases and an idle unit, where no condition
-        can ask for them."""
-        cost = idle.best[0] if idle.best is not None and parts_serve(self.view) else np.inf
-        if self.view.loss.is_of_leads:
-            heads = _cheapest_leads(heads, cost - pool.cost.min(), prices.class_of_heads())
-        does = (pool.activations != 0).any(axis=(1, 2)) | (pool.cost + heads.cost.min() < cost)
-        return pool.take(does), heads
+    def _needed(
+        self, heads: Heads, cost: FloatArray, idle: _Idle, prices: Prices
+    ) -> tuple[Heads, NDArray[np.bool_] | None]:
+        """The heads, without those that do no more than output biases and an idle unit, and which of the columns that
+        show nothing cost less than that; None for all. Only where no condition can ask for the others."""
+        leads = self.view.loss.is_of_leads
+        if not self.merges:
+            if self.leads and leads:
+                heads = _cheapest_leads(heads, np.inf, prices.class_of_heads())
+            return heads, None
+        most = idle.best[0] if idle.best is not None and parts_serve(self.view) else np.inf
+        if leads:
+            heads = _cheapest_leads(heads, most - cost.min(), prices.class_of_heads())
+        return heads, cost + heads.cost.min() < most

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Pool:
     """Distinct activation columns.
 
@@ -46,6 +47,11 @@ class Pool:
     @property
     def size(self) -> int:
         return len(self.cost)
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest magnitude of the activations."""
+        return float(max(self.activations.max(initial=0.0), -self.activations.min(initial=0.0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
