@@ -88,6 +88,7 @@ class Layers:
     """By the name of the tensor, what is made of such curves."""
     _read: dict[str, tuple[View, View]] = field(default_factory=dict)
     """By the name of a tensor that a layer makes entry by entry: these entries, and what each is made from."""
+    _dense: dict[tuple[str, Shape], list[str]] = field(default_factory=dict)
     _same: dict[object, str] = field(default_factory=dict)
     _settled: dict[int, tuple[View, View]] = field(default_factory=dict)
 
@@ -216,8 +217,24 @@ class Layers:
         if not _is_every(index, size) and len(index) == size and len(distinct(index)) == size:
             weights = weights[:, np.argsort(index)]
             view = self.view(view.base)
+        source = self.tensor(view, (size_of(view),))
+        before = self._twin(source, weights)
+        if before is not None:
+            bias, shift = (np.zeros(len(weights)) if each is None else each for each in (bias, before[1]))
+            return self.view(before[0]).affine(1.0, bias - shift)
         given = {"weights": weights} if bias is None else {"weights": weights, "bias": bias}
-        return self.view(self.add("dense", self.tensor(view, (size_of(view),)), weights=given, units=len(weights)))
+        name = self.add("dense", source, weights=given, units=len(weights))
+        self._dense.setdefault((source, weights.shape), []).append(name)
+        return self.view(name)
+
+    def _twin(self, source: str, weights: FloatArray) -> tuple[str, FloatArray | None] | None:
+        """A dense layer of the same tensor with the same weights, and its bias: exporters write a product twice where
+        one of two has a bias."""
+        for name in self._dense.get((source, weights.shape), ()):
+            stored = self.made[name].weights
+            if np.array_equal(stored["weights"], weights):
+                return name, stored.get("bias")
+        return None
 
     def convolution(self, name: str, weights: FloatArray, bias: FloatArray | None, **options: Any) -> str:
         """weights [filters, channels, height, width] over the image called `name`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,35 @@ def numbers(tensor: Any) -> NDArray[Any]:
     return found.reshape(tuple(tensor.dims))
 
 
-def evaluator(model: Any) -> Any:
-    """What onnx itself evaluates a model with, node by node."""
+def evaluator(model: Any, instead: Sequence[Any] = ()) -> Any:
+    """What onnx itself evaluates a model with, node by node; with other operators instead of its own."""
     from onnx.reference import ReferenceEvaluator
 
     make: Any = ReferenceEvaluator
-    return make(model)
+    opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
+    return make(model, new_ops=[*instead, *([_batch_normalization()] if opset < TELLS_TRAINING else [])])
+
+
+TELLS_TRAINING = 14
+"""The operator set in which a batch normalisation says whether it is in training. Of older ones onnx takes all to be
+that have a momentum, which has a default."""
+
+
+def _batch_normalization() -> Any:
+    """The operator with stored statistics."""
+    from onnx.reference.op_run import OpRun
+
+    base: Any = OpRun
+
+    class BatchNormalization(base):  # type: ignore[misc]
+        op_domain = ""
+
+        def _run(self, x: Any, *stored: Any, **attributes: Any) -> Any:
+            scale, shift, mean, variance = (array.reshape(-1, *(1,) * (x.ndim - 2)) for array in stored)
+            found = (x - mean) / np.sqrt(variance + (attributes.get("epsilon") or 0.0)) * scale + shift
+            return (found.astype(x.dtype),)
+
+    return BatchNormalization
 
 
 def inlined(model: Any) -> Any:

@@ -86,6 +86,22 @@ def image(op: str, channels: int = 2, size: tuple[int, ...] = (6, 7), **attribut
     return Net(("N", channels, *size), [(op, "x", "y", attributes)], **options)
 
 
+def resized(scales: tuple[float, ...] = (1, 1, 2, 2), **attributes: Any) -> Net:
+    """A small image, larger or smaller, and what reads it."""
+    stored = {"e": np.zeros(0, np.float32), "s": np.array(scales, np.float32)}
+    nodes = [("Relu", "x", "r"), ("Resize", "r e s", "m", attributes), ("Abs", "m", "y")]
+    return Net(("N", 2, 3, 4), nodes, stored, opset=17)
+
+
+def transposed(size: tuple[int, ...], filters: int = 3, **attributes: Any) -> Net:
+    groups = attributes.get("group", 1)
+    kernel = (3, 2)[: len(size)]
+    stored = {"w": normal(4, filters // groups, *kernel), "b": normal(filters)}
+    return Net(
+        ("N", 4, *size), [("Abs", "x", "a"), ("ConvTranspose", "a w b", "c", attributes), ("Relu", "c", "y")], stored
+    )
+
+
 def conv(filters: int, channels: int, kernel: tuple[int, ...], size: tuple[int, ...], **attributes: Any) -> Net:
     options = {name: attributes.pop(name) for name in ("opset", "type") if name in attributes}
     groups = attributes.get("group", 1)
@@ -304,6 +320,59 @@ NETS: Mapping[str, Callable[[], Net]] = {
             ("MatMul", "f w", "y"),
         ],
         {"w": normal(6, 2)},
+    ),
+    "relu_then_min": lambda: Net(
+        ("N", 3),
+        [("MatMul", "x w", "h"), ("Relu", "h", "r"), ("Min", "r six", "m"), ("MatMul", "m v", "y")],
+        {"w": normal(3, 4), "six": np.array(1.5), "v": normal(4, 2)},
+    ),
+    "min_then_relu": lambda: Net(
+        ("N", 3),
+        [("MatMul", "x w", "h"), ("Min", "h six", "m"), ("Relu", "m", "r"), ("MatMul", "r v", "y")],
+        {"w": normal(3, 4), "six": np.array(1.5), "v": normal(4, 2)},
+    ),
+    "twins": lambda: Net(
+        ("N", 3),
+        [("Gemm", "x w b", "h"), ("MatMul", "x w", "g"), ("Relu", "g", "r"), ("Abs", "h", "a"), ("Add", "a r", "y")],
+        {"w": normal(3, 4), "b": normal(4)},
+    ),
+    "cumulated": lambda: one("CumSum", ("N", 2, 4), {"i": np.array(2)}, "i"),
+    "cumulated_back": lambda: one("CumSum", ("N", 4, 2), {"i": np.array(-2)}, "i", reverse=1, exclusive=1),
+    "einsum": lambda: Net(
+        ("N", 2, 3), [("Einsum", "x w", "e", {"equation": "bij,kj->bki"}), ("Relu", "e", "y")], {"w": normal(4, 3)}
+    ),
+    "einsum_diagonal": lambda: Net((1, 3, 3), [("Einsum", "x", "y", {"equation": "bii->bi"})]),
+    "nearest": lambda: resized(nearest_mode="floor", coordinate_transformation_mode="asymmetric"),
+    "nearest_smaller": lambda: resized((1, 1, 0.7, 0.5)),
+    "nearest_ceil": lambda: resized(
+        (1, 1, 1.4, 2), nearest_mode="round_prefer_ceil", coordinate_transformation_mode="align_corners"
+    ),
+    "upsample": lambda: Net(
+        ("N", 1, 3, 2), [("Upsample", "x s", "y")], {"s": np.array([1, 1, 2, 3], np.float32)}, opset=9
+    ),
+    "bilinear": lambda: resized(mode="linear"),
+    "bilinear_corners": lambda: resized((1, 1, 2, 0.5), mode="linear", coordinate_transformation_mode="align_corners"),
+    "bilinear_sizes": lambda: Net(
+        (1, 2, 3, 4),
+        [("Resize", "x e e s", "y", {"mode": "linear"})],
+        {"e": np.zeros(0, np.float32), "s": np.array([1, 2, 5, 7])},
+    ),
+    "transposed": lambda: transposed((3, 4)),
+    "transposed_strided": lambda: transposed((3, 4), strides=[2, 3], pads=[1, 0, 0, 1], output_padding=[1, 0]),
+    "transposed_cut": lambda: transposed((3, 3), strides=[2, 2], pads=[2, 2, 2, 2]),
+    "transposed_1d": lambda: transposed((5,), strides=[2]),
+    "where_raised": lambda: _chosen(("Greater", "h t", "c"), ("Where", "c h t", "y")),
+    "imputer": lambda: Net(
+        ("N", 3),
+        [
+            (
+                "Imputer",
+                "x",
+                "i",
+                {"domain": "ai.onnx.ml", "imputed_value_floats": [0.5], "replaced_value_float": float("nan")},
+            ),
+            ("Relu", "i", "y"),
+        ],
     ),
     "thresholded_relu": lambda: one("ThresholdedRelu", ("N", 4)),
     "identity": lambda: Net(("N", 3), [("Identity", "x", "y")]),

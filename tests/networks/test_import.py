@@ -14,10 +14,11 @@ from onnx.reference import ReferenceEvaluator
 import nnmip
 from nnmip.hir.evaluate import result
 from nnmip.hir.known import KnownNetwork
+from nnmip.onnx import package
 from nnmip.onnx.read import read_onnx
 from nnmip.sizes import UNASKED, Allowance
 from nnmip.source import Origin, SourceFile, Span
-from tests.networks.nets import NETS, Net
+from tests.networks.nets import NETS, Net, normal, transposed
 
 ORIGIN = Origin(Span(SourceFile("model.nnm", ""), 0, 0), "f")
 
@@ -64,6 +65,26 @@ def test_it_computes_what_the_model_computes(name: str) -> None:
         theirs = run(returning(net.model(each), value), x, shape, given)
         assert ours.shape == theirs.shape
         assert np.abs(ours - theirs).max() <= tolerance * max(np.abs(theirs).max(), 1e-6)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        Net(("N", 2, 3, 4), [("Resize", "x s", "y")], {"s": np.array([1, 1, 2, 1.5])}, opset=10),
+        transposed((2, 3), 4, group=2, dilations=[2, 1]),
+    ],
+)
+def test_what_has_no_evaluator_in_double_precision(net: Net) -> None:
+    """The import itself compares with ONNX Runtime."""
+    read(net.model())
+
+
+@pytest.mark.parametrize("opset", [9, 13, 17])
+def test_a_batch_normalisation_without_onnx_runtime(opset: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of old operator sets the evaluator of onnx takes the one in training."""
+    monkeypatch.setattr(package, "runtime", lambda: None)
+    stored = {name: np.abs(normal(3)) + 0.1 for name in "somv"}
+    read(Net(("N", 3), [("BatchNormalization", "x s o m v", "h"), ("Relu", "h", "y")], stored, opset=opset).model())
 
 
 def test_the_sign_of_zero_is_zero() -> None:

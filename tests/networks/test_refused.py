@@ -66,6 +66,22 @@ UNSUPPORTED: dict[str, tuple[Net, str]] = {
         Net(("N", 3), [("ReduceProd", "x", "y", {"axes": [1]})]),
         "`ReduceProd` (node 1) multiplies values that are made from the input",
     ),
+    "imputed numbers": (
+        Net(("N", 3), [("Imputer", "x", "y", {"domain": "ai.onnx.ml", "replaced_value_float": 0.0})]),
+        "`Imputer` (node 1) replaces a number that may be an input",
+    ),
+    "cubic": (
+        Net(
+            (1, 1, 2, 2),
+            [("Resize", "x e s", "y", {"mode": "cubic"})],
+            {"e": np.zeros(0), "s": np.array([1, 1, 2.0, 2])},
+        ),
+        "`Resize` (node 1) has the mode `cubic` with `half_pixel`",
+    ),
+    "two factors": (
+        Net((1, 2, 2), [("Einsum", "x x", "y", {"equation": "bij,bjk->bik"})]),
+        "`Einsum` (node 1) multiplies values that are made from the input",
+    ),
     "matrix product": (
         Net((3, 3), [("MatMul", "x x", "y")]),
         "`MatMul` (node 1) multiplies two values that are both made from the input",
@@ -92,8 +108,8 @@ UNSUPPORTED: dict[str, tuple[Net, str]] = {
         "`MatMul` (node 1) multiplies by a stack",
     ),
     "jump": (
-        Net(("N", 3), [("Greater", "x q", "c"), ("Where", "c x q", "y")], {"q": np.array(1.0)}),
-        "`Where` (node 2) chooses between values that do not meet where its condition changes",
+        Net(("N", 3), [("Greater", "x q", "c"), ("Where", "c x r", "y")], {"q": np.array(1.0), "r": np.array(0.5)}),
+        "`Where` (node 2) chooses between values that are not known to meet where its condition changes",
     ),
     "comparison read": (
         Net(("N", 3), [("Greater", "x q", "c"), ("Relu", "c", "y")], {"q": np.array(1.0)}),

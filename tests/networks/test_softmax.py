@@ -231,6 +231,15 @@ def test_a_probability_in_a_rule(tmp_path: Path) -> None:
     assert f"f(x): at this answer the outputs are within {1.0051 * away:.3g} of the file's" in found[0].notes
 
 
+def test_probabilities_over_their_sum_by_onnx_itself() -> None:
+    """As skl2onnx writes them for one classifier against each of the others."""
+    norm = ("LpNormalization", "p", "y", {"axis": 1, "p": 1})
+    known = read(at_the_end(("Sigmoid", "h", "p"), norm))
+    assert known.network.squashed_by == "Sigmoid"
+    with pytest.raises(DiagnosticError, match="divides rows by their norm"):
+        read(at_the_end(("Sigmoid", "h", "p"), ("LpNormalization", "p", "y", {"axis": 1})))
+
+
 def test_what_the_option_takes(tmp_path: Path) -> None:
     saved(tmp_path, at_the_end(*ENDS["softmax"]))
     text = 'nnm 0.1\nnetwork f = onnx("f.onnx"{})\nvar x: real[4] in [-1, 1]\nmaximize f(x)[0]\n'

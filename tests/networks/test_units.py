@@ -98,6 +98,14 @@ UNITS: dict[str, tuple[Net, Function, float]] = {
         ),
         *(lambda z: 0.5 * z * (1 + np.vectorize(math.erf)(z / float(ROOT))), 1.0),
     ),
+    "softplus as torch exports it": (
+        unit(
+            *(("Mul", "h two", "t"), ("Softplus", "t", "s"), ("Div", "s two", "d"), ("Greater", "t far", "c")),
+            ("Where", "c h d", "a"),
+            **{"two": np.array(2.0), "far": np.array(20.0)},
+        ),
+        *(lambda z: np.where(2 * z > 20, z, np.log1p(np.exp(2 * z)) / 2), 0.5),
+    ),
     "mish in parts": (unit(("Softplus", "h", "s"), ("Tanh", "s", "t"), ("Mul", "h t", "a")), mish, 1.0),
     "hard swish by clip": (
         unit(

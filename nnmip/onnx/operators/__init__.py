@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from nnmip.onnx.operators import activations, arithmetic, choices, endings, linear, moves, reductions, units, windows
+from nnmip.onnx.operators import (
+    activations,
+    arithmetic,
+    choices,
+    endings,
+    linear,
+    moves,
+    reductions,
+    resampling,
+    units,
+    windows,
+)
 from nnmip.onnx.operators.at import Rule
 
 LEARNING = "ai.onnx.ml"
@@ -14,7 +25,18 @@ OPERATORS: Mapping[tuple[str, str], Rule] = MappingProxyType(
     {
         **{
             ("", name): rule
-            for module in (moves, arithmetic, activations, units, choices, linear, windows, reductions, endings)
+            for module in (
+                moves,
+                arithmetic,
+                activations,
+                units,
+                choices,
+                linear,
+                windows,
+                resampling,
+                reductions,
+                endings,
+            )
             for name, rule in module.RULES.items()
         },
         **{(LEARNING, name): rule for module in (moves, arithmetic, endings) for name, rule in module.LEARNING.items()},

@@ -47,10 +47,28 @@ def _thresholded_identity(at: At, z: View, low: Array | None, high: Array | None
             return at.layers.entrywise("clip", z, **ends)
         above = _thresholded_identity(at, z, low, None)
         return _thresholded_identity(at, above, None, high)  # where the ends cross, the upper one counts
+    both = _both_ends(at, z, low, high)
+    if both is not None:
+        return both
     if low is not None:
         return at.layers.entrywise("relu", z.affine(1.0, -low)).affine(1.0, low)
     assert high is not None
     return at.layers.entrywise("relu", z.affine(-1.0, high)).affine(-1.0, high)
+
+
+def _both_ends(at: At, z: View, low: Array | None, high: Array | None) -> View | None:
+    """z cut at the other end where it is cut at one already, as in min(relu(u), 6): for z = a + s relu(u), the number
+    a + s u cut at both ends. None where that is no clip with one number for each end."""
+    sign = 1.0 if low is None else -1.0
+    (end,) = (each for each in (low, high) if each is not None)
+    inner = at.layers.argument(z) if at.layers.made[z.base].op == "relu" else None
+    scales, shifts, ends = z.scale.reshape(-1), z.shift.reshape(-1), np.asarray(end, dtype=np.float64).reshape(-1)
+    if inner is None or ends.size != 1 or (shifts != shifts[0]).any() or not (sign * scales > 0.0).all():
+        return None
+    cut = sorted((float(shifts[0]), float(ends[0])))
+    if sign * float(ends[0]) <= sign * float(shifts[0]):
+        return None
+    return at.layers.entrywise("clip", inner.affine(z.scale, z.shift), low=cut[0], high=cut[1])
 
 
 def _clip(at: At) -> Value:

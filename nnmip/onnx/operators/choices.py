@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from math import exp, inf, nextafter
 
 import numpy as np
 
@@ -66,24 +68,62 @@ def _chosen(at: At, condition: Compared, then: Value, otherwise: Value) -> Value
         return ones(at, condition).affine(then - otherwise, otherwise)
     shape = np.broadcast_shapes(*map(shape_of, (condition, then, otherwise)))
     z = wide(condition.difference, shape)
-    above, below = _slopes(z, then), _slopes(z, otherwise)
-    if above is None or below is None:
+    far = _far_softplus(at, z, then, otherwise)
+    if far is not None:
+        return far
+    sides = _line(z, then), _line(z, otherwise)
+    (above, level), (below, other) = (side or (np.zeros(()), np.full((), np.nan)) for side in sides)
+    if not np.isclose(level, other, rtol=1e-12, atol=0.0).all():
         raise at.refuse(
-            "chooses between values that do not meet where its condition changes",
+            "chooses between values that are not known to meet where its condition changes",
             "understood are known values, and a slope on either side: `Where(z > 0, z, 0.1 z)`",
         )
     if (above == 1.0).all():
-        return bent(at, z, below)
+        return bent(at, z, below).affine(1.0, level)
     raised = at.layers.entrywise("relu", z).affine(above)
     lowered = at.layers.entrywise("relu", z.affine(-1.0)).affine(-below)
-    return at.layers.total(raised, lowered)
+    return at.layers.total(raised, lowered).affine(1.0, level)
 
 
-def _slopes(z: View, value: Value) -> Array | None:
-    """The factors k with value = k z, entry by entry; None where it is no multiple."""
+def _line(z: View, value: Value) -> tuple[Array, Array] | None:
+    """The factors k and shifts c with value = k z + c, entry by entry; None where it is no line of z."""
     if isinstance(value, np.ndarray):
-        return None if value.dtype.kind not in "fiub" or value.any() else np.zeros(z.shape)
-    return multiple(wide(value, z.shape), z) if isinstance(value, View) else None
+        level = np.broadcast_to(value, z.shape) if value.dtype.kind in "fiub" else None
+        return None if level is None else (np.zeros(z.shape), level)
+    line = wide(value, z.shape) if isinstance(value, View) else None
+    if line is None or line.base != z.base or not z.scale.all() or not np.array_equal(line.index, z.index):
+        return None
+    slopes: Array = line.scale / z.scale
+    passes = np.isclose(slopes * z.shift, line.shift, rtol=1e-12, atol=0.0)
+    return slopes, np.where(passes, 0.0, line.shift - slopes * z.shift)
+
+
+def _far_softplus(at: At, z: View, then: Value, otherwise: Value) -> View | None:
+    """A softplus whose line is taken where it is large, as PyTorch has it: log(1 + exp u) - u is at most exp(-u), by
+    which the curve is off, too."""
+    layers = at.layers
+    if not isinstance(then, View) or not isinstance(otherwise, View) or otherwise.base not in layers.curves:
+        return None
+    curved, u = layers.curves[otherwise.base], layers.argument(wide(otherwise, z.shape))
+    if u is None or curved.function != "Softplus" or otherwise.shift.any():
+        return None
+    rises, times = multiple(_unshifted(z), _unshifted(u)), multiple(wide(then, z.shape), u)
+    if rises is None or times is None or not (rises > 0.0).all():
+        return None
+    least = float((u.shift - z.shift / rises).min())  # where the line begins
+    if least < FAR or not np.allclose(times, otherwise.scale, rtol=1e-12, atol=0.0):
+        return None
+    error = nextafter(curved.made.error + exp(-least), inf)
+    layers.curves[otherwise.base] = replace(curved, made=replace(curved.made, error=error))
+    return otherwise
+
+
+def _unshifted(z: View) -> View:
+    return View(z.base, z.index, z.scale, np.zeros(z.shape))
+
+
+FAR = 12.0
+"""From there on softplus is within 1e-5 of its line."""
 
 
 def _thresholded_relu(at: At) -> Value:

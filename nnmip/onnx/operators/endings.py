@@ -12,7 +12,7 @@ import numpy as np
 from nnmip.hir.core import FloatArray
 from nnmip.onnx.curves import OVER_GROUPS, curve_of, opposite
 from nnmip.onnx.graph import Array
-from nnmip.onnx.operators.at import At, Rules, places_of
+from nnmip.onnx.operators.at import At, Rules, places_of, shape_of
 from nnmip.onnx.views import Squashed, Value, View
 from nnmip.ops.functions import FUNCTIONS
 
@@ -105,6 +105,29 @@ def _label(at: At) -> Value:
 SCORES = 'name the output with the scores: `onnx("f.onnx", output: "...")`'
 
 
+def _norm(at: At) -> Value:
+    """The operator of ONNX itself, of which p = 1 along the classes is the same."""
+    rank = len(shape_of(at.value(0)))
+    return _shares(at, at.whole("p", 2) == 1 and at.whole("axis", -1) in (-1, rank - 1))
+
+
+def _shares(at: At, is_sum: bool) -> Value:
+    value = at.value(0)
+    if not isinstance(value, Squashed) or value.function not in ("Sigmoid", "Softmax") or not is_sum:
+        raise at.refuse(
+            "divides rows by their norm", "it is understood for probabilities at the end of a network alone"
+        )
+    if value.is_entrywise and opposite(value.scores):
+        return value  # they sum to 1 as they are
+    before = value.apply
+
+    def apply(scores: FloatArray) -> FloatArray:
+        given = before(scores)
+        return np.asarray(given / given.reshape(len(given), -1).sum(axis=1).reshape(-1, *(1,) * (given.ndim - 1)))
+
+    return replace(value, apply=apply, is_entrywise=False, source="", is_normalised=value.is_entrywise)
+
+
 RULES: Rules = {
     "Sigmoid": _entrywise,
     "Tanh": _entrywise,
@@ -112,6 +135,7 @@ RULES: Rules = {
     "Erf": _everywhere,
     "Softmax": _over_classes,
     "LogSoftmax": _over_classes,
+    "LpNormalization": _norm,
     "Exp": _exp,
     "Log": _log,
     "ArgMax": _label,
@@ -171,24 +195,14 @@ def _linear_regressor(at: At) -> Value:
 
 def _normalizer(at: At) -> Value:
     """Probabilities made to sum to 1: the order of the classes stays."""
-    value = at.value(0)
-    if (
-        not isinstance(value, Squashed)
-        or value.function not in ("Sigmoid", "Softmax")
-        or at.text("norm", "MAX") != "L1"
-    ):
-        raise at.refuse(
-            "divides rows by their norm", "it is understood for probabilities at the end of a network alone"
-        )
-    if value.is_entrywise and opposite(value.scores):
-        return value  # they sum to 1 as they are
-    before = value.apply
+    return _shares(at, at.text("norm", "MAX") == "L1")
 
-    def apply(scores: FloatArray) -> FloatArray:
-        given = before(scores)
-        return np.asarray(given / given.reshape(len(given), -1).sum(axis=1).reshape(-1, *(1,) * (given.ndim - 1)))
 
-    return replace(value, apply=apply, is_entrywise=False, source="", is_normalised=value.is_entrywise)
+def _imputer(at: At) -> Value:
+    """What is missing is a number that is none, and no input of a network is that."""
+    if not np.isnan(at.real("replaced_value_float", 0.0)) or at.node.attributes.get("replaced_value_int64"):
+        raise at.refuse("replaces a number that may be an input", "impute in the table, before the network")
+    return at.value(0)
 
 
 def _zip_map(at: At) -> Value:
@@ -199,5 +213,6 @@ LEARNING: Rules = {
     "LinearClassifier": _linear_classifier,
     "LinearRegressor": _linear_regressor,
     "Normalizer": _normalizer,
+    "Imputer": _imputer,
     "ZipMap": _zip_map,
 }

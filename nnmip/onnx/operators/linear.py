@@ -8,7 +8,7 @@ import numpy as np
 
 from nnmip.hir.core import FloatArray
 from nnmip.onnx.operators.arithmetic import scaled, sum_of
-from nnmip.onnx.operators.at import At, Rules, shape_of
+from nnmip.onnx.operators.at import At, Rules, places_of, shape_of
 from nnmip.onnx.operators.windows import sliding_of
 from nnmip.onnx.views import Value, View
 
@@ -91,6 +91,45 @@ def _times_matrix(at: At, view: View, matrix: FloatArray) -> View:
     return turned.moved(lambda a: a.reshape(lead if is_vector else (*lead, units)))
 
 
+def along_axis(at: At, value: Value, axis: int, matrix: FloatArray) -> Value:
+    """Every line of a value along an axis, times a matrix [old, new]."""
+    if isinstance(value, np.ndarray):
+        return np.moveaxis(np.moveaxis(value, axis, -1) @ matrix, -1, axis)
+    made = _times_matrix(at, at.as_view(value).moved(lambda a: np.moveaxis(a, axis, -1)), matrix)
+    return made.moved(lambda a: np.moveaxis(a, -1, axis))
+
+
+def _running_sum(at: At) -> Value:
+    """The sum of the entries up to each along an axis, or from it on where `reverse` says so."""
+    value, (axis,) = at.value(0), at.wholes(1, "the axis")
+    (axis,) = places_of((axis,), len(shape_of(value)))
+    upper = np.triu(np.ones((shape_of(value)[axis],) * 2), k=at.whole("exclusive", 0))
+    return along_axis(at, value, axis, upper.T if at.whole("reverse", 0) else upper)
+
+
+def _einsum(at: At) -> Value:
+    """A sum of products as its matrix, where one factor is made from the input; the letter Z counts its entries."""
+    values, (inputs, arrow, output) = at.inputs(), at.text("equation", "").replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    factors = {place: value for place, value in enumerate(values) if isinstance(value, np.ndarray)}
+    if len(factors) < len(values) - 1:
+        raise at.refuse("multiplies values that are made from the input", "all but one must be stored in the file")
+    if not arrow or "." in inputs or "Z" in inputs or len(terms) != len(values):
+        raise at.refuse("has no written-out equation", "name every axis, as in `bij,jk->bik`")
+    if len(factors) == len(values):
+        return np.asarray(np.einsum(f"{inputs}->{output}", *factors.values()))
+    (open_,) = set(range(len(values))) - set(factors)
+    view = at.as_view(values[open_])
+    sizes = dict(zip("".join(terms), sum(map(shape_of, values), ()), strict=True))
+    shape, count = tuple(sizes[name] for name in output), view.index.size
+    at.allow((count, *shape))
+    terms[open_] = f"Z{terms[open_]}"
+    factors[open_] = np.eye(count).reshape(-1, *view.shape)
+    known = [factors[place] for place in range(len(values))]
+    matrix = np.einsum(f"{','.join(terms)}->Z{output}", *known).reshape(count, -1)
+    return at.layers.dense(view, np.ascontiguousarray(matrix.T), None).moved(lambda a: a.reshape(shape))
+
+
 def _convolution(at: At) -> Value:
     x, weights = at.view(0), at.numbers(1, "the weights")
     bias = at.numbers(2, "the bias").reshape(-1) if at.has(2) else None
@@ -124,6 +163,8 @@ def _batch_normalization(at: At) -> Value:
 RULES: Rules = {
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "Einsum": _einsum,
+    "CumSum": _running_sum,
     "Conv": _convolution,
     "BatchNormalization": _batch_normalization,
 }

@@ -24,7 +24,6 @@ REASONS: Mapping[str, str] = MappingProxyType(
                 "InstanceNormalization",
                 "GroupNormalization",
                 "RMSNormalization",
-                "LpNormalization",
             ),
             NORM,
         ),

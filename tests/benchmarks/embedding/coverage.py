@@ -23,7 +23,6 @@ import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
 import nnmip
@@ -31,6 +30,7 @@ from nnmip.diagnostics import DiagnosticError
 from nnmip.onnx import read
 from nnmip.onnx.check import TYPES
 from nnmip.onnx.graph import cut_to
+from nnmip.onnx.package import evaluator
 from tests.networks.nets import NETS
 
 SINGLE, DOUBLE = 1e-4, 1e-9
@@ -115,7 +115,7 @@ def given(model: onnx.ModelProto, name: str, feeds: np.ndarray) -> np.ndarray:
             raise TypeError
         session: Any = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
     except Exception:
-        session = ReferenceEvaluator(model, new_ops=EXACT)  # type: ignore[arg-type]
+        session = evaluator(model, EXACT)
     found = [np.asarray(session.run(None, {name: x})[0]) for x in feeds]
     if feeds.dtype == np.float64 and found[0].dtype != np.float64:
         raise TypeError("single precision inside")

@@ -112,12 +112,12 @@ def modules() -> dict[str, tuple[Callable[[], Any], tuple[int, ...]]]:
 
         def __init__(self) -> None:
             super().__init__()
-            self.one, self.two = nn.Linear(4, 5), nn.Linear(4, 2)
+            self.one, self.two = nn.Linear(4, 6), nn.Linear(4, 2)
 
         def forward(self, x: Any) -> Any:
-            h = torch.relu(self.one(x))
+            h = torch.relu(self.one(x)).view(-1, 2, 3)
             rows = [h.sum(1), h.mean(dim=1), h.amax(dim=1), h.amin(dim=1)]
-            return self.two(torch.stack([row.mean(-1) for row in rows], dim=-1))
+            return self.two(torch.stack([row.sum(-1) for row in rows], dim=-1))
 
     class Chosen(nn.Module):
         """`torch.where`, comparisons as masks, and clamps by tensors."""
