@@ -149,6 +149,8 @@ def render_result(result: Result) -> str:
         )
     elif how.formulation is Formulation.SPLIT:
         lines.append(f"  search    {how.patterns} choices of the output weights, {how.nodes} nodes")
+    elif how.formulation is Formulation.COVER:
+        lines.append("  search    annealing, until it met what a test cover of the rows proves")
     else:
         lines.append(_size_line(result.sizes))
     lines.extend(_portfolio_lines(result.portfolio))

@@ -36,6 +36,10 @@ TRIES = 40
 """Steps that tell the first temperature of slopes."""
 HEADS, BIASES, SECOND = 0.02, 0.15, 0.25
 """How often a step on plateaus changes the head or the bias of a unit, and how often two of its weights, not one."""
+SURELY = 1e-12
+"""By how much a network is better than another one."""
+NEAR = 1e-9
+"""How far a value may be from one that is enough."""
 LOOKS = 64
 """After so many steps the time is asked for, networks are copied, and their scores are added up anew."""
 
@@ -79,14 +83,14 @@ def unlisted(program: Program, allowance: Allowance) -> View | None:
 
 
 def annealed(
-    view: View, spent: Callable[[], float], interrupted: Callable[[], None], seed: int = 0
+    view: View, spent: Callable[[], float], interrupted: Callable[[], None], seed: int = 0, enough: float = -math.inf
 ) -> Assignment | None:
     """The best network that is met; None where the model has several scores, rules that tie units, an earlier goal, or
     units that cannot be idle.
 
     spent: asked now and then for the share of the time that is gone; from 1 on it ends. It cools by the time where that
     is gone sooner than the steps; else the seed alone decides what is found. Ctrl-C, which `interrupted` is told of,
-    ends it with the best network so far.
+    ends it with the best network so far, as does one that is worth `enough`, in the sense of a minimum.
     """
     if view.coupling or view.program.held or len(view.output) > 1:
         return None
@@ -100,7 +104,7 @@ def annealed(
         return None
     annealing = _kind(view)(view, best, prices, nothing, float(cost[0]), seed)
     try:
-        annealing.run(spent)
+        annealing.run(spent, enough - float(prices.constant))
     except KeyboardInterrupt:
         interrupted()
     return annealing.best
@@ -172,7 +176,7 @@ class _Annealing(ABC):
     def _hot(self) -> float:
         """The first temperature."""
 
-    def run(self, spent: Callable[[], float]) -> None:
+    def run(self, spent: Callable[[], float], enough: float) -> None:
         schedule, (chains, _, rows) = self.schedule, self._adds.shape
         least = min(MOST_STEPS, EACH_ROW * rows)
         steps = min(least, schedule.steps, schedule.numbers // (chains * rows * self._both.shape[2]))
@@ -181,13 +185,39 @@ class _Annealing(ABC):
         for step in range(steps):
             if step % LOOKS == 0:
                 gone = spent()
-            if gone >= 1:
+                self._drop()
+            if gone >= 1 or self._least <= enough + NEAR:
                 break
             temperature = hot * schedule.cold ** max(step / steps, gone)
             if step % LOOKS == 0:
                 self._look(before, temperature)
                 before = temperature
             self._step(temperature)
+        self._drop()
+
+    def _drop(self) -> None:
+        """Take from the best network one weight or unit after the other, where that makes it better: while it is warm,
+        networks keep what does no more than it costs."""
+        both, head = self._known
+        width = both.shape[1] - 1
+        while True:
+            adds, cost, _ = self._of_units(both, head)
+            # Of every unit one weight less or, at last, none at all.
+            unit, place = np.nonzero(np.column_stack([both[:, :-1] != self._nothing[:-1], head >= 0]))
+            if not len(unit):
+                return
+            some, heads = both[unit], np.where(place < width, head[unit], -1)
+            weights = np.flatnonzero(place < width)
+            some[weights, place[weights]] = self._nothing[place[weights]]
+            less, paid, allowed = self._of_units(some, heads)
+            value = self._values_of(adds.sum(axis=0) - adds[unit] + less) + (cost.sum() - cost[unit] + paid)
+            value = np.where(allowed, value, np.inf)
+            if value.min() >= self._least - SURELY:
+                return
+            best = int(value.argmin())
+            both, head = both.copy(), head.copy()
+            both[unit[best]], head[unit[best]] = some[best], heads[best]
+            self._least, self._known = float(value[best]), (both, head)
 
     def _look(self, before: float, temperature: float) -> None:
         """Copy networks, each as often on average as it is likelier at a temperature than at the one before."""
@@ -240,7 +270,7 @@ class _Annealing(ABC):
 
     def _remember(self) -> None:
         place = int(self._value.argmin())
-        if self._value[place] < self._least - 1e-12:
+        if self._value[place] < self._least - SURELY:
             self._least = float(self._value[place])
             self._known = self._both[place].copy(), self._head[place].copy()
 

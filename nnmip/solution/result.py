@@ -41,7 +41,8 @@ class Proof(StrEnum):
 
 class Formulation(StrEnum):
     """How a stage is solved: as one MILP of its weights, as one of the columns of its hidden layer (all of them, or
-    without those that are in no better network), by search over these, or by a tree over its output weights."""
+    without those that are in no better network), by search over these, or by a tree over its output weights. COVER is
+    not asked for: a network that is known is as good as a test cover of the rows lets any be."""
 
     AUTO = "auto"
     DIRECT = "direct"
@@ -49,9 +50,10 @@ class Formulation(StrEnum):
     COMPOSITE = "composite"
     SEARCH = "search"
     SPLIT = "sign-split"
+    COVER = "cover"
 
 
-OWN = frozenset({Formulation.SEARCH, Formulation.SPLIT})
+OWN = frozenset({Formulation.SEARCH, Formulation.SPLIT, Formulation.COVER})
 """The formulations that need no solver: their bounds are certified."""
 
 

@@ -22,12 +22,12 @@ from nnmip.solution.exact import ExactAnswer, Offer
 from nnmip.solution.replay import ReplayStatus, refuted_stage
 from nnmip.solution.result import DIRECT, OWN, Formulation, How, Proof, Result, SolutionStatus
 from nnmip.solution.searching import SearchedStage
-from nnmip.solution.tidy import tidied
 from nnmip.solution.work import Work
 
 if TYPE_CHECKING:
     from nnmip.lowering.lower import Lowered
     from nnmip.search.deep_view import Deep
+    from nnmip.solution.annealing import AnnealedStage
     from nnmip.solution.formulations import Choice
     from nnmip.solution.stage import Stage
 
@@ -43,7 +43,7 @@ class Way:
         """One stage; Ctrl-C before its solver runs leaves the network and the proofs of the stages before."""
         options = self.work.options
         choice = self.work.problem.choose(program, options.formulation, options.solver)
-        floor = -math.inf
+        annealing: AnnealedStage | None = None
         try:
             how = choice.how
             if how.formulation in OWN:
@@ -52,9 +52,12 @@ class Way:
                     return result
                 how = How(Formulation.DIRECT, result)
             elif options.formulation == Formulation.AUTO and options.solver == "auto" and not program.held:
-                floor = self._anneal(program)
+                annealing = self._annealed(program)
+                if annealing is not None and (found := annealing.answer()) is not None:
+                    return self._confirmed(session, program, found, earlier)
             lowered = self.work.problem.encode(program, how.formulation)
-            return _raised(program, self._stage(session, lowered, earlier, how).solve(), floor)
+            result = self._stage(session, lowered, earlier, how).solve()
+            return result if annealing is None else self._raised(program, result, annealing, earlier)
         except KeyboardInterrupt:
             if not earlier:
                 raise
@@ -107,15 +110,17 @@ class Way:
 
     def _confirmed(self, session: Session, program: Program, found: ExactAnswer, earlier: Sequence[Result]) -> Result:
         """The result of a search, with the opinion of a second solver where that is asked for."""
-        work = self.work
         raw, checked, proof = found.raw, found.checked, Proof.CERTIFIED
-        if work.options.confirm:
+        if self.work.options.confirm:
             second = self._stage(session, self._second_opinion(program), earlier, DIRECT)
             raw, checked, proof = second.proved(raw, checked)
             proof = Proof.CERTIFIED if proof is Proof.SOLVER else proof
-        facts = work.problem.facts(None)
-        facts = replace(facts, times={**facts.times, "solve": work.seconds}, how=found.how)
-        return make_result(Unencoded(program, notes=found.notes), raw, checked, proof, facts, earlier)
+        return self._result(program, replace(found, raw=raw, checked=checked), proof, earlier)
+
+    def _result(self, program: Program, found: ExactAnswer, proof: Proof, earlier: Sequence[Result]) -> Result:
+        facts = self.work.problem.facts(None)
+        facts = replace(facts, times={**facts.times, "solve": self.work.seconds}, how=found.how)
+        return make_result(Unencoded(program, notes=found.notes), found.raw, found.checked, proof, facts, earlier)
 
     def _second_opinion(self, program: Program) -> Lowered:
         """The MILP for a second solver: that of columns, whose proofs end, or the direct one where there is none."""
@@ -124,26 +129,36 @@ class Way:
         except DiagnosticError:
             return self.work.problem.lower(program)
 
-    def _anneal(self, program: Program) -> float:
-        """Where units have columns but too many of them to be searched, a network to start from, and what no network is
-        better than, in the sense of a minimum."""
-        from nnmip.search.anneal import annealed, share_of, unlisted
-        from nnmip.search.cover import covering_bound
+    def _annealed(self, program: Program) -> AnnealedStage | None:
+        """Where units have columns but too many of them to be searched, networks to start from, and what no network is
+        better than."""
+        from nnmip.search.anneal import unlisted
 
         work = self.work
         view = unlisted(program, work.options.allowance)
         if view is None:
-            return -math.inf
-        floor = covering_bound(view)
-        begin, share = work.seconds, share_of(view) * self._limit
+            return None
+        from nnmip.solution.annealing import AnnealedStage
 
-        def spent() -> float:
-            return math.inf if work.stop.is_set() or share <= 0 else (work.seconds - begin) / share
+        stage = AnnealedStage(view, work.known, work.stop.is_set, work.progress, self._offer(program))
+        stage.anneal(self._limit, work.seconds, work.stop.set)
+        return stage
 
-        network = annealed(view, spent, work.stop.set)
-        if network is not None:
-            work.known.append(tidied(program, network))
-        return floor
+    def _raised(self, program: Program, result: Result, annealing: AnnealedStage, earlier: Sequence[Result]) -> Result:
+        """A result without a proof has the floor of annealing as its bound, which proves it where it is as good."""
+        floor = annealing.floor
+        is_open = result.termination not in (Termination.OPTIMAL, Termination.INFEASIBLE)
+        if program.goal is None or not is_open or not math.isfinite(floor):
+            return result
+        if result.has_answer and result.replay is not None:
+            self.work.known.append(result.replay.assignment)
+            if (found := annealing.answer()) is not None:
+                return self._result(program, found, Proof.CERTIFIED, earlier)
+        sign = program.goal.sign
+        bound = floor if result.dual_bound is None else max(floor, sign * result.dual_bound)
+        if result.objective is not None:
+            bound = min(bound, sign * result.objective)
+        return with_bound(program, result, sign * bound)
 
     def _stage(self, session: Session, lowered: Lowered, earlier: Sequence[Result], how: How) -> Stage:
         from nnmip.solution.stage import Stage
@@ -160,21 +175,6 @@ class Way:
         """The seconds that are left."""
         limit = self.work.limits().time_limit
         return math.inf if limit is None else limit
-
-
-def _raised(program: Program, result: Result, floor: float) -> Result:
-    """A result without a proof, whose bound is at least `floor`."""
-    if (
-        program.goal is None
-        or result.termination in (Termination.OPTIMAL, Termination.INFEASIBLE)
-        or floor <= -math.inf
-    ):
-        return result
-    sign = program.goal.sign
-    bound = floor if result.dual_bound is None else max(floor, sign * result.dual_bound)
-    if result.objective is not None:
-        bound = min(bound, sign * result.objective)
-    return with_bound(program, result, sign * bound)
 
 
 def _doubt(program: Program, result: Result) -> str:
