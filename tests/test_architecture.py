@@ -54,6 +54,7 @@ ARROWS: Mapping[str, frozenset[str]] = {
     | BASE
     | {
         "sema",
+        "bounds",
         "passes",
         "lowering",
         "milp",

@@ -8,6 +8,7 @@ import numpy as np
 
 from nnmip.bounds.interval import Interval, times
 from nnmip.hir.core import Applied, Apply, Choose, Constant, Gather, Join, Node, Plus, Reference, Scale
+from nnmip.hir.known import KnownNetwork
 
 AMONG = frozenset({"max", "min"})
 """Words that give one of the numbers they are given."""
@@ -57,3 +58,16 @@ def _sides(ends: list[Interval]) -> tuple[list[np.ndarray], list[np.ndarray]]:
 def _wide(bounds: Interval, shape: tuple[int, ...]) -> Interval:
     lo = np.broadcast_to(bounds.lo, shape)
     return Interval(lo, lo if bounds.is_known else np.broadcast_to(bounds.hi, shape))
+
+
+def in_scaling(known: KnownNetwork, box: Interval) -> Interval:
+    """Bounds of points (*batch, *input) as the network reads them: [n, *input], in its own scaling."""
+    shape = known.network.input_shape
+    flat = box.reshape((-1, int(np.prod(shape, dtype=np.int64))))
+    if known.scaling is not None:
+        factor = known.scaling.factor
+        shift = known.scaling.low - known.scaling.shift * factor
+        moved = times(flat, factor)
+        wide = moved.widened(4 * np.finfo(np.float64).eps * (moved.magnitude + np.abs(shift)))
+        flat = Interval(wide.lo + shift, wide.hi + shift)
+    return flat.reshape((-1, *shape))

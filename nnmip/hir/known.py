@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from nnmip.data import Dataset, Scaling
-from nnmip.hir.core import Assignment, FloatArray, Layer, Network
+from nnmip.hir.core import Assignment, FloatArray, IntArray, Layer, Network
 from nnmip.records import dataclass
 from nnmip.source import Origin
 
@@ -40,12 +41,27 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Group:
+    """A layer every entry of which stands for a function of some entries of another tensor, called `reads`.
+
+    places: these, flat, [entries, k]. steepest: how much the function changes at most where none of them changes by
+    more than 1. error: how far the two are apart at most where the entries are the same.
+    """
+
+    reads: str
+    places: IntArray
+    steepest: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Smoothed:
     """The curves of a network, and how far each of its results is at most from that with the smooth functions, at every
-    input; which is proved."""
+    input; which is proved. groups: by layer what is made of several curves."""
 
     curves: tuple[Curve, ...]
     error: FloatArray
+    groups: Mapping[str, Group] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """Which functions of which nodes are curves, and what that costs at the outputs."""

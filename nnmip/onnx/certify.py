@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nnmip.hir.core import Assignment, Network
-from nnmip.hir.known import Curve, Smoothed
+from nnmip.hir.known import Curve, Group, Smoothed
 from nnmip.onnx.layers import Layers
 from nnmip.onnx.refusal import unsupported
-from nnmip.ops.drift import Group, Jump, Source, output_drift
+from nnmip.ops.drift import Jump, Source, output_drift
 from nnmip.ops.functions import FUNCTIONS
 
 
@@ -42,4 +42,4 @@ def smoothed_of(network: Network, assignment: Assignment, layers: Layers, names:
         )
         for name, c in curves.items()
     ]
-    return Smoothed(tuple(made), error)
+    return Smoothed(tuple(made), error, groups)

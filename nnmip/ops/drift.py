@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from nnmip.bounds.interval import SMALLEST, UNIT_ROUNDOFF
-from nnmip.hir.core import Assignment, FloatArray, IntArray, Layer, Network
+from nnmip.hir.core import Assignment, FloatArray, Layer, Network
+from nnmip.hir.known import Group
 from nnmip.ops.base import Blend, Connections
 from nnmip.ops.slopes import Mixing, through
 from nnmip.records import dataclass
@@ -30,21 +31,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Group:
-    """A layer every entry of which stands for a function of some entries of another tensor, called `reads`.
-
-    places: these, flat, [entries, k]. steepest: how much the function changes at most where none of them changes by
-    more than 1. error: how far the two are apart at most where the entries are the same.
-    """
-
-    reads: str
-    places: IntArray
-    steepest: float
-    error: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Drift:
+class Drift:
     """By entry of a tensor how far it is off at most, from layer to layer.
 
     A sum of products is off by the sum of |weight| times what its terms are off; a layer with slopes up to s by s times
@@ -117,5 +104,5 @@ def output_drift(
     Raises Jump where no bound holds.
     """
     start = np.zeros(int(np.prod(network.input_shape, dtype=np.int64)))
-    drift = _Drift(assignment, sources, groups, {network.input_name: start})
+    drift = Drift(assignment, sources, groups, {network.input_name: start})
     return np.asarray(through(network, start, drift)[network.result_index])

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from decimal import ROUND_CEILING, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 from functools import lru_cache
 from itertools import pairwise
 
@@ -98,6 +98,18 @@ def certified_error(
     return math.nextafter(found, math.inf)
 
 
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """A part, from left to right, where a function less a line is convex (turn 1) or concave (-1): that is least, or
+    largest, nearly at `place`, and `away` or more, or less, everywhere on it, which is proved."""
+
+    left: float
+    right: float
+    place: float
+    away: float
+    turn: int
+
+
 Line = tuple[Decimal, Decimal, Decimal]
 """A slope, a place, and the value there."""
 
@@ -115,27 +127,49 @@ def _parts(function: Smooth, at: list[Decimal], on: list[Decimal]) -> Iterator[t
             yield line, low, high
 
 
+def extremes(function: Smooth, points: tuple[float, ...], values: tuple[float, ...]) -> Iterator[Extreme]:
+    """Of every line of a curve and every part of its function: the ends, and what is between them."""
+    with localcontext(Context(prec=DIGITS)):
+        for line, left, right in _parts(function, [Decimal(p) for p in points], [Decimal(v) for v in values]):
+            if left < right:
+                place, most = _extreme(function, line, left, right)
+                turn = _turn(function, left, right)
+                rounding = ROUND_FLOOR if turn > 0 else ROUND_CEILING
+                away = float((most - turn * _SLACK).quantize(Decimal(10) ** -25, rounding=rounding))
+                yield Extreme(float(left), float(right), float(place), math.nextafter(away, -turn * math.inf), turn)
+
+
 def _chords(at: list[Decimal], on: list[Decimal]) -> Iterator[Line]:
     for (p, v), (q, w) in pairwise(zip(at, on, strict=True)):
         yield (w - v) / (q - p), p, v
 
 
 def _distances(function: Smooth, line: Line, left: Decimal, right: Decimal) -> Iterator[Decimal]:
-    """How far a line is from a part of the function at its ends; in between at most, by the tangent at a place where
-    the slopes are nearly equal: on the side of it where the two still drift apart."""
-    slope, place, value = line
-
-    def away(z: Decimal) -> Decimal:
-        return abs(function.value(z) - (value + slope * (z - place)))
-
-    yield away(left)
-    yield away(right)
+    """How far a line is from a part of the function at its ends, and in between at most."""
+    yield abs(_above(function, line, left))
+    yield abs(_above(function, line, right))
     if left < right:
-        turn = function.turns[bisect_left(function.bends, float(left + right) / 2)]
-        z = Decimal(_like(function, turn, float(slope), float(left), float(right)))
-        z = min(max(z, left), right)
-        steeper = function.slope(z) - slope
-        yield away(z) + abs(steeper) * (right - z if turn * steeper < 0 else z - left)
+        yield abs(_extreme(function, line, left, right)[1])
+
+
+def _above(function: Smooth, line: Line, z: Decimal) -> Decimal:
+    slope, place, value = line
+    return function.value(z) - (value + slope * (z - place))
+
+
+def _turn(function: Smooth, left: Decimal, right: Decimal) -> int:
+    return function.turns[bisect_left(function.bends, float(left + right) / 2)]
+
+
+def _extreme(function: Smooth, line: Line, left: Decimal, right: Decimal) -> tuple[Decimal, Decimal]:
+    """The place where a convex part is least above a line, nearly, and no more than that; of a concave one, where it is
+    the most, and no less: by the tangent at a place where the slopes are nearly equal, on the side of it where the two
+    still drift apart."""
+    turn = _turn(function, left, right)
+    z = Decimal(_like(function, turn, float(line[0]), float(left), float(right)))
+    z = min(max(z, left), right)
+    steeper = function.slope(z) - line[0]
+    return z, _above(function, line, z) - turn * abs(steeper) * (right - z if turn * steeper < 0 else z - left)
 
 
 def _like(function: Smooth, turn: int, slope: float, left: float, right: float) -> float:

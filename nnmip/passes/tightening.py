@@ -8,9 +8,9 @@ from dataclasses import field
 import numpy as np
 
 from nnmip.bounds.crown import STEPS, crown, settled, undecided
-from nnmip.bounds.expressions import bounds_of_node
+from nnmip.bounds.expressions import bounds_of_node, in_scaling
 from nnmip.bounds.fbbt import Empty, tightened
-from nnmip.bounds.interval import BoolArray, Interval, times
+from nnmip.bounds.interval import BoolArray, Interval
 from nnmip.bounds.known import Contradiction, propagate_known
 from nnmip.hir.core import Applied, Node, Program, Reference
 from nnmip.hir.domain import Domain
@@ -289,16 +289,3 @@ def ledger_of(known: KnownNetwork, box: Interval, origin: Origin) -> Ledger:
     ledger = Ledger(known, origin)
     walked(ledger, in_scaling(known, box), "interval")
     return ledger
-
-
-def in_scaling(known: KnownNetwork, box: Interval) -> Interval:
-    """Bounds of points (*batch, *input) as the network reads them: [n, *input], in its own scaling."""
-    shape = known.network.input_shape
-    flat = box.reshape((-1, int(np.prod(shape, dtype=np.int64))))
-    if known.scaling is not None:
-        factor = known.scaling.factor
-        shift = known.scaling.low - known.scaling.shift * factor
-        moved = times(flat, factor)
-        wide = moved.widened(4 * np.finfo(np.float64).eps * (moved.magnitude + np.abs(shift)))
-        flat = Interval(wide.lo + shift, wide.hi + shift)
-    return flat.reshape((-1, *shape))

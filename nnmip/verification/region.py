@@ -8,6 +8,7 @@ import numpy as np
 
 from nnmip.bounds.fbbt import AffineRows, Empty, tightened
 from nnmip.bounds.interval import SMALLEST, BoolArray, FloatArray, Interval
+from nnmip.bounds.nearby import Nearby
 from nnmip.hir.core import Assignment, Program, Reference
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
@@ -72,17 +73,24 @@ def regions_of(property: Property, composite: Composite) -> list[Region]:
     Raises Opaque.
     """
     unsafe: Cases = cases_of(property.conclusions, holds=False)
-    ways = [loosened(case, composite.program) for case in unsafe]
-    tasks = [task for case in ways if not (task := Task(case, composite.map_of(case))).is_impossible]
-    found = []
+    found, anywhere = [], Nearby(composite.program)
     for stated in cases_of(property.assumptions):
-        case = loosened(stated, composite.program)
-        box = _box(property, composite, case)
+        box = _box(property, composite, loosened(stated, anywhere))
         if box is None:
             continue
+        nearby = Nearby(composite.program, _by_path(property, box))
+        case, ways = loosened(stated, nearby), [loosened(case, nearby) for case in unsafe]
+        tasks = [task for case in ways if not (task := Task(case, composite.map_of(case))).is_impossible]
         rows = tuple(row for row in case if not _is_bound(composite.map_of([row])))
-        found.append(Region(box, rows, composite.map_of(rows), list(tasks), case))
+        found.append(Region(box, rows, composite.map_of(rows), tasks, case))
     return found
+
+
+def _by_path(property: Property, box: Interval) -> dict[str, Interval]:
+    """The box of every point by its path."""
+    ends = np.cumsum([point.decision.size for point in property.points])
+    parts = zip(property.points, np.split(box.lo[0], ends[:-1]), np.split(box.hi[0], ends[:-1]), strict=True)
+    return {p.decision.path: Interval(lo.reshape(p.shape), hi.reshape(p.shape)) for p, lo, hi in parts}
 
 
 def _box(property: Property, composite: Composite, case: Sequence[Row]) -> Interval | None:

@@ -1,7 +1,7 @@
 """Properties of networks with curves in the place of smooth functions.
 
-Each result of such a network is within a proved error of that of the network of the file, at every input
-(`KnownNetwork.smoothed`). So a row of a way to break a property, and a row that is assumed, can be at most 0 for the
+Each result of such a network is within a proved error of that of the network of the file, at all points of the region
+(`bounds.nearby`). So a row of a way to break a property, and a row that is assumed, can be at most 0 for the
 file only where the row over the curves is at most the errors of what it reads, each times its factor: with the rows
 lowered by that, every bound above 0 is one for the file. What breaks a property is replayed with the smooth functions.
 """
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from nnmip.bounds.nearby import Nearby
 from nnmip.hir.core import Applied, Constant, FloatArray, Gather, Node, Plus, Program
 from nnmip.hir.evaluate import Evaluator, smooth_result
 from nnmip.hir.goals import Property
@@ -89,13 +90,13 @@ def largest_error(program: Program, property: Property) -> float:
     return float(max(errors, default=0.0))
 
 
-def loosened(case: Case, program: Program) -> Case:
-    """Rows that are at most 0 wherever the rows with the smooth functions are."""
-    return tuple([_loosened(row, program) for row in case])
+def loosened(case: Case, nearby: Nearby) -> Case:
+    """Rows that are at most 0 wherever the rows with the smooth functions are, for points in the boxes of `nearby`."""
+    return tuple([_loosened(row, nearby) for row in case])
 
 
-def _loosened(row: Row, program: Program) -> Row:
-    errors = [abs(factor) * _error(term, program) for term, factor in terms_of(row.value, row.entry)]
+def _loosened(row: Row, nearby: Nearby) -> Row:
+    errors = [abs(factor) * _error(term, nearby) for term, factor in terms_of(row.value, row.entry)]
     room = math.fsum(errors) * (1.0 + RELATIVE)
     if not room:
         return row
@@ -104,11 +105,10 @@ def _loosened(row: Row, program: Program) -> Row:
     return Row(Plus((value, Constant(np.asarray(-row.sign * room), origin)), (), origin), 0, row.sign, row.is_strict)
 
 
-def _error(term: Node, program: Program) -> float:
+def _error(term: Node, nearby: Nearby) -> float:
     """How far a scalar may be from what it is with the smooth functions."""
     base, at = (term.base, int(term.index)) if isinstance(term, Gather) else (term, 0)
-    smoothed = program.known_network(base.network).smoothed if isinstance(base, Applied) else None
-    if smoothed is None:
+    if not isinstance(base, Applied) or nearby.program.known_network(base.network).smoothed is None:
         return 0.0
-    error = smoothed.error.reshape(-1)
+    error = nearby.error(base).reshape(-1)
     return float(error[at % len(error)])
