@@ -190,6 +190,7 @@ def members(elaborator: Elaborator, binder: nodes.Binder) -> Members:
     if is_region(binder):
         help = "a region stands in front of a whole constraint: `constraint c: forall x in domain(net): ...`"
         raise not_yet("a region of inputs inside another rule", binder.span, help=help)
+    assert domain is not None, "only a type stands without a domain"
     match domain:
         case nodes.Ref() | nodes.Attribute():
             return _members_of_value(elaborator.value(domain), domain)

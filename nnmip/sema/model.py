@@ -339,7 +339,7 @@ def _meetings(declaration: nodes.Declaration) -> Iterator[list[str]]:
                 if len(found := [name for name in names if name]) > 1:
                     yield found
             case nodes.Quantified(binders=binders, body=body) | nodes.Each(binders=binders, body=body):
-                sets = [name for name in (_name_of(b.domain) for b in binders) if name]
+                sets = [name for name in (_name_of(b.domain) for b in binders if b.domain is not None) if name]
                 if sets:
                     yield [*sets, *(inner.name for inner in _below(body) if isinstance(inner, nodes.Ref))]
 

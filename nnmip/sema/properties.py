@@ -9,14 +9,13 @@ from typing import cast
 from nnmip.hir.core import Constant, Node
 from nnmip.hir.goals import Property
 from nnmip.sema.binders import check_names, instances, is_in_domain, is_region
-from nnmip.sema.domains import read_bounds
 from nnmip.sema.expressions import Elaborator
 from nnmip.sema.indexing import Columns
 from nnmip.sema.input_domains import Given, inputs_of, with_points
 from nnmip.sema.logic import as_truth, read_chain
 from nnmip.sema.shapes import read_shape
 from nnmip.sema.values import RowValue, Value, fail
-from nnmip.sema.variables import Place, variable
+from nnmip.sema.variables import Place, stated_domain, variable
 from nnmip.source import Origin
 from nnmip.syntax import nodes
 
@@ -87,12 +86,12 @@ def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Given:
     network whose domain it has."""
     path, span = f"{name}.{binder.name.text}", binder.name.span
     if is_in_domain(binder):
+        assert binder.domain is not None
         return inputs_of(elaborator, binder).table_point(path, span, binder.domain.span)
     assert binder.type is not None
     shape = read_shape(elaborator, binder.type, f"`{binder.name.text}`")
-    domain = None if binder.type.base == "bool" else read_bounds(binder.domain, elaborator.constant)
-    place = Place(Origin(span, path), binder.type.span, binder.domain.span)
-    point = variable(place, shape, binder.type.base, domain)
+    place = Place.of(Origin(span, path), binder.type, binder.domain)
+    point = variable(place, shape, binder.type.base, stated_domain(elaborator, binder.type, binder.domain))
     return Given(point, point, Columns())
 
 

@@ -59,14 +59,17 @@ def read_variable(elaborator: Elaborator, declaration: nodes.Var, ranges: Ranges
     """
     name, type_ = declaration.name.text, declaration.type
     shape = read_shape(elaborator, type_, f"`{name}`")
-    written = declaration.domain
-    place = Place(Origin(declaration.name.span, name), type_.span, written.span if written is not None else None)
+    place = Place.of(Origin(declaration.name.span, name), type_, declaration.domain)
     if is_open(declaration):
         if ranges is None:
             return Reference(Decision(name, VARIABLE, shape, Domain.everything(), place.origin), place.origin)
         return variable(place, shape, type_.base, _derived(place, shape, type_.base, ranges.get(name)))
-    domain = None if written is None or type_.base == "bool" else read_bounds(written, elaborator.constant)
-    return variable(place, shape, type_.base, domain)
+    return variable(place, shape, type_.base, stated_domain(elaborator, type_, declaration.domain))
+
+
+def stated_domain(elaborator: Elaborator, type_: nodes.TypeExpr, written: nodes.DomainExpr | None) -> Domain | None:
+    """The domain that stands behind a type; None without one, and for Booleans, which have no other than their own."""
+    return None if written is None or type_.base == "bool" else read_bounds(written, elaborator.constant)
 
 
 def _derived(place: Place, shape: Shape, base: str, found: Interval | None) -> Domain | None:
@@ -98,6 +101,10 @@ class Place:
     origin: Origin
     type: Span
     domain: Span | None
+
+    @staticmethod
+    def of(origin: Origin, type_: nodes.TypeExpr, domain: nodes.DomainExpr | None) -> Place:
+        return Place(origin, type_.span, domain.span if domain is not None else None)
 
 
 def variable(place: Place, shape: Shape, base: str, domain: Domain | None) -> Reference:

@@ -261,7 +261,9 @@ class Builder:
         return _nodes(children)
 
     def binder(self, children: Children) -> nodes.Binder:
-        name, _, type_, _, domain = children
+        name, *rest = children
+        type_ = rest[1] if len(rest) > 2 else None
+        domain = rest[-1]
         self._check_domain(domain)
         return nodes.Binder(self._name(name), type_, domain, self._span(children))
 

@@ -113,11 +113,11 @@ class Member(Node):
 
 @dataclass(frozen=True, slots=True)
 class Binder(Node):
-    """`i in D`, with an optional type before `in` (`x : real[2] in [0, 1]`)."""
+    """`i in D`, with an optional type before `in` (`x : real[2] in [0, 1]`); with a type the domain may be left out."""
 
     name: Name
     type: TypeExpr | None
-    domain: DomainExpr
+    domain: DomainExpr | None
     span: Span
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from nnmip.hir.core import (
     Apply,
+    Choose,
     Compare,
     Constant,
     Fold,
@@ -100,7 +101,7 @@ def _entries(node: Node, holds: bool) -> Any:
         case Not(operand=operand):
             return _entries(operand, not holds)
         case Gather(base=base, index=index):
-            return _entries(base, holds).reshape(-1)[index]
+            return _entries(base, holds).reshape(-1)[index.reshape(-1)].reshape(index.shape)
         case Join(parts=parts):
             return np.concatenate([_entries(part, holds).reshape(-1) for part in parts])
         case Junction(op=op, terms=terms, shape=shape):
@@ -184,18 +185,83 @@ def rows_of(value: Node, entry: int, sign: float, is_strict: bool) -> Cases:
     """The cases in which `sign * value[entry] <= 0`, or `< 0`.
 
     Words that are a largest of pieces are taken apart: where one is added, all its pieces must obey, and where it is
-    subtracted, one of them. What else is not affine stays as it is.
+    subtracted, one of them. A choice, `if p then a else b`, is either side with its condition, and a Boolean in a sum 1
+    or 0. What else is not affine stays as it is.
     """
     terms = terms_of(value, entry)
+    if not all(factor for _, factor in terms):
+        counted = [_scaled(factor, term) for term, factor in terms if factor]
+        return rows_of(Plus((*counted, _constant(0.0, value.origin)), (), value.origin), 0, sign, is_strict)
+    if (total := _whole(terms)) is not None:
+        return ALWAYS if sign * total < 0 or (total == 0 and not is_strict) else NEVER
     for place, (term, factor) in enumerate(terms):
+        rest = [_scaled(f, t) for k, (t, f) in enumerate(terms) if k != place]
+
+        def with_part(own: float, part: Node, rest: Sequence[Node] = rest) -> Cases:
+            return rows_of(Plus((*rest, _scaled(own, part)), (), value.origin), 0, sign, is_strict)
+
+        if (switch := _switch(term, sign * factor)) is not None:
+            return _any([_all([cases, with_part(factor, part)]) for cases, part in switch])
         for join, own in ((_all, 1.0), (_any, -1.0)):
-            found = _pieces(term, own * sign * factor)
-            if found is None:
-                continue
-            rest = [_scaled(f, t) for k, (t, f) in enumerate(terms) if k != place]
-            sums = [Plus((*rest, _scaled(factor * s, piece)), (), value.origin) for piece, s in found]
-            return join([rows_of(total, 0, sign, is_strict) for total in sums])
+            if (pieces := _pieces(term, own * sign * factor)) is not None:
+                return join([with_part(factor * s, piece) for piece, s in pieces])
+    if is_strict and all(map(_is_whole, terms)):
+        # Of whole numbers, less is at least one less: nothing is left for which a solver would need a margin.
+        value, entry = Plus((_entry(value, entry), _constant(sign, value.origin)), (), value.origin), 0
+        is_strict = False
     return ((Row(value, entry, sign, is_strict),),)
+
+
+def _is_whole(term: tuple[Node, float]) -> bool:
+    """Whether a scalar times a factor is a whole number at every point."""
+    (node, _), factor = _unpicked(term[0]), term[1]
+    match node:
+        case Constant(value=value):
+            return bool((value == np.floor(value)).all()) and factor.is_integer()
+        case Reference(decision=decision):
+            values = decision.domain.values
+            return decision.domain.is_finite and all(v.is_integer() for v in values) and factor.is_integer()
+    return False
+
+
+def _whole(terms: Sequence[tuple[Node, float]]) -> int | None:
+    """The value of a sum of whole numbers, such as a count whose Booleans have been chosen; None for any other."""
+    total = 0
+    for term, factor in terms:
+        if not isinstance(term, Constant) or not (float(term.value).is_integer() and float(factor).is_integer()):
+            return None
+        total += int(term.value) * int(factor)
+    return total
+
+
+def _switch(term: Node, sign: float) -> list[tuple[Cases, Node]] | None:
+    """What a number is in which cases, where a condition says so; None for any other.
+
+    Of a Boolean that does harm where it holds (its `sign` is positive), 1 needs no case: what obeys with 1 obeys with
+    0. So it is for one that helps, and 0. That leaves a count one case for each subset that is large enough.
+    """
+    node, entry = _unpicked(term)
+    match node:
+        case Choose(condition=condition, then=then, otherwise=otherwise, shape=shape):
+            at = _place(condition.shape, shape, entry)
+            sides = [_entry(side, _place(side.shape, shape, entry)) for side in (then, otherwise)]
+            return [(_case(condition, at, holds), side) for holds, side in zip((True, False), sides, strict=True)]
+        case Compare() | Junction() | Fold() | Not() | Xor():
+            one, zero = (_constant(number, node.origin) for number in (1.0, 0.0))
+            if sign > 0:
+                return [(ALWAYS, one), (_case(node, entry, False), zero)]
+            return [(_case(node, entry, True), one), (ALWAYS, zero)]
+    return None
+
+
+def _case(node: Node, entry: int, holds: bool) -> Cases:
+    found: Cases = _entries(node, holds).reshape(-1)[entry]
+    return found
+
+
+def _unpicked(term: Node) -> tuple[Node, int]:
+    """The tensor of which a scalar is an entry, and which."""
+    return (term.base, int(term.index)) if isinstance(term, Gather) and term.shape == () else (term, 0)
 
 
 def terms_of(value: Node, entry: int, number: Callable[[float], Any] = float) -> list[tuple[Node, Any]]:
@@ -215,7 +281,7 @@ def terms_of(value: Node, entry: int, number: Callable[[float], Any] = float) ->
                 if entry < size:
                     return terms_of(part, entry, number)
                 entry -= size
-        case Apply(word="sum"):
+        case Apply(word="sum" | "count"):
             return [pair for each in _own(value, entry) for pair in terms_of(each, 0, number)]
     return [(value if value.shape == () else Gather(value, np.asarray(entry), value.origin), number(1.0))]
 
@@ -234,7 +300,7 @@ def _positions(shape: tuple[int, ...]) -> Any:
 
 def _pieces(term: Node, sign: float) -> list[tuple[Node, float]] | None:
     """Expressions with factors, of which a word times `sign` is the largest; None for what is no such word."""
-    node, entry = (term.base, int(term.index)) if isinstance(term, Gather) and term.shape == () else (term, 0)
+    node, entry = _unpicked(term)
     if not isinstance(node, Apply) or node.network is not None or sign == 0:
         return None
     both = (1.0, -1.0)

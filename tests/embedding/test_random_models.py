@@ -2,16 +2,71 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nnmip
-from tests.embedding.random_models import random_model
+from tests.random_logic import COMPARED, PLACES, WORDS, Answers, Applied, Rows, Writer, moved, random_network
+
+ANNOTATIONS = (
+    *("", "", '@bounds("lp")\n', '@bounds("interval")\n', '@bounds("milp")\n'),
+    *('@formulation("ideal")\n', '@formulation("partition", parts: 2)\n'),
+)
 
 CAUGHT = (118, 224, 529, 601)
 """Where nnmip was wrong once: a positive part with the rows of one side stood for both (118, 224, 601), and the chord
 of a jump over 1e-15 was a coefficient that no solver reads (529)."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's text, and the best values of its goals in order; None: infeasible."""
+
+    text: str
+    best: tuple[float, ...] | None
+
+
+def random_model(seed: int, directory: Path) -> Model:
+    """The model of a seed; its networks are written into the directory."""
+    chance = np.random.default_rng(seed)
+    size, low, high = int(chance.integers(2, 4)), -int(chance.integers(1, 4)), int(chance.integers(1, 4))
+    text, points = "nnm 0.1\n", list[Applied]()
+    for number in range(int(chance.integers(0, 3))):
+        name = f"f{number}"
+        results, value = random_network(chance, directory / f"{name}.onnx", size)
+        text += f'{chance.choice(ANNOTATIONS)}network {name} = onnx("{name}.onnx")\n'
+        points.append(Applied(f"{name}(x)", results, value))
+    if points and chance.random() < 0.4:
+        points.append(moved(points[0], int(chance.integers(1, 3))))
+    writer = Writer(chance, size, points, [*COMPARED, "in"], [*WORDS, *PLACES])
+    rules = [writer.truth(4) for _ in range(int(chance.integers(1, 4)))]
+    sense = str(chance.choice(["minimize", "maximize"]))
+    goals = [writer.number(3), *([writer.number(2)] if chance.random() < 0.3 else [])]
+    text += f"var x : int[{size}] in {low}..{high}\nvar b : bool[2]\n"
+    text += "".join(f"constraint c{k}: {rule}\n" for k, (rule, _) in enumerate(rules))
+    text += f"{sense} {' then '.join(goal for goal, _ in goals)}\n"
+
+    grid = np.array(list(product(*[range(low, high + 1)] * size, *[(0, 1)] * 2)), dtype=np.float64)
+    x = grid[:, :size]
+    answers = Answers(x, grid[:, size:], tuple(point.value(x) for point in points))
+    kept = np.all([np.broadcast_to(rule(answers), len(x)) for _, rule in rules], axis=0)
+    return Model(text, _best(sense, [np.broadcast_to(goal(answers), len(x)) for _, goal in goals], kept))
+
+
+def _best(sense: str, goals: Sequence[Rows], kept: Rows) -> tuple[float, ...] | None:
+    """The value of each goal, among the answers that are the best for those before it."""
+    if not kept.any():
+        return None
+    values = []
+    for goal in goals:
+        values.append(float(goal[kept].min() if sense == "minimize" else goal[kept].max()))
+        kept = kept & (goal == values[-1])
+    return tuple(values)
 
 
 @pytest.mark.parametrize("seed", [*range(20), *CAUGHT])

@@ -192,6 +192,30 @@ CLAIMS = (
 ASSUMED = ("x[0] + 2 * x[1] <= 3", "abs(x[0]) >= 1", "x[0] <= x[1] or net(x)[0] <= {b}")
 
 
+COUNTS = {
+    "atmost(1, net(x)[0] >= {m}, net(x)[1] >= {m}, x[0] >= 0.5)": False,
+    "atmost(2, net(x)[0] >= {m}, net(x)[1] >= {m}, x[0] >= 2)": True,
+    "atleast(1, net(x)[0] <= {M}, net(x)[1] <= {m}, x[0] >= 2)": True,
+    "exactly(2, b[0], not b[0], net(x)[0] <= {M})": True,
+    "exactly(1, b[0], not b[0], net(x)[0] <= {M})": False,
+    "count(b) <= 2": True,
+    "count(b) + 0 * max(x) <= 1": False,
+    "net(x)[0] <= (if b[0] and not b[0] then {m} else {M})": True,
+    "net(x)[0] <= (if b[0] then {m} else {M})": False,
+}
+
+
+@pytest.mark.parametrize("claim", COUNTS)
+def test_counts_and_choices_in_properties(claim: str, tmp_path: Path) -> None:
+    """m and M: the middle and more than the largest of what the network gives at dense points."""
+    net = arrays(2)
+    axis = np.linspace(-1, 1, 201)
+    y = outputs(net, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2))
+    ends = {"m": f"{np.median(y, axis=0).min():.3f}", "M": f"{y.max() + 0.05:.3f}"}
+    text = f"verify p:\n  forall {BOX}, b : bool[2]\n  prove {claim.format(**ends)}\n"
+    assert decide(tmp_path, net, text).answer is (Answer.VERIFIED if COUNTS[claim] else Answer.VIOLATED)
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_verdicts_over_whole_numbers_agree_with_enumeration(claim: str, seed: int, tmp_path: Path) -> None:

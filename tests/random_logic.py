@@ -1,14 +1,13 @@
-"""Random models of variables, networks and logic, each with its meaning as a plain function over every answer.
+"""Random numbers and Booleans over a point `x`, bits `b` and networks at points: the text of each, and its meaning.
 
-The text and the function are made side by side and share nothing with what nnmip makes of the text. All numbers are
-multiples of a quarter, so that "false" needs no strictness that could give values up.
+The text and the function over many answers are made side by side and share nothing with what nnmip makes of the text.
+All numbers are multiples of a quarter, so that "false" needs no strictness that could give values up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +27,6 @@ BENDS: dict[str, tuple[str, dict[str, float], tuple[float, ...], Layer]] = {
     "sign": ("Sign", {}, (), np.sign),
 }
 """By a name: the operator of ONNX, its attributes and further inputs, and what it computes."""
-
-ANNOTATIONS = (
-    *("", "", '@bounds("lp")\n', '@bounds("interval")\n', '@bounds("milp")\n'),
-    *('@formulation("ideal")\n', '@formulation("partition", parts: 2)\n'),
-)
 
 COMPARED: dict[str, Callable[[Rows, float], Rows]] = {
     "<=": np.less_equal,
@@ -56,6 +50,21 @@ COUNTED: dict[str, Callable[[Rows, float], Rows]] = {
 }
 
 
+WORDS: dict[str, Number] = {
+    "norm_1(x)": lambda a: np.abs(a.x).sum(axis=1),
+    "norm_1(x[1:] - 1)": lambda a: np.abs(a.x[:, 1:] - 1).sum(axis=1),
+    "norm_inf(x)": lambda a: np.abs(a.x).max(axis=1),
+    "norm_inf(2 * x - 1)": lambda a: np.abs(2 * a.x - 1).max(axis=1),
+    "sum(x)": lambda a: a.x.sum(axis=1),
+    "max(x)": lambda a: a.x.max(axis=1),
+    "min(x)": lambda a: a.x.min(axis=1),
+    "count(b)": lambda a: a.b.sum(axis=1),
+}
+"""Numbers in one word, over x [2 or more] and b."""
+
+PLACES: dict[str, Callable[..., Rows]] = {"argmax": np.argmax, "argmin": np.argmin}
+
+
 @dataclass(frozen=True)
 class Answers:
     """Every answer of a model: x [n, k], b [n, m], and what each network gives at each, [n, outputs]."""
@@ -74,54 +83,7 @@ class Applied:
     value: Layer
 
 
-@dataclass(frozen=True)
-class Model:
-    """A model's text, the directory of its networks, and the best values of its goals in order; None: infeasible."""
-
-    text: str
-    directory: Path
-    best: tuple[float, ...] | None
-
-
-def random_model(seed: int, directory: Path) -> Model:
-    """The model of a seed; its networks are written into the directory."""
-    chance = np.random.default_rng(seed)
-    size, low, high = int(chance.integers(2, 4)), -int(chance.integers(1, 4)), int(chance.integers(1, 4))
-    text, points = "nnm 0.1\n", list[Applied]()
-    for number in range(int(chance.integers(0, 3))):
-        name = f"f{number}"
-        results, value = _network(chance, directory / f"{name}.onnx", size)
-        text += f'{chance.choice(ANNOTATIONS)}network {name} = onnx("{name}.onnx")\n'
-        points.append(Applied(f"{name}(x)", results, value))
-    if points and chance.random() < 0.4:
-        points.append(_moved(points[0], int(chance.integers(1, 3))))
-    writer = _Writer(chance, size, points)
-    rules = [writer.truth(4) for _ in range(int(chance.integers(1, 4)))]
-    sense = str(chance.choice(["minimize", "maximize"]))
-    goals = [writer.number(3), *([writer.number(2)] if chance.random() < 0.3 else [])]
-    text += f"var x : int[{size}] in {low}..{high}\nvar b : bool[2]\n"
-    text += "".join(f"constraint c{k}: {rule}\n" for k, (rule, _) in enumerate(rules))
-    text += f"{sense} {' then '.join(goal for goal, _ in goals)}\n"
-
-    grid = np.array(list(product(*[range(low, high + 1)] * size, *[(0, 1)] * 2)), dtype=np.float64)
-    x = grid[:, :size]
-    answers = Answers(x, grid[:, size:], tuple(point.value(x) for point in points))
-    kept = np.all([np.broadcast_to(rule(answers), len(x)) for _, rule in rules], axis=0)
-    return Model(text, directory, _best(sense, [np.broadcast_to(goal(answers), len(x)) for _, goal in goals], kept))
-
-
-def _best(sense: str, goals: Sequence[Rows], kept: Rows) -> tuple[float, ...] | None:
-    """The value of each goal, among the answers that are the best for those before it."""
-    if not kept.any():
-        return None
-    values = []
-    for goal in goals:
-        values.append(float(goal[kept].min() if sense == "minimize" else goal[kept].max()))
-        kept = kept & (goal == values[-1])
-    return tuple(values)
-
-
-def _network(chance: np.random.Generator, path: Path, inputs: int) -> tuple[int, Layer]:
+def random_network(chance: np.random.Generator, path: Path, inputs: int) -> tuple[int, Layer]:
     """Writes a network of one or two layers with bends; the number of its results, and what it computes."""
     nodes, constants, layers = list[onnx.NodeProto](), list[onnx.TensorProto](), list[Layer]()
 
@@ -162,17 +124,20 @@ def _network(chance: np.random.Generator, path: Path, inputs: int) -> tuple[int,
     return width, value
 
 
-def _moved(point: Applied, by: int) -> Applied:
+def moved(point: Applied, by: int) -> Applied:
     return Applied(point.text.replace("(x)", f"(x + {by})"), point.results, lambda x: point.value(x + by))
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """Writes random numbers and Booleans, with what they are of all answers."""
+class Writer:
+    """Writes random numbers and Booleans, with what they are of all answers. comparisons, words: those it may use; the
+    operators are keys of `COMPARED`, "in" is membership, and words are keys of `WORDS` or "argmax" and "argmin"."""
 
     chance: np.random.Generator
     size: int
     points: Sequence[Applied]
+    comparisons: Sequence[str]
+    words: Sequence[str]
 
     def number(self, depth: int) -> tuple[str, Number]:
         kinds = (self._affine,) if depth <= 0 else (
@@ -213,20 +178,15 @@ class _Writer:
         return f"min({one}, {other})", lambda a: np.minimum(first(a), second(a))
 
     def _word(self, depth: int) -> tuple[str, Number]:
+        word = str(self.chance.choice(self.words))
+        if word in WORDS:
+            return word, WORDS[word]
         several = [(k, point) for k, point in enumerate(self.points) if point.results > 1]
-        if several and self.chance.random() < 0.4:
-            number, point = several[self._whole(0, len(several) - 1)]
-            if self.chance.random() < 0.5:
-                return f"argmax({point.text})", lambda a: a.results[number].argmax(axis=1)
-            return f"argmin({point.text})", lambda a: a.results[number].argmin(axis=1)
-        words: dict[str, Number] = {
-            "norm_1(x)": lambda a: np.abs(a.x).sum(axis=1),
-            "norm_inf(x)": lambda a: np.abs(a.x).max(axis=1),
-            "sum(x)": lambda a: a.x.sum(axis=1),
-            "count(b)": lambda a: a.b.sum(axis=1),
-        }
-        word = str(self.chance.choice(list(words)))
-        return word, words[word]
+        if not several:
+            return self._affine(depth)
+        number, point = several[self._whole(0, len(several) - 1)]
+        place = PLACES[word]
+        return f"{word}({point.text})", lambda a: place(a.results[number], axis=1)
 
     def _sum(self, depth: int) -> tuple[str, Number]:
         (one, first), (other, second), factor = self.number(depth - 1), self.number(depth - 1), self._whole(-2, 2)
@@ -234,8 +194,8 @@ class _Writer:
         return f"({one} {sign} {abs(factor)} * {other})", lambda a: first(a) + factor * second(a)
 
     def truth(self, depth: int) -> tuple[str, Number]:
-        kinds = (self._bit,) if depth <= 0 else (
-            self._bit, *(self._comparison,) * 2, self._member, self._negation, *(self._joined,) * 2, self._counted
+        kinds = (self._comparison,) if depth <= 0 else (
+            self._bit, *(self._comparison,) * 3, self._negation, *(self._joined,) * 2, self._counted
         )  # fmt: skip
         kind: Callable[[int], tuple[str, Number]] = kinds[int(self.chance.integers(len(kinds)))]
         return kind(depth)
@@ -246,12 +206,10 @@ class _Writer:
 
     def _comparison(self, depth: int) -> tuple[str, Number]:
         (text, value), end = self.number(depth - 1), self._whole(-4, 4)
-        sign = str(self.chance.choice(list(COMPARED)))
+        sign = str(self.chance.choice(self.comparisons))
+        if sign == "in":
+            return f"({text} in {{{end}, {end + 2}}})", lambda a: np.isin(value(a), [end, end + 2])
         return f"({text} {sign} {end})", lambda a: COMPARED[sign](value(a), end)
-
-    def _member(self, depth: int) -> tuple[str, Number]:
-        (text, value), first = self.number(depth - 1), self._whole(-4, 4)
-        return f"({text} in {{{first}, {first + 2}}})", lambda a: np.isin(value(a), [first, first + 2])
 
     def _negation(self, depth: int) -> tuple[str, Number]:
         text, holds = self.truth(depth - 1)
