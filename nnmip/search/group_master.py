@@ -25,7 +25,10 @@ EACH_ROUND = 10
 """How many columns of each group enter the program together."""
 FEW = 300
 LARGE = 3000
-"""With more columns in all, so few of each group are priced again and again before all are."""
+"""With more columns in all, so few of each group are priced again and again before all are, and those in single
+precision."""
+EPS_SINGLE, MOST_SINGLE, MOST_ROWS_SINGLE = 2.0**-24, 1e15, 4000
+"""Single precision: half the distance of 1 to the next number, and up to which numbers and rows it is used."""
 EARLY = 0.1
 """The relaxation may be worse than the best bound by this share of what that lacks to the incumbent."""
 
@@ -77,11 +80,12 @@ class GroupMaster:
         assert choices.signed is not None
         self._program, self._bounds, self._record = program, bounds, record
         self._cost, self._signed = choices.cost, choices.signed
+        self._prices = Prices(choices.cost, choices.signed)
 
     def solve(self, partial: Partial, tuples: Tuples) -> Hulls:
         """Stops where the bound reaches the goal, or can no longer become much better."""
         record, times, groups = self._record, tuples.times, tuples.groups
-        shown = [self._signed[group] for group in groups]
+        priced = self._prices.of(groups)
         rows = _Rows(self._program(len(times)), self._cost, self._signed)
         rows.add(tuple(np.intersect1d(tuples.near, group, assume_unique=True) for group in groups))
         best: tuple[Bound, Reduced, FloatArray] | None = None
@@ -91,8 +95,7 @@ class GroupMaster:
             answer = rows.dual.solve(partial.scores, times)
             multipliers = answer.x[: rows.pieces] if answer is not None else np.zeros(rows.pieces)
             bound = self._bounds.of(multipliers, partial.scores, partial.cost, int(times.sum()))
-            slopes = bound.slopes[:, 0]
-            reduced = tuple(self._cost[group] - some @ slopes for group, some in zip(groups, shown, strict=True))
+            reduced = priced(bound.slopes[:, 0])
             least = np.array([some.min() for some in reduced])
             proved = bound.base + float(times @ least)
             if best is None or proved > value:
@@ -126,6 +129,45 @@ class GroupMaster:
     def _is_close(above: float, below: float, goal: float) -> bool:
         lacks = EARLY * (goal - above) if np.isfinite(goal) else 0.0
         return above - below <= max(CLOSE * max(1.0, abs(above)), lacks) or below >= goal
+
+
+class Prices:
+    """Reduced costs of columns with the scores `signed` [L, n].
+
+    Those of very many columns come from single precision, which is half the memory to go through: as lower bounds, the
+    least ones of each group as they are. With e = 2^-24, a and the slopes W are off by e each of their magnitudes as
+    they are rounded, and a product passes through at most n more roundings: a @ W is off by at most g(n + 2) times the
+    sum of |a| |W|, g(t) = t e / (1 - t e). That is below (n + 4) e max |a| sum |W| where n^2 e is below 1, roundings in
+    double precision included. What is too small for it, 2^-126 and less, is off by less than 1e-37 each.
+    """
+
+    def __init__(self, cost: FloatArray, signed: FloatArray) -> None:
+        self._cost, self._signed = cost, signed
+        largest = float(max(signed.max(initial=0.0), -signed.min(initial=0.0)))
+        rows = signed.shape[1]
+        self._share = (rows + 4) * EPS_SINGLE * largest
+        self._least = 1e-36 * (rows + 4) * (1.0 + largest)
+        has_room = largest < MOST_SINGLE and rows < MOST_ROWS_SINGLE
+        self._single = signed.astype(np.float32) if has_room and len(cost) > LARGE else None
+
+    def of(self, groups: Some) -> Callable[[FloatArray], Reduced]:
+        """What tells the reduced costs in some groups for slopes [n]."""
+        costs = [self._cost[group] for group in groups]
+        if self._single is None or sum(map(len, groups)) <= LARGE:
+            shown = [self._signed[group] for group in groups]
+            return lambda slopes: tuple(cost - some @ slopes for cost, some in zip(costs, shown, strict=True))
+        single = [self._single[group] for group in groups]
+
+        def priced(slopes: FloatArray) -> Reduced:
+            error = self._share * float(np.abs(slopes).sum()) + self._least
+            short = slopes.astype(np.float32)
+            below = tuple(cost - some @ short - error for cost, some in zip(costs, single, strict=True))
+            for group, least in zip(groups, below, strict=True):
+                near = np.flatnonzero(least <= least.min() + 2 * error)
+                least[near] = self._cost[group[near]] - self._signed[group[near]] @ slopes
+            return below
+
+        return priced
 
 
 class _Rows:

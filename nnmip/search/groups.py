@@ -37,7 +37,7 @@ MOST_LISTED, AT_ONCE = 200_000, 50_000
 """With more networks, a tuple is cut further; with few enough, its own relaxation is not asked for."""
 MOST_HELD = 20_000_000
 """With more places in the tuples that wait, the last tuples come first and not those of the least bound."""
-EACH_START, CLIMBS = 5000, 16
+EACH_START, CLIMBS = 5000, 48
 """Local search begins at a network by chance for every so many columns, then at a rounded one of so many tuples."""
 NEAR = 3000
 """Local search looks at so many columns of least reduced cost."""

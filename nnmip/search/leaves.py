@@ -52,17 +52,6 @@ class Slots:
         costs = tuple(reduced[group][order[group]] for group in slots)
         return Slots(places, costs, tuple(one == before for one, before in zip(slots, [-1, *slots[:-1]], strict=True)))
 
-    def about(self, room: float) -> float:
-        """About how many networks cost less than that, multisets more than once."""
-        room -= float(sum(costs[0] for costs in self.costs))
-        if room <= 0:
-            return 0.0
-        found = np.ones(1)
-        for costs in self.costs:
-            bins = ((costs[: np.searchsorted(costs, costs[0] + room)] - costs[0]) * (BINS / room)).astype(np.int64)
-            found = np.convolve(found, np.bincount(bins))[:BINS]
-        return float(found.sum())
-
     def networks(self, room: float, most: int) -> IntArray | None:
         """The networks [m, count] that cost less than that, as places in the slots; None where they are more than
         `most`. No multiset comes twice."""
@@ -82,6 +71,20 @@ class Slots:
         return np.column_stack(chosen)
 
 
+def about(reduced: Reduced, times: IntArray, room: float) -> float:
+    """About how many networks cost less than that, multisets more than once."""
+    least = [float(costs.min()) for costs in reduced]
+    room -= sum(several * one for several, one in zip(times.tolist(), least, strict=True))
+    if room <= 0:
+        return 0.0
+    found = np.ones(1)
+    for costs, one, several in zip(reduced, least, times.tolist(), strict=True):
+        bins = ((costs[costs < one + room] - one) * (BINS / room)).astype(np.int64)
+        for _ in range(several):
+            found = np.convolve(found, np.bincount(bins))[:BINS]
+    return float(found.sum())
+
+
 class Leaves:
     """Looks at all networks of tuples that are small enough."""
 
@@ -93,9 +96,10 @@ class Leaves:
     def close(self, partial: Partial, groups: Some, reduced: Reduced, times: IntArray, base: float, most: int) -> bool:
         """Look at all networks of a tuple, unless more than `most` may be better ones, or tangents leave too many;
         `base` and the reduced costs bound them."""
-        slots, room = Slots.of(groups, reduced, times), self._record.goal - base
-        if slots.about(room) > 2 * most:
+        room = self._record.goal - base
+        if about(reduced, times, room) > 2 * most:
             return False
+        slots = Slots.of(groups, reduced, times)
         found = slots.networks(room, most)
         if found is None:
             return False

@@ -10,7 +10,7 @@ import pytest
 from nnmip.search import group_master, groups, leaves
 from nnmip.search.ending_one import OneScore
 from nnmip.search.engine import Search
-from nnmip.search.group_master import GroupMaster, Hulls, Tuples
+from nnmip.search.group_master import GroupMaster, Hulls, Prices, Tuples
 from nnmip.search.master import DualProgram
 from nnmip.search.peel import Partial
 from tests.search.instances import LOSSES, optimum, problem
@@ -75,3 +75,21 @@ def test_a_search_that_is_stopped_keeps_a_valid_bound(setting: str) -> None:
             assert found.bound <= best, setting
             if found.finished:
                 break
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_prices_in_single_precision_are_lower_bounds_with_an_exact_least_one(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_master, "LARGE", 0)
+    chance = np.random.default_rng(seed)
+    signed = chance.normal(size=(300, 40)) * 10.0 ** chance.integers(-3, 6)
+    signed[:50] += 1e3 * np.sign(signed[:50])  # sums that cancel
+    slopes, cost = chance.normal(size=40) * 10.0 ** chance.integers(-30, 1), chance.normal(size=300)
+    places = np.array_split(chance.permutation(300), 3)
+    exact = cost.astype(np.longdouble) - signed.astype(np.longdouble) @ slopes.astype(np.longdouble)
+    rounding = 50 * 2.0**-52 * (1.0 + np.abs(signed) @ np.abs(slopes))
+    for group, reduced in zip(places, Prices(cost, signed).of(tuple(places))(slopes), strict=True):
+        assert (reduced <= exact[group] + rounding[group]).all()
+        assert reduced.min() == pytest.approx(float(exact[group].min()), abs=rounding[group].max())
+    assert np.isfinite(Prices(cost, signed * 1e40).of(tuple(places))(slopes)[0]).all()
