@@ -14,7 +14,9 @@ that follow have it as a row.
 
 - *Feasible.* The network that is kept must stay possible, or the next goal had no network at all. Relaxed rounds have
   it, since it is allowed. At a point of a tightened round the rule is tightened only by as much as this network has to
-  spare there, at most by delta: that is still a relaxation for the firm ones.
+  spare there, at most by delta: that is still a relaxation for the firm ones. Where it has nothing to spare, the rule
+  is tightened by what a solver leaves open (`NUDGE`), for which the slack of the goals before mostly pays; where it
+  does not, the rounds end without a proof, and with the network that is kept.
 - *Optimal.* If every goal is proved by relaxed rounds, each value h is that of the best allowed network: those of the
   relaxed rounds include all allowed ones that keep the goals before at h. The last network is then the best in the
   order of the goals. The values need no second look when later rounds add points: these leave out no allowed network.
@@ -45,8 +47,9 @@ from nnmip.solution.result import Proof, Result
 DELTA = 1e-5
 """By how much a rule is tightened, in units of its scores; for `monotone` per width of the input domain."""
 
-LEAST_CUT = DELTA / 10
-"""A point at which a network misses what a tightened rule asks for by less is not added: there is no end to these."""
+NUDGE = 2e-8
+"""By how much a rule is tightened at least: a solver keeps rows within 1e-8. A point at which a network misses what a
+tightened rule asks for by less is not added: there is no end to these."""
 
 
 @dataclass(slots=True, eq=False)
@@ -91,7 +94,7 @@ class Aim:
 
     def delta(self, instances: Instances, point: Point) -> float:
         """By how much its rule is tightened at a point once it is."""
-        return DELTA if self.spare is None else min(DELTA, instances.spare(point, self.spare))
+        return DELTA if self.spare is None else min(DELTA, max(NUDGE, instances.spare(point, self.spare)))
 
     def deltas(self, instances: Instances, points: Sequence[Point], is_tightened: bool) -> list[float]:
         """The same for points of a round."""

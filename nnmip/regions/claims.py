@@ -15,8 +15,6 @@ from nnmip.solution.promise import Kept, Promise, Round
 from nnmip.solution.replay import Replay
 from nnmip.solution.result import Bracket, Proof, Result, SolutionStatus
 
-_STRENGTH = (Proof.NONE, Proof.SOLVER, Proof.CONFIRMED, Proof.CERTIFIED)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Proved:
@@ -35,23 +33,25 @@ def proved(program: Program, checked: Replay, findings: Sequence[Finding]) -> Pr
 @dataclass(frozen=True, slots=True, eq=False)
 class Conclusion:
     """The end of a goal: of the rules of `program`, with the best network that is proved to keep them, the results of
-    the goals before, and all rounds so far."""
+    the goals before, and all rounds so far, of which the last one said `latest`."""
 
     program: Program
     aim: Aim
     best: Proved | None
     earlier: Sequence[Result]
     rounds: Sequence[Round]
+    latest: Result | None
 
     def result(self, termination: Termination, facts: RunFacts) -> Result:
         """The best network that is proved, the bound of the relaxed rounds, and the claim that both give."""
         aim, checked = self.aim, self.best.checked if self.best is not None else None
-        last, goal = aim.last, aim.program.goal
-        bound = aim.bound if self._is_bound else None
+        last, latest, goal = aim.last, self.latest, aim.program.goal
+        is_empty = termination is Termination.INFEASIBLE and self.best is None
+        bound = aim.bound if self._is_bound and not is_empty else None
         raw = RawResult(
             termination,
-            last.solver if last is not None else "",
-            last.solver_version if last is not None else "",
+            latest.solver if latest is not None else "",
+            latest.solver_version if latest is not None else "",
             dual_bound=-float("inf") if goal is None or bound is None else goal.sign * bound,
             message=aim.message,
         )
@@ -134,7 +134,7 @@ class Conclusion:
 
 
 def _weakest(*proofs: Proof) -> Proof:
-    return min(proofs, key=_STRENGTH.index)
+    return min(proofs, key=list(Proof).index)
 
 
 def _kept(program: Program, findings: Sequence[Finding]) -> tuple[Kept, ...]:

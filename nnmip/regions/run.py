@@ -28,7 +28,7 @@ from nnmip.hir.order import is_better, rank
 from nnmip.hir.stages import held_at
 from nnmip.incumbents.known import trivial_assignment
 from nnmip.records import dataclass
-from nnmip.regions.aim import DELTA, LEAST_CUT, Aim
+from nnmip.regions.aim import DELTA, NUDGE, Aim
 from nnmip.regions.check import Checker, Finding
 from nnmip.regions.claims import Conclusion, Proved, proved
 from nnmip.regions.instances import Instances, Point
@@ -201,7 +201,9 @@ class RegionRun:
     def _without_network(self, result: Result) -> Termination:
         termination, aim = result.termination or Termination.SOLVER_ERROR, self.aim
         if termination is Termination.INFEASIBLE and aim.tightened:
-            aim.message = f"no network keeps the rules tightened by {DELTA:g} at {len(self.points)} points"
+            tightened = f"the rules tightened by {DELTA:g} at {len(self.points)} points"
+            before = "" if aim.spare is None else " and the goals before"
+            aim.message = f"no network keeps {tightened}{before}"
             return Termination.GAP_LIMIT
         aim.message = self._message(result)
         return termination
@@ -286,7 +288,7 @@ class RegionRun:
         chosen = [(found, point) for found, point in broken if found.violation > DELTA]
         if not chosen and tightens:
             tightened.update(found.rule for found, _ in broken)
-            chosen = [(f, p) for f, p in broken if f.violation + self.aim.delta(instances, p) >= LEAST_CUT]
+            chosen = [(f, p) for f, p in broken if f.violation + self.aim.delta(instances, p) >= NUDGE]
         for _, point in chosen:
             self.points.setdefault(point.key, point)
         return (len(self.points), len(tightened)) != before
@@ -323,7 +325,7 @@ class RegionRun:
         sizes = latest.sizes if latest is not None else {}
         how = latest.how if latest is not None else facts.how
         facts = RunFacts(sizes, {**facts.times, **seconds}, facts.seed, facts.versions, how)
-        end = Conclusion(self.program, self.aim, self.best, tuple(self.earlier), tuple(self.rounds))
+        end = Conclusion(self.program, self.aim, self.best, tuple(self.earlier), tuple(self.rounds), latest)
         return end.result(termination, facts)
 
     def _is_closed(self) -> bool:

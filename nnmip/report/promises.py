@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from nnmip.backends.protocol import Termination
 from nnmip.report.numbers import number
 from nnmip.solution.promise import START, TIGHTENED, Kept, Promise
-from nnmip.solution.result import Result, SolutionStatus
+from nnmip.solution.result import Proof, Result, SolutionStatus
 
 
 def promised(result: Result, solver: str) -> str:
@@ -59,7 +59,7 @@ def _claim(result: Result, promise: Promise) -> list[str]:
         names, by = _listed(promise.tightened), f" by {number(promise.tolerance)}" if promise.tolerance else ""
         order = " in the order of the goals" if len(result.stages) > 1 else ""
         said.append(f"no {result.subject} that keeps {names} with {promise.delta:g} to spare is better{order}{by}")
-    elif result.solution is SolutionStatus.FEASIBLE and result.sense is not None:
+    elif result.solution is SolutionStatus.FEASIBLE and result.sense is not None and not result.is_proved:
         said.append(f"the best {result.subject} so far that is proved to keep the rules")
     said.extend(_bounds(result))
     return [f"  claim     {'; '.join(said)}"] if said else []
@@ -74,7 +74,7 @@ def _bounds(result: Result) -> list[str]:
         return [] if best is None else [f"no {result.subject} that keeps the rules is better than {number(best)}"]
     found = []
     for place, stage in enumerate(result.stages, 1):
-        if stage.dual_bound is not None and (stage.held is None or stage.is_tight):
+        if stage.dual_bound is not None and (stage.proof is Proof.NONE or stage.is_tight):
             whom = "" if place == 1 else " and is as good in the goals before"
             found.append(
                 f"in stage {place} no {result.subject} that keeps the rules{whom} is better than "

@@ -68,10 +68,11 @@ def headline(result: Result) -> str:
         )
     ending = ENDINGS[result.termination].format(subject=result.subject)
     is_searched = result.how.formulation in OWN
-    solver = "exact search" if is_searched else solver
+    is_certified = is_searched and result.proof is not Proof.SOLVER  # an earlier stage may be a solver's
+    solver = "exact search" if is_searched else solver or "no solver ran"
     if result.solution is SolutionStatus.OPTIMAL:
         claim = f"optimal among {result.among}" if result.among else "globally optimal"
-        return f"{claim}, {'certified by' if is_searched else 'proved with'} {solver}"
+        return f"{claim}, {'certified by' if is_certified else 'proved with'} {solver}"
     best = f"the optimum among {result.among}" if result.among else "the global optimum"
     if result.is_certified and len(result.stages) > 1:
         return f"certified: every goal in its order within its tolerance of {best}, with {solver}"
@@ -151,7 +152,7 @@ def render_result(result: Result) -> str:
         lines.append(f"  search    {how.patterns} choices of the output weights, {how.nodes} nodes")
     elif how.formulation is Formulation.COVER:
         lines.append("  search    annealing, until it met what a test cover of the rows proves")
-    else:
+    elif result.sizes:
         lines.append(_size_line(result.sizes))
     lines.extend(_portfolio_lines(result.portfolio))
     lines.append(f"  time      {', '.join(f'{phase} {seconds:.2f} s' for phase, seconds in result.times.items())}")

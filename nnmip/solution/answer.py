@@ -110,9 +110,7 @@ def make_result(
     program = lowered.program
     passed = checked if checked is not None and checked.status is ReplayStatus.PASSED else None
     claim = _claim(lowered, raw, checked, proof, earlier, rounds)
-    weakest = claim.proof
-    if weakest is Proof.CONFIRMED and any(past.proof is not Proof.CONFIRMED for past in earlier):
-        weakest = Proof.SOLVER
+    weakest = min((claim.proof, *(past.proof for past in earlier)), key=list(Proof).index)
     assignment = passed.assignment if passed is not None else None
     message = checked.message if checked is not None and passed is None else raw.message
     remarks = [past.message for past in earlier if past.message]

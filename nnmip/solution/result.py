@@ -31,7 +31,7 @@ class SolutionStatus(StrEnum):
 
 
 class Proof(StrEnum):
-    """How a claim (an optimum, or that there is no solution) is backed."""
+    """How a claim (an optimum, or that there is no solution) is backed, the weakest first."""
 
     NONE = "none"
     SOLVER = "solver"
