@@ -6,9 +6,10 @@ be found again. If CBC says that there is nothing, a cut or a fixing has removed
 heuristic had found it before the cuts came, proved nothing, although its answer may be right. Heuristics are off,
 because they can find the answer before it is removed.
 
-So it is with OMLT's file of `digits_50x2 0.05 p0 y3`: its coefficients below 1e-9 make a Gomory cut that removes the
-answer, and lifts the bound from 2.58 to 2.95 where 2.66 can be reached (a minimisation). That ends the run in a third
-of the seconds which it takes without these coefficients.
+So it is with OMLT's file of `digits_50x2 0.05 p0 y3`, in every order of its rows that was tried: with its coefficients
+below 1e-9, Gomory and two-step MIR cuts and probing together remove the answer in the fourth pass, and lift the bound
+from 2.58 to 2.95 where 2.66 can be reached (a minimisation). That ends the run in a third of the seconds which it takes
+without these coefficients, or without one of the three.
 """
 
 from __future__ import annotations
