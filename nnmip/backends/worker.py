@@ -7,6 +7,7 @@ whatever the solver is doing, so no solver is ever left behind.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import queue
@@ -56,12 +57,21 @@ class _Worker:
                 current.request_stop()
 
     def run(self) -> None:
-        """Solve the jobs in turn, for ever."""
+        """Solve the jobs in turn, for ever.
+
+        Garbage is collected between jobs only. A model of python-mip lies in a cycle, and the collector calls its
+        library to destroy it; where that came while another call to the library was being looked up, which is under a
+        lock that a thread cannot take twice, the process waited for itself, for ever.
+        """
+        gc.disable()
         while True:
             header, payload, channel = self._jobs.get()
             result = _guarded_solve(header, payload, channel)
             _print_marker(END_OF_JOB)
             self._send(_result_header(result), pack_vector(result.x))
+            del header, payload, channel, result
+            gc.collect()
+            gc.freeze()  # what is left stays, and is not looked at again
 
     def _send(self, header: dict[str, object], payload: bytes) -> None:
         with self._write_lock:

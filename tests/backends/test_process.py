@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import os
 import signal
@@ -10,10 +12,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from nnmip.backends import worker
 from nnmip.backends.process import Session, explain_death
 from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions, Termination
 from tests.backends.models import knapsack, market_split, milp
@@ -292,3 +296,41 @@ def test_out_of_memory_while_reading_the_model() -> None:
         wide = milp(np.ones((1, many)), [1], [2], [0] * many, [1] * many, [0] * many, [1] * many)
         answer = session.solve(wide, "highs")
     assert answer.termination is Termination.MEMORY_LIMIT
+
+
+def test_garbage_is_collected_between_jobs_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector calls the library that destroys a model of python-mip, and must not do so inside another call."""
+    events: list[str] = []
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.own = self
+
+        def __del__(self) -> None:
+            events.append("destroyed")
+
+    def solved(*job: object) -> RawResult:
+        Cycle()
+        for _ in range(10_000):
+            made: list[object] = []
+            made.append(made)  # what makes the collector run
+        events.append("solved")
+        return RawResult(Termination.INFEASIBLE, "highs", "")
+
+    monkeypatch.setattr(worker, "_guarded_solve", solved)
+    one = worker._Worker(io.BytesIO(), io.BytesIO())
+    jobs = iter([({}, b"", None), ({}, b"", None)])
+
+    def get() -> object:
+        if (job := next(jobs, None)) is None:
+            raise KeyboardInterrupt
+        return job
+
+    one._jobs = SimpleNamespace(get=get)  # type: ignore[assignment]
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            one.run()
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert events == ["solved", "destroyed"] * 2
