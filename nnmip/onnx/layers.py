@@ -218,22 +218,24 @@ class Layers:
             weights = weights[:, np.argsort(index)]
             view = self.view(view.base)
         source = self.tensor(view, (size_of(view),))
-        before = self._twin(source, weights)
-        if before is not None:
-            bias, shift = (np.zeros(len(weights)) if each is None else each for each in (bias, before[1]))
-            return self.view(before[0]).affine(1.0, bias - shift)
+        twin = self._twin(source, weights, bias)
+        if twin is not None:
+            return twin
         given = {"weights": weights} if bias is None else {"weights": weights, "bias": bias}
         name = self.add("dense", source, weights=given, units=len(weights))
         self._dense.setdefault((source, weights.shape), []).append(name)
         return self.view(name)
 
-    def _twin(self, source: str, weights: FloatArray) -> tuple[str, FloatArray | None] | None:
-        """A dense layer of the same tensor with the same weights, and its bias: exporters write a product twice where
-        one of two has a bias."""
+    def _twin(self, source: str, weights: FloatArray, bias: FloatArray | None) -> View | None:
+        """What a dense layer of the same tensor with the same weights gives, where one of the two has no bias, or both
+        have the same, so that nothing is rounded: exporters write a product twice, once with a bias."""
+        none = np.zeros(len(weights))
         for name in self._dense.get((source, weights.shape), ()):
             stored = self.made[name].weights
-            if np.array_equal(stored["weights"], weights):
-                return name, stored.get("bias")
+            here, there = (none if each is None else each for each in (bias, stored.get("bias")))
+            is_exact = not here.any() or not there.any() or np.array_equal(here, there)
+            if is_exact and np.array_equal(stored["weights"], weights):
+                return self.view(name).affine(1.0, here - there)
         return None
 
     def convolution(self, name: str, weights: FloatArray, bias: FloatArray | None, **options: Any) -> str:

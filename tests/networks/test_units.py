@@ -117,6 +117,14 @@ UNITS: dict[str, tuple[Net, Function, float]] = {
         ),
         *(hard_swish, 1.0),
     ),
+    "hard swish by a product that is written twice": (
+        unit(
+            *(("Gemm", "x w c", "p"), ("MatMul", "x w", "g"), ("Clip", "p zero six", "t"), ("Mul", "t sixth", "q")),
+            ("Mul", "g q", "a"),
+            **{"c": np.full(3, 3.0), "zero": np.array(0.0), "sixth": np.array(SIXTH), "b": np.zeros(3)},
+        ),
+        *(lambda z: z * np.clip(z + 3, 0, 6) * SIXTH, 1.0),
+    ),
     "hard swish by hard sigmoid": (
         unit(("HardSigmoid", "h", "s", {"alpha": SIXTH}), ("Mul", "s h", "a")),
         *(lambda z: z * np.clip(SIXTH * z + 0.5, 0, 1), 1.0),

@@ -12,7 +12,9 @@ from nnmip.onnx.views import Value, View, stacked
 
 
 def _relu(at: At) -> Value:
-    return at.layers.entrywise("relu", at.view(0))
+    z = at.view(0)
+    both = _both_ends(at, z, np.zeros(()), None)
+    return at.layers.entrywise("relu", z) if both is None else both
 
 
 def _abs(at: At) -> Value:
