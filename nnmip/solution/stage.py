@@ -11,6 +11,7 @@ from dataclasses import replace
 from nnmip.backends.confirm import Opinion, confirm
 from nnmip.backends.process import Session
 from nnmip.backends.protocol import Event, Incumbent, Progress, RawResult, SolveOptions, Termination
+from nnmip.backends.review import proof_tolerance
 from nnmip.hir.core import Assignment
 from nnmip.incumbents.known import best_of
 from nnmip.incumbents.look import Look, is_worth_it
@@ -264,4 +265,16 @@ class Stage:
         again = replay_raw(self.lowered, refuted)
         if not asked and (again is None or again.status is not ReplayStatus.PASSED):
             return raw, checked, Proof.SOLVER  # what a solver leaves behind at a short limit refutes nothing
+        if checked is not None and again is not None and not self._is_better(again, checked):
+            # The value that refutes lies within what the tolerances let the second solver's columns err.
+            message = f"{second.solver} found an answer of the same value, and no proof" if asked else raw.message
+            return replace(raw, message=message), checked, Proof.SOLVER
         return refuted, again, Proof.NONE
+
+    def _is_better(self, one: Replay, other: Replay) -> bool:
+        """Whether an answer is worth more than another by the meaning, beyond what a proof leaves open."""
+        if self.lowered.tangents or one.status is not ReplayStatus.PASSED:
+            return True  # of a relaxation the bound is false, whatever its network is worth
+        if one.objective is None or other.objective is None:
+            return True
+        return self.lowered.sign * (other.objective - one.objective) > proof_tolerance(other.objective)

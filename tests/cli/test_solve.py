@@ -350,6 +350,29 @@ def test_what_is_no_network_refutes_nothing(
     assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
 
 
+def test_a_network_of_the_same_value_refutes_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Columns that err by a tolerance let a solution seem better than the network that it stands for."""
+    honest, found_first = Session.solve, []
+
+    def solve(session: Session, milp: Any, solver: str, options: Any, *rest: Any) -> RawResult:
+        if solver != "cbc":
+            found_first.append(honest(session, milp, solver, options, *rest))
+            return found_first[-1]
+        best = found_first[-1]
+        assert best.objective is not None
+        seeming = best.objective - 2e-7
+        return RawResult(Termination.OPTIMAL, "cbc", "0", best.x, seeming, dual_bound=seeming)
+
+    monkeypatch.setattr(Session, "solve", solve)
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs")
+    assert (found["solution"], found["proof"], found["message"]) == ("optimal", "solver", "")
+    found = solved(capsys, 0, "xor.nnm", "--solver", "highs", "--confirm")
+    assert (found["solution"], found["proof"]) == ("optimal", "solver")
+    assert found["message"] == "cbc found an answer of the same value, and no proof"
+
+
 def test_ctrl_c_in_the_second_look_keeps_the_proof(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
