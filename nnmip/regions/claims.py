@@ -57,7 +57,7 @@ class Conclusion:
         )
         solved = Proof.NONE if last is None else last.proof
         result = make_result(Unencoded(aim.program), raw, checked, solved, facts, self.earlier)
-        conflict = last.conflict if last is not None else None
+        conflict = last.conflict if last is not None and is_empty else None
         result = replace(result, promise=self._promise, conflict=conflict)
         if aim.is_proved and not self._promise.is_tight:
             result = replace(result, bracket=self._bracket())

@@ -36,7 +36,7 @@ from nnmip.solution.answer import RunFacts
 from nnmip.solution.keeper import Keeper
 from nnmip.solution.options import RunOptions
 from nnmip.solution.promise import RELAXED, START, TIGHTENED, Round
-from nnmip.solution.replay import Replay, ReplayStatus, replay
+from nnmip.solution.replay import Replay, ReplayStatus, refuted_stage, replay
 from nnmip.solution.result import Result, SolutionStatus
 from nnmip.solution.run import Run
 from nnmip.solution.users import UsersNetworks
@@ -137,7 +137,9 @@ class RegionRun:
             result, findings = self._round(session, instances, checker, bool(aim.tightened), self._left())
             self.latest = aim.last = result
             if findings is None or result.replay is None:
-                return self._without_network(result)
+                return self._without_network(result, instances)
+            if (number := refuted_stage(aim.program, result.replay)) is not None:
+                return self._refuted(number, self._message(result))
             is_kept = all(found.answer is Answer.VERIFIED for found in findings)
             if not result.is_proved and self.program.goal is not None:
                 aim.message = self._message(result)
@@ -196,15 +198,35 @@ class RegionRun:
                 phase = f"round {number} {kind} {progress.phase}"
                 self.progress(replace(progress, phase=phase, seconds=time.perf_counter() - self.began))
 
-        return Run(problem, options, show, self.stop, starts).stage_in(session, explains=kind == RELAXED)
+        return Run(problem, options, show, self.stop, starts).stage_in(
+            session, explains=kind == RELAXED and self.best is None
+        )
 
-    def _without_network(self, result: Result) -> Termination:
+    def _refuted(self, number: int, message: str) -> Termination:
+        """Back to the turn of a goal of which a round has found a network that is better than what was proved of it:
+        nothing of it and of those after it is proved any more."""
+        before = self.aim.program
+        self.aim = Aim(replace(before, held=before.held[: number - 1]), message=message)
+        del self.earlier[number - 1 :]
+        if self.best is not None:
+            again = replay(self.aim.program, self.best.checked.assignment, None, None)
+            self.best = replace(self.best, checked=again)
+        return Termination.SOLVER_ERROR
+
+    def _without_network(self, result: Result, instances: Instances) -> Termination:
         termination, aim = result.termination or Termination.SOLVER_ERROR, self.aim
         if termination is Termination.INFEASIBLE and aim.tightened:
             tightened = f"the rules tightened by {DELTA:g} at {len(self.points)} points"
             before = "" if aim.spare is None else " and the goals before"
             aim.message = f"no network keeps {tightened}{before}"
             return Termination.GAP_LIMIT
+        if termination is Termination.INFEASIBLE and self.best is not None:
+            lowered = self.problem.lower(self._relaxation(instances, False))
+            if lowered.admits(self.best.checked.assignment):
+                aim.message = f"{result.solver} finds no network that keeps the rules, but there is one"
+                return Termination.SOLVER_ERROR
+            aim.message = "the goal leaves out networks too near to its thresholds, and no others keep the rules"
+            return termination
         aim.message = self._message(result)
         return termination
 

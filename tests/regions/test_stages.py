@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import nnmip
-from nnmip.backends.protocol import Progress, Termination
+from nnmip.backends.process import Session
+from nnmip.backends.protocol import Progress, RawResult, Termination
 from nnmip.hir.core import Assignment, Program
 from nnmip.regions import aim, claims, run
 from nnmip.regions.instances import Instances, Point
@@ -260,3 +261,37 @@ def test_a_goal_that_is_not_held_is_seen(tmp_path: Path, monkeypatch: pytest.Mon
     values = [float(goal(net_of(result))) for goal in ORDERS[LOSS_FIRST]]
     best = in_order([net for net, keeps, _ in table(CASES["sign"][1]) if keeps], ORDERS[LOSS_FIRST])
     assert values[0] > float(best[0]) + 0.1 and values[1] < float(best[1])
+
+
+def in_stage(number: int, monkeypatch: pytest.MonkeyPatch, answer: Callable[[RawResult], RawResult]) -> None:
+    """Have a solver answer something else to the rounds of a stage."""
+    now, stage_in, honest = [0], run.Run.stage_in, Session.solve
+
+    def noted(self: run.Run, *arguments: Any, **options: Any) -> Result:
+        now[0] = len(self.problem.program.held) + 1
+        return stage_in(self, *arguments, **options)
+
+    def solve(self: Session, *arguments: Any, **options: Any) -> RawResult:
+        raw = honest(self, *arguments, **options)
+        return answer(raw) if now[0] == number else raw
+
+    monkeypatch.setattr(run.Run, "stage_in", noted)
+    monkeypatch.setattr(Session, "solve", solve)
+
+
+def test_a_solver_that_finds_no_network_although_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_stage(2, monkeypatch, lambda raw: RawResult(Termination.INFEASIBLE, raw.solver, raw.version))
+    result = solved(CASES["sign"][0], tmp_path, goal=LOSS_FIRST, solver="highs")
+    assert result.termination is Termination.SOLVER_ERROR and result.conflict is None and result.proof is Proof.NONE
+    assert result.message == "stage 2: highs finds no network that keeps the rules, but there is one"
+    assert result.stages[0].proof is Proof.SOLVER and result.has_answer
+
+
+def test_a_later_stage_that_refutes_the_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loss is held at more than its best value, and a network of the second stage is better than that."""
+    honest = run.held_at
+    monkeypatch.setattr(run, "held_at", lambda program, value, *rest: honest(program, value + 0.2, *rest))
+    result = solved(CASES["sign"][0], tmp_path, goal="minimize absolute(f, t) then max_error(f, t)", solver="highs")
+    assert result.termination is Termination.SOLVER_ERROR and result.proof is Proof.NONE
+    assert [stage.proof for stage in result.stages] == [Proof.NONE, Proof.NONE]
+    assert "as the best value of this stage, and found a better one later" in result.message
