@@ -75,7 +75,7 @@ def safe_names(blocks: Sequence[Block]) -> list[str]:
 def readable_names(block: Block) -> list[str]:
     """The user's names of a block's entries, equal to `block.name(i)` for each."""
     if not block.shape:
-        return [block.path]
+        return [block.path] * block.size
     return [f"{block.path}[{label}]" for label in _index_labels(block, ", ")]
 
 
@@ -91,7 +91,7 @@ class _Scope:
     def claim(self, base: str, block: Block) -> list[str]:
         """The names of a block's entries; `base` is its path without anything unsafe."""
         if not block.shape:
-            return [self._claim_scalar(base)]
+            return [self._claim_scalar(base)] if block.size else []
         labels = _index_labels(block, ".")
         room = _room(labels)
         if room < MAX_LENGTH // 2:

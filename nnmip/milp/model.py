@@ -45,7 +45,9 @@ class Block:
     def places(self) -> IntArray:
         """The tensor index of every entry, shape (size, len(shape))."""
         flat = self.picked if self.picked is not None else np.arange(self.size)
-        return np.stack(np.unravel_index(flat, self.shape), axis=1) if self.shape else np.zeros((1, 0), np.int64)
+        return (
+            np.stack(np.unravel_index(flat, self.shape), axis=1) if self.shape else np.zeros((self.size, 0), np.int64)
+        )
 
     def name(self, index: int) -> str:
         """The readable name of column or row `index` (absolute), such as `clf.h.weights[0, 1]`."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+import highspy
 import numpy as np
 import pytest
 
@@ -79,3 +80,22 @@ def test_the_optimum_is_the_best_of_all_answers(seed: int, tmp_path: Path) -> No
     else:
         found = [stage.objective for stage in result.stages] if len(model.best) > 1 else [result.objective]
         assert found == pytest.approx(model.best, abs=1e-6), model.text
+
+
+@pytest.mark.parametrize("seed", range(2, 22))
+def test_a_file_has_the_optimum_of_its_model(seed: int, tmp_path: Path) -> None:
+    """As HiGHS reads it from the disk, and as it comes back."""
+    model = random_model(seed, tmp_path)
+    if model.best is None or len(model.best) > 1:
+        pytest.skip("no optimum, or a file for each goal")
+    loaded = nnmip.loads(model.text, directory=tmp_path)
+    path = tmp_path / f"model.{['lp', 'mps'][seed % 2]}"
+    loaded.write(path)
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.readModel(str(path))
+    highs.run()
+    sign = 1 if "minimize" in model.text else -1
+    assert sign * highs.getInfo().objective_function_value == pytest.approx(model.best[0], abs=1e-6)
+    highs.writeSolution(str(tmp_path / "model.sol"), 0)
+    assert loaded.import_solution(tmp_path / "model.sol").objective == pytest.approx(model.best[0], abs=1e-6)

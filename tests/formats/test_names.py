@@ -128,6 +128,13 @@ def test_parts_of_one_tensor_keep_its_indices(new_block: NewBlock) -> None:
     assert readable_names(parts[2]) == ["clf.a[1, 1]", "clf.a[1, 0]"]
 
 
+def test_a_scalar_that_is_not_there_has_no_name(new_block: NewBlock) -> None:
+    """A comparison that bounds decide leaves a block of one entry of which none is picked."""
+    gone, there = replace(new_block("holds", (), 0), picked=np.zeros(0, np.int64)), new_block("holds.2", (), 0)
+    assert safe_names([gone, there]) == ["holds.2"]
+    assert readable_names(gone) == [] and len(gone.places()) == 0
+
+
 def test_very_deep_tensors_fall_back_to_one_index(new_block: NewBlock) -> None:
     assert _names(new_block, ("deep", (1,) * 20))[0] == "deep_1.0"
 
