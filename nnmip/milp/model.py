@@ -44,10 +44,10 @@ class Block:
 
     def places(self) -> IntArray:
         """The tensor index of every entry, shape (size, len(shape))."""
+        if not self.shape:
+            return np.zeros((self.size, 0), np.int64)
         flat = self.picked if self.picked is not None else np.arange(self.size)
-        return (
-            np.stack(np.unravel_index(flat, self.shape), axis=1) if self.shape else np.zeros((self.size, 0), np.int64)
-        )
+        return np.stack(np.unravel_index(flat, self.shape), axis=1)
 
     def name(self, index: int) -> str:
         """The readable name of column or row `index` (absolute), such as `clf.h.weights[0, 1]`."""
