@@ -21,7 +21,7 @@ Some = tuple[IntArray, ...]
 """Columns of some groups: places in the choices."""
 Reduced = tuple[FloatArray, ...]
 """What they cost less what they gain."""
-EACH_ROUND = 10
+EACH_ROUND = 24
 """How many columns of each group enter the program together."""
 FEW = 300
 LARGE = 3000

@@ -52,8 +52,8 @@ class Slots:
         costs = tuple(reduced[group][order[group]] for group in slots)
         return Slots(places, costs, tuple(one == before for one, before in zip(slots, [-1, *slots[:-1]], strict=True)))
 
-    def networks(self, room: float, most: int) -> IntArray | None:
-        """The networks [m, count] that cost less than that, as places in the slots; None where they are more than
+    def networks(self, room: float, most: int) -> Some | None:
+        """The networks that cost less than that, for each slot their places in it [m]; None where they are more than
         `most`. No multiset comes twice."""
         after = np.cumsum([0.0, *(costs[0] for costs in reversed(self.costs))])[::-1]
         chosen: list[IntArray] = []
@@ -68,7 +68,7 @@ class Slots:
             last = first[one] + np.arange(total) - np.repeat(np.cumsum(some) - some, some)
             chosen = [*(places[one] for places in chosen), last]
             cost = cost[one] + costs[last]
-        return np.column_stack(chosen)
+        return tuple(chosen)
 
 
 def about(reduced: Reduced, times: IntArray, room: float) -> float:
@@ -104,9 +104,9 @@ class Leaves:
         if found is None:
             return False
         some = self._excluded(partial, slots, found)
-        if len(some) > MOST_NETWORKS:
+        if len(some[0]) > MOST_NETWORKS:
             return False
-        if len(some):
+        if len(some[0]):
             self.offer(partial, _places(slots, some))
         return True
 
@@ -123,18 +123,19 @@ class Leaves:
             scores += self._signed[column]
         return scores
 
-    def _excluded(self, partial: Partial, slots: Slots, some: IntArray) -> IntArray:
-        """The networks that tangents leave."""
+    def _excluded(self, partial: Partial, slots: Slots, some: Some) -> Some:
+        """The networks that tangents leave, for each slot their places in it."""
         before = np.inf
-        while FEW < len(some) < (1.0 - LEAST_SHARE) * before:
+        while FEW < len(some[0]) < (1.0 - LEAST_SHARE) * before:
             self._record.check()
-            before = len(some)
-            sample = some[:: -(-len(some) // SAMPLE)]
-            for bound in self._tangents(partial, _places(slots, sample)):
+            before = len(some[0])
+            step = -(-before // SAMPLE)
+            for bound in self._tangents(partial, _places(slots, tuple(places[::step] for places in some))):
                 slopes, least = bound.slopes[:, 0], bound.base
                 costs = [self._choices.cost[places] - self._signed[places] @ slopes for places in slots.places]
-                total = sum((cost[some[:, slot]] for slot, cost in enumerate(costs)), np.full(len(some), least))
-                some = some[total < self._record.goal]
+                total = sum((cost[one] for cost, one in zip(costs, some, strict=True)), np.full(len(some[0]), least))
+                left = np.flatnonzero(total < self._record.goal)
+                some = tuple(places[left] for places in some)
         return some
 
     def _tangents(self, partial: Partial, networks: IntArray) -> list[Bound]:
@@ -161,5 +162,6 @@ class Leaves:
         return chosen
 
 
-def _places(slots: Slots, networks: IntArray) -> IntArray:
-    return np.column_stack([places[one] for places, one in zip(slots.places, networks.T, strict=True)])
+def _places(slots: Slots, networks: Some) -> IntArray:
+    """The same networks as places in the choices, [m, count]."""
+    return np.column_stack([places[one] for places, one in zip(slots.places, networks, strict=True)])
