@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from nnmip.hir.core import Applied, Apply, LayerOutput, Node, Program, children
 from nnmip.ops.registry import WORDS
@@ -78,3 +79,26 @@ def once(rule: Callable[[Node, Callable[[Node], T]], T]) -> Callable[[Node], T]:
         return found[id(node)][1]
 
     return value
+
+
+_PARTS = ("base", "parts", "terms", "operand", "operands", "left", "right", "condition", "then", "otherwise")
+_SEVERAL = frozenset({"parts", "terms", "operands"})
+
+
+def mapped(node: Node, inside: Callable[[Node], Node]) -> Node:
+    """A node with `inside` of its children in their places; itself where they are the same."""
+    before = children(node)
+    after = tuple(map(inside, before))
+    if all(a is b for a, b in zip(before, after, strict=True)):
+        return node
+    changed: dict[str, Any] = {}
+    rest = list(after)
+    for name in _PARTS:
+        if not hasattr(node, name):
+            continue
+        if name in _SEVERAL:
+            changed[name], rest = tuple(rest), []
+        else:
+            changed[name] = rest.pop(0)
+    found: Node = replace(node, **changed)
+    return found

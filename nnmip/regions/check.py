@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from nnmip.hir.core import Assignment, Constant, FloatArray, Node, Program, Reference, children
+from nnmip.hir.core import Assignment, Constant, FloatArray, Node, Program, Reference
 from nnmip.hir.goals import Cell, Property
 from nnmip.hir.known import KnownNetwork, known_of
-from nnmip.hir.walk import once
+from nnmip.hir.walk import mapped, once
 from nnmip.records import dataclass
 from nnmip.regions.instances import Instances, Point
 from nnmip.regions.slopes import decide_slope
@@ -193,11 +193,7 @@ def fixed_property(property: Property, network: Assignment) -> Property:
     def fixed(node: Node, inside: Callable[[Node], Node]) -> Node:
         if isinstance(node, Reference) and node.decision.path not in own:
             return Constant(network.values[node.decision.path], node.origin, node.boolean)
-        before = children(node)
-        after = tuple(map(inside, before))
-        if all(a is b for a, b in zip(before, after, strict=True)):
-            return node
-        return _rebuilt(node, after)
+        return mapped(node, inside)
 
     value = once(fixed)
     return replace(
@@ -205,21 +201,3 @@ def fixed_property(property: Property, network: Assignment) -> Property:
         assumptions=tuple(map(value, property.assumptions)),
         conclusions=tuple(map(value, property.conclusions)),
     )
-
-
-_PARTS = ("base", "parts", "terms", "operand", "operands", "left", "right", "condition", "then", "otherwise")
-_SEVERAL = frozenset({"parts", "terms", "operands"})
-
-
-def _rebuilt(node: Node, found: Sequence[Node]) -> Node:
-    """A node with other children, in the order of `children`."""
-    changed: dict[str, Any] = {}
-    rest = list(found)
-    for name in _PARTS:
-        if not hasattr(node, name):
-            continue
-        if name in _SEVERAL:
-            changed[name], rest = tuple(rest), []
-        else:
-            changed[name] = rest.pop(0)
-    return replace(node, **changed)

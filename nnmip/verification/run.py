@@ -18,6 +18,7 @@ from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
 from nnmip.sema.values import not_yet
+from nnmip.verification.absolute import with_networks
 from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
 from nnmip.verification.boxes import Walks
 from nnmip.verification.claims import Opaque
@@ -39,7 +40,7 @@ FEW = 12
 ROUNDS = 3
 """Rounds of the attack on each way to break a property, before anything is cut."""
 FLAT_SECONDS = 1.0
-"""For regions that an equation between entries makes flat."""
+"""For regions that boxes cover badly: an equation between entries makes them flat, or a norm bounds them."""
 
 CLOSE = 1e-6
 """What comes so near to being broken, of the size of its numbers, is tried exactly before boxes are cut."""
@@ -83,8 +84,11 @@ def verify(
     Raises DiagnosticError NNM0104 for a property that is not a combination of comparisons of affine expressions,
     NNM0621 for one that asks a network with curves in a way for which their error is not known.
     """
-    check_read(program, property)
-    return _Run(program, property, solve, limits, stop or threading.Event()).verdict()
+    replayed = Replayed(program, property)
+    program, made = with_networks(program, property)
+    check_read(program, made)
+    has_sums = made is not property
+    return _Run(program, made, solve, limits, stop or threading.Event(), replayed, has_sums).verdict()
 
 
 class _Decided(Exception):
@@ -104,6 +108,8 @@ class _Run:
     solve: Solve
     limits: Limits
     stop: threading.Event
+    replayed: Replayed
+    has_sums: bool
     steps: list[Step] = field(default_factory=list)
     margin: float = np.inf
     is_certified: bool = True
@@ -111,11 +117,7 @@ class _Run:
     is_close: bool = False
     below_rounding: str = ""
     begun: float = field(default_factory=time.perf_counter)
-    replayed: Replayed = field(init=False)
     _walks: dict[int, tuple[Ways, Walks]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.replayed = Replayed(self.program, self.property)
 
     def verdict(self) -> Verdict:
         try:
@@ -319,9 +321,10 @@ class _Run:
         return composite.size <= FEW and all(domain.is_interval for domain in self._domains())
 
     def _splitting(self, region: Region) -> float:
-        """The seconds that cutting may take: few where a region has no inside, which boxes cover badly."""
+        """The seconds that cutting may take: few where a region has no inside, or is bounded by a norm, which boxes
+        cover badly."""
         share, most = self.limits.splitting
-        if region.is_flat and "milp" in self.limits.stages:
+        if (region.is_flat or self.has_sums) and "milp" in self.limits.stages:
             return min(FLAT_SECONDS, self._left())
         if self.limits.time_limit is None:
             return most
