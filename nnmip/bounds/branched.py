@@ -46,7 +46,8 @@ class Branching:
     programs: int
 
     def __call__(self, task: Task) -> FloatArray:
-        return np.array([self._largest(task, int(column)) for column in task.columns])
+        found = [np.inf if task.is_over() else self._largest(task, int(column)) for column in task.columns]
+        return np.array(found)
 
     def _largest(self, task: Task, column: int) -> float:
         task = replace(task, program=_freed(task.program, column))

@@ -17,8 +17,9 @@ most m = rows + 1 products; its error is charged with gamma_m (|c| + |R|'|y|) ma
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from typing import Protocol
 
@@ -332,12 +333,15 @@ class Task:
     solver: LinearSolver
     columns: IntArray
     sign: float
+    is_over: Callable[[], bool]
 
 
 def largest(task: Task) -> FloatArray:
-    """Certified upper bounds by one program for each column; infinite where the solver has no answer."""
+    """Certified upper bounds by one program for each column; infinite where the solver has no answer, or it is over."""
     found = np.full(len(task.columns), np.inf)
     for place, column in enumerate(task.columns):
+        if task.is_over():
+            break
         cost = np.zeros(len(task.program.lo))
         cost[column] = task.sign
         task.solver.set_cost(cost)
@@ -378,19 +382,53 @@ def tightened(
         for sign, own in zip((1.0, -1.0), wanted, strict=True):
             lo, hi = (end.ravel().copy() for end in (walk.outputs[name].lo, walk.outputs[name].hi))
             parts = np.array_split(own[loose().ravel()[own]], len(solvers))
-            with ThreadPoolExecutor(len(solvers)) as pool:
-                work = [
-                    pool.submit(bounder, Task(program, prefix.kinks, solver, columns[part], sign))
-                    for solver, part in zip(solvers, parts, strict=True)
-                ]
-            for part, found in zip(parts, work, strict=True):
+            over = threading.Event()
+            tasks = [
+                Task(program, prefix.kinks, solver, columns[part], sign, over.is_set)
+                for solver, part in zip(solvers, parts, strict=True)
+            ]
+            for part, found in zip(parts, _side_by_side(bounder, tasks, over), strict=True):
                 if sign > 0:
-                    hi[part] = np.minimum(hi[part], found.result())
+                    hi[part] = np.minimum(hi[part], found)
                 else:
-                    lo[part] = np.maximum(lo[part], -found.result())
+                    lo[part] = np.maximum(lo[part], -found)
             walk.outputs[name] = met(name, walk.outputs[name], Interval(lo.reshape(shape), hi.reshape(shape)))
 
     return tighten
+
+
+def _side_by_side(bounder: Bounder, tasks: list[Task], over: threading.Event) -> list[FloatArray]:
+    """What the bounder says of each task, in a thread each; Ctrl-C sets `over` and is raised once all have answered.
+
+    No pool of threads: Ctrl-C in the join at its end makes Python take a thread for ended (bpo-45274) and end the
+    process while HiGHS is at work in it, which aborts, and in a wait for a future it may leave a lock behind. A queue
+    that is not written in Python does neither.
+    """
+    answers: queue.SimpleQueue[tuple[int, FloatArray | BaseException]] = queue.SimpleQueue()
+
+    def work(place: int) -> None:
+        try:
+            answers.put((place, bounder(tasks[place])))
+        except BaseException as error:  # it is raised in the thread that waits
+            answers.put((place, error))
+
+    for place in range(len(tasks)):
+        threading.Thread(target=work, args=(place,)).start()
+    found, interrupt = dict[int, FloatArray](), None
+    while len(found) < len(tasks):
+        try:
+            place, answer = answers.get()
+        except KeyboardInterrupt as error:
+            over.set()
+            interrupt = error
+            continue
+        if isinstance(answer, BaseException):
+            over.set()
+            raise answer
+        found[place] = answer
+    if interrupt is not None:
+        raise interrupt
+    return [found[place] for place in range(len(tasks))]
 
 
 def _worthwhile(walk: Crown, name: str, index: IntArray, worth: float | None) -> tuple[IntArray, IntArray]:

@@ -66,7 +66,7 @@ class Race:
         finally:
             self._stop(lanes)
             for lane in lanes:
-                lane.join()
+                lane.wait()
         return combined(program, found)
 
     def work_with(self, options: RunOptions) -> Work:
@@ -150,24 +150,26 @@ class _Lane:
         work = race.work_with(options)
         work.progress, work.stop = self._show if work.progress is not None else None, self.stop
         self.way = Way(work)
-        self.thread: threading.Thread | None = None
+        self.ended: threading.Event | None = None
 
     def start(self, program: Program, earlier: Sequence[Result]) -> None:
         self.stop.clear()
-        self.latest = None
-        self.thread = threading.Thread(target=self._run, args=(program, earlier), daemon=True)
-        self.thread.start()
+        self.latest, self.ended = None, threading.Event()
+        threading.Thread(target=self._run, args=(program, earlier, self.ended), daemon=True).start()
 
-    def join(self) -> None:
-        if self.thread is not None:
-            self.thread.join(GRACE)
+    def wait(self) -> None:
+        """Until the way has ended, or no longer than the grace. An event is waited for, not the thread: where Ctrl-C
+        comes in a join, Python takes the thread for ended (bpo-45274)."""
+        if self.ended is not None:
+            self.ended.wait(GRACE)
 
     def _show(self, event: Progress) -> None:
         self.race.show(self, event)
 
-    def _run(self, program: Program, earlier: Sequence[Result]) -> None:
+    def _run(self, program: Program, earlier: Sequence[Result], ended: threading.Event) -> None:
         try:
-            ended = _Ended(self, self.way.solve(self.session, program, earlier), None)
+            message = _Ended(self, self.way.solve(self.session, program, earlier), None)
         except BaseException as error:  # it is raised in the thread that waits
-            ended = _Ended(self, None, error)
-        self.race.messages.put(ended)
+            message = _Ended(self, None, error)
+        self.race.messages.put(message)
+        ended.set()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +20,7 @@ from nnmip.bounds.fbbt import AffineRows, Empty
 from nnmip.bounds.fbbt import tightened as through_rows
 from nnmip.bounds.interval import BoolArray, FloatArray, IntArray, Interval
 from nnmip.bounds.known import KnownWeights
-from nnmip.bounds.obbt import Prefix, Program, obbt, tightened
+from nnmip.bounds.obbt import Prefix, Program, Task, _side_by_side, obbt, tightened
 from tests.bounds.nets import Sketch, boxes, dense_net, points
 from tests.bounds.test_crown import NETS, misses
 from tests.bounds.test_rounding import exact_forward
@@ -283,3 +288,32 @@ def test_points_of_rows_are_never_cut() -> None:
         found = through_rows(AffineRows.dense(matrix, below, above), box)
         assert (found.lo <= point).all() and (point <= found.hi).all()
         assert (found.lo >= box.lo).all() and (found.hi <= box.hi).all()
+
+
+def test_ctrl_c_ends_all_threads_before_it_is_raised() -> None:
+    over, ended = threading.Event(), list[float]()
+
+    def bounder(task: Task) -> FloatArray:
+        if task.sign > 0:
+            _thread.interrupt_main()
+        while not task.is_over():
+            time.sleep(0.001)
+        time.sleep(0.05)
+        ended.append(task.sign)
+        return np.zeros(1)
+
+    tasks: list[Any] = [SimpleNamespace(sign=sign, is_over=over.is_set) for sign in (1.0, -1.0)]
+    with pytest.raises(KeyboardInterrupt):
+        _side_by_side(bounder, tasks, over)
+    assert sorted(ended) == [-1.0, 1.0]
+
+
+def test_what_fails_in_a_thread_is_raised() -> None:
+    def bounder(task: Task) -> FloatArray:
+        raise RuntimeError("refused")
+
+    over = threading.Event()
+    tasks: list[Any] = [SimpleNamespace(is_over=over.is_set)]
+    with pytest.raises(RuntimeError, match="refused"):
+        _side_by_side(bounder, tasks, over)
+    assert over.is_set()
