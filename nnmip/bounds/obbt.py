@@ -324,6 +324,10 @@ WORKERS = 2
 the order of the programs in the last digits."""
 
 
+POLL = 0.1
+"""Seconds after which the thread that waits looks whether it was interrupted: a signal may reach another one."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """To bound `sign` times each of some columns from above, with a solver of the program."""
@@ -412,12 +416,18 @@ def _side_by_side(bounder: Bounder, tasks: list[Task], over: threading.Event) ->
         except BaseException as error:  # it is raised in the thread that waits
             answers.put((place, error))
 
-    for place in range(len(tasks)):
-        threading.Thread(target=work, args=(place,)).start()
+    try:
+        for place in range(len(tasks)):
+            threading.Thread(target=work, args=(place,)).start()
+    except KeyboardInterrupt:
+        over.set()
+        raise
     found, interrupt = dict[int, FloatArray](), None
     while len(found) < len(tasks):
         try:
-            place, answer = answers.get()
+            place, answer = answers.get(timeout=POLL)
+        except queue.Empty:
+            continue
         except KeyboardInterrupt as error:
             over.set()
             interrupt = error

@@ -18,6 +18,11 @@ from nnmip.verification.composite import Composite, entries_of
 from nnmip.verification.region import Region, is_inside, on_domains, regions_of
 from nnmip.verification.smooth import refuse_curves
 
+ONLY = (
+    "such a rule compares affine expressions of points, of what networks give there, and of weights; what else is "
+    "asked of weights stands in a constraint of its own"
+)
+
 
 def sampled(program: Program) -> Program:
     """The program with every rule at one point of its region, to see what its rounds will have to encode.
@@ -31,7 +36,7 @@ def sampled(program: Program) -> Program:
             try:
                 points = list(_points(program, rule, cell))
             except Opaque as error:
-                raise not_yet("a rule over a region that says this", error.node.origin.span) from None
+                raise not_yet("a rule over a region that says this", error.node.origin.span, help=ONLY) from None
             if points and not any(point.rule == place for point in found):
                 found.append(Point(place, number, points[0]))
     return Instances(program).at(found)

@@ -14,7 +14,7 @@ import numpy as np
 from nnmip.backends.registry import backend, names
 from nnmip.records import dataclass
 from nnmip.sizes import UNASKED, Allowance
-from nnmip.solution.result import OWN, Formulation
+from nnmip.solution.result import ASKED_FOR, OWN, Formulation
 
 if TYPE_CHECKING:
     from nnmip.incumbents.given import Start
@@ -88,7 +88,7 @@ def ways_of(solver: str, formulation: str) -> tuple[tuple[str, str], ...]:
     Raises ValueError for a name that is unknown, lists that do not go together, and a pair that is there twice.
     """
     lists = []
-    for what, text, known in (("solver", solver, names()), ("formulation", formulation, tuple(Formulation))):
+    for what, text, known in (("solver", solver, names()), ("formulation", formulation, ASKED_FOR)):
         found = [part.strip() for part in text.split(",")] if isinstance(text, str) else [text]
         for name in found:
             if name not in known:

@@ -53,6 +53,9 @@ class Formulation(StrEnum):
     COVER = "cover"
 
 
+ASKED_FOR = tuple(each for each in Formulation if each is not Formulation.COVER)
+"""The formulations that a run can be told to use."""
+
 OWN = frozenset({Formulation.SEARCH, Formulation.SPLIT, Formulation.COVER})
 """The formulations that need no solver: their bounds are certified."""
 

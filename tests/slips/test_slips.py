@@ -14,6 +14,7 @@ ONLY_THE_USER_KNOWS = {
     "Codes 0 and 1",
     "A feature that is text",
     "A class that the data does not have",
+    "A property over the whole domain as one of two choices, for a network with a hidden layer",
 }
 """Slips whose message says what to do, and cannot do it."""
 

@@ -19,7 +19,7 @@ from nnmip.cli.main import run
 from nnmip.hir.core import Program
 from nnmip.solution.combined import Finished, combined
 from nnmip.solution.options import ways_of
-from nnmip.solution.result import Formulation, Proof, Result, SolutionStatus
+from nnmip.solution.result import ASKED_FOR, Proof, Result, SolutionStatus
 from nnmip.solution.way import Way
 from tests.workbench import INFEASIBLE, SATISFIED, XOR, XOR_MAXIMISED, hard, standard_json, write_model
 
@@ -102,7 +102,7 @@ def test_ways_that_are_the_same_milp_are_one(tmp_path: Path) -> None:
     ("solver", "formulation", "message"),
     [
         ("highs,cpc", "auto", "solver must be one of auto, highs, cbc, gurobi, not 'cpc'"),
-        ("highs", "direct,rows", f"formulation must be one of {', '.join(Formulation)}, not 'rows'"),
+        ("highs", "direct,rows", f"formulation must be one of {', '.join(ASKED_FOR)}, not 'rows'"),
         ("highs,cbc", "direct,search,columns", "2 solvers and 3 formulations do not go together"),
         ("cbc,highs,cbc", "direct", "two ways are the same: cbc with direct"),
         ("", "direct", "solver must be one of auto, highs, cbc, gurobi, not ''"),
