@@ -20,6 +20,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import field
 from typing import Protocol
 
@@ -408,37 +409,32 @@ def _side_by_side(bounder: Bounder, tasks: list[Task], over: threading.Event) ->
     process while HiGHS is at work in it, which aborts, and in a wait for a future it may leave a lock behind. A queue
     that is not written in Python does neither.
     """
-    answers: queue.SimpleQueue[tuple[int, FloatArray | BaseException]] = queue.SimpleQueue()
+    found: dict[int, FloatArray | BaseException] = {}
+    bell: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def work(place: int) -> None:
         try:
-            answers.put((place, bounder(tasks[place])))
+            found[place] = bounder(tasks[place])
         except BaseException as error:  # it is raised in the thread that waits
-            answers.put((place, error))
+            found[place] = error
+            over.set()
+        bell.put(None)
 
-    try:
-        for place in range(len(tasks)):
-            threading.Thread(target=work, args=(place,)).start()
-    except KeyboardInterrupt:
-        over.set()
-        raise
-    found, interrupt = dict[int, FloatArray](), None
+    threads, interrupt = [threading.Thread(target=work, args=(place,)) for place in range(len(tasks))], None
     while len(found) < len(tasks):
         try:
-            place, answer = answers.get(timeout=POLL)
-        except queue.Empty:
-            continue
+            for thread in threads:
+                if thread.ident is None:
+                    thread.start()
+            with suppress(queue.Empty):
+                bell.get(timeout=POLL)
         except KeyboardInterrupt as error:
             over.set()
             interrupt = error
-            continue
+    for answer in (interrupt, *found.values()):
         if isinstance(answer, BaseException):
-            over.set()
             raise answer
-        found[place] = answer
-    if interrupt is not None:
-        raise interrupt
-    return [found[place] for place in range(len(tasks))]
+    return [answer for _, answer in sorted(found.items()) if not isinstance(answer, BaseException)]
 
 
 def _worthwhile(walk: Crown, name: str, index: IntArray, worth: float | None) -> tuple[IntArray, IntArray]:
