@@ -67,7 +67,7 @@ def test_contents(wheel: Path) -> None:
     assert "License-Expression: Apache-2.0" in metadata
     for needed in ("mip[highs]", "lark", "numpy", "click", "rich", "platformdirs"):
         assert f"Requires-Dist: {needed}" in metadata
-    assert "nnmip = nnmip.cli.main:main" in points
+    assert "nnmip = nnmip.__main__:main" in points
 
 
 def test_installed_from_an_empty_folder(wheel: Path, tmp_path: Path) -> None:

@@ -57,11 +57,15 @@ TRAINING_SHARE = 0.9
 RAISING_SHARE = 0.5
 """The share of the time left for a better bound of a goal, where other goals come after it."""
 
+LAST_SECONDS = 5.0
+"""How long the network that a round ends with may be verified after Ctrl-C."""
+
 
 @dataclass(slots=True, eq=False)
 class RegionRun:
     """One training under rules over regions. `problem` is that of the model without them; `program` has them.
-    `verifying` solves the MILPs of a verification, by the solver of the given name."""
+    `verifying` solves the MILPs of a verification, by the solver of the given name. interrupted: when Ctrl-C ended a
+    part of it, by the clock of `began`."""
 
     program: Program
     problem: Problem
@@ -77,6 +81,7 @@ class RegionRun:
     keeper: Keeper | None = None
     remarks: list[str] = field(default_factory=list)
     earlier: list[Result] = field(default_factory=list)
+    interrupted: float = math.inf
     aim: Aim = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,7 +152,7 @@ class RegionRun:
             if is_kept:
                 aim.is_proved, aim.is_tight = True, bool(aim.tightened)
                 return Termination.OPTIMAL
-            if not self._add(instances, findings, tightens=True):
+            if not self._add(instances, findings, tightens=True) and not self._is_interrupted:
                 aim.message = _stuck(findings)
                 return Termination.GAP_LIMIT
         return over
@@ -198,9 +203,14 @@ class RegionRun:
                 phase = f"round {number} {kind} {progress.phase}"
                 self.progress(replace(progress, phase=phase, seconds=time.perf_counter() - self.began))
 
-        return Run(problem, options, show, self.stop, starts).stage_in(
-            session, explains=kind == RELAXED and self.best is None
-        )
+        run = Run(problem, options, show, self.stop, starts)
+        return self._heeded(run.stage_in(session, explains=kind == RELAXED and self.best is None))
+
+    def _heeded(self, result: Result) -> Result:
+        """A run keeps what it has at Ctrl-C, and ends as usual: it is for this one to end, too."""
+        if result.termination is Termination.INTERRUPTED:
+            self.interrupted = min(self.interrupted, time.perf_counter())
+        return result
 
     def _refuted(self, number: int, message: str) -> Termination:
         """Back to the turn of a goal of which a round has found a network that is better than what was proved of it:
@@ -262,7 +272,7 @@ class RegionRun:
         program = replace(self.problem.program, constraints=(*self.problem.program.constraints, *known))
         problem = replace(self.problem, program=program)
         options = replace(self.options, save=None, resume=None, start=None, confirm=False, time_limit=limit)
-        result = Run(problem, options, None, self.stop).run_in(session, explains=False)
+        result = self.latest = self._heeded(Run(problem, options, None, self.stop).run_in(session, explains=False))
         if result.replay is not None and result.has_answer:
             network = result.replay.assignment
             self._consider(network, replay(self.problem.program, network, None, None), checker)
@@ -360,10 +370,15 @@ class RegionRun:
 
     def _left(self) -> float | None:
         limit = self.options.time_limit
-        return None if limit is None else max(0.0, limit - (time.perf_counter() - self.began))
+        end = min(math.inf if limit is None else self.began + limit, self.interrupted + LAST_SECONDS)
+        return None if math.isinf(end) else max(0.0, end - time.perf_counter())
+
+    @property
+    def _is_interrupted(self) -> bool:
+        return self.stop.is_set() or math.isfinite(self.interrupted)
 
     def _over(self) -> Termination | None:
-        if self.stop.is_set():
+        if self._is_interrupted:
             return Termination.INTERRUPTED
         left = self._left()
         return Termination.TIME_LIMIT if left is not None and left <= 0 else None

@@ -11,8 +11,9 @@ from nnmip.solution.promise import START, TIGHTENED, Kept, Promise
 from nnmip.solution.result import Proof, Result, SolutionStatus
 
 
-def promised(result: Result, solver: str) -> str:
-    """The answer in one line where rules over regions say more of it; empty where they do not."""
+def promised(result: Result, solver: str, ending: str) -> str:
+    """The answer in one line where rules over regions say more of it; empty where they do not. `ending` says why the
+    last round ended, which is not why the rounds did where they got stuck."""
     promise = result.promise
     assert promise is not None
     if result.is_tightened:
@@ -21,7 +22,8 @@ def promised(result: Result, solver: str) -> str:
         rules = _listed(promise.tightened)
         return f"{claim} for {rules} tightened by {promise.delta:g}, proved for the rules themselves"
     if result.solution is SolutionStatus.NONE and result.termination is not Termination.INFEASIBLE:
-        return f"no answer: no {result.subject} is proved to keep the rules over regions ({solver})"
+        reason = "" if result.termination is Termination.GAP_LIMIT else f"{ending}, and "
+        return f"no answer: {reason}no {result.subject} is proved to keep the rules over regions ({solver})"
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"a {result.subject} that is proved to keep the rules, found with {solver}"
     return ""

@@ -78,7 +78,7 @@ def headline(result: Result) -> str:
         return f"certified: every goal in its order within its tolerance of {best}, with {solver}"
     if result.is_certified and result.bracket is not None:
         return f"certified within {number(result.bracket.tolerance)} of {best}, with {solver}"
-    if result.promise is not None and (claim := promised(result, solver)):
+    if result.promise is not None and (claim := promised(result, solver, ending)):
         return claim
     if result.solution is SolutionStatus.FEASIBLE and result.sense is None:
         return f"{_one(result)} that satisfies the model, found with {solver}"

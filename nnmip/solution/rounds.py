@@ -180,6 +180,8 @@ class Rounds:
             if options.time_limit is not None and options.time_limit <= 0:
                 break
             raw = self.session.solve(fixed_integers(lowered.milp, x), "highs", options)
+            if raw.termination is Termination.INTERRUPTED:
+                raise KeyboardInterrupt
             if raw.x is None or raw.termination is not Termination.OPTIMAL:
                 break
             network = lowered.lift(raw.x)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,3 +173,24 @@ def test_ctrl_c_ends_all_ways(tmp_path: Path) -> None:
     assert {way["solver"] for way in found["portfolio"]} == {"highs", "cbc"}
     assert not any(way["won"] for way in found["portfolio"])
     assert found["objective"] < TRIVIAL
+
+
+WHILE_READING = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Reading:
+    def find_spec(self, name, path=None, target=None):
+        if name == "nnmip.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Reading())
+from nnmip.__main__ import main
+main()
+"""
+"""The command, with Ctrl-C at the moment its modules begin to be read."""
+
+
+def test_an_interrupt_while_modules_are_read_leaves_no_traceback() -> None:
+    run = subprocess.run([sys.executable, "-c", WHILE_READING], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "interrupted\n")

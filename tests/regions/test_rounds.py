@@ -261,6 +261,25 @@ def test_at_the_limit_the_best_proven_network_is_there(tmp_path: Path) -> None:
     assert np.array_equal(again.weights["o"], result.networks["f"].compact().weights["o"])
 
 
+@pytest.mark.parametrize(("part", "rounds"), [("run_in", 0), ("stage_in", 1)])
+def test_ctrl_c_in_a_part_ends_all(part: str, rounds: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both parts, under the sufficient condition and a round, end with their network as if it were at a limit of
+    their own. The network of a round is verified."""
+    whole, runs = getattr(run.Run, part), []
+
+    def interrupted(self: run.Run, *arguments: Any, **options: Any) -> Result:
+        runs.append(result := whole(self, *arguments, **options))
+        return replace(result, solution=SolutionStatus.FEASIBLE, termination=Termination.INTERRUPTED, proof=Proof.NONE)
+
+    monkeypatch.setattr(run.Run, part, interrupted)
+    text, rule = CASES["monotone"]
+    result = solved(text, tmp_path, time_limit=None)
+    assert result.termination is Termination.INTERRUPTED and len(runs) == 1
+    assert result.promise is not None
+    assert [each.kind for each in result.promise.rounds if each.kind != "start"] == ["relaxed"] * rounds
+    assert rule(net_of(result), Fraction(0))
+
+
 def test_without_time_nothing_is_claimed(tmp_path: Path) -> None:
     result = solved(CASES["sign"][0], tmp_path, time_limit=0.0)
     assert result.termination is Termination.TIME_LIMIT

@@ -246,7 +246,10 @@ def test_a_rule_that_no_network_keeps(tmp_path: Path) -> None:
 
 def test_no_time_at_all(tmp_path: Path) -> None:
     shown = render_result(solved(CASES["sign"][0], tmp_path, goal=LOSS_FIRST, time_limit=0.0))
-    assert "no answer: no network is proved to keep the rules over regions (no solver ran)" in shown
+    assert (
+        "no answer: stopped at the time limit, and no network is proved to keep the rules over regions (no solver ran)"
+        in shown
+    )
 
 
 def test_a_goal_that_is_not_held_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
