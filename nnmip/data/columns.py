@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.data.arrays import PLAIN_KINDS, AnyArray
-from nnmip.data.inputs import InputColumn
+from nnmip.data.inputs import InputColumn, names_in
 from nnmip.data.table import FloatArray, NumberCells, RawTable, shortened
 from nnmip.diagnostics import Diagnostic, DiagnosticError
 from nnmip.records import dataclass
@@ -183,10 +183,8 @@ def feature_rows(X: Any, inputs: Sequence[InputColumn], width: int) -> FloatArra
     span = Span(SourceFile("X", ""), 0, 0)
     try:
         table = table_of(named, "X", span)
-        parts = []
-        for column in inputs:
-            is_renamed = column.source not in table.positions and column.alias in table.positions
-            parts.append(column.read(table, column.alias if is_renamed else column.source, span))
+        names = names_in(table, [(column.source, column.alias) for column in inputs])
+        parts = [column.read(table, name, span) for column, name in zip(inputs, names, strict=True)]
     except DiagnosticError as error:
         raise ValueError(error.diagnostics[0].message) from None
     return np.concatenate(parts, axis=1)

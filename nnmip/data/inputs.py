@@ -99,6 +99,27 @@ class InputColumn:
         return InputColumn(source, alias, tuple(levels), fill if levels or fill is None else float(fill))
 
 
+def names_in(table: RawTable, columns: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """What a table calls `columns`, each of which has a name in the file that a network was trained on and one in its
+    model: the former, or the latter where the table lacks that.
+
+    No name of the table stands for two columns by this. Where `b` has to be the model's name of one, another that the
+    file called `b` goes by its name in the model, too.
+    """
+    by_model: set[int] = set()
+    taken: set[str] = set()
+    while True:
+        more = {
+            place
+            for place, (source, alias) in enumerate(columns)
+            if source in taken or (source not in table.positions and alias in table.positions)
+        }
+        if more <= by_model:
+            return tuple(alias if at in by_model else source for at, (source, alias) in enumerate(columns))
+        by_model |= more
+        taken = {columns[place][1] for place in by_model}
+
+
 def fit_input(column: FeatureColumn, table: RawTable, training: BoolArray, rule: MissingRule | None) -> InputColumn:
     """How `column` is read: its levels from all rows of `table`, what stands for a missing cell from the `training`
     rows (shape (row_count,)).

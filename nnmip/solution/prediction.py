@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from nnmip.data import RawTable, codes_of, read_csv
+from nnmip.data.inputs import names_in
 from nnmip.data.table import parse_numbers, separator_hint
 from nnmip.diagnostics import Diagnostic, DiagnosticError, Diagnostics
 from nnmip.ops.scores import predicted_codes
@@ -53,13 +54,14 @@ def predict_table(
         message = f"network `{trained.name}` cannot read a table: no loss of its model names its inputs"
         raise fail("NNM0613", message, span, help="use `TrainedNetwork.scores` from Python")
     table = read_csv(path, span, separator, allowance=allowance)
-    X = _inputs(trained, table, span)
+    names = names_in(table, [(column.source, column.alias) for column in trained.inputs])
+    X = _inputs(trained, table, names, span)
     with np.errstate(over="ignore", invalid="ignore"):
         scores = trained.scores(X)
     if not np.isfinite(scores).all():
         raise fail("NNM0613", f"the scores of network `{trained.name}` for `{path.name}` are not finite", span)
-    right, labelled = _compare(trained, table, scores)
-    errors = _errors(trained, table, scores)
+    right, labelled = _compare(trained, table, names, scores)
+    errors = _errors(trained, table, names, scores)
     return Prediction(table, scores, _added(trained, X, scores), right, labelled, errors, int(trained.outside(X).sum()))
 
 
@@ -78,14 +80,13 @@ def _added(trained: TrainedNetwork, X: FloatArray, scores: FloatArray) -> dict[s
     return added
 
 
-def _inputs(trained: TrainedNetwork, table: RawTable, span: Span) -> FloatArray:
+def _inputs(trained: TrainedNetwork, table: RawTable, names: tuple[str, ...], span: Span) -> FloatArray:
     """The columns that the network reads, shape (n, features); every missing or unusable one in one DiagnosticError."""
     problems = Diagnostics()
     columns: list[FloatArray] = []
-    for column in trained.inputs:
-        is_renamed = column.source not in table.positions and column.alias in table.positions
+    for column, name in zip(trained.inputs, names, strict=True):
         try:
-            columns.append(column.read(table, column.alias if is_renamed else column.source, span))
+            columns.append(column.read(table, name, span))
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
                 problems.add(replace(diagnostic, help=_help(diagnostic, table)))
@@ -100,34 +101,46 @@ def _help(diagnostic: Diagnostic, table: RawTable) -> str:
     return "correct the cell" if diagnostic.code == "NNM0503" else diagnostic.help
 
 
-def _compare(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[int, int]:
+def _compare(trained: TrainedNetwork, table: RawTable, names: tuple[str, ...], scores: FloatArray) -> tuple[int, int]:
     """Rows predicted right, and rows whose label in the file is one that the network knows."""
-    column = next((c for c in (trained.label_column, trained.label) if c in table.positions), None)
-    if column is None or not trained.coding or scores.ndim > 2:
+    cells = _truth(table, names, trained.label_column, trained.label)
+    if cells is None or not trained.coding or scores.ndim > 2:
         return 0, 0
-    truth = codes_of(table.cells[table.positions[column]], trained.coding)
+    truth = codes_of(cells, trained.coding)
     return int((predicted_codes(scores) == truth).sum()), int((~np.isnan(truth)).sum())
 
 
-def _errors(trained: TrainedNetwork, table: RawTable, scores: FloatArray) -> tuple[TargetError, ...]:
+def _errors(
+    trained: TrainedNetwork, table: RawTable, names: tuple[str, ...], scores: FloatArray
+) -> tuple[TargetError, ...]:
     """The errors of the targets that the table has."""
     flat = scores.reshape(len(scores), -1)
     found: list[TargetError] = []
     for k, (name, source) in enumerate(zip(trained.targets, trained.target_columns, strict=True)):
-        column = next((c for c in (source, name) if c in table.positions), None)
-        if column is None:
+        cells = _truth(table, names, source, name)
+        if cells is None:
             continue
-        truth = parse_numbers(table.cells[table.positions[column]])
+        truth = parse_numbers(cells)
         if np.isfinite(truth).all():
             found.extend(target_errors((name,), flat[:, k], truth[:, None]))
     return tuple(found)
+
+
+def _truth(table: RawTable, names: tuple[str, ...], source: str | None, alias: str | None) -> Sequence[str] | None:
+    """The cells of a label or target, by its name in the file or in the model, where no input is called so."""
+    column = next((c for c in (source, alias) if c in table.positions and c not in names), None)
+    return None if column is None else table.cells[table.positions[column]]
 
 
 def as_csv(prediction: Prediction) -> str:
     """The table with the added columns, called `nnmip_...` where their names are taken."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    added = [name if name not in prediction.table.columns else f"nnmip_{name}" for name in prediction.added]
+    added = [_free(name, prediction.table.columns) for name in prediction.added]
     writer.writerow([*prediction.table.columns, *added])
     writer.writerows(zip(*prediction.table.cells, *prediction.added.values(), strict=True))
     return stream.getvalue()
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    return name if name not in taken else _free(f"nnmip_{name}", taken)

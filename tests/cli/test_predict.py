@@ -13,7 +13,7 @@ import pytest
 from nnmip.cli.main import run
 from nnmip.hir.core import Assignment
 from nnmip.pipeline import load
-from nnmip.solution.store import RunFolder
+from nnmip.solution.store import RunFolder, load_network
 from tests.workbench import CARS, LINEAR, write_model
 
 
@@ -93,6 +93,44 @@ def test_names_of_the_model(folder: Path, capsys: pytest.CaptureFixture[str]) ->
     (folder / "new.csv").write_text("speed,weight\n250,3000\n")
     rows, _ = predicted(capsys, "run", "new.csv")
     assert float(rows[0]["score"]) == pytest.approx(-0.5)
+
+
+SHIFTED = """nnm 0.1
+data points = csv("rows.csv") {
+  features a as b, b as c
+  label    y as a as {"-1": -1, "1": +1}
+}
+network net(x: real[2] in [-9, 9]) {
+  layer o = dense(x, units: 1, weights in -9..9, bias in {0})
+  return o[0]
+}
+minimize hinge(net, points)
+"""
+
+
+@pytest.mark.parametrize("header", ["a,b,y", "b,c,y"])
+def test_a_name_that_the_file_and_the_model_give_to_two_columns(
+    header: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the file calls `b` is not what the model calls `b`: no column is read twice."""
+    (folder / "shifted.nnm").write_text(SHIFTED)
+    (folder / "rows.csv").write_text("a,b,y\n1,2,-1\n3,4,1\n")
+    save(folder / "shifted.nnm", "shifted", np.array([[1.0, -3.0]]), np.array([0.0]))
+    (folder / "new.csv").write_text(f"{header}\n1,2,1\n5,1,1\n")
+    rows, err = predicted(capsys, "shifted", "new.csv")
+    assert [float(row["score"]) for row in rows] == [-5.0, 2.0]
+    assert err == "1 of 2 rows with a known label are right\n"
+    columns = dict(zip(header.split(","), ([1, 5], [2, 1], [1, 1]), strict=True))
+    assert load_network("shifted").scores(columns).tolist() == [-5.0, 2.0]
+    (folder / "new.csv").write_text("a,b\n1,2\n")
+    rows, err = predicted(capsys, "shifted", "new.csv")
+    assert (rows[0]["score"], err) == ("-5.0", ""), "no feature is taken for the label, for its name in the model"
+
+
+def test_names_of_new_columns_are_free(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "new.csv").write_text("weight,top speed,score,nnmip_score\n3000,250,a,b\n")
+    rows, _ = predicted(capsys, "run", "new.csv")
+    assert list(rows[0]) == ["weight", "top speed", "score", "nnmip_score", "nnmip_nnmip_score", "prediction"]
 
 
 def test_unknown_labels_do_not_count(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
