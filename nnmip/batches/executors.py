@@ -68,15 +68,23 @@ class InProcess:
         for number, piece in enumerate(pieces):
             if stop.is_set():
                 return
-            result = work(common, piece, stop)
+            result = _tried(work, common, piece, stop)
             if stop.is_set():
                 return
             yield number, result
 
 
+def _tried(work: Work, common: Any, piece: Any, stop: threading.Event) -> Any:
+    """The result of a piece, or why it has none: a defect that it meets loses no other piece."""
+    try:
+        return work(common, piece, stop)
+    except Exception as error:
+        return Failure(_why(error))
+
+
 def _elsewhere(work: Work, common: Any, piece: Any) -> Any:
     """A piece in a worker, which is ended from outside."""
-    return work(common, piece, threading.Event())
+    return _tried(work, common, piece, threading.Event())
 
 
 # ---- processes -----------------------------------------------------------------------------------------------------

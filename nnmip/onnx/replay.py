@@ -62,7 +62,8 @@ class OnnxFile:
             self._sessions[name] = session(cut_to(read_graph(self.source, self.allowance, self.span), name))
         sizes = tuple(size or 1 for size in self.port.shape or ())
         rows = max(1, prod(sizes) // max(1, x.size))
-        feed = {self.port.name: np.tile(x.reshape(-1), rows).reshape(sizes).astype(self.type)}
+        with np.errstate(over="ignore"):
+            feed = {self.port.name: np.tile(x.reshape(-1), rows).reshape(sizes).astype(self.type)}
         found = np.asarray(self._sessions[name].run(None, feed)[0], dtype=np.float64)
         return np.asarray(found.reshape(rows, -1)[0])
 

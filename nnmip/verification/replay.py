@@ -15,8 +15,9 @@ from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
 from nnmip.verification.composite import entries_of
 from nnmip.verification.counterexamples import Broken, broken_at, shorter
-from nnmip.verification.region import is_inside
+from nnmip.verification.region import ends_of, is_inside
 from nnmip.verification.smooth import Meant
+from nnmip.verification.ties import Tie, tied, ties_of
 
 NOT_CONFIRMED = "a point was found that breaks it in 64-bit arithmetic, but not as ONNX Runtime runs the file"
 
@@ -38,7 +39,7 @@ class Replayed:
     """Points that may break a property, by the meaning of the language and as the files of its networks are run.
 
     boxes: of its regions. has_point: whether a point of the regions is known. point: the last one that breaks it.
-    is_doubted: whether one was found that the files do not confirm.
+    is_doubted: whether one was found that the files do not confirm. ties: the equations that are assumed, once known.
     """
 
     program: Program
@@ -47,6 +48,7 @@ class Replayed:
     has_point: bool = False
     point: FloatArray | None = None
     is_doubted: bool = False
+    ties: tuple[Tie, ...] | None = None
 
     def breaks(self, point: FloatArray) -> bool:
         """Whether a point [entries] is in the region and breaks a conclusion; `point` is then the input next to it that
@@ -54,8 +56,10 @@ class Replayed:
         # Assumptions may be many, and the points that are asked for break the conclusions more often than not.
         if self.has_point and not self._is_broken(point):
             return False
-        if not self.is_inside(point):
+        inside = self._inside(point)
+        if inside is None:
             return False
+        point = inside
         self.has_point = True
         if not self._is_broken(point):
             return False
@@ -67,6 +71,15 @@ class Replayed:
                 return True
         self.is_doubted = True
         return False
+
+    def _inside(self, point: FloatArray) -> FloatArray | None:
+        """The point, or one beside it where it only fails equations that are assumed, by its rounding."""
+        if self.is_inside(point):
+            return point
+        if self.ties is None:
+            self.ties = ties_of(self.property)
+        lo, hi = ends_of(self.property)
+        return next((moved for moved in tied(self.ties, point, lo, hi) if self.is_inside(moved)), None)
 
     def is_inside(self, point: FloatArray) -> bool:
         return is_inside(self.program, self.property, self._assignment(point))
@@ -101,7 +114,8 @@ def has_files(program: Program) -> bool:
 def stored(program: Program, point: FloatArray, box: Interval | None) -> Iterator[FloatArray]:
     """A point [entries] in single precision, where a file reads that, moved into a box; then as it is."""
     if any(known.file is not None and known.file.type is np.float32 for known in program.known):
-        single = point.astype(np.float32)
+        with np.errstate(over="ignore"):
+            single = point.astype(np.float32)
         if box is not None:
             lo, hi = box.lo.reshape(-1), box.hi.reshape(-1)
             down, up = np.nextafter(single, np.float32(-np.inf)), np.nextafter(single, np.float32(np.inf))

@@ -33,7 +33,7 @@ def ask(path: Path, networks: Mapping[str, Path], asked: Asked, stop: threading.
     Raises OSError where the query cannot be read, DiagnosticError for what is wrong in it or in its networks.
     """
     begun = time.perf_counter()
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     query, allowance = read_query(SourceFile(str(path), text)), Allowance.of(asked.allow_size)
     question = posed(query, bind(query, networks, allowance))
     left = None if asked.time_limit is None else max(0.0, asked.time_limit - (time.perf_counter() - begun))

@@ -167,7 +167,8 @@ class _Run:
         lo, hi = part.nearest
         inside = np.clip(point, lo, hi)
         if any(net.type is np.float32 for net in self.posed.nets):
-            single = inside.astype(np.float32)
+            with np.errstate(over="ignore"):  # what is no number in the file is no answer
+                single = inside.astype(np.float32)
             down = np.nextafter(single, np.float32(-np.inf))
             up = np.nextafter(single, np.float32(np.inf))
             stored = np.where(single > hi, down, np.where(single < lo, up, single)).astype(np.float64)
@@ -194,8 +195,10 @@ NOT_CONFIRMED = "a point was found that only one of NumPy and ONNX Runtime confi
 
 
 def _holds(claim: Claim, values: Mapping[str, FloatArray]) -> bool:
-    """Whether a claim holds for doubles, in exact arithmetic."""
+    """Whether a claim holds for doubles, in exact arithmetic; none does of what is infinite or no number."""
     if isinstance(claim, Atom):
+        if not all(np.isfinite(values[name][place]) for name, place in claim.left.terms):
+            return False
         left = Fraction(float(claim.left.constant))
         for (name, place), factor in claim.left.terms.items():
             left += Fraction(float(factor)) * Fraction(float(values[name][place]))

@@ -37,7 +37,7 @@ class Instance:
 
     def networks(self, folder: Path) -> dict[str, Path]:
         """Its network file, or several: `f=one.onnx;g=two.onnx`."""
-        if "=" not in self.network:
+        if "=" not in self.network or (folder / self.network).is_file():
             return {"": folder / self.network}
         parts = (part.partition("=") for part in self.network.split(";"))
         return {name: folder / path for name, _, path in parts}
@@ -75,7 +75,7 @@ def read_instances(path: Path) -> list[Instance]:
     Raises OSError, and ValueError for a row of another form, with its number.
     """
     found = []
-    for number, row in enumerate(csv.reader(io.StringIO(path.read_text(encoding="utf-8"))), start=1):
+    for number, row in enumerate(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))), start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue

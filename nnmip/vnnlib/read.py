@@ -17,8 +17,14 @@ from nnmip.vnnlib.query import Atom, Claim, Group, Interface, Linear, Query, Var
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _FLAT = re.compile(r"([XY])_(\d{1,9})")
+SMALLEST, LARGEST = Fraction(10) ** -150, Fraction(10) ** 150
+"""The sizes of the numbers of a comparison: they and their quotients are near doubles."""
+
 IGNORED = frozenset({"set-logic", "set-info", "set-option", "check-sat", "get-model", "exit"})
 """Commands of SMT-LIB that say nothing about the query."""
+
+_REAL = re.compile(r"[Rr]eal|b?float\w*")
+"""Types of entries that may be any number."""
 
 KINDS = {"declare-input": "input", "declare-hidden": "hidden", "declare-output": "output"}
 
@@ -71,6 +77,10 @@ class _Reader:
             self.networks.append(self._flat_network(whole))
         if not self.networks:
             raise self.text.fail("the file declares no network and no entries `X_0`, `Y_0`", whole)
+        for letter, entries in self.flat.items():
+            if not entries and any(self.flat.values()):
+                help = "declare every entry of the input and of the output"
+                raise self.text.fail(f"the file declares no `{letter}_0`", whole, help)
         return Query(self.version, tuple(self.networks), Group("and", tuple(self.claims)), source)
 
     # ---- declarations ------------------------------------------------------------------------------------------
@@ -92,7 +102,13 @@ class _Reader:
         entries = self.flat[found[1]]
         if int(found[2]) in entries:
             raise self.text.fail(f"`{name.text}` is declared twice", name)
+        self._type(form.items[-1] if len(form.items) > 2 else None)
         entries[int(found[2])] = name
+
+    def _type(self, item: Word | Form | None) -> None:
+        if isinstance(item, Word) and not _REAL.fullmatch(item.text):
+            help = "inputs and outputs are `Real`, or `float32` and its kin"
+            raise self.text.fail(f"entries of the type `{item.text[:40]}` are not read", item, help, code="NNM0632")
 
     def _flat_network(self, whole: Form) -> Interface:
         span = self.text.span(whole)
@@ -104,7 +120,7 @@ class _Reader:
                     at = places[max(places)]
                     raise self.text.fail(f"`{letter}_{place}` is not declared, and `{at.text}` is", at)
             made.append(Variable(letter, kind, "Real", (len(places),), "", span))
-        return Interface("f", tuple(v for v in made if v.size), "", span)
+        return Interface("f", tuple(made), "", span)
 
     def _network(self, form: Form) -> None:
         name = self._name(form, 1)
@@ -136,6 +152,7 @@ class _Reader:
         rest = [self._word(form, place) for place in range(2, len(form.items))]
         if len(rest) < 3 or rest[1].text != "[":
             raise self.text.fail(f"`{form.head}` takes a name, a type and a shape", form, "as in `X float32 [1,5]`")
+        self._type(rest[0])
         shape, used = self._list(rest, 1)
         more, node = rest[used:], ""
         if more and more[0].text == "initialized":
@@ -191,8 +208,12 @@ class _Reader:
         if len(sides) != 2:
             raise self.text.fail(f"`{item.head}` compares two values", item)
         left, right = sides
+        difference = left.plus(right, Fraction(-1))
+        if not all(map(_is_usual, (difference.constant, *difference.terms.values()))):
+            help = "numbers other than 0 are from 1e-150 to 1e150 in size"
+            raise self.text.fail("a number of this comparison is too large or too small", item, help, code="NNM0632")
         atoms = [
-            Atom(left.plus(right, Fraction(-1)).times(Fraction(sign)), is_strict, self.text.span(item))
+            Atom(difference.times(Fraction(sign)), is_strict, self.text.span(item))
             for sign, is_strict in COMPARISONS[item.head]
         ]
         return atoms[0] if len(atoms) == 1 else Group("or" if item.head == "!=" else "and", tuple(atoms))
@@ -244,6 +265,10 @@ class _Reader:
             help = "one factor at most may hold entries of a network"
             raise self.text.fail("a product of two entries is not linear", form, help, code="NNM0632")
         return ARITHMETIC[form.head](values)
+
+
+def _is_usual(number: Fraction) -> bool:
+    return not number or SMALLEST <= abs(number) <= LARGEST
 
 
 def _difference(values: list[Linear]) -> Linear:

@@ -11,7 +11,7 @@ import pytest
 from distributed import LocalCluster
 
 from nnmip.batches.executors import DIED, Failure, Processes, executor_of
-from tests.batches.work import deadly, slow, squared
+from tests.batches.work import broken, deadly, slow, squared
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,11 @@ def test_every_piece_has_its_result(text: str) -> None:
     found = list(executor_of(text, 2).run(squared, 100, list(range(7)), threading.Event()))
     assert sorted(found) == [(k, 100 + k * k) for k in range(7)]
     assert list(executor_of(text, 2).run(squared, 0, [], threading.Event())) == []
+
+
+def test_a_defect_loses_no_other_piece(text: str) -> None:
+    found = dict(executor_of(text, 2).run(broken, None, [1, 0, 3], threading.Event()))
+    assert found == {0: 6.0, 1: Failure("ZeroDivisionError: division by zero"), 2: 2.0}
 
 
 def test_processes_outlive_a_worker(tmp_path: Path) -> None:

@@ -26,3 +26,7 @@ def deadly(common: str, piece: int, stop: threading.Event) -> int:
 def slow(common: Any, piece: int, stop: threading.Event) -> int:
     time.sleep(0.05 if piece == 0 else 60)
     return piece
+
+
+def broken(common: Any, piece: int, stop: threading.Event) -> float:
+    return 6 / piece

@@ -104,6 +104,15 @@ def test_a_table_is_answered_and_resumed(folder: Path) -> None:
     assert len((folder / "t.answers.csv").read_text().splitlines()) == 4
 
 
+def test_byte_order_marks_and_names_with_signs(folder: Path) -> None:
+    """Tables of spreadsheets begin with a mark; `=` is a part of a file's name where there is such a file."""
+    (folder / "f.onnx").rename(folder / "f eps=1.onnx")
+    (folder / "safe.vnnlib").write_text("\ufeff" + (folder / "safe.vnnlib").read_text())
+    (folder / "t.csv").write_text("\ufefff eps=1.onnx,safe.vnnlib,60\n")
+    found = nnmip(folder, "verify", "--instances", "t.csv")
+    assert (found.returncode, found.stdout.splitlines()[-1]) == (0, "1 of 1 answered: 1 unsat; t.answers.csv")
+
+
 def test_a_table_is_answered_by_processes(folder: Path) -> None:
     (folder / "t.csv").write_text("f.onnx,safe.vnnlib\nno.onnx,unsafe.vnnlib\nf.onnx,unsafe.vnnlib,60\n")
     found = nnmip(folder, "verify", "--instances", "t.csv", "--executor", "processes", "--jobs", "2")

@@ -186,6 +186,28 @@ def test_a_point_that_the_file_does_not_confirm_is_no_answer(tmp_path: Path, mon
     assert outcome.found is Found.UNKNOWN and "only one of NumPy and ONNX Runtime confirms" in outcome.reason
 
 
+def test_what_overflows_in_the_file_is_no_answer(tmp_path: Path) -> None:
+    """-1e39 is a number in double precision, and none in single precision, in which the file computes."""
+    net = Net(("N", 1), [("Gemm", "x w", "y", {"transB": 1})], {"w": np.array([[1.0]])})
+    path = save(net, tmp_path / "f.onnx")
+    text = "(declare-const X_0 Real)(declare-const Y_0 Real)(assert (>= X_0 -1e40))(assert (<= X_0 1))"
+    outcome = ask(text + "(assert (<= Y_0 -1e39))", {"": path})
+    assert outcome.found is Found.UNKNOWN and "only one of NumPy and ONNX Runtime confirms" in outcome.reason
+
+
+@pytest.mark.parametrize("type", [TensorProto.FLOAT, TensorProto.DOUBLE])
+def test_equations_between_inputs_hold_to_the_last_bit(type: int, tmp_path: Path) -> None:
+    """The ends of the first region have no double, and no number of single precision, that is half of 1 below them."""
+    one, two = (save(perceptron(seed, type=type), tmp_path / f"{seed}.onnx") for seed in (1, 2))
+    text = NAMED.format(relation="").replace("(== A[0,1] 0.25)", "(>= A[0,1] 0.276)") + (
+        "(assert (<= A[0,1] 1.6)) (assert (== A[0,0] C[0,0])) (assert (== (- A[0,1] 0.5) C[0,1]))"
+        "(assert (<= (+ A[0,0] (* 2 A[0,1])) 1.25)) (assert (>= (+ A[0,0] (* 2 A[0,1])) 1.25))"
+    )
+    outcome = ask(text, {"f": one, "g": two})
+    a, c = outcome.witness["A"], outcome.witness["C"]
+    assert outcome.found is Found.SAT and c[0] == a[0] and c[1] == a[1] - 0.5 and a[0] + 2 * a[1] == 1.25
+
+
 def test_no_time(tmp_path: Path) -> None:
     path = save(perceptron(1), tmp_path / "f.onnx")
     outcome = ask(FLAT + BOX + "(assert (>= Y_0 1000))", {"": path}, time_limit=0.0)

@@ -90,6 +90,9 @@ BAD = {
     "(declare-const X_3 Real)": ("NNM0631", "`X_2` is not declared, and `X_3` is", 4),
     "(declare-const Z Real)": ("NNM0631", "`Z` is no entry of a network", 4),
     '(assert (<= X_0 "1))': ("NNM0631", "a text whose quote is not closed", 4),
+    "(assert (<= X_0 1e400))": ("NNM0632", "a number of this comparison is too large or too small", 4),
+    "(assert (>= (* 1e-200 Y_0) 1e-200))": ("NNM0632", "a number of this comparison is too large or too small", 4),
+    "(declare-const X_2 Int)": ("NNM0632", "entries of the type `Int` are not read", 4),
     "(vnnlib-version <3.0>)": ("NNM0631", "version 3.0 is not one that is read", 4),
     "(vnnlib-version 2)": ("NNM0631", "a version is written `<2.0>`", 4),
     "(declare-network f (declare-input X Real [2]))": ("NNM0631", "network `f` needs an input and an output", 4),
@@ -116,6 +119,7 @@ NAMED_BAD = {
     "(declare-network g (declare-hidden Z Real [2]))": (
         "`declare-hidden` ends with the quoted name of a value in the file"
     ),
+    "(declare-network g (declare-input Z int8 [2]))": "entries of the type `int8` are not read",
     "(declare-network g (weights 3))": "`weights` does not belong into a network",
     "(declare-network g (declare-input Z Real [2] initialized))": "`Z` takes its value from the file",
 }
@@ -126,6 +130,12 @@ def test_what_is_no_query_of_the_second_version(text: str) -> None:
     with pytest.raises(DiagnosticError) as caught:
         read(NAMED + text)
     assert caught.value.diagnostics[0].message == NAMED_BAD[text]
+
+
+@pytest.mark.parametrize(("declared", "missing"), [("X", "Y"), ("Y", "X")])
+def test_a_network_has_both_ends(declared: str, missing: str) -> None:
+    with pytest.raises(DiagnosticError, match=f"declares no `{missing}_0`"):
+        read(f"(declare-const {declared}_0 Real)(assert (<= {declared}_0 1))")
 
 
 def test_an_empty_file_and_deep_nesting() -> None:
