@@ -30,6 +30,8 @@ def _differences(written: WrittenModel) -> Iterator[str]:
     """Why a file has more rows and columns than `show` and reports say of the model."""
     if count := written.split_rows:
         yield f"{count} {'rows' if count > 1 else 'row'} of the model with two sides: two rows each in the file"
+    if written.has_repeated:
+        yield "the row `repeated`, which is a bound once more: some solvers read no file without rows"
     if written.constant:
         yield f"the column `{written.constant}`, fixed at 1, is for the constant of the goal"
 

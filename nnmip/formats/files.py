@@ -13,7 +13,7 @@ from nnmip.formats.atomic import atomic_file
 from nnmip.formats.lp import write_lp
 from nnmip.formats.mps import write_mps
 from nnmip.formats.names import OBJECTIVE_CONSTANT, ModelNames, model_names
-from nnmip.formats.one_sided import one_sided
+from nnmip.formats.one_sided import for_files, one_sided
 from nnmip.formats.reading import INFINITY
 from nnmip.formats.sidecar import Kind, Sense, write_names
 from nnmip.milp.model import Milp
@@ -30,7 +30,7 @@ class WrittenModel:
     """The files that `write_model` made, and how large the model is in them.
 
     A row with two sides counts as two (`split_rows` says how many have them), and the constant of the goal as a column,
-    whose name is `constant`.
+    whose name is `constant`. has_repeated: whether the only row repeats a bound.
     """
 
     model: Path
@@ -40,6 +40,7 @@ class WrittenModel:
     nonzeros: int
     split_rows: int
     constant: str | None
+    has_repeated: bool = False
 
 
 def write_model(
@@ -61,7 +62,7 @@ def write_model(
     stem, suffix = split_suffix(target)
     writer: _Writer = write_lp if suffix.startswith(".lp") else write_mps
     _check(milp)
-    rows_split = one_sided(milp)
+    rows_split = for_files(milp)
     names = model_names(rows_split)
     written = WrittenModel(
         target,
@@ -71,6 +72,7 @@ def write_model(
         nonzeros=rows_split.num_nonzeros,
         split_rows=milp.num_two_sided,
         constant=OBJECTIVE_CONSTANT if milp.offset else None,
+        has_repeated=rows_split.num_rows > one_sided(milp).num_rows,
     )
     with atomic_file(written.names) as names_stream, atomic_file(written.model) as model_stream:
         writer(rows_split, names, model_stream)
@@ -83,7 +85,7 @@ def format_model(milp: Milp, format: str, stream: BinaryIO) -> None:
     if format not in ("lp", "mps"):
         raise ValueError(f"`{format}` is not a model format: write `lp` or `mps`")
     _check(milp)
-    rows_split = one_sided(milp)
+    rows_split = for_files(milp)
     writer: _Writer = write_lp if format == "lp" else write_mps
     writer(rows_split, model_names(rows_split), stream)
 

@@ -1,4 +1,4 @@
-"""Rows with two different finite sides become two rows, because readers disagree about ranges."""
+"""Rows that readers agree about: those with two different finite sides become two, and a file has one at least."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from nnmip.milp.model import Block, BoolArray, IntArray, Milp
+
+REPEATED = "repeated"
+"""The row of a file whose model has none."""
 
 
 def one_sided(milp: Milp) -> Milp:
@@ -30,6 +33,30 @@ def one_sided(milp: Milp) -> Milp:
         row_lb=np.where(upper, -np.inf, milp.row_lb[source]),
         row_ub=np.where(split[source] & ~upper, np.inf, milp.row_ub[source]),
         rows=blocks,
+    )
+
+
+def for_files(milp: Milp) -> Milp:
+    """The one-sided model that files have.
+
+    GLPK reads no LP file without rows: where there are none, a bound of a column is repeated as one.
+    """
+    made = one_sided(milp)
+    bounded = np.flatnonzero(np.isfinite(made.col_lb) | np.isfinite(made.col_ub))
+    if made.num_rows or not len(bounded):
+        return made
+    column = int(bounded[0])
+    high = float(made.col_ub[column])
+    low = -np.inf if np.isfinite(high) else float(made.col_lb[column])
+    owner = next(block for block in made.columns if column < block.stop)
+    return replace(
+        made,
+        indptr=np.array([0, 1], dtype=made.indptr.dtype),
+        indices=np.array([column], dtype=made.indices.dtype),
+        data=np.ones(1),
+        row_lb=np.array([low]),
+        row_ub=np.array([high]),
+        rows=(Block(REPEATED, (), 0, owner.origin),),
     )
 
 

@@ -100,6 +100,14 @@ def test_compile_prints_what_is_in_the_file(
     assert printed == expected
 
 
+def test_compile_says_which_row_is_for_readers_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.nnm").write_text("nnm 0.1\nvar x : real in [-3, -2]\nmaximize x\n")
+    assert run(["compile", str(tmp_path / "m.nnm"), "-o", str(tmp_path / "m.lp")]) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "the row `repeated`, which is a bound once more: some solvers read no file without rows"
+    ]
+
+
 def test_layers_inside_layers_are_counted_once() -> None:
     facts = facts_of(nnmip.loads(NESTED, directory=ROOT / "examples"))
     assert list(facts["parts"]) == [

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nnmip.formats.one_sided import one_sided
+from nnmip.formats.one_sided import for_files, one_sided
 from nnmip.milp.model import Block, Milp
 
 INF = np.inf
@@ -48,6 +48,19 @@ def test_ranges_are_split_and_free_rows_left_out(
         "part.upper[1]",
     ]
     assert split.offset == 0.5
+
+
+def test_a_file_has_a_row(build: Callable[..., Milp]) -> None:
+    """GLPK reads no LP file without one: the first bound of a column is repeated."""
+    columns = [(-INF, INF, False, 0.0), (-3.0, -2.0, True, 1.0), (-1.0, INF, False, 1.0)]
+    made = for_files(build([], columns))
+    made.verify()
+    assert (made.num_rows, made.row_name(0), made.indices.tolist(), made.data.tolist()) == (1, "repeated", [1], [1.0])
+    assert (made.row_lb.tolist(), made.row_ub.tolist()) == ([-INF], [-2.0])
+    made = for_files(build([({0: 1.0}, -INF, INF)], columns[2:]))
+    assert (made.num_rows, made.row_lb.tolist(), made.row_ub.tolist()) == (1, [-1.0], [INF])
+    free = build([], columns[:1])
+    assert for_files(free) is free
 
 
 @given(data=st.data())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from nnmip.formats.files import SUFFIXES, read_model, write_model
 from nnmip.formats.names import model_names
-from nnmip.formats.one_sided import one_sided
+from nnmip.formats.one_sided import for_files
 from nnmip.milp.model import Milp
 
 
@@ -28,7 +28,7 @@ def test_random_models_come_back_bit_for_bit(
         written = write_model(milp, Path(folder) / f"out{suffix}", fingerprint="f", sense="minimize", extra={})
         back = read_model(written.model)
     back.verify()
-    expected = one_sided(milp)
+    expected = for_files(milp)
     assert_equal(back, expected)
     names = model_names(expected)
     assert [block.path for block in back.columns] == names.columns
