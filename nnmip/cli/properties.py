@@ -36,6 +36,7 @@ class Properties(Effort):
             chosen = chosen_of(file, self.define, self.names, self.allow_size)
             if chosen is None:
                 return ExitCode.NO_ANSWER
+            _check(*chosen)
             stop = threading.Event()
             verdicts = self._verdicts(*chosen, stop)
         if self.as_json:
@@ -87,6 +88,13 @@ def chosen_of(
         click.echo(f"{file}: the model has no `verify`: there is nothing to decide", err=True)
         return None
     return model, chosen
+
+
+def _check(model: Model, names: Sequence[str]) -> None:
+    """Raise what is wrong with any of the properties before the first is decided."""
+    from nnmip.verification.readable import check_all
+
+    check_all(model.program, names)
 
 
 def _tell_members(verdicts: Sequence[Verdict], chosen: Sequence[str], is_last: bool) -> None:

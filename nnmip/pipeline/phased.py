@@ -175,6 +175,14 @@ class Phased:
 
             self.lowered_at(sampled(self.program))
 
+    def _check_properties(self, program: Program | None, found: Diagnostics) -> None:
+        """What `verify` would refuse."""
+        if program is not None and program.properties:
+            from nnmip.verification.readable import unreadable
+
+            for diagnostic in unreadable(program):
+                found.add(diagnostic)
+
     def _last_stage(self, program: Program) -> list[Program]:
         """The program at its last stage, the stages before it held at anything; none without several stages."""
         from nnmip.hir.goals import Held
@@ -198,6 +206,7 @@ class Phased:
             return self._check_headers()
         try:
             _ = self.lowered
+            self._check_properties(self.program, self.found)
         except DiagnosticError as error:
             for diagnostic in error.diagnostics:
                 self.found.add(diagnostic)
@@ -218,6 +227,7 @@ class Phased:
             for diagnostic in warnings:
                 if not headers.unread or diagnostic.code not in VALUE_CODES | {OUTSIDE}:
                     found.add(diagnostic)
+        self._check_properties(program, found)
         files = ", ".join(f"`{name}`" for name in dict.fromkeys(headers.unread))
         unread = [f"only the header of {files} was read: `--data` checks the rows, too"] if files else []
         self.remarks = (*(f"the rows were read of {needed}" for needed in dict.fromkeys(headers.needed)), *unread)

@@ -12,9 +12,10 @@ from nnmip.hir.goals import Cell, RegionRule
 from nnmip.hir.known import KnownNetwork
 from nnmip.regions.check import fixed_property, with_known
 from nnmip.regions.instances import NEAR, Instances, Point
-from nnmip.sema.values import fail, not_yet
+from nnmip.sema.values import fail
 from nnmip.verification.claims import Opaque
 from nnmip.verification.composite import Composite, entries_of
+from nnmip.verification.readable import refused
 from nnmip.verification.region import Region, is_inside, on_domains, regions_of
 from nnmip.verification.smooth import refuse_curves
 
@@ -22,6 +23,7 @@ ONLY = (
     "such a rule compares affine expressions of points, of what networks give there, and of weights; what else is "
     "asked of weights stands in a constraint of its own"
 )
+FEWER = "state it in parts, each a constraint of its own"
 
 
 def sampled(program: Program) -> Program:
@@ -36,7 +38,7 @@ def sampled(program: Program) -> Program:
             try:
                 points = list(_points(program, rule, cell))
             except Opaque as error:
-                raise not_yet("a rule over a region that says this", error.node.origin.span, help=ONLY) from None
+                raise refused(error, "a rule over a region", ONLY, FEWER) from None
             if points and not any(point.rule == place for point in found):
                 found.append(Point(place, number, points[0]))
     return Instances(program).at(found)

@@ -90,7 +90,7 @@ def point_of(elaborator: Elaborator, name: str, binder: nodes.Binder) -> Given:
         return inputs_of(elaborator, binder).table_point(path, span, binder.domain.span)
     assert binder.type is not None
     shape = read_shape(elaborator, binder.type, f"`{binder.name.text}`")
-    place = Place.of(Origin(span, path), binder.type, binder.domain)
+    place = Place.of(Origin(span, path), binder.type, binder.domain, name)
     point = variable(place, shape, binder.type.base, stated_domain(elaborator, binder.type, binder.domain))
     return Given(point, point, Columns())
 

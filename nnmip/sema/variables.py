@@ -96,15 +96,22 @@ def _derived(place: Place, shape: Shape, base: str, found: Interval | None) -> D
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a variable has its name, its type and its domain (None without one)."""
+    """Where a variable has its name, its type and its domain (None without one); of_what: the property or the rule of
+    which it is a point."""
 
     origin: Origin
     type: Span
     domain: Span | None
+    of_what: str = ""
 
     @staticmethod
-    def of(origin: Origin, type_: nodes.TypeExpr, domain: nodes.DomainExpr | None) -> Place:
-        return Place(origin, type_.span, domain.span if domain is not None else None)
+    def of(origin: Origin, type_: nodes.TypeExpr, domain: nodes.DomainExpr | None, of_what: str = "") -> Place:
+        return Place(origin, type_.span, domain.span if domain is not None else None, of_what)
+
+    @property
+    def said(self) -> str:
+        """The variable as its text calls it."""
+        return f"`{self.origin.span.text}`, a point of `{self.of_what}`," if self.of_what else f"`{self.origin.path}`"
 
 
 def variable(place: Place, shape: Shape, base: str, domain: Domain | None) -> Reference:
@@ -112,35 +119,36 @@ def variable(place: Place, shape: Shape, base: str, domain: Domain | None) -> Re
 
     Raises DiagnosticError NNM0401 for a number without a domain, NNM0303 for a domain that does not fit the type.
     """
-    name = place.origin.path
+    name = place.said
     if base == "bool":
         if place.domain is not None:
-            message = f"`{name}` is `bool`, which is true or false and has no other domain"
+            message = f"{name} is `bool`, which is true or false and has no other domain"
             raise fail("NNM0303", message, place.domain, help="leave the domain out")
         domain = BITS
     elif domain is None:
         example = "0..10" if base == "int" else "[0, 10]"
-        message = f"`{name}` has no bounds; every decision is bounded where it is declared"
+        message = f"{name} has no bounds; every decision is bounded where it is declared"
         help = f"write a domain behind its type: `in {example}`"
         raise fail("NNM0401", message, place.type, help=help, fix=insert_after(place.type, f" in {example}"))
     elif base == "int":
         domain = _whole(domain, place)
-    return Reference(Decision(name, VARIABLE, shape, domain, place.origin), place.origin, boolean=base == "bool")
+    path = place.origin.path
+    return Reference(Decision(path, VARIABLE, shape, domain, place.origin), place.origin, boolean=base == "bool")
 
 
 def _whole(domain: Domain, place: Place) -> Domain:
     """The whole numbers of a domain."""
-    name, where = place.origin.path, place.domain or place.type
+    name, where = place.said, place.domain or place.type
     wrong = [value for value in domain.values if value != np.floor(value)]
     if wrong:
         label = Label(place.type, "whole numbers only")
-        message = f"`{name}` is `int`, and its domain has {wrong[0]:g}"
+        message = f"{name} is `int`, and its domain has {wrong[0]:g}"
         raise fail("NNM0303", message, where, secondary=(label,), help="leave it out, or declare it `real`")
     ends = [(int(np.ceil(lo)), int(np.floor(hi))) for lo, hi in domain.intervals]
     count = len(domain.values) + sum(max(0, last - first + 1) for first, last in ends)
     if not count:
-        raise fail("NNM0303", f"the domain of `{name}` has no whole numbers", where, help="widen it")
+        raise fail("NNM0303", f"the domain of {name} has no whole numbers", where, help="widen it")
     if count > MOST_VALUES:
-        message = f"the domain of `{name}` has {count:,} whole numbers; {MOST_VALUES:,} are the most"
+        message = f"the domain of {name} has {count:,} whole numbers; {MOST_VALUES:,} are the most"
         raise fail("NNM0303", message, where, help="take a coarser unit, or declare it `real`")
     return Domain.of([], [*domain.values, *(float(k) for first, last in ends for k in range(first, last + 1))])

@@ -9,8 +9,11 @@ are taken apart on the way, so that what remains is affine wherever the property
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
+from fractions import Fraction
 from functools import cache
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -31,6 +34,7 @@ from nnmip.hir.core import (
     Scale,
     Xor,
 )
+from nnmip.hir.same import Same
 from nnmip.ops.places import SIGNS
 from nnmip.records import dataclass
 from nnmip.source import Origin
@@ -42,10 +46,10 @@ MOST_SIGNED = 8
 
 
 class Opaque(Exception):
-    """A Boolean that is not written as rows; `node` is the part in the way."""
+    """A Boolean that is not written as rows; `node` is the part in the way, or where there are too many cases."""
 
-    def __init__(self, node: Node) -> None:
-        self.node = node
+    def __init__(self, node: Node, is_large: bool = False) -> None:
+        self.node, self.is_large = node, is_large
         super().__init__("not a combination of comparisons")
 
 
@@ -81,7 +85,7 @@ def _all(parts: Sequence[Cases]) -> Cases:
     found: Cases = ALWAYS
     for part in parts:
         if len(found) * len(part) > MOST_CASES:
-            raise Opaque(next(row.value for case in part for row in case))
+            raise Opaque(next(row.value for case in part for row in case), is_large=True)
         found = tuple(one + other for one, other in product(found, part))
     return found
 
@@ -89,7 +93,7 @@ def _all(parts: Sequence[Cases]) -> Cases:
 def _any(parts: Sequence[Cases]) -> Cases:
     found = tuple(case for part in parts for case in part)
     if len(found) > MOST_CASES:
-        raise Opaque(next(row.value for case in found for row in case))
+        raise Opaque(next(row.value for case in found for row in case), is_large=True)
     return ALWAYS if () in found else found
 
 
@@ -98,12 +102,14 @@ def _entries(node: Node, holds: bool) -> Any:
     match node:
         case Constant(value=value):
             return _mapped(value, lambda entry: ALWAYS if bool(entry) == holds else NEVER)
-        case Not(operand=operand):
-            return _entries(operand, not holds)
         case Gather(base=base, index=index):
             return _entries(base, holds).reshape(-1)[index.reshape(-1)].reshape(index.shape)
         case Join(parts=parts):
             return np.concatenate([_entries(part, holds).reshape(-1) for part in parts])
+        case Junction(shape=()) | Not() if (ahead := _ahead(node)) is not None:
+            return _mapped(np.zeros(node.shape), lambda _: ahead.cases(holds))
+        case Not(operand=operand):
+            return _entries(operand, not holds)
         case Junction(op=op, terms=terms, shape=shape):
             wide = [np.broadcast_to(_entries(term, holds), shape) for term in terms]
             return _joined(wide, (op == "and") == holds)
@@ -125,8 +131,6 @@ def _entries(node: Node, holds: bool) -> Any:
             return _mapped(
                 np.arange(decision.size).reshape(decision.shape), lambda k: ((Row(half, int(k), sign, False),),)
             )
-        case Compare(op="=", left=Apply(word=word) as place, right=Constant(shape=(), value=number)) if word in SIGNS:
-            return _mapped(np.zeros(node.shape), lambda _: _placed(place, int(number), SIGNS[word], holds))
         case Compare():
             return _compared(node, holds)
     raise Opaque(node)
@@ -153,32 +157,122 @@ def _joined(parts: Sequence[Any], together: bool) -> Any:
 
 
 def _compared(node: Compare, holds: bool) -> Any:
-    """`left - right <= 0` and its like; where it must fail, `right - left < 0`."""
-    minus = _scaled(-1.0, node.right)
-    difference = Plus((node.left, minus), node.shape, node.origin)
-    signs = {"<=": (1.0,), ">=": (-1.0,), "=": (1.0, -1.0)}[node.op]
-    flat = np.arange(int(np.prod(node.shape, dtype=np.int64))).reshape(node.shape)
+    difference = _difference(node)
+    flat = np.arange(prod(node.shape)).reshape(node.shape)
+    return _mapped(flat, lambda k: _at_most_0(difference, int(k), node.op, holds))
 
-    def entry(k: int) -> Cases:
-        parts = [rows_of(difference, k, sign if holds else -sign, not holds) for sign in signs]
+
+def _difference(node: Compare) -> Node:
+    return Plus((node.left, _scaled(-1.0, node.right)), node.shape, node.origin)
+
+
+def _at_most_0(difference: Node, entry: int, op: str, holds: bool) -> Cases:
+    """`difference <= 0` and its like; where it must fail, `-difference < 0`.
+
+    A place, `argmax(v)`, is a number in each of the cases in which it is that number.
+    """
+    terms = terms_of(difference, entry)
+    place = next((place for term, factor in terms if factor and (place := _Place.of(term)) is not None), None)
+    if place is None:
+        signs = {"<=": (1.0,), ">=": (-1.0,), "=": (1.0, -1.0)}[op]
+        parts = [rows_of(difference, entry, sign if holds else -sign, not holds) for sign in signs]
         return _all(parts) if holds else _any(parts)
+    inside, found = set[int](), list[Cases]()
+    for number in range(place.width):
+        cases = _at_most_0(place.replaced(terms, number, difference.origin), 0, op, holds)
+        if cases == ALWAYS:
+            inside.add(number)
+        elif cases != NEVER:
+            found.append(_all([place.cases({number}), cases]))
+    return _any([place.cases(inside), *found])
 
-    return _mapped(flat, lambda k: entry(int(k)))
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Place:
+    """An entry of `argmax` or `argmin`: the place of the first of the largest of some numbers, times a sign."""
+
+    numbers: tuple[Node, ...]
+    sign: float
+    key: tuple[int, ...]
+    same: Same
+
+    @staticmethod
+    def of(term: Node, same: Same | None = None) -> _Place | None:
+        """None for what is no such entry. same: which expressions are the same."""
+        node, entry = _unpicked(term)
+        if not isinstance(node, Apply) or node.word not in SIGNS:
+            return None
+        same = Same() if same is None else same
+        own = tuple(_own(node, entry))
+        return _Place(own, SIGNS[node.word], (int(SIGNS[node.word]), *map(same.number, own)), same)
+
+    @property
+    def width(self) -> int:
+        return len(self.numbers)
+
+    def is_at(self, term: Node) -> bool:
+        """Whether a term is this place, however often it is written."""
+        other = _Place.of(term, self.same)
+        return other is not None and other.key == self.key
+
+    def replaced(self, terms: Sequence[tuple[Node, float]], number: int, origin: Origin) -> Node:
+        """A sum of terms times factors in which the place is a number."""
+        made = [
+            _constant(factor * number, origin) if self.is_at(term) else _scaled(factor, term) for term, factor in terms
+        ]
+        return Plus(tuple(made), (), origin)
+
+    def cases(self, inside: AbstractSet[int]) -> Cases:
+        """Those in which the place is one of some: an entry there is ahead of all elsewhere, larger than one that
+        comes first, and at least as large as another."""
+        others = [number for number in range(self.width) if number not in inside]
+        return _any([_all([self._is_ahead(own, other) for other in others]) for own in sorted(inside)])
+
+    def _is_ahead(self, own: int, other: int) -> Cases:
+        origin = self.numbers[own].origin
+        behind = Plus((self.numbers[other], _scaled(-1.0, self.numbers[own])), (), origin)
+        return rows_of(behind, 0, self.sign, other < own)
 
 
-def _placed(place: Apply, wanted: int, sign: float, holds: bool) -> Cases:
-    """The cases in which the largest entry of a vector (for sign -1 the least) is the `wanted` one, or is not: of equal
-    entries the first is meant."""
-    entries = _own(place, 0)
-    if not 0 <= wanted < len(entries):
-        return NEVER if holds else ALWAYS
-    own, parts = entries[wanted], []
-    for number, other in enumerate(entries):
-        if number != wanted:
-            ahead = Plus((other, _scaled(-1.0, own)), (), place.origin)
-            is_strict = (number < wanted) == holds
-            parts.append(rows_of(ahead, 0, sign if holds else -sign, is_strict))
-    return _all(parts) if holds else _any(parts)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ahead:
+    """A Boolean that says that a place is one of some, as `argmax(v) in {1, 2}` and `not argmax(v) = 0` do."""
+
+    place: _Place
+    inside: frozenset[int]
+
+    @property
+    def outside(self) -> frozenset[int]:
+        return frozenset(range(self.place.width)) - self.inside
+
+    def cases(self, holds: bool) -> Cases:
+        return self.place.cases(self.inside if holds else self.outside)
+
+
+def _ahead(node: Node, same: Same | None = None) -> _Ahead | None:
+    """The places of which a Boolean speaks, where it speaks of one `argmax` alone; else None."""
+    same = Same() if same is None else same
+    match node:
+        case Compare(shape=(), op=op):
+            terms = terms_of(_difference(node), 0)
+            places = [place for term, factor in terms if factor and (place := _Place.of(term, same)) is not None]
+            known = [term for term, _ in terms if isinstance(term, Constant)]
+            if not places or len(places) + len(known) < len(terms) or len({place.key for place in places}) > 1:
+                return None
+            at = [places[0].replaced(terms, number, node.origin) for number in range(places[0].width)]
+            return _Ahead(places[0], frozenset(k for k, value in enumerate(at) if _at_most_0(value, 0, op, True)))
+        case Not(operand=operand):
+            inner = _ahead(operand, same)
+            return None if inner is None else _Ahead(inner.place, inner.outside)
+        case Junction(op=op, terms=terms, shape=()):
+            parts = list[_Ahead]()
+            for term in terms:
+                if (part := _ahead(term, same)) is None or (parts and part.place.key != parts[0].place.key):
+                    return None
+                parts.append(part)
+            join = frozenset.intersection if op == "and" else frozenset.union
+            return _Ahead(parts[0].place, join(*(part.inside for part in parts)))
+    return None
 
 
 def rows_of(value: Node, entry: int, sign: float, is_strict: bool) -> Cases:
@@ -192,7 +286,7 @@ def rows_of(value: Node, entry: int, sign: float, is_strict: bool) -> Cases:
     if not all(factor for _, factor in terms):
         counted = [_scaled(factor, term) for term, factor in terms if factor]
         return rows_of(Plus((*counted, _constant(0.0, value.origin)), (), value.origin), 0, sign, is_strict)
-    if (total := _whole(terms)) is not None:
+    if (total := _known(terms)) is not None:
         return ALWAYS if sign * total < 0 or (total == 0 and not is_strict) else NEVER
     for place, (term, factor) in enumerate(terms):
         rest = [_scaled(f, t) for k, (t, f) in enumerate(terms) if k != place]
@@ -224,13 +318,13 @@ def _is_whole(term: tuple[Node, float]) -> bool:
     return False
 
 
-def _whole(terms: Sequence[tuple[Node, float]]) -> int | None:
-    """The value of a sum of whole numbers, such as a count whose Booleans have been chosen; None for any other."""
-    total = 0
+def _known(terms: Sequence[tuple[Node, float]]) -> Fraction | None:
+    """The value of a sum of known numbers, such as a count whose Booleans have been chosen; None for any other."""
+    total = Fraction(0)
     for term, factor in terms:
-        if not isinstance(term, Constant) or not (float(term.value).is_integer() and float(factor).is_integer()):
+        if not isinstance(term, Constant):
             return None
-        total += int(term.value) * int(factor)
+        total += Fraction(float(term.value)) * Fraction(factor)
     return total
 
 

@@ -17,7 +17,6 @@ from nnmip.hir.core import FloatArray, Program
 from nnmip.hir.domain import Domain
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
-from nnmip.sema.values import not_yet
 from nnmip.verification.absolute import with_networks
 from nnmip.verification.attack import QUICK, THOROUGH, Attack, Effort
 from nnmip.verification.boxes import Walks
@@ -26,6 +25,7 @@ from nnmip.verification.closing import Ways
 from nnmip.verification.composite import Composite, Map, entries_of
 from nnmip.verification.layered import walks_of
 from nnmip.verification.milp import MARGIN, Solve, Solved, least_of
+from nnmip.verification.readable import refused
 from nnmip.verification.region import Region, Task, on_domains, regions_of
 from nnmip.verification.replay import BELOW_ROUNDING, NOT_CONFIRMED, Replayed
 from nnmip.verification.smooth import NEAR_CURVES, check_read, largest_error
@@ -124,7 +124,7 @@ class _Run:
             composite = Composite(self.program, self.property.points)
             regions = regions_of(self.property, composite)
         except Opaque as error:
-            raise not_yet("a property that says this", error.node.origin.span) from None
+            raise refused(error) from None
         self.replayed.boxes = tuple(region.box for region in regions)
         try:
             by = self._decide(composite, regions)

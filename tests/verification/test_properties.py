@@ -251,3 +251,21 @@ def holds(folder: Path, net: Arrays, claim: str, x: FloatArray) -> bool:
     names |= {"net": forward, "x": x, "max": np.max, "min": np.min, "abs": abs}
     names["norm_inf"] = lambda v: np.abs(v).max()
     return bool(np.all(eval(text, {"__builtins__": {}}, names)))
+
+
+def test_what_verify_refuses_is_said_before_anything_is_decided(tmp_path: Path) -> None:
+    np.savez(tmp_path / "net.npz", **arrays(0))
+    text = f"""nnm 0.1
+network net = npz("net.npz")
+verify first: forall {BOX} prove net(x)[0] <= 1000
+verify second: forall {BOX} prove l0(x) <= 1
+verify third: forall {BOX} assume norm_2sq(x) <= 1 prove net(x)[0] <= 1000
+"""
+    file = write_model(tmp_path, text)
+    expected = [f"NNM0104 {4 + place}" for place in range(2)]
+    for data in (True, False):
+        assert [f"{d.code} {d.span.line}" for d in nnmip.load(file).check(data=data)] == expected
+    made = nnmip_command(tmp_path, "verify", file.name)
+    assert made.returncode == 1 and "first: verified" not in made.stdout
+    assert "`l0` in a property is" in made.stderr and "`norm_2sq` in a property is" in made.stderr
+    assert "first: verified" in nnmip_command(tmp_path, "verify", file.name, "--property", "first").stdout
