@@ -62,16 +62,7 @@ FORMULATIONS = ("auto", "direct", "columns", "composite", "search", "sign-split"
 @define_option
 def command(
     file: str,
-    solver: str,
-    formulation: str,
-    time_limit: float | None,
     gap: float,
-    threads: int,
-    seed: int,
-    confirm: bool,
-    save: str | None,
-    resume: str | None,
-    start: str | None,
     pareto: str | None,
     pareto_step: float | None,
     plot: str | None,
@@ -80,18 +71,15 @@ def command(
     json_stream: bool,
     define: dict[str, str],
     allow_size: str | None,
+    **settings: Any,
 ) -> int:
     """Find a globally optimal network, prove it, check it, and print it in words.
 
     Exit codes: 0 proved, 1 errors in the model or no network satisfies it, 3 no proof within the limits, 4 solver
     missing or failed, 130 interrupted.
     """
-    if as_json and json_stream:
-        raise click.UsageError("--json prints one object and --json-stream many: choose one of them")
-    if pareto is None and (pareto_step is not None or plot is not None):
-        raise click.UsageError("--pareto-step and --plot belong to a front: --pareto TERM")
-    if pareto is not None and gap:
-        raise click.UsageError("every point of a front is proved, so --gap and --pareto exclude each other")
+    solver, formulation, save = settings["solver"], settings["formulation"], settings["save"]
+    _check_choice(as_json and json_stream, pareto is not None, pareto_step is not None or plot is not None, bool(gap))
     if plot is not None:
         check_plot(plot)
     check_ways(solver, formulation)
@@ -100,18 +88,7 @@ def command(
         model.prepare(formulation, solver)
         print_diagnostics(model.diagnostics, sys.stderr)
         with LiveProgress() as live:
-            settings: dict[str, Any] = {
-                "solver": solver,
-                "formulation": formulation,
-                "time_limit": time_limit,
-                "threads": threads,
-                "seed": seed,
-                "confirm": confirm,
-                "save": save,
-                "resume": resume,
-                "start": start,
-                "progress": stream_progress if json_stream else live.update,
-            }
+            settings["progress"] = stream_progress if json_stream else live.update
             if pareto is not None:
                 front = model.pareto(pareto, step=pareto_step, **settings)
             else:
@@ -122,6 +99,20 @@ def command(
         raise unwritable(save or file, error) from None
     if pareto is not None:
         return show_front(front, plot, accept_feasible, as_json, json_stream)
+    _show(result, save, as_json, json_stream)
+    return exit_code(result, accept_feasible)
+
+
+def _check_choice(is_json_twice: bool, is_front: bool, is_of_front: bool, has_gap: bool) -> None:
+    if is_json_twice:
+        raise click.UsageError("--json prints one object and --json-stream many: choose one of them")
+    if is_of_front and not is_front:
+        raise click.UsageError("--pareto-step and --plot belong to a front: --pareto TERM")
+    if is_front and has_gap:
+        raise click.UsageError("every point of a front is proved, so --gap and --pareto exclude each other")
+
+
+def _show(result: Result, save: str | None, as_json: bool, json_stream: bool) -> None:
     if as_json:
         print_json(result.to_json())
     elif json_stream:
@@ -132,7 +123,6 @@ def command(
         click.echo(render_result(result), nl=False)
         if save is not None and result.saved:
             click.echo(f"  saved     {save}")
-    return exit_code(result, accept_feasible)
 
 
 def exit_code(result: Result, accept_feasible: bool) -> ExitCode:
