@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def features_at(elaborator: Elaborator, value: InputValue, expr: nodes.Subscript) -> FeaturesValue:
     """`net.x[...]`: entries of the input by position or by column; a one-hot column is all its features at once."""
     network, span = value.network, expr.span
-    data = table_of(elaborator, network, span)
-    columns = Columns(0, data.feature_names, data.name) if data is not None else Columns(unbound=network.name)
+    data, columns = _named(elaborator, network, span)
     match expr.indices:
         case (nodes.Ref(name=name) | nodes.String(value=name) as index,) if data is not None:
             group = _one_hot(data, name)
@@ -32,6 +31,18 @@ def features_at(elaborator: Elaborator, value: InputValue, expr: nodes.Subscript
                 return FeaturesValue(network, group, is_column=True)
     places = read_index(elaborator, network.input_shape, expr.indices, expr.base.span, columns)
     return FeaturesValue(network, places)
+
+
+def _named(elaborator: Elaborator, network: Network, span: Span) -> tuple[Dataset | None, Columns]:
+    """The table that a network reads, and the names of its entries. A network from a file reads columns by the names
+    that it was saved with, in its own order, which need not be that of a table here."""
+    data = table_of(elaborator, network, span)
+    known = elaborator.scope.known.networks.get(network.name)
+    if known is not None and known.features and (data is None or data.feature_names != known.features):
+        return None, Columns(0, known.features, network.name)
+    if data is None:
+        return None, Columns(unbound=network.name, is_file=known is not None)
+    return data, Columns(0, data.feature_names, data.name)
 
 
 def table_of(elaborator: Elaborator, network: Network, span: Span) -> Dataset | None:

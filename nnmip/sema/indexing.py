@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class Columns:
     """The names of the entries along one axis, and the data set that they come from; no names by default.
 
-    `unbound` is the network whose entries would have names if the model applied it to a table.
+    `unbound` is the network whose entries would have names if the model applied it to a table; `is_file` where it comes
+    from a file that names none.
     """
 
     axis: int = 0
     names: tuple[str, ...] = ()
     data: str = ""
     unbound: str = ""
+    is_file: bool = False
 
 
 def read_index(
@@ -90,6 +92,9 @@ def _check_not_named(elaborator: Elaborator, index: nodes.Expr, columns: Columns
             return
     message = f"`{name}` is no column here, because nothing applies `{columns.unbound}` to a table"
     help = f"use a position, or a loss such as `hinge({columns.unbound}, data)`"
+    if columns.is_file:
+        message = f"`{name}` is no column here, because the file of `{columns.unbound}` names none"
+        help = "use a position, which counts from 0"
     raise fail("NNM0201", message, index.span, help=help)
 
 

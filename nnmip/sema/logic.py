@@ -13,6 +13,7 @@ from nnmip.hir.core import BoolArray, Choose, Constant, FloatArray, Fold, Juncti
 from nnmip.hir.stack import stacked
 from nnmip.ops.scores import ROUNDING
 from nnmip.sema.arithmetic import broadcast, compare
+from nnmip.sema.classes import class_number
 from nnmip.sema.domains import read_domain
 from nnmip.sema.known import KNOWN
 from nnmip.sema.steps import Names, is_whole, with_strictness
@@ -171,7 +172,13 @@ def read_chain(elaborator: Elaborator, chain: nodes.Chain) -> tuple[Node, ...]:
     rows = [_row_of(elaborator, operand) for operand in chain.operands]
     if any(rows) and any(isinstance(operand, nodes.String) for operand in chain.operands):
         return _text_comparisons(chain, rows)
-    operands = _all_read([elaborator.number], chain.operands)
+
+    def number(expr: nodes.Expr) -> Node:
+        if isinstance(expr, nodes.String):
+            return class_number(elaborator, expr, chain.operands)
+        return elaborator.number(expr)
+
+    operands = _all_read([number], chain.operands)
     spans = [operand.span for operand in chain.operands]
     return tuple(
         _comparison(elaborator, op, operands[i], operands[i + 1], spans[i], spans[i + 1])
@@ -273,7 +280,13 @@ def _without_strictness(op: str, left: Node, right: Node, lesser: str, greater: 
 def read_membership(elaborator: Elaborator, member: nodes.Member) -> Node:
     """`e in D` and `e not in D` for a number or a numeric tensor, entry by entry."""
     element = elaborator.number(member.element)
-    domain = read_domain(member.domain, elaborator.constant)
+
+    def constant(expr: nodes.Expr) -> Constant:
+        if isinstance(expr, nodes.String):
+            return class_number(elaborator, expr, [member.element])
+        return elaborator.constant(expr)
+
+    domain = read_domain(member.domain, constant)
     span, at = member.span, member.element.span
     if isinstance(element, Constant):
         inside: Node = Constant((domain.distance(element.value) == 0).astype(np.float64), origin_of(span), boolean=True)

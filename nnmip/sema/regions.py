@@ -151,7 +151,10 @@ def _sufficient(names: Known, word: str, network: Network, options: dict[str, An
     """The condition of the table for a property of a network that is not affine in its input."""
     what = f"`{word}` of `{network.name}`, which is not affine in its input,"
     if network.name in names.known:
-        raise not_yet(what, span, help="of a network from a file only one without hidden layers can be asked")
+        claim = {"monotone": "f(x) <= f(y)", "lipschitz": "f(x) - f(y) <= 2 * norm_inf(x - y)"}[word]
+        said = claim.replace("f(", f"{network.name}(")
+        help = "of a network from a file only one without hidden layers can be asked"
+        raise not_yet(what, span, help=f"{help}; compare it at two points in a `verify`, as in `prove {said}`")
     if not asked.is_sufficient:
         raise not_yet(what, span, help=asked.help, fix=asked.fix)
     if word == "lipschitz":

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import field
 from typing import Any, Protocol
 
+from nnmip.data import Dataset
 from nnmip.diagnostics import DiagnosticError, Diagnostics, Label
 from nnmip.diagnostics.edit import substitute
 from nnmip.ops.registry import LAYERS, PHRASES, WORDS
@@ -174,6 +175,9 @@ class Scope:
             return fail("NNM0201", message, span)
         if (path := self._inside_network(name)) is not None:
             return fail("NNM0201", message, span, help=f"did you mean `{path}`?")
+        if self._is_class(name):
+            fix = substitute(span, f'"{name}"')
+            return fail("NNM0201", message, span, help=f'the name of a class is a text: write `"{name}"`', fix=fix)
         near = closest(name, self.declarations)
         if near:
             help = f"did you mean `{near}`?"
@@ -181,6 +185,11 @@ class Scope:
             values = [n for n, d in self.declarations.items() if type(d) not in _WITHOUT_VALUE]
             help = f"the file declares {listed(values)}" if values else "the file declares no names"
         return fail("NNM0201", message, span, help=help)
+
+    def _is_class(self, name: str) -> bool:
+        """Whether a label of a table that is read by now is called so."""
+        tables = [value for value in self._values.values() if isinstance(value, Dataset)]
+        return any(name in (*data.classes, *(text for text, _ in data.coding or ())) for data in tables)
 
     def _inside_network(self, name: str) -> str | None:
         """`net.name` where a network has a layer of that name, or where it is one of the words for all weights."""
