@@ -95,9 +95,13 @@ def _by_path(property: Property, box: Interval) -> dict[str, Interval]:
 
 def _box(property: Property, composite: Composite, case: Sequence[Row]) -> Interval | None:
     """The domains of the points, cut by the rows that speak of nothing else; None where nothing is left."""
-    lo, hi = ends_of(property)
-    if (lo > hi).any():
-        return None
+    domains = [(p.decision.domain, p.decision.size) for p in property.points]
+    lo = np.concatenate([np.full(size, domain.lo) for domain, size in domains])
+    hi = np.concatenate([np.full(size, domain.hi) for domain, size in domains])
+    if property.box is not None:
+        lo, hi = np.maximum(lo, property.box[0]), np.minimum(hi, property.box[1])
+        if (lo > hi).any():
+            return None
     made = composite.map_of(case)
     others = [part for base, part in made.parts.items() if base != POINT]
     own = np.array([not any(part[k].any() for part in others) for k in range(len(case))], dtype=bool)
@@ -112,16 +116,6 @@ def _box(property: Property, composite: Composite, case: Sequence[Row]) -> Inter
     except Empty:
         return None
     return Interval(box.lo[None], box.hi[None])
-
-
-def ends_of(property: Property) -> tuple[FloatArray, FloatArray]:
-    """The least and the largest value [entries] that the domains of the points and the box of a property leave."""
-    domains = [(p.decision.domain, p.decision.size) for p in property.points]
-    lo = np.concatenate([np.full(size, domain.lo) for domain, size in domains])
-    hi = np.concatenate([np.full(size, domain.hi) for domain, size in domains])
-    if property.box is None:
-        return lo, hi
-    return np.maximum(lo, property.box[0]), np.minimum(hi, property.box[1])
 
 
 def _whole(points: Sequence[Reference]) -> BoolArray:

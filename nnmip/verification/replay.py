@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import field
 
 import numpy as np
 
@@ -13,15 +14,20 @@ from nnmip.hir.goals import Property
 from nnmip.hir.known import KnownNetwork
 from nnmip.ops.scores import ROUNDING
 from nnmip.records import dataclass
+from nnmip.verification.claims import Case
 from nnmip.verification.composite import entries_of
 from nnmip.verification.counterexamples import Broken, broken_at, shorter
-from nnmip.verification.region import ends_of, is_inside
+from nnmip.verification.region import is_inside
 from nnmip.verification.smooth import Meant
 from nnmip.verification.ties import Tie, tied, ties_of
 
 NOT_CONFIRMED = "a point was found that breaks it in 64-bit arithmetic, but not as ONNX Runtime runs the file"
 
 BELOW_ROUNDING = "it is broken by {:.2g}, too little to see in 64-bit arithmetic"
+
+
+FEW, MISSED = 3, 1e-6
+"""A point is moved into so many regions, which it misses by so little of the size of its numbers."""
 
 
 class FromFiles(Meant):
@@ -38,17 +44,20 @@ class FromFiles(Meant):
 class Replayed:
     """Points that may break a property, by the meaning of the language and as the files of its networks are run.
 
-    boxes: of its regions. has_point: whether a point of the regions is known. point: the last one that breaks it.
-    is_doubted: whether one was found that the files do not confirm. ties: the equations that are assumed, once known.
+    boxes, cases: of its regions, and what is assumed there. has_point: whether a point of the regions is known. point:
+    the last one that breaks it. is_doubted: whether one was found that the files do not confirm. ties, ends: the
+    equations that are assumed in a region, and the ends of all boxes, once they are needed.
     """
 
     program: Program
     property: Property
     boxes: tuple[Interval, ...] = ()
+    cases: tuple[Case, ...] = ()
     has_point: bool = False
     point: FloatArray | None = None
     is_doubted: bool = False
-    ties: tuple[Tie, ...] | None = None
+    ties: dict[int, tuple[Tie, ...]] = field(default_factory=dict)
+    ends: FloatArray | None = None
 
     def breaks(self, point: FloatArray) -> bool:
         """Whether a point [entries] is in the region and breaks a conclusion; `point` is then the input next to it that
@@ -76,10 +85,24 @@ class Replayed:
         """The point, or one beside it where it only fails equations that are assumed, by its rounding."""
         if self.is_inside(point):
             return point
-        if self.ties is None:
-            self.ties = ties_of(self.property)
-        lo, hi = ends_of(self.property)
-        return next((moved for moved in tied(self.ties, point, lo, hi) if self.is_inside(moved)), None)
+        for region in self._near(point):
+            if region not in self.ties:
+                self.ties[region] = ties_of(self.cases[region], self.property.points)
+            box = self.boxes[region]
+            for moved in tied(self.ties[region], point, box.lo[0], box.hi[0]):
+                if self.is_inside(moved):
+                    return moved
+        return None
+
+    def _near(self, point: FloatArray) -> list[int]:
+        """A few regions whose boxes a point is in, or misses by a solver's tolerance."""
+        if not self.boxes:
+            return []
+        if self.ends is None:
+            self.ends = np.stack([[box.lo[0], box.hi[0]] for box in self.boxes], axis=1)
+        lo, hi = self.ends
+        away = np.maximum(lo - point, point - hi).max(axis=1)
+        return [int(k) for k in np.argsort(away, kind="stable")[:FEW] if away[k] <= MISSED * (1 + np.abs(point).max())]
 
     def is_inside(self, point: FloatArray) -> bool:
         return is_inside(self.program, self.property, self._assignment(point))

@@ -126,6 +126,7 @@ class _Run:
         except Opaque as error:
             raise refused(error) from None
         self.replayed.boxes = tuple(region.box for region in regions)
+        self.replayed.cases = tuple(region.case for region in regions)
         try:
             by = self._decide(composite, regions)
         except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """Equations that a property assumes of its point, solved, so that doubles obey them to the last bit.
 
-A point that a search finds obeys `z = x - 0.5` but for rounding. Entries that no equation gives are rounded to a coarse
-grid here, and the others follow from them.
+A point that a search finds obeys `z = x - 0.5`, or `x = 1` in a part of an `or`, but for rounding. Entries that no
+equation gives are rounded to a coarse grid here, and the others follow from them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import numpy as np
 
 from nnmip.bounds.interval import FloatArray
 from nnmip.hir.core import Constant, Gather, Reference
-from nnmip.hir.goals import Property
 from nnmip.records import dataclass
-from nnmip.verification.claims import Opaque, Row, cases_of, terms_of
+from nnmip.verification.claims import Case, Row, terms_of
 
 MOST_TIES = 1000
 GRIDS = (40, 20, 10)
@@ -23,6 +22,8 @@ GRIDS = (40, 20, 10)
 
 Sum = dict[int, Fraction]
 """Factors by entry of the point; that of no entry, -1, is the constant."""
+
+Key = tuple[tuple[int, Fraction], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,34 +34,24 @@ class Tie:
     value: Mapping[int, Fraction]
 
 
-def ties_of(property: Property) -> tuple[Tie, ...]:
-    """The linear equations between entries of the point among the assumptions, by Gaussian elimination."""
+def ties_of(case: Case, points: Sequence[Reference]) -> tuple[Tie, ...]:
+    """The linear equations between entries of the points, or of one with a number, by Gaussian elimination; each is two
+    of the rows of a case, all of which hold."""
     starts, size = {}, 0
-    for point in property.points:
+    for point in points:
         starts[point.decision.path] = size
         size += point.decision.size
     found: dict[int, Sum] = {}
-    seen = set[tuple[tuple[int, Fraction], ...]]()
-    for row in _rows(property):
-        summed = _summed(row, starts)
-        if summed is None or len(summed) < 3 or len(found) >= MOST_TIES:
+    seen = set[Key]()
+    for row in case:
+        summed = None if row.is_strict else _summed(row, starts)
+        if summed is None or len(summed) < 2 or len(found) >= MOST_TIES:
             continue
         if _key(summed, -1) in seen:
             _solve(summed, found)
         else:
             seen.add(_key(summed, 1))
     return tuple(Tie(place, value) for place, value in found.items())
-
-
-def _rows(property: Property) -> Iterator[Row]:
-    """Rows that all inputs obey, without those that are strict."""
-    for part in property.assumptions:
-        try:
-            cases = cases_of([part])
-        except Opaque:
-            continue
-        if len(cases) == 1:
-            yield from (row for row in cases[0] if not row.is_strict)
 
 
 def _summed(row: Row, starts: Mapping[str, int]) -> Sum | None:
@@ -79,8 +70,10 @@ def _summed(row: Row, starts: Mapping[str, int]) -> Sum | None:
     return {place: sign * factor for place, factor in found.items() if factor or place < 0}
 
 
-def _key(row: Sum, sign: int) -> tuple[tuple[int, Fraction], ...]:
-    return tuple(sorted((place, sign * factor) for place, factor in row.items()))
+def _key(row: Sum, sign: int) -> Key:
+    """The same for all positive multiples of a row, or of its negation."""
+    size = sign * abs(row[max(row)])
+    return tuple(sorted((place, factor / size) for place, factor in row.items()))
 
 
 def _solve(row: Sum, found: dict[int, Sum]) -> None:

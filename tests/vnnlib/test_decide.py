@@ -208,6 +208,19 @@ def test_equations_between_inputs_hold_to_the_last_bit(type: int, tmp_path: Path
     assert outcome.found is Found.SAT and c[0] == a[0] and c[1] == a[1] - 0.5 and a[0] + 2 * a[1] == 1.25
 
 
+def test_inputs_of_a_list(tmp_path: Path) -> None:
+    """Regions that are single points, of which rounded boxes have none but the middle."""
+    net = perceptron(3, type=TensorProto.DOUBLE)
+    path = save(net, tmp_path / "f.onnx")
+    listed = "(or (and (>= X_0 -1) (<= X_0 -1)) (and (>= (* 2 X_0) 1.5) (<= X_0 0.75)))", "(or (== X_1 0.1) (== X_1 0))"
+    text = FLAT + BOX + "".join(f"(assert {each})" for each in listed) + "(assert (>= (+ X_0 X_1) -1.5))"
+    points = np.array([[a, b] for a in (-1.0, 0.75) for b in (0.1, 0.0)])
+    values = outputs(net, points)[:, 0]
+    found = ask(f"{text}(assert (>= Y_0 {float(values.max()) - 0.01!r}))", {"": path})
+    assert found.found is Found.SAT and found.witness["X"].tolist() == points[values.argmax()].tolist()
+    assert ask(f"{text}(assert (>= Y_0 {float(values.max()) + 0.01!r}))", {"": path}).found is Found.UNSAT
+
+
 def test_no_time(tmp_path: Path) -> None:
     path = save(perceptron(1), tmp_path / "f.onnx")
     outcome = ask(FLAT + BOX + "(assert (>= Y_0 1000))", {"": path}, time_limit=0.0)
