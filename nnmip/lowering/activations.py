@@ -30,13 +30,27 @@ def gate_of_entries(low: Lowering, layer: Layer) -> Affine | None:
     return kept.gather(np.ascontiguousarray(np.broadcast_to(unit, layer.shape)))
 
 
-def removable(low: Lowering, layer: Layer, value: Affine, at_zero: float) -> Affine:
-    """The output of an activation f with f(0) = `at_zero`, and 0 where its unit is removed: f(z) - f(0) (1 - gate),
-    because z = 0 there. Exact."""
+def without_weights(network: Network, name: str) -> FloatArray:
+    """What a layer gives where all units that it comes from are removed, [*shape]: layers with weights give 0, and what
+    lies behind them is applied to that."""
+    if name == network.input_name:
+        return np.zeros(network.input_shape)
+    layer = network.layer(name)
+    if layer.decisions:
+        return np.zeros(layer.shape)
+    options = {**dict(layer.options), "tolerance": 1e-9}
+    reads = tuple(without_weights(network, source)[None] for source in layer.inputs)
+    return np.asarray(LAYERS[layer.op].forward(reads, {}, options)[0], dtype=np.float64)
+
+
+def removable(low: Lowering, network: Network, layer: Layer, value: Affine) -> Affine:
+    """The output of an activation f, and 0 where its unit is removed: f(z) - f(c) (1 - gate), because z is there what
+    layers without weights make of 0, a known number c. Exact."""
     gate = gate_of_entries(low, layer)
-    if gate is None or at_zero == 0.0:
+    if gate is None:
         return value
-    return value + (gate - np.ones(layer.shape)) * at_zero
+    left = without_weights(network, layer.name)
+    return value + (gate - np.ones(layer.shape)) * left if left.any() else value
 
 
 def switched(low: Lowering, path: str, u: Affine, x: Signal, origin: Origin, shape: Shape, picked: IntArray) -> Affine:
@@ -77,8 +91,7 @@ def or_skipped(low: Lowering, network: Network, layer: Layer, made: Signal, skip
     block = low.wiring(network.name).block(layer)
     is_zero = bool(layer.decisions) or (layer.inputs[0] in block and bool(network.layer(layer.inputs[0]).decisions))
     if is_zero:
-        at_zero = 0.0 if layer.decisions else _at_zero(layer)
-        own = made.value - off * at_zero
+        own = made.value - off * without_weights(network, layer.name)
     else:
         own = _switched_whole(low, f"{path}.on", on, made, layer.origin)
     other = _switched_whole(low, f"{path}.skipped", off, skip, layer.origin)
@@ -93,14 +106,9 @@ def _switched_whole(low: Lowering, path: str, u: Affine, x: Signal, origin: Orig
     return switched(low, path, u.reshape((-1,)), flat, origin, shape, every).reshape(shape)
 
 
-def _at_zero(layer: Layer) -> float:
-    """The value of an activation at 0."""
-    options = {**dict(layer.options), "tolerance": 1e-9}
-    return float(LAYERS[layer.op].forward((np.zeros((1, 1)),), {}, options)[0, 0])
-
-
 def bent(
     low: Lowering,
+    network: Network,
     layer: Layer,
     inputs: tuple[Signal, ...],
     bounds: Interval,
@@ -120,19 +128,33 @@ def bent(
         tag = f"{path}.part" if len(bends) == 1 else f"{path}.part{number}"
         beyond = a.bounds + Interval.box(a.bounds.shape, -place, -place) if place else a.bounds
         total = total + positive_part(low, tag, z - place, beyond, Polarity.EXACT, layer.origin).value * slope
-    return Signal(removable(low, layer, total, _at_zero(layer)), bounds)
+    return Signal(removable(low, network, layer, total), bounds)
 
 
 def between(
-    low: Lowering, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str, least: float, most: float
+    low: Lowering,
+    network: Network,
+    layer: Layer,
+    inputs: tuple[Signal, ...],
+    bounds: Interval,
+    path: str,
+    least: float,
+    most: float,
 ) -> Signal:
     """z cut at two ends: least + max(0, z - least) - max(0, z - most)."""
     bends = ((least, 1.0), (most, -1.0))
-    return bent(low, layer, inputs, bounds, path, line=0.0, at_zero=least, bends=bends)
+    return bent(low, network, layer, inputs, bounds, path, line=0.0, at_zero=least, bends=bends)
 
 
 def side(
-    low: Lowering, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str, *, below: float
+    low: Lowering,
+    network: Network,
+    layer: Layer,
+    inputs: tuple[Signal, ...],
+    bounds: Interval,
+    path: str,
+    *,
+    below: float,
 ) -> Signal:
     """`below` where z < 0, else 1, from a binary u for z in [L, U]:
 
@@ -164,4 +186,4 @@ def side(
     sides = LAYERS["step"].interval((a.bounds,), {}, {})
     u = once(z, a.bounds, sides.lo < sides.hi, encode, sides.lo)
     value = u * (1.0 - below) + np.full(u.shape, below)
-    return Signal(removable(low, layer, value, 1.0), bounds)
+    return Signal(removable(low, network, layer, value), bounds)

@@ -30,7 +30,7 @@ def estimate_columns(view: View, allowance: Allowance) -> Estimate:
     as one of all kinds, before a relaxation is good enough: what proofs were seen to need."""
     check_ties(view)
     kinds, coefficients = _at_most(view, allowance)
-    return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(kinds)))
+    return Estimate(kinds, coefficients, solver_cost(coefficients, view.parts.units / 2 * log2(max(1, kinds))))
 
 
 def check_composite(view: View) -> None:

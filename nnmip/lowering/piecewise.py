@@ -110,7 +110,7 @@ def positive_part(
     Strength: exact; the relaxation over (z, h) is the triangle, and per-entry L and U keep it as small as the bounds
     allow (big-M form, Tjeng, Xiao and Tedrake 2019). With UPPER polarity the first two rows suffice and no binary is
     made; with LOWER the first row is left out; `asked` says so entry by entry, instead of `polarity`. A gate is a 0/1
-    tensor of z's shape, or of that of its rows, at whose 0 the entry z is 0 too. Entries of z that are equal as
+    tensor of z's shape, or of that of its rows, at whose 0 the entry z is at most 0. Entries of z that are equal as
     expressions are encoded once.
     """
     first, inverse = z.distinct()

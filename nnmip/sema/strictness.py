@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import ROUND_FLOOR, Context
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -51,7 +52,7 @@ def resolve_reach(options: dict[str, Any], network: Network, data: Dataset, span
     An output that can only be 0 gets the margin itself as threshold, so that it is never right. Raises DiagnosticError
     NNM0404 for a threshold under 1e-5, which solvers cannot tell from 0.
     """
-    reach = np.array([float(f"{end:.12g}") for end in output_reach(network)])  # Without the dust of outward rounding.
+    reach = np.array([_without_dust(end) for end in output_reach(network)])
     required = options["margin"] * np.where(reach == 0, 1.0, reach)
     if required.min() < LEAST:
         message = f"a margin of {options['margin']:g} is {required.min():.3g} here, too little to tell from 0"
@@ -59,6 +60,11 @@ def resolve_reach(options: dict[str, Any], network: Network, data: Dataset, span
     step = score_grid(network, data)
     usable = float(step) if step is not None and step >= LEAST else 0.0
     return {**options, "required": tuple(required.tolist()), "step": usable}
+
+
+def _without_dust(end: float) -> float:
+    """An end that was rounded outward, to 12 digits and never above what can be reached."""
+    return float(Context(prec=12, rounding=ROUND_FLOOR).create_decimal(repr(float(end))))
 
 
 Resolver = Callable[[dict[str, Any], Network, Dataset, Span], dict[str, Any]]

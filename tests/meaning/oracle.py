@@ -426,9 +426,11 @@ class BatchMeaning:
                     differs = (before != after).reshape(len(before), -1).any(axis=1)
                     weights = self.batch.values[layer.decisions[0].path].reshape(self.batch.size, -1)
                     found[:, column] |= (weights[:, differs] != 0).any(axis=1)
-                elif known and len(known) == len(layer.inputs):
+                elif known and len(known) == len(layer.inputs) and layer.skip is None:
                     values[layer.name] = tuple(op(list(each), {}, options) for each in zip(*known, strict=True))
                 elif any((before != after).any() for before, after in known):
+                    found[:, column] = True
+                if layer.skip in values and (values[layer.skip][0] != values[layer.skip][1]).any():
                     found[:, column] = True
         return found.reshape(self.batch.size, *units.index.shape).astype(float)
 

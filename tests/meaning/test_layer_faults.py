@@ -63,8 +63,8 @@ def test_a_dropped_row_is_noticed(end: str, known: list[Known], monkeypatch: pyt
 @pytest.mark.parametrize(
     ("place", "fault"),
     [
-        ("nnmip.lowering.activations._at_zero", lambda layer: 0.0),
-        ("nnmip.lowering.activations.removable", lambda low, layer, value, at_zero: value),
+        ("nnmip.lowering.activations.without_weights", lambda network, name: np.zeros(network.layer(name).shape)),
+        ("nnmip.lowering.activations.removable", lambda low, network, layer, value: value),
         ("nnmip.lowering.base.Lowering.is_fused", lambda self, network, layer: layer.op == "maxpool2d"),
         ("nnmip.lowering.base.Lowering.gap_below_zero", lambda self, layer, step: 3.0),
         ("nnmip.hir.wiring.Wiring.block_units", lambda self, layer: np.zeros(0, dtype=np.int64)),

@@ -16,6 +16,7 @@ from nnmip.hir.evaluate import evaluate, forward
 from nnmip.hir.wiring import wiring_of
 from nnmip.lowering.lower import lower_program
 from tests.meaning.generator import HypothesisChooser, Model, NumpyChooser
+from tests.meaning.handwritten.model import SIGNS, model
 from tests.meaning.harness import disagreements, load, random_assignment, solve_highs
 from tests.meaning.nets import random_net
 from tests.meaning.oracle import BatchMeaning, Origins, batches
@@ -94,6 +95,30 @@ def test_units_are_followed_through_the_layers(seed: int, tmp_path: Path) -> Non
                 wiring.reads[f"{layer.path}.weights"].reshape(-1), origins.read[layer.name].reshape(-1), strict=True
             ):
                 assert read == (-1 if not sets else numbers[next(iter(sets))] if len(sets) == 1 else -2)
+
+
+DIPPED = "piecewise({}, points: [-1, 0, 1], values: [1, -0.5, 1], outside: [0, 0])"
+BENT_TWICE = {
+    "a step up, then relu": ("sign(h)", "relu(b, prune: units)"),
+    "a step up, then a fold": ("sign(h)", "abs(b, prune: units)"),
+    "a slope, then a cut": ("hard_sigmoid(h)", "clip(b, low: 0.25, high: 0.75, prune: units)"),
+    "a dip, then a step": (DIPPED.format("h"), "step(b, prune: units)"),
+    "a dip, then relu": (DIPPED.format("h"), "relu(b, prune: units)"),
+    "a dip, then a dip": (DIPPED.format("h"), DIPPED.format("b")[:-1] + ", prune: units)"),
+}
+"""Units that are removed behind an activation that is not 0 at 0."""
+
+
+@pytest.mark.parametrize("end", ["a[0]", "o[0]", "o[0:2]"])
+@pytest.mark.parametrize("name", BENT_TWICE)
+def test_a_unit_behind_two_activations_can_be_removed(name: str, end: str, tmp_path: Path) -> None:
+    first, second = BENT_TWICE[name]
+    layers = f"layer h = dense(x, units: 1, weights in {{1, 2}}); layer b = {first}; layer a = {second}"
+    layers += "" if end == "a[0]" else f"; layer o = dense(a, units: {2 if ':' in end else 1}, weights in {{-1, 1}})"
+    truth = "label label as {neg: 0, pos: 1}" if ":" in end else SIGNS
+    for goal in ("minimize hinge(net, train) + norm_1(net.h.weights)", "minimize hinge(net, train)"):
+        made = model(f"{layers}; return {end}", goal, rows="-1,pos\n-0.25,neg\n1,neg\n", truth=truth)
+        assert disagreements(load(made, tmp_path)) == []
 
 
 # ---- equivalent models ---------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ import pytest
 from nnmip.hir.core import Assignment
 from nnmip.hir.evaluate import evaluate
 from tests.meaning.handwritten.model import model
-from tests.meaning.harness import load
+from tests.meaning.harness import disagreements, load
+from tests.meaning.oracle import enumerate_optimum
 
 SCORES = "layer o = dense(x, units: 3, weights in [-4, 4], bias in [-4, 4]); return o"
 TWO = "layer o = dense(x, units: 2, weights in [-4, 4], bias in [-4, 4]); return o"
@@ -116,3 +117,12 @@ def test_weights_of_signed_rows(loss: str, expected: float, tmp_path: Path) -> N
     """Scores 1.5 and -0.5 of two rows with label +1 and weights 1 and 3."""
     signs = "label label as {neg: -1, pos: +1}; weight v"
     assert value(tmp_path, ONE, loss, "1,pos,1\n0,pos,3\n", signs, ([[2]], [-0.5])) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weight", ["2/3", "1/3", "7/6", "0.7"])
+def test_a_margin_of_1_is_reached_by_the_largest_score(weight: str, tmp_path: Path) -> None:
+    """Also where the reach has no end in decimals: the threshold is not above it."""
+    layers = f"layer o = dense(x, units: 1, weights in {{{weight}, -{weight}}}); return o[0]"
+    program = load(model(layers, "minimize sat_margin(net, train, margin: 1)", rows="4,pos\n-4,neg\n"), tmp_path)
+    assert enumerate_optimum(program).objective == 0.0
+    assert disagreements(program) == []

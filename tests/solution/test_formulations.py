@@ -46,6 +46,16 @@ def test_offers_are_estimates_or_reasons(tmp_path: Path) -> None:
     assert unfit[Formulation.DIRECT].estimate is not None
 
 
+def test_a_rule_that_leaves_a_unit_no_weights(tmp_path: Path) -> None:
+    """There is nothing to count, and the model is infeasible in every formulation that fits it."""
+    text = trap("minimize hinge(net, train)", "fan_in(net.h) <= 1", hidden="units: 2, weights in {-1, 1}")
+    model = loaded(text, tmp_path)
+    fitting = [offer for offer in model.offers() if offer.estimate is not None]
+    assert {Formulation.SEARCH, Formulation.COLUMNS, Formulation.COMPOSITE} <= {offer.name for offer in fitting}
+    for offer in fitting:
+        assert model.solve(formulation=offer.name).termination == "infeasible", offer.name
+
+
 def test_auto_takes_the_cheapest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert loaded(FINITE, tmp_path).formulation().formulation is Formulation.SEARCH
 

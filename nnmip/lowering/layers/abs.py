@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """2 max(0, z) - z. Exact (`piecewise`)."""
-    return bent(low, layer, inputs, bounds, path, line=-1.0, at_zero=0.0, bends=((0.0, 2.0),))
+    return bent(low, network, layer, inputs, bounds, path, line=-1.0, at_zero=0.0, bends=((0.0, 2.0),))

@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """low + max(0, z - low) - max(0, z - high). Exact (`piecewise`)."""
-    return between(low, layer, inputs, bounds, path, layer.option("low"), layer.option("high"))
+    return between(low, network, layer, inputs, bounds, path, layer.option("low"), layer.option("high"))

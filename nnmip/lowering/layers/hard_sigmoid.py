@@ -14,6 +14,6 @@ def lower(
     """max(0, slope z + shift) - max(0, slope z + shift - 1). Exact (`piecewise`)."""
     slope, shift = layer.option("slope"), layer.option("shift")
     if slope == 0.0:
-        return bent(low, layer, inputs, bounds, path, line=0.0, at_zero=min(max(shift, 0.0), 1.0), bends=())
+        return bent(low, network, layer, inputs, bounds, path, line=0.0, at_zero=min(max(shift, 0.0), 1.0), bends=())
     bends = ((-shift / slope, slope), ((1.0 - shift) / slope, -slope))
-    return bent(low, layer, inputs, bounds, path, line=0.0, at_zero=0.0, bends=bends)
+    return bent(low, network, layer, inputs, bounds, path, line=0.0, at_zero=0.0, bends=bends)

@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """-1 + max(0, z + 1) - max(0, z - 1). Exact (`piecewise`)."""
-    return between(low, layer, inputs, bounds, path, -1.0, 1.0)
+    return between(low, network, layer, inputs, bounds, path, -1.0, 1.0)

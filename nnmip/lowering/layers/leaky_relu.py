@@ -13,4 +13,4 @@ def lower(
 ) -> Signal:
     """slope z + (1 - slope) max(0, z). Exact (`piecewise`)."""
     slope = layer.option("slope")
-    return bent(low, layer, inputs, bounds, path, line=slope, at_zero=0.0, bends=((0.0, 1.0 - slope),))
+    return bent(low, network, layer, inputs, bounds, path, line=slope, at_zero=0.0, bends=((0.0, 1.0 - slope),))

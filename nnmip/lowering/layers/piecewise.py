@@ -19,5 +19,4 @@ def lower(
         return constant(layer, inputs, bounds)
     knots = Knots.of(dict(layer.options))
     value = interpolated(low, path, a.value, a.bounds, knots, low.asked.get(layer.name), layer.origin)
-    at_zero = knots.at(Interval.box((1,), 0.0, 0.0)).lo.item()
-    return Signal(removable(low, layer, value, at_zero), bounds)
+    return Signal(removable(low, network, layer, value), bounds)

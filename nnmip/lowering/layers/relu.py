@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nnmip.bounds.interval import Interval
 from nnmip.hir.core import Layer, Network
-from nnmip.lowering.activations import constant, gate_of_entries
+from nnmip.lowering.activations import constant, gate_of_entries, removable, without_weights
 from nnmip.lowering.asked import Asked
 from nnmip.lowering.base import FirstPart, Lowering, Polarity, Signal
 from nnmip.lowering.composed import passed_on
@@ -17,9 +17,10 @@ from nnmip.milp.affine import Affine
 def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
-    """h = max(0, z) for every distinct row and unit; stable cases need no binary, a removed unit has z = 0.
+    """h = max(0, z) for every distinct row and unit; stable cases need no binary. A removed unit has no phase where its
+    z is then at most 0, as right behind weights; behind `sign`, say, z is 1, and h less by that (`removable`).
 
-    The interval of z holds 0 where a unit can be removed, because the boxes of its weights do. Exact (`piecewise`);
+    The interval of z holds what it is without the unit, because the boxes of its weights hold 0. Exact (`piecewise`);
     where z is affine in the data, rows that lie between others add valid inequalities (`convexity`). Only the sides of
     h are encoded that the model relies on (`asked`). `partition` adds rows where a network at a point asks for them.
     """
@@ -33,13 +34,20 @@ def lower(
     z = parts.value if parts is not None else a.value
     if not is_short:
         z = _with_columns(low, layer, f"{path}.z", z, a)
-    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate_of_entries(low, layer), asked)
+    gate = gate_of_entries(low, layer)
+    if gate is not None and (without_weights(network, layer.inputs[0]) > 0.0).any():
+        gate = None
+    part = positive_part(low, path, z, a.bounds, Polarity.EXACT, layer.origin, gate, asked)
     if parts is not None:
         parts.tighten(low, path, part, layer.origin)
     if a.affine_in is not None:
         cut_between_rows(low, path, part, a.affine_in, layer.origin)
         low.firsts.append(FirstPart(layer, part, a.affine_in))
-    return Signal(part.value, bounds, phase=None if part.phase is None else (part.phase, part.has_phase))
+    return Signal(
+        removable(low, network, layer, part.value),
+        bounds,
+        phase=None if part.phase is None else (part.phase, part.has_phase),
+    )
 
 
 def _with_columns(low: Lowering, layer: Layer, path: str, z: Affine, a: Signal) -> Affine:

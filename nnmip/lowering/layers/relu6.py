@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """max(0, z) - max(0, z - 6). Exact (`piecewise`)."""
-    return between(low, layer, inputs, bounds, path, 0.0, 6.0)
+    return between(low, network, layer, inputs, bounds, path, 0.0, 6.0)

@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """2 u - 1 for the binary u with u = 1 iff z >= 0 (`activations.side`)."""
-    return side(low, layer, inputs, bounds, path, below=-1.0)
+    return side(low, network, layer, inputs, bounds, path, below=-1.0)

@@ -12,4 +12,4 @@ def lower(
     low: Lowering, network: Network, layer: Layer, inputs: tuple[Signal, ...], bounds: Interval, path: str
 ) -> Signal:
     """The binary u with u = 1 iff z >= 0 (`activations.side`)."""
-    return side(low, layer, inputs, bounds, path, below=0.0)
+    return side(low, network, layer, inputs, bounds, path, below=0.0)
