@@ -256,13 +256,13 @@ def _conflict_headline(conflict: Conflict) -> str:
     count = len(conflict.constraints)
     these = f"these {count} constraints" if count > 1 else "this constraint"
     if conflict.goal is None and count == 0:
-        return "no constraint is to blame: the domains and the data alone leave no network"
+        return "no constraint is to blame: the domains and the data alone leave no answer"
     rest = "any smaller set of them can" if conflict.irreducible else "not proved that all are needed"
     if conflict.goal is not None:
         what = "the goal, which leaves out networks too near to its thresholds,"
         return f"{what} and {these} cannot hold together; {rest}" if count else f"{what} leaves none at all"
     if count == 1 and conflict.irreducible:
-        rest = "without it there is a network"
+        rest = "without it there is an answer"
     return f"{these} cannot hold{' together' if count > 1 else ''}; {rest}"
 
 

@@ -12,7 +12,7 @@ from nnmip.verification.counterexamples import Broken
 from nnmip.verification.verdict import Answer, Step, Verdict
 
 _MOST_NUMBERS = 12
-NOT = {"<=": ">", ">=": "<", "=": "!="}
+NOT = {"<=": ">", ">=": "<", "=": "!=", "!=": "="}
 
 
 def render_verdict(verdict: Verdict, explain: bool = False) -> str:

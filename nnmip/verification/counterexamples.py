@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnmip.bounds.interval import Interval
-from nnmip.hir.core import Compare, FloatArray, Junction, Node
+from nnmip.hir.core import Compare, FloatArray, Junction, Node, Not
 from nnmip.hir.evaluate import Evaluator
 from nnmip.hir.goals import Property
 from nnmip.records import dataclass
@@ -60,24 +60,29 @@ class Broken:
 
 def broken_at(property: Property, at: Evaluator) -> tuple[Broken, ...]:
     """The comparisons whose failing breaks the conclusions of a property at a point, in the order of the source."""
-    return tuple(_found(node, at) for part in property.conclusions for node in _failing(part, at))
+    return tuple(_found(node, op, at) for part in property.conclusions for node, op in _failing(part, at))
 
 
-def _failing(node: Node, at: Evaluator) -> Iterator[Compare]:
-    """The comparisons below `and` and `or` that fail in an entry; what stands below `not` is left out."""
+def _failing(node: Node, at: Evaluator) -> Iterator[tuple[Compare, str]]:
+    """The comparisons below `and` and `or` that fail in an entry, with what they say, which is `!=` below a `not` of
+    theirs; what else stands below `not` is left out."""
     if np.all(at.value(node) > 0.5):
         return
-    if isinstance(node, Junction):
-        for term in node.terms:
-            yield from _failing(term, at)
-    elif isinstance(node, Compare):
-        yield node
+    match node:
+        case Junction(terms=terms):
+            for term in terms:
+                yield from _failing(term, at)
+        case Compare(op=op):
+            yield node, op
+        case Not(operand=Compare(op="=") as equal):
+            yield equal, "!="
 
 
-def _found(node: Compare, at: Evaluator) -> Broken:
+def _found(node: Compare, op: str, at: Evaluator) -> Broken:
     left, right = np.broadcast_arrays(at.value(node.left), at.value(node.right))
-    excess = {"<=": left - right, ">=": right - left, "=": np.abs(left - right)}[node.op].reshape(-1)
+    apart = np.abs(left - right)
+    excess = {"<=": left - right, ">=": right - left, "=": apart, "!=": -apart}[op].reshape(-1)
     worst = int(np.argmax(excess))
     text = " ".join(node.origin.span.text.split())
     entry = worst if excess.size > 1 else None
-    return Broken(text, node.op, float(left.reshape(-1)[worst]), float(right.reshape(-1)[worst]), entry)
+    return Broken(text, op, float(left.reshape(-1)[worst]), float(right.reshape(-1)[worst]), entry)

@@ -60,7 +60,7 @@ def test_a_conflict_in_every_form(folder: Path, capsys: pytest.CaptureFixture[st
     write_model(folder, INFEASIBLE)
     assert run(["solve", "xor.nnm", "--solver", "highs"]) == 1
     out = capsys.readouterr().out
-    assert "  conflict  this constraint cannot hold; without it there is a network\n            many  (xor.nnm:" in out
+    assert "  conflict  this constraint cannot hold; without it there is an answer\n            many  (xor.nnm:" in out
     assert run(["solve", "xor.nnm", "--solver", "highs", "--json"]) == 1
     found = standard_json(capsys.readouterr().out)
     line = INFEASIBLE.splitlines().index("constraint many: l0(net.weights) >= 7") + 1
@@ -94,7 +94,7 @@ def test_a_conflict_in_every_form(folder: Path, capsys: pytest.CaptureFixture[st
 def test_a_constraint_is_shown_as_written(constraint: str, head: str, text: str, folder: Path) -> None:
     result = solved(folder, constraint)
     first, name, condition = shown(result)
-    assert first == "conflict  this constraint cannot hold; without it there is a network"
+    assert first == "conflict  this constraint cannot hold; without it there is an answer"
     assert name.startswith(f"{head}  (") and condition == f"  {text}"
 
 

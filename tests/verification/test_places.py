@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import nnmip
+from nnmip.report.verdicts import render_verdict
 from nnmip.verification.verdict import Answer
 
 IntArray = NDArray[np.int64]
@@ -84,3 +85,11 @@ def test_all_points_agree(assumed: str, networks: tuple[Path, IntArray, IntArray
         assert verdict.answer is (Answer.VIOLATED if is_broken else Answer.VERIFIED), claim
         answers.add(verdict.answer)
     assert len(answers) == 2 or assumed == "argmax(g(x)) = 1.5"
+
+
+def test_a_broken_inequality_is_shown(networks: tuple[Path, IntArray, IntArray, IntArray]) -> None:
+    text = "nnm 0.1\nverify p: forall x : int[2] in [-1, 1] prove x[0] <= 1 and argmax(x) != 1\n"
+    verdict = nnmip.loads(text, directory=networks[0]).verify("p")
+    (broken,) = verdict.broken
+    assert (broken.op, broken.left, broken.right) == ("!=", 1, 1)
+    assert "broken: argmax(x) != 1, for 1 = 1" in render_verdict(verdict, False)
