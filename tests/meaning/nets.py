@@ -21,6 +21,7 @@ class Net:
     """The lines of a network so far, and how many assignments of its weights there are."""
 
     choose: Chooser
+    outputs: int = 1
     lines: list[str] = field(default_factory=list)
     count: int = 1
     hidden: list[str] = field(default_factory=list)
@@ -85,6 +86,22 @@ def random_net(choose: Chooser) -> Model:
         *_rules(net),
     ]
     return Model("\n".join(text) + "\n", {"rows.csv": "\n".join(rows) + "\n"})
+
+
+def grown(net: Net) -> tuple[tuple[int, ...], str]:
+    """A network of any kind: the shape of its input, and its last layer."""
+    shape, last = pick(net.choose, (_image, _image, _vector, _deep, _bent_twice))(net)
+    return shape, last
+
+
+def _bent_twice(net: Net) -> tuple[tuple[int, ...], str]:
+    """Units behind two activations, of which the second removes some."""
+    choose = net.choose
+    units = choose.integer(1, 2)
+    first = net.add(f"dense(x, units: {units}, {net.domains(2 * units, units)})")
+    net.weighted.append(first)
+    bend = net.add(pick(choose, (*PLAIN, *MORE, CURVE)).format(first))
+    return (2,), _head(net, net.activation(bend, "units", units), units)
 
 
 def _image(net: Net) -> tuple[tuple[int, ...], str]:
@@ -180,7 +197,8 @@ def _deep(net: Net) -> tuple[tuple[int, ...], str]:
 
 
 def _head(net: Net, source: str, width: int) -> str:
-    last = net.add(f"dense({source}, units: 1, {net.domains(width, 1)})")
+    outputs = net.outputs
+    last = net.add(f"dense({source}, units: {outputs}, {net.domains(width * outputs, outputs)})")
     net.weighted.append(last)
     return last
 
