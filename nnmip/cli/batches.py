@@ -34,7 +34,7 @@ class Batch:
 
     @property
     def target(self) -> Path:
-        return Path(self.results) if self.results else self.table.with_name(f"{self.table.stem}.answers.csv")
+        return Path(self.results) if self.results else self.table.parent / f"{self.table.stem}.answers.csv"
 
     def carrier(self) -> Executor:
         """What `--executor` names; a usage error for another text, and where Dask is missing."""
@@ -51,7 +51,10 @@ def reading(table: Path) -> Iterator[None]:
     """What is wrong with a table, or with the table of its answers, as a usage error."""
     try:
         with values_named():
-            yield
+            try:
+                yield
+            except UnicodeDecodeError:
+                raise ValueError(f"{table} is not a text in UTF-8") from None
     except OSError as error:
         raise unreadable(error.filename or str(table), error) from None
 

@@ -126,6 +126,13 @@ def test_a_table_is_answered_by_processes(folder: Path) -> None:
     assert found.stderr.startswith(f"error[NNM0632]: {said}\n  --> unsafe.vnnlib:1:1\n")
 
 
+def test_what_is_no_table(folder: Path) -> None:
+    (folder / "t.csv").write_bytes(b"f.onnx,\xff.vnnlib,60\n")
+    for name, said in (("t.csv", "t.csv is not a text in UTF-8"), (".", "cannot read `.`: is a directory")):
+        found = nnmip(folder, "verify", "--instances", name)
+        assert (found.returncode, found.stdout) == (2, "") and said in found.stderr, found.stderr
+
+
 def test_a_table_of_another_form(folder: Path) -> None:
     for text, said in (
         ("f.onnx\n", "row 1: a network"),
