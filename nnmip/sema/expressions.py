@@ -235,8 +235,13 @@ class Elaborator:
             case LayerValue(network=network, layer=layer):
                 places = read_index(self, (layer.units,), expr.indices, at, Columns())
                 return Units(network.name, layer.name, places, origin_of(span))
-            case Network() | Dataset():
-                raise fail("NNM0205", f"{describe(base)} has no entries", at)
+            case Network():
+                name = short_text_of(at)
+                help = f"its weights are `{name}.weights`, and an entry of what it gives for a row `{name}(s)[0]`"
+                raise fail("NNM0205", f"{describe(base)} has no entries", at, help=help)
+            case Dataset():
+                help = f"its rows come from a quantifier: `forall s in {short_text_of(at)}: ...`"
+                raise fail("NNM0205", f"{describe(base)} has no entries", at, help=help)
         places = read_index(self, base.shape, expr.indices, at, self._columns(base))
         match base:
             case Units():
