@@ -9,14 +9,17 @@ from types import FrameType
 
 def main() -> None:
     """Run the command. Ctrl-C while its modules are read ends the process at once, and not somewhere in them: there is
-    nothing to keep yet."""
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is signal.default_int_handler:  # a shell has processes in the background ignore it
+    nothing to keep yet. After the command all is said, and it does nothing."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not ignored, as in the background
         signal.signal(signal.SIGINT, _leave)
     from nnmip.cli.main import main as command
 
-    signal.signal(signal.SIGINT, usual)
-    command()
+    if signal.getsignal(signal.SIGINT) is _leave:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

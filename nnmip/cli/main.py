@@ -119,9 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _interrupt)
     _be_quick()
-    code = run(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said
-    sys.exit(code)
+    sys.exit(run(arguments))
 
 
 def _be_quick() -> None:
